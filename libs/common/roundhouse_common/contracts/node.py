@@ -1,0 +1,157 @@
+"""What a node agent publishes: what it has, what runs on it, and its engines' logs."""
+
+from roundhouse_common.contracts.base import Message, OpenEnum
+
+__all__ = [
+    "DeviceInfo",
+    "DeviceVendor",
+    "Heartbeat",
+    "LogChunk",
+    "LogLine",
+    "LogQuery",
+    "NodeInventory",
+    "NodeReport",
+    "ObservedPhase",
+    "ReplicaLoad",
+    "ReplicaReport",
+]
+
+
+class DeviceVendor(OpenEnum):
+    UNKNOWN = "unknown"
+    NVIDIA = "nvidia"
+
+
+class DeviceInfo(Message, frozen=True, kw_only=True):
+    """One accelerator. Asked for by `uuid`, which is stable over restarts; the index is not."""
+
+    uuid: str
+    index: int
+    vendor: DeviceVendor
+    model: str
+    memory_total_bytes: int
+    memory_free_bytes: int
+
+
+class NodeInventory(Message, frozen=True, kw_only=True):
+    """What a host has."""
+
+    hostname: str
+    address: str
+    """Where routers reach this node's engines."""
+    cpu_cores: int
+    memory_total_bytes: int
+    memory_available_bytes: int
+    os: str
+    arch: str
+    agent_version: str
+    region: str = ""
+    labels: dict[str, str] = {}
+    engines: tuple[str, ...] = ()
+    """Engine kinds this node can start."""
+    devices: tuple[DeviceInfo, ...] = ()
+    device_errors: tuple[str, ...] = ()
+    """Providers that failed, in words; "no devices" is told from "could not look"."""
+
+
+class ReplicaLoad(Message, frozen=True, kw_only=True):
+    """A sample of an engine's own metrics."""
+
+    replica_id: str
+    running: int
+    waiting: int
+    kv_cache_usage: float = 0.0
+    """0 to 1."""
+
+
+class Heartbeat(Message, frozen=True, kw_only=True):
+    """Sent every few seconds. Liveness only: the lease is kept by the scheduler's time of receipt."""
+
+    node_id: str
+    epoch: int
+    incarnation: str
+    sequence: int
+    digest: str
+    """Hash of what runs; when it differs from the last report the scheduler reads the report again."""
+    loads: tuple[ReplicaLoad, ...] = ()
+
+
+class ObservedPhase(OpenEnum):
+    """What the node sees of a replica."""
+
+    UNKNOWN = "unknown"
+    FETCHING = "fetching"
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+class ReplicaReport(Message, frozen=True, kw_only=True):
+    """One replica as its node sees it."""
+
+    replica_id: str
+    deployment_id: str
+    attempt: int
+    phase: ObservedPhase
+    reason: str
+    """A value of the scheduler's `Reason`."""
+    detail: str = ""
+    """One sentence a person can act on; for a failure, the diagnosis."""
+    since: float
+    """Unix seconds at which the phase began."""
+    base_url: str = ""
+    served_model: str = ""
+    pid: int = 0
+    exit_code: int | None = None
+    log_tail: tuple[str, ...] = ()
+    """The decisive last lines of a failed engine's log."""
+
+
+class NodeReport(Message, frozen=True, kw_only=True):
+    """Everything a node has and runs, whole. Bucket `reports`, key: node id."""
+
+    node_id: str
+    epoch: int
+    incarnation: str
+    sequence: int
+    """Grows with every report of this incarnation."""
+    assignments_revision: int
+    """The revision of NodeAssignments this report has taken in."""
+    inventory: NodeInventory
+    replicas: tuple[ReplicaReport, ...]
+    is_shutting_down: bool = False
+
+
+class LogLine(Message, frozen=True, kw_only=True):
+    """One line of an engine's log, live."""
+
+    replica_id: str
+    offset: int
+    """Bytes written before this line since the replica's first start; a reader joins range and tail by it."""
+    line: str
+
+
+class LogQuery(Message, frozen=True, kw_only=True):
+    """Read a range of a replica's log, also of a dead one. From `offset`, or the last `tail` lines."""
+
+    replica_id: str
+    tail: int = 200
+    offset: int = -1
+    """-1: the last `tail` lines; otherwise from this byte offset on."""
+    max_bytes: int = 262_144
+
+
+class LogChunk(Message, frozen=True, kw_only=True):
+    replica_id: str
+    offset: int
+    """Of the first byte in `text`."""
+    next_offset: int
+    """Ask with this to go on."""
+    text: str
+    is_truncated: bool = False
+    """Lines before `offset` exist no more (rotated away)."""
+    error: str = ""
+    """Why there is no log, in words."""

@@ -1,0 +1,193 @@
+"""The registry: every contract of Roundhouse, in one list.
+
+To add a message: write its struct in the module of its owner, add a Contract here, run `scripts/contracts`,
+commit the changed golden files (docs/how-to/add-a-message.md).
+"""
+
+from roundhouse_common.contracts import catalog, node, operations, scheduler, usage
+from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal, Stream
+
+__all__ = [
+    "ASSIGNMENTS",
+    "CONTRACTS",
+    "DEAD_LETTERS",
+    "DEPLOYMENT_CHANGED",
+    "ENDPOINTS",
+    "HEARTBEAT",
+    "KEYS",
+    "LOG_LINE",
+    "READ_ASSIGNMENTS",
+    "READ_LOG",
+    "REGISTER_NODE",
+    "REPLICA_TRANSITION",
+    "REPORTS",
+    "REPUBLISH_USAGE",
+    "ROUTES",
+    "SPECS",
+    "STREAMS",
+    "USAGE",
+]
+
+_DAY_S = 86_400
+_MIB = 1024 * 1024
+_S = Service
+
+USAGE_STREAM = Stream(name="USAGE", max_age_s=30 * _DAY_S, max_bytes=4096 * _MIB, provisioners=(_S.METERING, _S.ROUTER))
+EVENTS_STREAM = Stream(
+    name="EVENTS", max_age_s=30 * _DAY_S, max_bytes=1024 * _MIB, provisioners=(_S.CATALOG, _S.SCHEDULER)
+)
+DLQ_STREAM = Stream(name="DLQ", max_age_s=90 * _DAY_S, max_bytes=512 * _MIB, provisioners=(_S.SCHEDULER, _S.METERING))
+
+SPECS = Bucket(
+    subject="specs",
+    owner=_S.CATALOG,
+    readers=(_S.SCHEDULER,),
+    message=catalog.DeploymentSpec,
+    doc="What should run. Key: deployment id.",
+)
+KEYS = Bucket(
+    subject="keys",
+    owner=_S.CATALOG,
+    readers=(_S.ROUTER,),
+    message=catalog.ApiKeyRecord,
+    doc="API keys as digests. Key: key id.",
+)
+ROUTES = Bucket(
+    subject="routes",
+    owner=_S.CATALOG,
+    readers=(_S.ROUTER,),
+    message=catalog.RouteRecord,
+    doc="Names that clients use. Key: route id.",
+)
+ASSIGNMENTS = Bucket(
+    subject="assignments",
+    owner=_S.SCHEDULER,
+    readers=(_S.NODE_AGENT,),
+    message=scheduler.NodeAssignments,
+    doc="What each node must run. Key: node id; a node reads only its own.",
+)
+ENDPOINTS = Bucket(
+    subject="endpoints",
+    owner=_S.SCHEDULER,
+    readers=(_S.ROUTER,),
+    message=scheduler.DeploymentEndpoints,
+    doc="Addresses that take requests. Key: deployment id.",
+)
+REPORTS = Bucket(
+    subject="reports",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    message=node.NodeReport,
+    provisioners=(_S.SCHEDULER,),
+    doc="What each node has and runs. Key: node id; a node writes only its own.",
+)
+
+HEARTBEAT = Signal(
+    subject="rh.hb.v1.node-agent.node.beat",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    message=node.Heartbeat,
+    doc="Node liveness. Id: node id.",
+)
+LOG_LINE = Signal(
+    subject="rh.log.v1.node-agent.replica.line",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    message=node.LogLine,
+    id_tokens=2,
+    doc="Live engine log. Id: node id, replica id.",
+)
+
+REGISTER_NODE = Rpc(
+    subject="rh.rpc.v1.scheduler.node.register",
+    owner=_S.SCHEDULER,
+    readers=(_S.NODE_AGENT,),
+    request=scheduler.RegisterNode,
+    reply=scheduler.Registered,
+    doc="A new epoch for a node. Id: node id.",
+)
+READ_ASSIGNMENTS = Rpc(
+    subject="rh.rpc.v1.scheduler.node.assignments",
+    owner=_S.SCHEDULER,
+    readers=(_S.NODE_AGENT,),
+    request=scheduler.AssignmentsQuery,
+    reply=scheduler.NodeAssignments,
+    doc="The authoritative assignments of a node, read from SQL. Id: node id.",
+)
+READ_LOG = Rpc(
+    subject="rh.rpc.v1.node-agent.log.read",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    request=node.LogQuery,
+    reply=node.LogChunk,
+    doc="A range of an engine's log. Id: node id.",
+)
+REPUBLISH_USAGE = Rpc(
+    subject="rh.rpc.v1.router.bus.rebuild",
+    owner=_S.ROUTER,
+    readers=(_S.METERING,),
+    request=operations.RebuildBus,
+    reply=operations.Rebuilt,
+    id_tokens=1,
+    doc="Publish the retained usage records again. Id: `all`; every router answers, the asker gathers.",
+)
+
+USAGE = Event(
+    subject="rh.use.v1.router.request.settled",
+    owner=_S.ROUTER,
+    readers=(_S.METERING,),
+    message=usage.UsageRecord,
+    stream=USAGE_STREAM,
+    doc="One per admitted request. Id: router id.",
+)
+DEPLOYMENT_CHANGED = Event(
+    subject="rh.evt.v1.catalog.deployment.changed",
+    owner=_S.CATALOG,
+    readers=(_S.SCHEDULER,),
+    message=catalog.DeploymentChanged,
+    stream=EVENTS_STREAM,
+    doc="An administrator changed a deployment. Id: deployment id.",
+)
+REPLICA_TRANSITION = Event(
+    subject="rh.evt.v1.scheduler.replica.changed",
+    owner=_S.SCHEDULER,
+    readers=(_S.METERING,),
+    message=scheduler.ReplicaTransition,
+    stream=EVENTS_STREAM,
+    doc="A replica changed phase. Id: replica id.",
+)
+
+_CONSUMING_SERVICES = (_S.SCHEDULER, _S.METERING)
+
+DEAD_LETTERS: dict[Service, Event[operations.DeadLetter]] = {
+    service: Event(
+        subject=f"rh.dlq.v1.{service.value}.letter.put",
+        owner=service,
+        readers=(service,),
+        message=operations.DeadLetter,
+        stream=DLQ_STREAM,
+        doc=f"A message the {service.value} service could not process. Id: durable name.",
+    )
+    for service in _CONSUMING_SERVICES
+}
+
+STREAMS: tuple[Stream, ...] = (USAGE_STREAM, EVENTS_STREAM, DLQ_STREAM)
+
+CONTRACTS: tuple[Contract, ...] = (
+    SPECS,
+    KEYS,
+    ROUTES,
+    ASSIGNMENTS,
+    ENDPOINTS,
+    REPORTS,
+    HEARTBEAT,
+    LOG_LINE,
+    REGISTER_NODE,
+    READ_ASSIGNMENTS,
+    READ_LOG,
+    REPUBLISH_USAGE,
+    USAGE,
+    DEPLOYMENT_CHANGED,
+    REPLICA_TRANSITION,
+    *DEAD_LETTERS.values(),
+)

@@ -1,0 +1,192 @@
+"""What the scheduler publishes: who runs what where, and which addresses take requests."""
+
+from roundhouse_common.contracts.base import Message, OpenEnum
+from roundhouse_common.contracts.catalog import ModelKind, VersionSpec
+from roundhouse_common.contracts.node import NodeInventory
+
+__all__ = [
+    "Assignment",
+    "AssignmentsQuery",
+    "DeploymentEndpoints",
+    "Desired",
+    "Endpoint",
+    "EndpointState",
+    "NodeAssignments",
+    "Phase",
+    "Reason",
+    "RegisterNode",
+    "Registered",
+    "ReplicaTransition",
+]
+
+
+class Phase(OpenEnum):
+    """What is observed of a replica. The transition table is in the scheduler's domain."""
+
+    PENDING = "pending"
+    ASSIGNED = "assigned"
+    FETCHING = "fetching"
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    LOST = "lost"
+
+
+class Desired(OpenEnum):
+    """What is wanted of a replica."""
+
+    UNKNOWN = "unknown"
+    RUN = "run"
+    DRAIN = "drain"
+    STOP = "stop"
+
+
+class Reason(OpenEnum):
+    """Why a replica is in its phase. Closed: add here, never free text."""
+
+    UNKNOWN = "unknown"
+    CREATED = "created"
+    """The deployment wants one more replica."""
+    NO_FEASIBLE_NODE = "no-feasible-node"
+    """No node can take it; the rejections per node say why."""
+    PLACED = "placed"
+    NODE_REJECTED = "node-rejected"
+    """The node refused the assignment; it has the last word on its own resources."""
+    FETCHING_MODEL = "fetching-model"
+    MODEL_UNAVAILABLE = "model-unavailable"
+    ENGINE_STARTING = "engine-starting"
+    ENGINE_READY = "engine-ready"
+    ENGINE_EXITED = "engine-exited"
+    """The engine process ended without being asked to."""
+    ENGINE_UNRESPONSIVE = "engine-unresponsive"
+    START_FAILED = "start-failed"
+    START_TIMEOUT = "start-timeout"
+    RESTART_BACKOFF = "restart-backoff"
+    """It failed repeatedly and waits before it is started again."""
+    SCALED_DOWN = "scaled-down"
+    DEPLOYMENT_STOPPED = "deployment-stopped"
+    DEPLOYMENT_DELETED = "deployment-deleted"
+    VERSION_REPLACED = "version-replaced"
+    NODE_LATE = "node-late"
+    """The node's lease ran out; its endpoints stay while the router's own checks pass."""
+    NODE_RETURNED = "node-returned"
+    NODE_LOST = "node-lost"
+    """The node stayed away past the grace; the replica is replaced elsewhere."""
+    NODE_SHUTDOWN = "node-shutdown"
+    """The node's operator stopped it and its engines."""
+    SURVIVOR_ELSEWHERE = "survivor-elsewhere"
+    """The node came back after the replica was replaced, and the replacement was kept."""
+    DRAINED = "drained"
+    DRAIN_TIMEOUT = "drain-timeout"
+    STOPPED_AS_ASKED = "stopped-as-asked"
+
+
+class Assignment(Message, frozen=True, kw_only=True):
+    """One replica on one node. `generation` grows with each change of this assignment."""
+
+    replica_id: str
+    deployment_id: str
+    deployment_name: str
+    version: VersionSpec
+    desired: Desired
+    reason: Reason
+    """Why it is desired so: what a stop will be logged with."""
+    attempt: int = 1
+    """Grows when the engine must be started afresh after a failure; a node starts each attempt once."""
+    device_uuids: tuple[str, ...] = ()
+    engine_api_key: str
+    """What the engine asks of its callers; only this node and the routers know it."""
+    drain_timeout_s: float = 30.0
+    fence_after_s: float = 0.0
+    """Stop this engine by itself when cut off from the scheduler this long; 0 means never (docs/decisions)."""
+
+
+class NodeAssignments(Message, frozen=True, kw_only=True):
+    """Everything one node must run, whole. Bucket `assignments`, key: node id.
+
+    What is not listed is not wanted. It is a hint to look: before it stops an engine, a node asks the scheduler
+    (Rpc `node.assignments`).
+    """
+
+    node_id: str
+    epoch: int
+    revision: int
+    """Grows with every change for this node; a node ignores a lower one than it has seen in this epoch."""
+    assignments: tuple[Assignment, ...]
+
+
+class AssignmentsQuery(Message, frozen=True, kw_only=True):
+    """Ask the scheduler's database what this node must run. Answered with NodeAssignments."""
+
+    node_id: str
+    epoch: int
+
+
+class RegisterNode(Message, frozen=True, kw_only=True):
+    """A node agent starts (or was told its epoch is old) and asks for a new epoch."""
+
+    node_id: str
+    incarnation: str
+    """Random per agent process: tells a restart from a clone."""
+    inventory: NodeInventory
+
+
+class Registered(Message, frozen=True, kw_only=True):
+    node_id: str
+    epoch: int
+    heartbeat_interval_s: float
+    lease_s: float
+
+
+class EndpointState(OpenEnum):
+    UNKNOWN = "unknown"
+    READY = "ready"
+    SUSPECT = "suspect"
+    """The node is late; use it while requests to it succeed."""
+    DRAINING = "draining"
+    """No new requests."""
+
+
+class Endpoint(Message, frozen=True, kw_only=True):
+    """A routable address of one replica."""
+
+    replica_id: str
+    node_id: str
+    base_url: str
+    """e.g. `http://127.0.0.1:9001`, without a trailing slash; the OpenAI paths are below it."""
+    served_model: str
+    """What the engine wants as `model`."""
+    engine_api_key: str
+    state: EndpointState
+    region: str = ""
+
+
+class DeploymentEndpoints(Message, frozen=True, kw_only=True):
+    """All endpoints of one deployment, whole. Bucket `endpoints`, key: deployment id."""
+
+    deployment_id: str
+    deployment_name: str
+    tenant_id: str
+    model_name: str
+    model_kind: ModelKind
+    revision: int
+    """Grows with every change; a router ignores a lower one than it has seen."""
+    endpoints: tuple[Endpoint, ...]
+
+
+class ReplicaTransition(Message, frozen=True, kw_only=True):
+    """A replica changed phase. Event, for the timeline and for billing by replica-seconds."""
+
+    event_id: str
+    at: float
+    replica_id: str
+    deployment_id: str
+    version_id: str
+    node_id: str
+    before: Phase
+    after: Phase
+    reason: Reason
+    detail: str = ""

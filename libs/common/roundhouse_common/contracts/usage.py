@@ -1,0 +1,73 @@
+"""What the router publishes: one record per admitted request."""
+
+from roundhouse_common.contracts.base import Message, OpenEnum
+
+__all__ = ["Operation", "Outcome", "UsageRecord", "UsageSource"]
+
+
+class Operation(OpenEnum):
+    """What was asked for. Values follow OpenTelemetry's `gen_ai.operation.name` where it has one."""
+
+    UNKNOWN = "unknown"
+    CHAT = "chat"
+    COMPLETION = "text_completion"
+    EMBEDDING = "embeddings"
+
+
+class Outcome(OpenEnum):
+    """How an admitted request ended. Admitted = completed + failed + aborted."""
+
+    UNKNOWN = "unknown"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    """The engine or the router failed it."""
+    ABORTED = "aborted"
+    """The client left, or the router died with the request in flight."""
+
+
+class UsageSource(OpenEnum):
+    """Where the token figures come from."""
+
+    UNKNOWN = "unknown"
+    ENGINE_FINAL = "engine-final"
+    """The engine's own final usage."""
+    ENGINE_RUNNING = "engine-running"
+    """Counted from the chunks an engine sent before the stream ended early."""
+    NONE = "none"
+    """No figure; the tokens are 0 because nothing was produced."""
+
+
+class UsageRecord(Message, frozen=True, kw_only=True):
+    """One admitted request, final. The id is minted at admission and is unique in the ledger for ever."""
+
+    request_id: str
+    router_id: str
+    sequence: int
+    """1, 2, 3, ... without gaps per router: a gap in the ledger is a lost record."""
+    operation: Operation
+    key_id: str
+    user_id: str
+    tenant_id: str
+    model_requested: str
+    model_served: str
+    deployment_id: str
+    replica_id: str
+    node_id: str
+    admitted_at: float
+    """Unix seconds."""
+    ended_at: float
+    duration_ms: float
+    time_to_first_token_ms: float | None = None
+    is_stream: bool
+    outcome: Outcome
+    http_status: int
+    error_code: str = ""
+    input_tokens: int = 0
+    """Without the cached ones: the classes are disjoint."""
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    """Without the reasoning ones."""
+    reasoning_tokens: int = 0
+    source: UsageSource = UsageSource.NONE
+    attempts: int = 1
+    """Upstream attempts made, retries included."""
