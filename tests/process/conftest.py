@@ -1,0 +1,26 @@
+"""One real Roundhouse for all process tests of a worker, and an API key of its own for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process.ledger import Ledger
+from tests.process.platform import Platform, free_base_port
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = Platform(Path(tmp_path_factory.mktemp("roundhouse")), free_base_port())
+    running.up()
+    yield running
+    running.down()
+    assert list(running.processes()) == []
+
+
+@pytest.fixture
+def ledger(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The ledger as one fresh API key sees it: exactly the test's own requests."""
+    made = platform.json("keys", "create", request.node.name[:60])
+    yield Ledger(platform, key_id=made["id"], secret=made["secret"])
+    platform.command("keys", "revoke", made["id"])

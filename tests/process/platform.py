@@ -1,0 +1,131 @@
+"""A whole Roundhouse in a temporary directory, started and stopped by its own command."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+DEMO = "smollm2-135m-instruct"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_base_port() -> int:
+    """Return the first of ten neighbouring free ports, with room for engines above them."""
+    for base in range(21_000, 60_000, 1_000):
+        if all(_is_free(base + offset) for offset in range(10)):
+            return base
+    raise RuntimeError("no ten neighbouring ports are free on 127.0.0.1")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+class Platform:
+    """Runs the `roundhouse` command against one data directory, and finds the processes it started."""
+
+    def __init__(self, data_dir: Path, base_port: int) -> None:
+        self.data_dir = data_dir
+        self.base_port = base_port
+
+    def command(self, *args: str, timeout_s: float = 120) -> str:
+        """Run `roundhouse ARGS` against this data directory and return what it printed."""
+        done = self.try_command(*args, timeout_s=timeout_s)
+        assert done.returncode == 0, f"roundhouse {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def try_command(self, *args: str, timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
+        """Run `roundhouse ARGS` and return the outcome, whatever it is."""
+        return subprocess.run(
+            [sys.executable, "-m", "roundhouse_cli", *args],
+            env={**os.environ, "ROUNDHOUSE_CONNECTION": str(self.data_dir / "connection.json"), "NO_COLOR": "1"},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def up(self, *args: str) -> str:
+        return self.command(
+            "up", "--detach", "--data-dir", str(self.data_dir), "--base-port", str(self.base_port), *args
+        )
+
+    def down(self) -> str:
+        return self.command("down", "--data-dir", str(self.data_dir))
+
+    @property
+    def connection(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.data_dir / "connection.json").read_text())
+        return found
+
+    def json(self, *args: str) -> Any:  # Any: whatever the listing holds
+        return json.loads(self.command(*args, "-o", "json"))
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Yield every live process whose environment or command line names this data directory."""
+        for process in psutil.process_iter():
+            try:
+                words = [*process.cmdline(), *process.environ().values()]
+                if process.status() != psutil.STATUS_ZOMBIE and any(str(self.data_dir) in word for word in words):
+                    yield process
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+
+    def pid(self, service: str) -> int | None:
+        """Return the process id of one service ("nats", "catalog", ...), or None while it is down."""
+        wanted = "nats-server" if service == "nats" else f"roundhouse_{service.replace('-', '_')}"
+        for process in self.processes():
+            line = process.cmdline()
+            is_service = line[1:3] == ["-m", wanted] and len(line) == 3
+            if is_service or (service == "nats" and line and line[0].endswith(wanted)):
+                return process.pid
+        return None
+
+    def replicas(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.json("ps")
+        return found
+
+    def engine_pids(self) -> set[int]:
+        return {replica["pid"] for replica in self.replicas() if replica["phase"] == "ready"}
+
+    async def kill(self, service: str) -> None:
+        """kill -9 one service and wait until another process has taken its place."""
+        before = self.pid(service)
+        assert before is not None, f"{service} does not run"
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: self.pid(service) not in (None, before), within_s=30, what=f"{service} restarted")
+
+
+async def until(condition: Callable[[], object], *, within_s: float, what: str) -> None:
+    """Poll until the condition holds; fail with `what` when it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not await asyncio.to_thread(condition):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(0.1)
+
+
+async def fetch(url: str, token: str, **query: str) -> Any:  # Any: a JSON document
+    """GET a JSON document with a bearer token."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url, params=query, headers={"authorization": f"Bearer {token}"}) as answer,
+    ):
+        assert answer.status == 200, f"{url}: {answer.status} {await answer.text()}"
+        return await answer.json()

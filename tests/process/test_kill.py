@@ -1,0 +1,80 @@
+"""kill -9 of each process in turn, under continuous streaming traffic."""
+
+import os
+import signal
+
+import pytest
+
+from tests.process.ledger import Ledger
+from tests.process.platform import DEMO, Platform, until
+from tests.process.traffic import Traffic
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+
+@pytest.mark.contract("F02", "F04")
+@pytest.mark.parametrize("service", ["nats", "catalog", "scheduler", "metering"])
+async def test_killing_a_control_plane_service_fails_no_request_and_loses_no_record(
+    platform: Platform, ledger: Ledger, service: str
+) -> None:
+    engines = platform.engine_pids()
+    async with Traffic(platform.connection["router_url"], ledger.secret) as traffic:
+        await traffic.more(4)
+        await platform.kill(service)
+        await traffic.more(8)
+
+    assert traffic.failures == []
+    records = await ledger.settled(traffic.completed)
+    assert len(records) == traffic.completed
+    assert {record["request_id"] for record in records} == set(traffic.request_ids)
+    assert sum(record["output_tokens"] for record in records) == traffic.output_tokens
+    assert platform.engine_pids() == engines
+
+
+@pytest.mark.contract("A12")
+async def test_engines_outlive_their_node_agent_and_are_adopted(platform: Platform, ledger: Ledger) -> None:
+    engines = platform.engine_pids()
+    assert engines
+    async with Traffic(platform.connection["router_url"], ledger.secret) as traffic:
+        await traffic.more(3)
+        await platform.kill("node-agent")
+        await traffic.more(6)
+        await until(
+            lambda: platform.engine_pids() == engines and platform.json("nodes", "ls")[0]["state"] == "ready",
+            within_s=30,
+            what="the same engines under the new agent",
+        )
+        await traffic.more(3)
+
+    assert traffic.failures == []
+
+
+@pytest.mark.contract("A12", "B02")
+async def test_a_killed_engine_is_ready_again_with_the_reason_on_its_timeline(platform: Platform) -> None:
+    (before,) = platform.engine_pids()
+
+    os.kill(before, signal.SIGKILL)
+
+    await until(lambda: platform.engine_pids() - {before}, within_s=20, what="a new engine is ready")
+    events = platform.json("deployments", "events", DEMO)
+    failed = [event for event in events if event["after"] == "failed"]
+    assert failed, f"no failure on the timeline: {events}"
+    assert failed[-1]["reason"] == "engine-exited"
+    assert "SIGKILL" in failed[-1]["detail"]
+
+
+@pytest.mark.contract("F01", "F04")
+async def test_a_killed_router_loses_no_finished_request(platform: Platform, ledger: Ledger) -> None:
+    async with Traffic(platform.connection["router_url"], ledger.secret) as traffic:
+        await traffic.more(4)
+        await platform.kill("router")
+        traffic.failures.clear()
+        await traffic.more(4)
+
+    records = await ledger.settled(traffic.completed)
+    by_id = {record["request_id"]: record for record in records}
+    assert len(by_id) == len(records)
+    assert {by_id[request_id]["outcome"] for request_id in traffic.request_ids} == {"completed"}
+    cut_off = [record for record in records if record["request_id"] not in set(traffic.request_ids)]
+    assert {record["outcome"] for record in cut_off} <= {"aborted"}
+    assert await ledger.missing() == 0
