@@ -124,6 +124,10 @@ class DeploymentChange(OpenEnum):
     SCALED = "scaled"
     STARTED = "started"
     STOPPED = "stopped"
+    VERSION_ADDED = "version_added"
+    """A new version became the active one."""
+    UPDATED = "updated"
+    """Settings other than the replica count changed."""
     DELETED = "deleted"
 
 
