@@ -1,5 +1,10 @@
 """What a node agent publishes: what it has, what runs on it, and its engines' logs."""
 
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
 from roundhouse_common.contracts.base import Message, OpenEnum
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "ObservedPhase",
     "ReplicaLoad",
     "ReplicaReport",
+    "digest_of",
 ]
 
 
@@ -72,7 +78,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     incarnation: str
     sequence: int
     digest: str
-    """Hash of what runs; when it differs from the last report the scheduler reads the report again."""
+    """`digest_of` the replicas; when it differs from the last report's the scheduler reads the report again."""
     loads: tuple[ReplicaLoad, ...] = ()
 
 
@@ -123,6 +129,12 @@ class NodeReport(Message, frozen=True, kw_only=True):
     inventory: NodeInventory
     replicas: tuple[ReplicaReport, ...]
     is_shutting_down: bool = False
+
+
+def digest_of(replicas: Iterable[ReplicaReport]) -> str:
+    """Return what a heartbeat carries so that a reader can tell whether it holds the newest report. Order is no matter."""
+    ordered = sorted(replicas, key=lambda replica: replica.replica_id)
+    return hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()[:32]
 
 
 class LogLine(Message, frozen=True, kw_only=True):

@@ -132,6 +132,9 @@ class RegisterNode(Message, frozen=True, kw_only=True):
     incarnation: str
     """Random per agent process: tells a restart from a clone."""
     inventory: NodeInventory
+    highest_epoch: int = 0
+    """The highest epoch this node has seen. The new one is above it, also when the scheduler's database was restored
+    from an older copy: a node refuses an epoch that does not grow."""
 
 
 class Registered(Message, frozen=True, kw_only=True):
