@@ -1,0 +1,83 @@
+"""The errors of the catalog.
+
+RoundhouseError
+├── NotFound
+│   ├── ModelNotFound        404  model_not_found
+│   ├── DeploymentNotFound   404  deployment_not_found
+│   └── ApiKeyNotFound       404  api_key_not_found
+├── Conflict
+│   ├── NameTaken            409  name_taken
+│   ├── ModelInUse           409  model_in_use
+│   └── DeploymentRunning    409  deployment_running
+└── InvalidInput             422  invalid_input, with the fields at fault (see `findings.py`)
+"""
+
+from collections.abc import Sequence
+
+from roundhouse_common.errors import Conflict, NotFound
+
+__all__ = [
+    "ApiKeyNotFound",
+    "DeploymentNotFound",
+    "DeploymentRunning",
+    "ModelInUse",
+    "ModelNotFound",
+    "NameTaken",
+]
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f'There is no model with the id "{model_id}". GET /api/v1/models lists those there are.')
+        self.model_id = model_id
+
+
+class DeploymentNotFound(NotFound):
+    code = "deployment_not_found"
+
+    def __init__(self, deployment_id: str) -> None:
+        super().__init__(
+            f'There is no deployment with the id "{deployment_id}". GET /api/v1/deployments lists those there are.'
+        )
+        self.deployment_id = deployment_id
+
+
+class ApiKeyNotFound(NotFound):
+    code = "api_key_not_found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f'There is no API key with the id "{key_id}". GET /api/v1/api-keys lists those there are.')
+        self.key_id = key_id
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f'Another {kind} is called "{name}" already. Choose another name, or delete that one first.')
+        self.kind = kind
+        self.name = name
+
+
+class ModelInUse(Conflict):
+    code = "model_in_use"
+
+    def __init__(self, name: str, deployments: Sequence[str]) -> None:
+        super().__init__(
+            f'The model "{name}" has versions in the deployments {", ".join(deployments)}. Delete these first.'
+        )
+        self.name = name
+        self.deployments = tuple(deployments)
+
+
+class DeploymentRunning(Conflict):
+    code = "deployment_running"
+
+    def __init__(self, deployment_id: str, name: str) -> None:
+        super().__init__(
+            f'The deployment "{name}" is to run. Stop it first: POST /api/v1/deployments/{deployment_id}:stop'
+        )
+        self.deployment_id = deployment_id
+        self.name = name
