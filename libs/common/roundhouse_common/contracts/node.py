@@ -132,7 +132,7 @@ class NodeReport(Message, frozen=True, kw_only=True):
 
 
 def digest_of(replicas: Iterable[ReplicaReport]) -> str:
-    """Return what a heartbeat carries so that a reader can tell whether it holds the newest report. Order is no matter."""
+    """Return what a heartbeat carries, so that a reader can tell whether it holds the newest report."""
     ordered = sorted(replicas, key=lambda replica: replica.replica_id)
     return hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()[:32]
 
