@@ -1,0 +1,120 @@
+"""Access tokens: short-lived EdDSA JWTs that every service verifies by itself with the public keys.
+
+The algorithm is pinned to Ed25519, the name that RFC 9864 gives to EdDSA on that curve, so neither `none` nor a MAC
+made with the public key gets through.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.jwk import KeySet, OKPKey
+
+from roundhouse_common.auth.permissions import Role, Subject, SubjectKind
+from roundhouse_common.errors import Unauthenticated
+from roundhouse_common.runtime import Clock, SystemClock
+
+__all__ = ["AUDIENCE", "ISSUER", "TokenSigner", "TokenVerifier", "generate_keypair"]
+
+ISSUER: Final = "roundhouse"
+AUDIENCE: Final = "roundhouse"
+_ALGORITHMS: Final = ["Ed25519"]
+_CLOCK_SKEW_S: Final = 5
+"""Hosts' clocks may differ by this much."""
+_MAX_TOKEN_CHARS: Final = 4096
+
+
+def generate_keypair() -> tuple[str, str]:
+    """Return a new private JWK and the JWK set with its public half, both as JSON texts, tied by their `kid`."""
+    key = OKPKey.generate_key("Ed25519")
+    kid = key.thumbprint()
+    private = {**key.as_dict(private=True), "kid": kid, "alg": "Ed25519", "use": "sig"}
+    public = {**key.as_dict(private=False), "kid": kid, "alg": "Ed25519", "use": "sig"}
+    return json.dumps(private), json.dumps({"keys": [public]})
+
+
+class TokenSigner:
+    """Makes tokens with the private key. Only the catalog and the `roundhouse up` command have one."""
+
+    def __init__(self, private_jwk: str, *, clock: Clock) -> None:
+        self._key = OKPKey.import_key(json.loads(private_jwk))
+        self._clock = clock
+
+    @classmethod
+    def from_file(cls, path: Path, *, clock: Clock | None = None) -> "TokenSigner":
+        """Read a private JWK. Raises OSError or ValueError naming the file."""
+        try:
+            return cls(path.read_text(encoding="utf-8"), clock=clock or SystemClock())
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} does not hold a private Ed25519 key as JSON (JWK): {error}") from error
+
+    def sign(self, subject: Subject, ttl_s: float, audience: str = AUDIENCE) -> str:
+        """Return a token that states the subject for `ttl_s` seconds from now."""
+        now = int(self._clock.now())
+        claims: dict[str, Any] = {
+            "iss": ISSUER,
+            "aud": audience,
+            "sub": subject.id,
+            "kind": str(subject.kind),
+            "tenant": subject.tenant_id,
+            "roles": sorted(subject.roles),
+            "iat": now,
+            "exp": int(now + ttl_s),
+        }
+        header = {"alg": _ALGORITHMS[0], "kid": self._key.kid}
+        return jwt.encode(header, claims, self._key, algorithms=_ALGORITHMS)
+
+
+class TokenVerifier:
+    """Turns a token into its Subject, or refuses it."""
+
+    def __init__(self, public_jwks: str, *, clock: Clock, audience: str = AUDIENCE) -> None:
+        self._keys = KeySet.import_key_set(json.loads(public_jwks))
+        self._clock = clock
+        self._audience = audience
+
+    @classmethod
+    def from_file(cls, path: Path, *, clock: Clock | None = None, audience: str = AUDIENCE) -> "TokenVerifier":
+        """Read a JWK set. Raises OSError or ValueError naming the file."""
+        try:
+            return cls(path.read_text(encoding="utf-8"), clock=clock or SystemClock(), audience=audience)
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} does not hold public keys as JSON (a JWK set): {error}") from error
+
+    def verify(self, token: str) -> Subject:
+        """Return who the token stands for. Raises Unauthenticated, without saying which key or claim it wanted."""
+        if len(token) > _MAX_TOKEN_CHARS:
+            raise Unauthenticated("The access token is too long to be one of ours.")
+        try:
+            claims = jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+            self._check(claims)
+            return _subject(claims)
+        except ExpiredTokenError:
+            raise Unauthenticated("The access token has expired; get a new one.") from None
+        except (JoseError, ValueError, TypeError, KeyError):
+            raise Unauthenticated("The access token is not valid here.") from None
+
+    def _check(self, claims: dict[str, Any]) -> None:
+        registry = jwt.JWTClaimsRegistry(
+            now=int(self._clock.now()),
+            leeway=_CLOCK_SKEW_S,
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": self._audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        registry.validate(claims)
+
+
+def _subject(claims: Mapping[str, Any]) -> Subject:
+    """Build the Subject; roles that this version does not know are left out, so they grant nothing."""
+    known = {str(role) for role in Role}
+    return Subject(
+        id=str(claims["sub"]),
+        kind=SubjectKind(claims["kind"]),
+        tenant_id=str(claims["tenant"]),
+        roles=frozenset(Role(role) for role in claims["roles"] if role in known),
+    )

@@ -1,0 +1,27 @@
+"""The database kit: one async interface over SQLite (embedded) and Postgres (production).
+
+`Database` opens it, `ReadSession` and `WriteSession` are what repositories take, `outbox` publishes what a
+transaction decided, `alembic_env` runs migrations. Tables are SQLAlchemy Core tables in each service's `store/`.
+"""
+
+from roundhouse_common.database.database import Database, DatabaseBusy, DatabaseUnavailable, ValueNotStorable
+from roundhouse_common.database.outbox import OutboxRelay, enqueue, outbox_table
+from roundhouse_common.database.sessions import ReadSession, WriteSession
+from roundhouse_common.database.types import BigId, DialectName, Json, UnixSeconds, upsert
+
+__all__ = [
+    "BigId",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseUnavailable",
+    "DialectName",
+    "Json",
+    "OutboxRelay",
+    "ReadSession",
+    "UnixSeconds",
+    "ValueNotStorable",
+    "WriteSession",
+    "enqueue",
+    "outbox_table",
+    "upsert",
+]

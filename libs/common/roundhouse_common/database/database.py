@@ -1,0 +1,206 @@
+"""`Database`: transactions on SQLite or Postgres with the same promises.
+
+On both, a read is one consistent snapshot that cannot write, and writes of one service run one after the other:
+SQLite has a single writer anyway (BEGIN IMMEDIATE), and on Postgres every write transaction takes the service's
+advisory lock. So code that is right on one is right on the other, and outbox ids are in commit order.
+"""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from roundhouse_common.database.failures import DatabaseBusy, DatabaseUnavailable, ValueNotStorable, translated
+from roundhouse_common.database.migrate import run_migrations
+from roundhouse_common.database.sessions import ReadSession, WriteSession
+from roundhouse_common.database.types import DialectName
+
+__all__ = ["Database", "DatabaseBusy", "DatabaseUnavailable", "ValueNotStorable"]
+
+_LOCK_TIMEOUT_S: Final = 10
+"""How long a transaction waits for another one before it fails with DatabaseBusy."""
+_STATEMENT_TIMEOUT_S: Final = 60
+_READERS: Final = 4
+_WRITE_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
+
+
+class Database:
+    """The database of one service. Enter it once per process; sessions may be opened from any task."""
+
+    dialect: DialectName
+
+    def __init__(self, url: str, *, service: str) -> None:
+        self._url = make_url(url)
+        self._schema = service.replace("-", "_")
+        self._write_lock_key = lock_key(f"roundhouse.{self._schema}.write")
+        match self._url.drivername:
+            case "sqlite+aiosqlite" if self._url.database not in (None, "", ":memory:"):
+                self.dialect = "sqlite"
+                self._reader = self._sqlite_engine("BEGIN", pool_size=_READERS, pragmas={"query_only": "ON"})
+                self._writer = self._sqlite_engine("BEGIN IMMEDIATE", pool_size=1)
+            case "postgresql+asyncpg":
+                self.dialect = "postgresql"
+                self._reader = self._writer = self._postgres_engine()
+            case _:
+                raise ValueError(
+                    f"database_url must begin with sqlite+aiosqlite:/// and a file, or with postgresql+asyncpg://, "
+                    f"not {self._url.render_as_string(hide_password=True)!r}"
+                )
+
+    async def __aenter__(self) -> Self:
+        if self.dialect == "sqlite":
+            _create_private_file(Path(self._url.database or ""))
+        try:
+            async with self.write():
+                pass
+        except BaseException:
+            await self._dispose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._dispose()
+
+    async def _dispose(self) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Open a snapshot for looking. Raises DatabaseUnavailable or DatabaseBusy."""
+        async with self._transaction(self._reader, read_only=True) as connection:
+            yield ReadSession(connection, self.dialect)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """Open a transaction: commits at the end of the block, rolls back when it raises.
+
+        Keep it short and wait for nothing but the database in it: it holds up the service's other writers.
+        Raises DatabaseUnavailable or DatabaseBusy; then nothing was written, except that a connection lost during
+        the commit itself leaves the outcome open.
+        """
+        async with self._transaction(self._writer, read_only=False) as connection:
+            if self.dialect == "postgresql":
+                await connection.execute(_WRITE_LOCK, {"key": self._write_lock_key})
+            session = WriteSession(connection, self.dialect)
+            yield session
+        session.committed()
+
+    async def migrate(self, migrations: str) -> None:
+        """Bring the schema to the newest version in the package `migrations`; at once when it is there already.
+
+        Several processes may do it at the same time: one migrates, the others wait for it.
+        """
+        engine = self._migration_engine()
+        try:
+            await run_migrations(engine, migrations, schema=self._schema)
+        except (DBAPIError, OSError) as error:
+            raise translated(error, self._schema) from error
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine, *, read_only: bool) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with engine.connect() as connection:
+                if read_only and self.dialect == "postgresql":
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                await connection.begin()
+                yield connection
+                await connection.commit()
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            failure = translated(error, self._schema)
+            if failure is error:
+                raise
+            raise failure from error
+
+    def _sqlite_engine(
+        self,
+        begin: Literal["BEGIN", "BEGIN IMMEDIATE"],
+        *,
+        pool_size: int,
+        pragmas: Mapping[str, str] | None = None,
+    ) -> AsyncEngine:
+        # isolation_level None: the driver starts no transactions by itself, the "begin" event below does.
+        engine = create_async_engine(
+            self._url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=_LOCK_TIMEOUT_S,
+            connect_args={"isolation_level": None, "timeout": _LOCK_TIMEOUT_S},
+            json_serializer=str,
+            json_deserializer=str,
+        )
+        _on_sqlite_connect(engine, pragmas or {})
+        _on_begin(engine, begin)
+        return engine
+
+    def _postgres_engine(self, **options: Any) -> AsyncEngine:  # Any: passed through to create_async_engine
+        settings = {
+            "search_path": self._schema,
+            "application_name": f"roundhouse-{self._schema}",
+            "lock_timeout": f"{_LOCK_TIMEOUT_S}s",
+            "statement_timeout": f"{_STATEMENT_TIMEOUT_S}s",
+            "idle_in_transaction_session_timeout": f"{_STATEMENT_TIMEOUT_S}s",
+        }
+        defaults: dict[str, Any] = {"pool_size": 4, "max_overflow": 6, "pool_timeout": _LOCK_TIMEOUT_S}
+        return create_async_engine(
+            self._url,
+            pool_pre_ping=True,
+            connect_args={"server_settings": settings, "timeout": _LOCK_TIMEOUT_S},
+            # The Json type encodes by itself: see `types.py`.
+            json_serializer=str,
+            json_deserializer=str,
+            **(options or defaults),
+        )
+
+    def _migration_engine(self) -> AsyncEngine:
+        if self.dialect == "postgresql":
+            return self._postgres_engine(poolclass=NullPool)
+        # Alembic changes a SQLite table by copying it; with foreign keys on, dropping the old one empties its children.
+        return self._sqlite_engine("BEGIN IMMEDIATE", pool_size=1, pragmas={"foreign_keys": "OFF"})
+
+
+def lock_key(name: str) -> int:
+    """Return the 63-bit number that stands for a name among Postgres' advisory locks."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+
+def _create_private_file(path: Path) -> None:
+    """Make the file before SQLite does, readable by its owner only; its -wal and -shm files copy the mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise DatabaseUnavailable(f"The database file {path} cannot be opened: {error.strerror}.") from error
+
+
+def _on_sqlite_connect(engine: AsyncEngine, pragmas: Mapping[str, str]) -> None:
+    wanted = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", **pragmas}
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:  # Any: the driver's adapter has no public type
+        cursor = connection.cursor()
+        for name, value in wanted.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+
+def _on_begin(engine: AsyncEngine, statement: str) -> None:
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+
