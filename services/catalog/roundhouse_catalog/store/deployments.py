@@ -1,0 +1,214 @@
+"""Deployments, their versions and routes in SQL. `save` writes a decision whole: row, version, route and event."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from roundhouse_catalog.domain.deployments import Decision, Deployment
+from roundhouse_catalog.domain.errors import NameTaken
+from roundhouse_catalog.domain.records import Route, route_of
+from roundhouse_catalog.domain.versions import Version
+from roundhouse_catalog.store import tables
+from roundhouse_common.contracts.catalog import DeploymentDesired, ModelKind
+from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED
+from roundhouse_common.database import ReadSession, WriteSession, enqueue
+from roundhouse_common.runtime import DeploymentId, UnixTime
+
+__all__ = [
+    "all_deployments",
+    "all_routes",
+    "existing_deployments",
+    "find_deployment",
+    "insert_deployment",
+    "list_deployments",
+    "list_routes",
+    "list_versions",
+    "update_deployment",
+]
+
+_D = tables.deployments.c
+_V = tables.versions.c
+_R = tables.routes.c
+
+
+async def list_deployments(
+    session: ReadSession, tenant_id: str, *, limit: int, after: str = "", name: str | None = None
+) -> list[Deployment]:
+    """Return deployments, not deleted ones, in the order of their creation, beginning after the id `after`."""
+    query = _living(tenant_id).where(_D.id > after).order_by(_D.id).limit(limit)
+    if name is not None:
+        query = query.where(_D.name == name)
+    return [_deployment(row) for row in await session.execute(query)]
+
+
+async def all_deployments(session: ReadSession) -> list[Deployment]:
+    """Return the deployments of every tenant, tombstones too: what the scheduler must know."""
+    return [_deployment(row) for row in await session.execute(_joined())]
+
+
+async def find_deployment(session: ReadSession, tenant_id: str, deployment_id: str) -> Deployment | None:
+    """Return the deployment unless it is deleted."""
+    row = (await session.execute(_living(tenant_id).where(_D.id == deployment_id))).one_or_none()
+    return None if row is None else _deployment(row)
+
+
+async def existing_deployments(session: ReadSession, tenant_id: str, ids: Collection[str]) -> set[str]:
+    """Return which of the ids are deployments of the tenant."""
+    query = select(_D.id).where(_D.tenant_id == tenant_id, _D.deleted_at.is_(None), _D.id.in_(ids))
+    return set(await session.scalars(query))
+
+
+async def insert_deployment(session: WriteSession, decision: Decision, *, route_id: str) -> None:
+    """Add the deployment with its first version, its route and its event. Raises NameTaken."""
+    deployment = decision.deployment
+    try:
+        async with session.savepoint():
+            row = {"id": deployment.deployment_id, **_columns(deployment)}
+            await session.execute(insert(tables.deployments).values(**row))
+    except IntegrityError as error:
+        raise NameTaken("deployment", deployment.name) from error
+    await _insert_version(session, deployment)
+    route = route_of(deployment, route_id=route_id)
+    await session.execute(
+        insert(tables.routes).values(
+            id=route.route_id,
+            tenant_id=route.tenant_id,
+            name=route.name,
+            deployment_id=route.deployment_id,
+            model_kind=route.model_kind.value,
+            created_at=route.created_at,
+            is_deleted=route.is_deleted,
+        )
+    )
+    await _enqueue_event(session, decision)
+
+
+async def update_deployment(session: WriteSession, decision: Decision, *, before: Deployment) -> None:
+    """Write what the decision changed of `before`, which was read in the same transaction, and its event."""
+    deployment = decision.deployment
+    await session.execute(
+        update(tables.deployments).where(_D.id == deployment.deployment_id).values(**_columns(deployment))
+    )
+    if deployment.version != before.version:
+        await _insert_version(session, deployment)
+    route = route_of(deployment, route_id="")
+    await session.execute(
+        update(tables.routes)
+        .where(_R.deployment_id == deployment.deployment_id)
+        .values(model_kind=route.model_kind.value, is_deleted=route.is_deleted)
+    )
+    await _enqueue_event(session, decision)
+
+
+async def list_versions(
+    session: ReadSession, deployment_id: DeploymentId, *, limit: int, after: int = 0
+) -> list[Version]:
+    """Return versions in the order of their numbers, beginning after the number `after`."""
+    query = (
+        select(tables.versions)
+        .where(_V.deployment_id == deployment_id, _V.number > after)
+        .order_by(_V.number)
+        .limit(limit)
+    )
+    return [_version(row) for row in await session.execute(query)]
+
+
+async def list_routes(
+    session: ReadSession, tenant_id: str, *, limit: int, after: str = "", name: str | None = None
+) -> list[Route]:
+    """Return routes, not deleted ones, in the order of their creation, beginning after the id `after`."""
+    query = select(tables.routes).where(_R.tenant_id == tenant_id, _R.is_deleted.is_(False), _R.id > after)
+    if name is not None:
+        query = query.where(_R.name == name)
+    return [_route(row) for row in await session.execute(query.order_by(_R.id).limit(limit))]
+
+
+async def all_routes(session: ReadSession) -> list[Route]:
+    """Return the routes of every tenant, tombstones too: what routers must know."""
+    return [_route(row) for row in await session.execute(select(tables.routes))]
+
+
+async def _insert_version(session: WriteSession, deployment: Deployment) -> None:
+    version = deployment.version
+    await session.execute(
+        insert(tables.versions).values(
+            id=version.spec.version_id,
+            deployment_id=deployment.deployment_id,
+            number=version.spec.number,
+            model_id=version.spec.model_id,
+            spec=version.spec,
+            created_at=version.created_at,
+            created_by=version.created_by,
+        )
+    )
+
+
+async def _enqueue_event(session: WriteSession, decision: Decision) -> None:
+    event = decision.event
+    await enqueue(session, DEPLOYMENT_CHANGED, event, event.deployment_id, event_id=event.event_id)
+
+
+def _joined() -> Select[Any]:  # Any: rows of deployments with their active version
+    active = (_V.deployment_id == _D.id) & (_V.number == _D.active_number)
+    return select(
+        tables.deployments, _V.spec, _V.created_at.label("version_at"), _V.created_by.label("version_by")
+    ).join(tables.versions, active)
+
+
+def _living(tenant_id: str) -> Select[Any]:
+    return _joined().where(_D.tenant_id == tenant_id, _D.deleted_at.is_(None))
+
+
+def _columns(deployment: Deployment) -> dict[str, object]:
+    is_deleted = deployment.desired is DeploymentDesired.DELETE
+    return {
+        "tenant_id": deployment.tenant_id,
+        "name": deployment.name,
+        "desired": deployment.desired.value,
+        "replicas": deployment.replicas,
+        "generation": deployment.generation,
+        "active_number": deployment.version.spec.number,
+        "disconnect_grace_s": deployment.disconnect_grace_s,
+        "drain_timeout_s": deployment.drain_timeout_s,
+        "created_at": deployment.created_at,
+        "created_by": deployment.created_by,
+        "updated_at": deployment.updated_at,
+        "updated_by": deployment.updated_by,
+        "deleted_at": deployment.updated_at if is_deleted else None,
+    }
+
+
+def _deployment(row: Row[Any]) -> Deployment:
+    return Deployment(
+        deployment_id=DeploymentId(row.id),
+        tenant_id=row.tenant_id,
+        name=row.name,
+        desired=DeploymentDesired(row.desired),
+        replicas=row.replicas,
+        generation=row.generation,
+        version=Version(spec=row.spec, created_at=UnixTime(row.version_at), created_by=row.version_by),
+        disconnect_grace_s=row.disconnect_grace_s,
+        drain_timeout_s=row.drain_timeout_s,
+        created_at=UnixTime(row.created_at),
+        created_by=row.created_by,
+        updated_at=UnixTime(row.updated_at),
+        updated_by=row.updated_by,
+    )
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(spec=row.spec, created_at=UnixTime(row.created_at), created_by=row.created_by)
+
+
+def _route(row: Row[Any]) -> Route:
+    return Route(
+        route_id=row.id,
+        tenant_id=row.tenant_id,
+        name=row.name,
+        deployment_id=DeploymentId(row.deployment_id),
+        model_kind=ModelKind(row.model_kind),
+        created_at=UnixTime(row.created_at),
+        is_deleted=row.is_deleted,
+    )

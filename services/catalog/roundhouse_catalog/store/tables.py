@@ -1,0 +1,160 @@
+"""The tables of the catalog. Rows of deployments, keys and routes are never removed: deleted ones are tombstones."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_common.database import Json, UnixSeconds, outbox_table
+from roundhouse_common.http.idempotency import idempotency_table
+
+__all__ = [
+    "api_keys",
+    "deployments",
+    "idempotency",
+    "metadata",
+    "models",
+    "outbox",
+    "routes",
+    "tenants",
+    "users",
+    "versions",
+]
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=_NAMING)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("created_at", UnixSeconds, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("roles", Json(tuple[str, ...]), nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("source_kind", String(32), nullable=False),
+    Column("source_uri", Text, nullable=False),
+    Column("context_length", BigInteger, nullable=False),
+    Column("licence", String(128), nullable=False),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("is_published", Boolean, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("updated_at", UnixSeconds, nullable=False),
+    Column("deleted_at", UnixSeconds),
+)
+Index(
+    "uq_models_tenant_id_name",
+    models.c.tenant_id,
+    models.c.name,
+    unique=True,
+    sqlite_where=models.c.deleted_at.is_(None),
+    postgresql_where=models.c.deleted_at.is_(None),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("desired", String(16), nullable=False),
+    Column("replicas", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("active_number", Integer, nullable=False),
+    Column("disconnect_grace_s", Double, nullable=False),
+    Column("drain_timeout_s", Double, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("updated_at", UnixSeconds, nullable=False),
+    Column("updated_by", String(128), nullable=False),
+    Column("deleted_at", UnixSeconds),
+)
+Index(
+    "uq_deployments_tenant_id_name",
+    deployments.c.tenant_id,
+    deployments.c.name,
+    unique=True,
+    sqlite_where=deployments.c.deleted_at.is_(None),
+    postgresql_where=deployments.c.deleted_at.is_(None),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("deployment_id", String(64), ForeignKey("deployments.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("model_id", String(64), ForeignKey("models.id"), nullable=False, index=True),
+    Column("spec", Json(VersionSpec), nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    UniqueConstraint("deployment_id", "number"),
+)
+
+routes = Table(
+    "routes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("deployment_id", String(64), ForeignKey("deployments.id"), nullable=False, unique=True),
+    Column("model_kind", String(32), nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("is_deleted", Boolean, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("last_four", String(4), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("deployment_ids", Json(tuple[str, ...]), nullable=False),
+    Column("expires_at", UnixSeconds, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("revoked_at", UnixSeconds, nullable=False),
+)
+
+outbox = outbox_table(metadata)
+idempotency = idempotency_table(metadata)

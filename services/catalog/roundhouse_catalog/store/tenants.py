@@ -1,0 +1,47 @@
+"""Tenants and users. One of each is there from the first start."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from roundhouse_catalog.store import tables
+from roundhouse_common.auth import Role
+from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_common.runtime import UnixTime
+
+__all__ = ["ADMIN_USER_ID", "DEFAULT_TENANT_ID", "Profile", "find_profile", "seed"]
+
+DEFAULT_TENANT_ID = "ten_default"
+ADMIN_USER_ID = "usr_admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The names of a user and their tenant; empty where the catalog knows none, as for a service."""
+
+    user_name: str
+    tenant_name: str
+
+
+async def seed(session: WriteSession, *, now: UnixTime) -> None:
+    """Make sure that the default tenant and its administrator exist; what is there already stays as it is."""
+    await session.execute(
+        upsert(session.dialect, tables.tenants, key=["id"]),
+        {"id": DEFAULT_TENANT_ID, "name": "default", "created_at": now},
+    )
+    await session.execute(
+        upsert(session.dialect, tables.users, key=["id"]),
+        {
+            "id": ADMIN_USER_ID,
+            "tenant_id": DEFAULT_TENANT_ID,
+            "name": "admin",
+            "roles": (Role.ADMINISTRATOR,),
+            "created_at": now,
+        },
+    )
+
+
+async def find_profile(session: ReadSession, *, user_id: str, tenant_id: str) -> Profile:
+    user_name = await session.scalar(select(tables.users.c.name).where(tables.users.c.id == user_id))
+    tenant_name = await session.scalar(select(tables.tenants.c.name).where(tables.tenants.c.id == tenant_id))
+    return Profile(user_name=user_name or "", tenant_name=tenant_name or "")
