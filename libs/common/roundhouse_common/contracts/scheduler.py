@@ -1,7 +1,7 @@
 """What the scheduler publishes: who runs what where, and which addresses take requests."""
 
 from roundhouse_common.contracts.base import Message, OpenEnum
-from roundhouse_common.contracts.catalog import ModelKind, VersionSpec
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.contracts.node import NodeInventory
 
 __all__ = [
@@ -165,6 +165,8 @@ class Endpoint(Message, frozen=True, kw_only=True):
     engine_api_key: str
     state: EndpointState
     region: str = ""
+    engine: EngineKind = EngineKind.UNKNOWN
+    """How the router asks for running token counts in a stream; UNKNOWN makes it count chunks."""
 
 
 class DeploymentEndpoints(Message, frozen=True, kw_only=True):
