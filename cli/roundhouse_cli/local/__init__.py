@@ -1,0 +1,1 @@
+"""A whole Roundhouse on this machine: its directory, secrets, configuration, start and stop."""

@@ -1,0 +1,96 @@
+"""How results are shown: a table for people, JSON for programs."""
+
+import enum
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from roundhouse_cli.rest import Item
+
+__all__ = ["Column", "OutputFormat", "note", "show_item", "show_items"]
+
+_STYLES = {
+    **dict.fromkeys(("ready", "Running", "published", "active", "yes"), "green"),
+    **dict.fromkeys(("failed", "lost", "Error", "unreachable", "not ready", "revoked", "expired"), "red"),
+    **dict.fromkeys(
+        ("pending", "assigned", "fetching", "starting", "draining", "unknown", "late", "Preparing", "Shutting Down"),
+        "yellow",
+    ),
+}
+_UNBOUNDED = 100_000
+
+
+class OutputFormat(enum.StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    title: str
+    value: Callable[[Item], object]
+    is_wrapped: bool = False
+    """Whether long text may go over several lines; other columns never break."""
+
+
+def show_items(items: Sequence[Item], columns: Sequence[Column], output: OutputFormat, *, empty: str) -> None:
+    """Print a listing; `empty` says what it means that there is nothing."""
+    if output is OutputFormat.JSON:
+        _print_json(list(items))
+        return
+    if not items:
+        note(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column.title, no_wrap=not column.is_wrapped, overflow="fold")
+    for item in items:
+        table.add_row(*(_cell(column.value(item)) for column in columns))
+    _console().print(table)
+
+
+def show_item(item: Item, output: OutputFormat) -> None:
+    """Print one thing whole: every field a line, or JSON."""
+    if output is OutputFormat.JSON:
+        _print_json(item)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in item.items():
+        table.add_row(name, _cell(_flat(value)))
+    _console().print(table)
+
+
+def note(text: str) -> None:
+    """Tell the person something that is not the result; it goes to stderr."""
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _flat(value: object) -> object:
+    if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
+        return "\n".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+def _cell(value: object) -> Text:
+    text = "-" if value is None or value == "" else str(value)
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    return Text(text, style=_STYLES.get(text, ""))
+
+
+def _console() -> Console:
+    """Return a console as wide as the terminal; without a terminal nothing is ever cut or folded."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_UNBOUNDED)
