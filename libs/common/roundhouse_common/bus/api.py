@@ -60,10 +60,15 @@ class PermanentError(Exception):
 
 
 class RemoteError(RoundhouseError):
-    """The answering service refused the question; `code` and the message are its own."""
+    """The answering service refused the question; `code`, `status` and the message are its own."""
 
     code = "remote_error"
     status = 502
+
+    def __init__(self, message: str, *, code: str = "remote_error", status: int = 502) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # this instance speaks for another service's error class
+        self.status = status  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +113,17 @@ class KeyValue(Protocol[M]):
     async def delete(self, key: str) -> None:
         """Remove the key. Readers of the buckets of Roundhouse never take absence for an order."""
 
-    async def list(self) -> dict[str, Entry[M]]:
-        """Return every entry: a read of the server, not of a cache. Undecodable entries are logged and left out."""
+    async def list(self, *, only_key: str | None = None) -> dict[str, Entry[M]]:
+        """Return every entry: a read of the server, not of a cache. Undecodable entries are logged and left out.
 
-    def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Entry[M] | None]]:
-        """Yield changes as they come, and None when the connection was lost and changes may be missing."""
+        With `only_key`, read that key alone: all that a node agent may do.
+        """
+
+    def watch(self, *, only_key: str | None = None) -> AbstractAsyncContextManager[AsyncIterator[Entry[M] | None]]:
+        """Yield changes from now on, and None when the connection was lost or came back: changes may be missing.
+
+        Deletions are not among them. The iterator never ends; cancelling `anext` loses nothing.
+        """
 
 
 class Consumer(Protocol):

@@ -72,6 +72,8 @@ class Event(Contract, Generic[M]):
 
     message: type[M]
     stream: Stream
+    durables: tuple[str, ...] = ()
+    """Names of the durable consumers, `<service>-<what>`; each service may use only its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class Rpc(Contract, Generic[Q, R]):
 
     request: type[Q]
     reply: type[R]
+    is_broadcast: bool = False
+    """Every instance of the owner answers, and the asker gathers; otherwise exactly one of them gets the question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

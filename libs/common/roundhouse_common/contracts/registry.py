@@ -128,7 +128,7 @@ REPUBLISH_USAGE = Rpc(
     readers=(_S.METERING,),
     request=operations.RebuildBus,
     reply=operations.Rebuilt,
-    id_tokens=1,
+    is_broadcast=True,
     doc="Publish the retained usage records again. Id: `all`; every router answers, the asker gathers.",
 )
 
@@ -138,6 +138,7 @@ USAGE = Event(
     readers=(_S.METERING,),
     message=usage.UsageRecord,
     stream=USAGE_STREAM,
+    durables=("metering-usage",),
     doc="One per admitted request. Id: router id.",
 )
 DEPLOYMENT_CHANGED = Event(
@@ -146,6 +147,7 @@ DEPLOYMENT_CHANGED = Event(
     readers=(_S.SCHEDULER,),
     message=catalog.DeploymentChanged,
     stream=EVENTS_STREAM,
+    durables=("scheduler-timeline",),
     doc="An administrator changed a deployment. Id: deployment id.",
 )
 REPLICA_TRANSITION = Event(
@@ -154,6 +156,7 @@ REPLICA_TRANSITION = Event(
     readers=(_S.METERING,),
     message=scheduler.ReplicaTransition,
     stream=EVENTS_STREAM,
+    durables=("metering-replicas",),
     doc="A replica changed phase. Id: replica id.",
 )
 
