@@ -1,0 +1,79 @@
+"""The HTTP listener: uvicorn, driven by the service instead of by signals."""
+
+import asyncio
+import errno
+import socket
+from typing import Final
+
+import uvicorn
+
+from roundhouse_common.service.ops import ASGIApp
+
+__all__ = ["Listener", "PortInUse", "bind"]
+
+_BACKLOG: Final = 1024
+_KEEP_ALIVE_S: Final = 75
+
+
+class PortInUse(Exception):
+    """Somebody else listens on the port."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Reserve the address without listening yet. Raises PortInUse, or OSError for an address that is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reserved = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind((host, port))
+    except OSError as error:
+        reserved.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse from error
+        raise
+    return reserved
+
+
+class Listener(uvicorn.Server):
+    """Serves an app on a bound socket from `start` to `stop`. Uvicorn's own signal handlers are never installed."""
+
+    def __init__(self, app: ASGIApp, reserved: socket.socket, *, drain_timeout_s: float) -> None:
+        config = uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            backlog=_BACKLOG,
+        )
+        # Uvicorn gives it to asyncio.wait_for, which takes fractions.
+        config.timeout_graceful_shutdown = drain_timeout_s  # type: ignore[assignment]
+        super().__init__(config)
+        self._reserved = reserved
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises PortInUse when somebody else began to listen since `bind`."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        try:
+            await self.startup(sockets=[self._reserved])
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse from error
+            raise
+        self._ticking = asyncio.create_task(self.main_loop(), name="http-listener")
+
+    async def stop(self) -> None:
+        """Stop accepting, close idle connections, and let requests in flight finish within the drain timeout."""
+        if self._ticking is None:
+            return
+        self.should_exit = True
+        await self._ticking
+        await self.shutdown(sockets=[self._reserved])
