@@ -1,0 +1,154 @@
+"""What the loops of one agent share: what is known, and how events change it.
+
+One event loop reads and changes it; nothing here blocks and nothing here waits for the network.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from roundhouse_common.bus.api import Bus
+from roundhouse_common.contracts.node import NodeInventory, ReplicaReport
+from roundhouse_common.contracts.scheduler import Assignment, NodeAssignments, Registered
+from roundhouse_common.runtime import Clock, Ids, NodeId
+from roundhouse_node_agent.domain.engine_run import EngineSample
+from roundhouse_node_agent.domain.host import Host
+from roundhouse_node_agent.domain.reconcile import is_newer
+from roundhouse_node_agent.domain.replica import Event, Replica, advance, begin, settled
+from roundhouse_node_agent.domain.report import reports_of
+
+__all__ = ["AgentContext", "AgentOptions"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOptions:
+    """How often the agent looks and how long it waits."""
+
+    rpc_timeout_s: float = 5.0
+    report_interval_s: float = 30.0
+    """A report goes out at every change, and this often without one, with a fresh inventory."""
+    confirm_interval_s: float = 30.0
+    """How often the scheduler's database is asked what should run, beside the projection."""
+    ready_poll_s: float = 0.05
+    start_timeout_s: float = 600.0
+    probe_interval_s: float = 2.0
+    probe_failures: int = 5
+    drain_settle_s: float = 1.0
+    drain_poll_s: float = 0.25
+    stop_grace_s: float = 10.0
+    port_attempts: int = 5
+
+
+class AgentContext:
+    """One agent's knowledge, its dependencies, and the events that wake its loops."""
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeId,
+        bus: Bus,
+        host: Host,
+        clock: Clock,
+        ids: Ids,
+        rng: random.Random,
+        options: AgentOptions,
+        on_superseded: Callable[[], None] | None = None,
+    ) -> None:
+        self.node_id = node_id
+        self.bus = bus
+        self.host = host
+        self.clock = clock
+        self.rng = rng
+        self.options = options
+        self.incarnation = ids.new("inc")
+        self.registered: Registered | None = None
+        self.wanted: NodeAssignments | None = None
+        self.replicas: dict[str, Replica] = {}
+        self.samples: dict[str, EngineSample] = {}
+        self.inventory: NodeInventory | None = None
+        self.scheduler_heard_at = clock.monotonic()
+        """When the scheduler last answered: what fencing counts from."""
+        self.is_superseded = False
+        self._change = asyncio.Event()
+        self.registration_due = asyncio.Event()
+        self.reconcile_due = asyncio.Event()
+        self.report_due = asyncio.Event()
+        self.confirm_due = asyncio.Event()
+        self.engines_due = asyncio.Event()
+        self._on_superseded = on_superseded
+
+    def apply(self, replica_id: str, event: Event) -> None:
+        """Let an event change a replica; loops that care are woken."""
+        before = self.replicas.get(replica_id)
+        if before is None:
+            return
+        after = advance(before, event, self.clock.now())
+        if after is not before:
+            self._keep(after, before)
+
+    def take_up(self, assignment: Assignment) -> None:
+        """Begin an attempt; the engines loop starts it."""
+        self._keep(begin(assignment, self.clock.now()), self.replicas.get(assignment.replica_id))
+
+    def settle(self, assignment: Assignment) -> None:
+        """Record that nothing of it runs here and nothing shall."""
+        self._keep(settled(assignment, assignment.reason, "nothing of it runs here", self.clock.now()), None)
+
+    def forget(self, replica_id: str) -> None:
+        """Drop an ended replica that is no longer assigned."""
+        del self.replicas[replica_id]
+        self.samples.pop(replica_id, None)
+        self.report_due.set()
+
+    def take_assignments(self, offered: NodeAssignments) -> bool:
+        """Take in a document unless it is older than the current one or of another epoch; return whether taken."""
+        if self.registered is None or self.is_superseded:
+            return False
+        if offered.epoch > self.registered.epoch:
+            self.confirm_due.set()  # somebody registered after us: the scheduler will say whether we are superseded
+        if not is_newer(offered, self.wanted, node_id=self.node_id, epoch=self.registered.epoch):
+            return False
+        is_news = self.wanted is None or self.wanted.revision != offered.revision
+        self.wanted = offered
+        if is_news:
+            self.report_due.set()
+        self.reconcile_due.set()
+        return True
+
+    async def changed(self) -> None:
+        """Return at the next change of any replica."""
+        await self._change.wait()
+
+    def reports(self) -> tuple[ReplicaReport, ...]:
+        """Return what the next report says of the replicas."""
+        return reports_of(self.replicas.values())
+
+    def supersede(self) -> None:
+        """A newer agent has registered: touch nothing any more and ask to be ended."""
+        if not self.is_superseded:
+            self.is_superseded = True
+            _log.error("epoch_superseded", node_id=self.node_id, epoch=self.registered and self.registered.epoch)
+            if self._on_superseded is not None:
+                self._on_superseded()
+
+    def _keep(self, after: Replica, before: Replica | None) -> None:
+        self.replicas[after.replica_id] = after
+        if before is None or (after.phase, after.reason) != (before.phase, before.reason):
+            _log.info(
+                "replica_phase",
+                replica_id=after.replica_id,
+                attempt=after.attempt,
+                phase=after.phase.value,
+                reason=after.reason.value,
+                detail=after.detail,
+            )
+        self.report_due.set()
+        self.reconcile_due.set()
+        self.engines_due.set()
+        self._change.set()
+        self._change = asyncio.Event()

@@ -1,0 +1,93 @@
+"""The agent: one node's share of the platform.
+
+It does no I/O of its own: the bus, the host, the clocks, the ids and the randomness come from outside, so that
+`tests/simulation` runs this very class on virtual time with a fake host and a memory bus:
+
+    agent = NodeAgent(node_id=..., bus=..., host=FakeHost(...), clock=..., ids=..., rng=..., options=AgentOptions())
+    await agent.run()          # or: start(), then each of loops() under a supervisor
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from roundhouse_common.bus.api import Bus
+from roundhouse_common.contracts.node import LogChunk, LogQuery
+from roundhouse_common.contracts.registry import READ_LOG
+from roundhouse_common.runtime import Clock, Ids, NodeId
+from roundhouse_node_agent.context import AgentContext, AgentOptions
+from roundhouse_node_agent.domain.host import Host
+from roundhouse_node_agent.domain.replica import adopted
+from roundhouse_node_agent.loops import assignments, engines, fence, heartbeat, reconcile, registration, report
+
+__all__ = ["AgentOptions", "NodeAgent"]
+
+_log = structlog.get_logger(__name__)
+
+
+class NodeAgent:
+    """One node's agent. `context` is what it knows; tests and simulations may read it, never change it."""
+
+    def __init__(
+        self,
+        *,
+        node_id: NodeId,
+        bus: Bus,
+        host: Host,
+        clock: Clock,
+        ids: Ids,
+        rng: random.Random,
+        options: AgentOptions,
+        on_superseded: Callable[[], None] | None = None,
+    ) -> None:
+        self.context = AgentContext(
+            node_id=node_id,
+            bus=bus,
+            host=host,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            options=options,
+            on_superseded=on_superseded,
+        )
+
+    async def start(self) -> None:
+        """Adopt what former agents left and answer questions. Needs no network."""
+        context = self.context
+        context.inventory = await context.host.inventory()
+        for run in await context.host.adopt():
+            context.replicas[run.replica_id] = adopted(run, context.clock.now())
+            _log.info("engine_adopted", replica_id=run.replica_id, pid=run.pid, is_running=run.ended is None)
+        await context.bus.serve(READ_LOG, self._read_log, context.node_id)
+        context.registration_due.set()
+        context.engines_due.set()
+
+    def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """Return the loops to supervise, by name. Each can be restarted at any time."""
+        context = self.context
+        return {
+            "registration": lambda: registration.run(context),
+            "assignments": lambda: assignments.run_projection(context),
+            "confirmation": lambda: assignments.run_confirmation(context),
+            "reconcile": lambda: reconcile.run(context),
+            "engines": lambda: engines.run(context),
+            "report": lambda: report.run(context),
+            "heartbeat": lambda: heartbeat.run(context),
+            "fence": lambda: fence.run(context),
+        }
+
+    async def run(self) -> None:
+        """Start and run every loop until cancelled; engines are left running."""
+        await self.start()
+        async with asyncio.TaskGroup() as tasks:
+            for name, loop in self.loops().items():
+                tasks.create_task(_awaited(loop), name=f"agent-{name}")
+
+    async def _read_log(self, query: LogQuery, _ids: tuple[str, ...]) -> LogChunk:
+        return await self.context.host.read_log(query)
+
+
+async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:
+    await loop()

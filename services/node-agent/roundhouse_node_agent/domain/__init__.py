@@ -1,0 +1,1 @@
+"""What an agent decides: pure functions and values, no clock, no files, no processes."""

@@ -1,0 +1,54 @@
+"""How replicas are told to the scheduler."""
+
+from collections.abc import Iterable, Mapping
+
+from roundhouse_common.contracts.node import ObservedPhase, ReplicaLoad, ReplicaReport
+from roundhouse_node_agent.domain.engine_run import EngineExit, EngineSample
+from roundhouse_node_agent.domain.replica import Replica
+
+__all__ = ["loads_of", "reports_of"]
+
+_ADDRESSED = (ObservedPhase.STARTING, ObservedPhase.READY, ObservedPhase.DRAINING)
+
+
+def reports_of(replicas: Iterable[Replica]) -> tuple[ReplicaReport, ...]:
+    """Return one report per replica, in the order of their ids."""
+    return tuple(_report_of(replica) for replica in sorted(replicas, key=lambda replica: replica.replica_id))
+
+
+def loads_of(replicas: Iterable[Replica], samples: Mapping[str, EngineSample]) -> tuple[ReplicaLoad, ...]:
+    """Return the newest sample of each engine that may hold requests."""
+    return tuple(
+        ReplicaLoad(
+            replica_id=replica.replica_id,
+            running=sample.running,
+            waiting=sample.waiting,
+            kv_cache_usage=sample.kv_cache_usage,
+        )
+        for replica in sorted(replicas, key=lambda replica: replica.replica_id)
+        if replica.is_serving and (sample := samples.get(replica.replica_id)) is not None
+    )
+
+
+def _report_of(replica: Replica) -> ReplicaReport:
+    run = replica.run
+    is_addressed = run is not None and replica.is_active and replica.phase in _ADDRESSED
+    return ReplicaReport(
+        replica_id=replica.replica_id,
+        deployment_id=replica.assignment.deployment_id,
+        attempt=replica.attempt,
+        phase=replica.phase,
+        reason=replica.reason.value,
+        detail=replica.detail,
+        since=replica.since,
+        base_url=run.base_url if run is not None and is_addressed else "",
+        served_model=replica.assignment.deployment_name,
+        pid=run.pid if run is not None and replica.is_active else 0,
+        exit_code=_exit_code(replica.ended) if replica.ended is not None else None,
+        log_tail=replica.ended.diagnosis.lines if replica.ended is not None else (),
+    )
+
+
+def _exit_code(ended: EngineExit) -> int | None:
+    """Return the exit code as a parent sees it: negative for a signal."""
+    return -ended.signal if ended.signal is not None else ended.code

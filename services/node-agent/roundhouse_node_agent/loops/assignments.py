@@ -1,0 +1,70 @@
+"""What should run here: the projection, and the scheduler's database itself."""
+
+import structlog
+
+from roundhouse_common.bus.api import BusUnavailable, RemoteError
+from roundhouse_common.bus.projection import Projection
+from roundhouse_common.contracts.registry import ASSIGNMENTS, READ_ASSIGNMENTS
+from roundhouse_common.contracts.scheduler import AssignmentsQuery, NodeAssignments
+from roundhouse_node_agent.context import AgentContext
+from roundhouse_node_agent.domain.errors import EpochSuperseded
+from roundhouse_node_agent.loops.waiting import wait_until_due
+
+__all__ = ["ask", "run_confirmation", "run_projection"]
+
+_log = structlog.get_logger(__name__)
+_NOT_FOUND = "not_found"
+
+
+async def run_projection(agent: AgentContext) -> None:
+    """Follow this node's key of the bucket."""
+
+    def on_change(_key: str, document: NodeAssignments) -> None:
+        agent.take_assignments(document)
+
+    await Projection(agent.bus, ASSIGNMENTS, on_change=on_change, only_key=agent.node_id).run()
+
+
+async def run_confirmation(agent: AgentContext) -> None:
+    """Ask the database regularly, and when there is a reason to: a lost projection costs time, never truth."""
+    while True:
+        await wait_until_due(agent.confirm_due, _interval_s(agent))
+        await ask(agent)
+
+
+async def ask(agent: AgentContext) -> NodeAssignments | None:
+    """Return what the scheduler's database wants of this node now, and take it in; None when nobody answers."""
+    if agent.registered is None or agent.is_superseded:
+        return None
+    query = AssignmentsQuery(node_id=agent.node_id, epoch=agent.registered.epoch)
+    try:
+        document = await agent.bus.request(
+            READ_ASSIGNMENTS, query, agent.node_id, timeout_s=agent.options.rpc_timeout_s
+        )
+    except BusUnavailable as error:
+        _log.debug("scheduler_silent", why=error.message)
+        return None
+    except RemoteError as error:
+        _refused(agent, error)
+        return None
+    agent.scheduler_heard_at = agent.clock.monotonic()
+    agent.take_assignments(document)
+    return document
+
+
+def _refused(agent: AgentContext, error: RemoteError) -> None:
+    if error.code == EpochSuperseded.code:
+        agent.supersede()
+    elif error.code == _NOT_FOUND:
+        _log.warning("node_unknown_to_scheduler", node_id=agent.node_id)
+        agent.registration_due.set()
+    else:
+        _log.warning("assignments_refused", code=error.code, why=error.message)
+
+
+def _interval_s(agent: AgentContext) -> float:
+    """Return how long until the next look: often enough that a fence is never due for want of asking."""
+    wanted = agent.wanted.assignments if agent.wanted is not None else ()
+    fences = [assignment.fence_after_s / 3 for assignment in wanted if assignment.fence_after_s > 0]
+    interval_s = min([agent.options.confirm_interval_s, *fences])
+    return interval_s * agent.rng.uniform(0.8, 1.0)
