@@ -1,0 +1,141 @@
+"""What the router answers when it cannot answer: OpenAI's error bodies.
+
+    ApiError                     status  code                        whose fault
+    ├── InvalidKey               401     invalid_api_key             the caller's
+    ├── BadBody                  400     invalid_json and others     the caller's
+    ├── UnknownPath              404     unknown_url                 the caller's
+    ├── WrongMethod              405     method_not_supported        the caller's
+    ├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
+    ├── BodyTooLarge             413     request_too_large           the caller's
+    ├── NoSnapshot               503     router_starting             ours, retryable
+    ├── NoReadyReplica           503     no_ready_replica            ours, retryable
+    ├── UpstreamFailed           502     upstream_error              the engine's, retryable
+    ├── UpstreamRefusedUs        502     upstream_auth               ours: never the caller's key
+    ├── UpstreamTimeout          504     upstream_timeout            the engine's
+    └── Internal                 500     internal_error              ours
+"""
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from roundhouse_common.errors import RoundhouseError
+
+__all__ = [
+    "ApiError",
+    "BadBody",
+    "BodyTooLarge",
+    "Internal",
+    "InvalidKey",
+    "ModelNotFound",
+    "NoReadyReplica",
+    "NoSnapshot",
+    "UnknownPath",
+    "UpstreamFailed",
+    "UpstreamRefusedUs",
+    "UpstreamTimeout",
+    "WrongMethod",
+]
+
+_REQUEST: Final = "invalid_request_error"
+_SERVER: Final = "server_error"
+
+
+class ApiError(RoundhouseError):
+    """An answer in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`, all four always there."""
+
+    type: ClassVar[str] = _SERVER
+    retry_after_s: ClassVar[int] = 0
+    """Sent as `retry-after` when it is not 0."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.param = param
+        self.error_code = code or type(self).code
+
+    def body(self) -> bytes:
+        """Return the JSON document."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.error_code}
+        return msgspec.json.encode({"error": error})
+
+
+class InvalidKey(ApiError):
+    """No key, an unknown one, a revoked one, an expired one."""
+
+    code = "invalid_api_key"
+    status = 401
+    type = _REQUEST
+
+
+class BadBody(ApiError):
+    code = "invalid_request_error"
+    status = 400
+    type = _REQUEST
+
+
+class UnknownPath(ApiError):
+    code = "unknown_url"
+    status = 404
+    type = _REQUEST
+
+
+class WrongMethod(ApiError):
+    code = "method_not_supported"
+    status = 405
+    type = _REQUEST
+
+
+class ModelNotFound(ApiError):
+    """Also for a model that exists but that the key may not use: the caller cannot tell the two apart."""
+
+    code = "model_not_found"
+    status = 404
+    type = _REQUEST
+
+    def __init__(self, model: str) -> None:
+        shown = model if len(model) <= 200 else f"{model[:200]}..."
+        super().__init__(f"The model `{shown}` does not exist or you do not have access to it.", param="model")
+
+
+class BodyTooLarge(ApiError):
+    code = "request_too_large"
+    status = 413
+    type = _REQUEST
+
+
+class NoSnapshot(ApiError):
+    """Nothing was heard from the control plane yet, neither now nor before: nobody's key can be judged."""
+
+    code = "router_starting"
+    status = 503
+    retryable = True
+    retry_after_s = 2
+
+
+class NoReadyReplica(ApiError):
+    code = "no_ready_replica"
+    status = 503
+    retryable = True
+    retry_after_s = 5
+
+
+class UpstreamFailed(ApiError):
+    code = "upstream_error"
+    status = 502
+    retryable = True
+    retry_after_s = 1
+
+
+class UpstreamRefusedUs(ApiError):
+    code = "upstream_auth"
+    status = 502
+
+
+class UpstreamTimeout(ApiError):
+    code = "upstream_timeout"
+    status = 504
+
+
+class Internal(ApiError):
+    code = "internal_error"
+    status = 500

@@ -1,0 +1,123 @@
+"""Who may call what, and where it leads: one immutable table, swapped whole."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint
+from roundhouse_common.runtime import UnixTime
+from roundhouse_router.domain.errors import InvalidKey, ModelNotFound
+
+__all__ = ["EMPTY", "RoutingTable", "Target", "authenticate", "build", "latest", "resolve", "visible_routes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingTable:
+    """Everything a request needs, as it was at one moment."""
+
+    keys: Mapping[str, ApiKeyRecord] = field(default_factory=dict)
+    """By hex SHA-256 of the secret."""
+    routes: Mapping[tuple[str, str], RouteRecord] = field(default_factory=dict)
+    """By tenant and name, without the deleted ones."""
+    deployments: Mapping[str, DeploymentEndpoints] = field(default_factory=dict)
+    """By deployment id."""
+    is_known: bool = False
+    """False until the control plane, or a snapshot of it on disk, was read once."""
+
+
+EMPTY = RoutingTable()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One deployment behind a name, with its addresses at this moment."""
+
+    deployment_id: str
+    weight: int
+    model_name: str
+    endpoints: tuple[Endpoint, ...]
+
+
+def build(
+    *, keys: Iterable[ApiKeyRecord], routes: Iterable[RouteRecord], deployments: Iterable[DeploymentEndpoints]
+) -> RoutingTable:
+    """Return the table. Of two live routes of one name the older one (by id) wins, on every router alike."""
+    named: dict[tuple[str, str], RouteRecord] = {}
+    for route in sorted(routes, key=lambda route: route.route_id, reverse=True):
+        if not route.is_deleted:
+            named[route.tenant_id, route.name] = route
+    return RoutingTable(
+        keys=MappingProxyType({key.sha256: key for key in keys}),
+        routes=MappingProxyType(named),
+        deployments=MappingProxyType({deployment.deployment_id: deployment for deployment in deployments}),
+        is_known=True,
+    )
+
+
+def latest(
+    known: Mapping[str, DeploymentEndpoints], heard: Mapping[str, DeploymentEndpoints]
+) -> dict[str, DeploymentEndpoints]:
+    """Return what is known with what was heard put over it, unless that is older than what is known.
+
+    A deployment that was not heard of stays: absence is never an order.
+    """
+    merged = dict(known)
+    for deployment_id, deployment in heard.items():
+        before = merged.get(deployment_id)
+        if before is None or deployment.revision >= before.revision:
+            merged[deployment_id] = deployment
+    return merged
+
+
+def authenticate(table: RoutingTable, authorization: bytes, now: UnixTime) -> ApiKeyRecord:
+    """Return the key that an `Authorization` header carries. Raises InvalidKey, which never repeats the secret."""
+    scheme, _, secret = authorization.partition(b" ")
+    secret = secret.strip()
+    if scheme.lower() != b"bearer" or not secret:
+        raise InvalidKey("No API key was given. Send it in the header `Authorization: Bearer YOUR_KEY`.")
+    digest = hashlib.sha256(secret).hexdigest()
+    key = table.keys.get(digest)
+    # The lookup leaks at most bits of a digest, which nobody can turn into a secret; the comparison leaks nothing.
+    if key is None or not hmac.compare_digest(key.sha256, digest):
+        raise InvalidKey("The API key is not valid.")
+    if key.is_revoked:
+        raise InvalidKey("The API key was revoked.")
+    if key.expires_at and key.expires_at <= now:
+        raise InvalidKey("The API key has expired.")
+    return key
+
+
+def resolve(table: RoutingTable, key: ApiKeyRecord, model: str) -> Sequence[Target]:
+    """Return where a model name leads for this key. Raises ModelNotFound, also for what the key may not use."""
+    route = table.routes.get((key.tenant_id, model))
+    allowed = [] if route is None else [t for t in route.targets if _may_use(key, t.deployment_id)]
+    if not allowed:
+        raise ModelNotFound(model)
+    return [_target(table, target.deployment_id, target.weight) for target in allowed]
+
+
+def visible_routes(table: RoutingTable, key: ApiKeyRecord) -> list[RouteRecord]:
+    """Return the routes that the key may use, by name."""
+    found = [
+        route
+        for (tenant_id, _), route in table.routes.items()
+        if tenant_id == key.tenant_id and any(_may_use(key, target.deployment_id) for target in route.targets)
+    ]
+    return sorted(found, key=lambda route: route.name)
+
+
+def _may_use(key: ApiKeyRecord, deployment_id: str) -> bool:
+    return not key.deployment_ids or deployment_id in key.deployment_ids
+
+
+def _target(table: RoutingTable, deployment_id: str, weight: int) -> Target:
+    deployment = table.deployments.get(deployment_id)
+    return Target(
+        deployment_id=deployment_id,
+        weight=weight,
+        model_name=deployment.model_name if deployment else "",
+        endpoints=deployment.endpoints if deployment else (),
+    )

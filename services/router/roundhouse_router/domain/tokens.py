@@ -1,0 +1,50 @@
+"""Token figures in disjoint classes, from the `usage` objects of OpenAI's wire."""
+
+import msgspec
+
+__all__ = ["NO_TOKENS", "TokenCounts", "Usage", "from_usage"]
+
+
+class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Disjoint classes: the sum is what was processed."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+NO_TOKENS = TokenCounts()
+
+
+class PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class Usage(msgspec.Struct):
+    """OpenAI's `usage`: `prompt_tokens` includes the cached ones, `completion_tokens` the reasoning ones."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+def from_usage(usage: Usage) -> TokenCounts:
+    """Return the disjoint classes; none is ever negative, whatever the engine says."""
+    prompt = max(usage.prompt_tokens or 0, 0)
+    completion = max(usage.completion_tokens or 0, 0)
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
+    cached = min(max(cached or 0, 0), prompt)
+    reasoning = min(max(reasoning or 0, 0), completion)
+    return TokenCounts(
+        input_tokens=prompt - cached,
+        cached_input_tokens=cached,
+        output_tokens=completion - reasoning,
+        reasoning_tokens=reasoning,
+    )
