@@ -25,7 +25,7 @@ class _Engine:
     ready_after: float
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     is_hung: bool = False
-    sample: EngineSample = EngineSample(running=0, waiting=0)
+    sample: EngineSample = field(default_factory=lambda: EngineSample(running=0, waiting=0))
 
 
 class FakeHost:
@@ -80,12 +80,14 @@ class FakeHost:
     def kill(self, replica_id: str, *, signal: int = _SIGKILL) -> None:
         """End an engine from outside."""
         diagnosis = Diagnosis(kind="killed", summary=f"the engine was ended by signal {signal}")
-        self._end(replica_id, EngineExit(at=self.clock.now(), code=None, signal=signal, diagnosis=diagnosis))
+        self._end(
+            self._engines[replica_id], EngineExit(at=self.clock.now(), code=None, signal=signal, diagnosis=diagnosis)
+        )
 
     def exit(self, replica_id: str, *, code: int, kind: str = "unknown") -> None:
         """Let an engine end by itself."""
         diagnosis = Diagnosis(kind=kind, summary=f"the engine ended with code {code}")
-        self._end(replica_id, EngineExit(at=self.clock.now(), code=code, diagnosis=diagnosis))
+        self._end(self._engines[replica_id], EngineExit(at=self.clock.now(), code=code, diagnosis=diagnosis))
 
     def hang(self, replica_id: str, *, is_hung: bool = True) -> None:
         """Make an engine silent and idle, or wake it again."""
@@ -168,10 +170,8 @@ class FakeHost:
             return
         self.stopped.append((run.replica_id, reason))
         engine.run = replace(engine.run, stop_reason=reason)
-        await asyncio.sleep(grace_s if engine.is_hung else self.stop_s)
-        diagnosis = Diagnosis(kind="stopped", summary="it was stopped")
-        ended = EngineExit(at=self.clock.now(), code=0, stop_reason=reason, diagnosis=diagnosis)
-        self._end(run.replica_id, ended)
+        delay_s = grace_s if engine.is_hung else self.stop_s
+        asyncio.get_running_loop().call_later(delay_s, self._end_as_asked, engine, reason)
 
     async def forget(self, replica_id: str) -> None:
         engine = self._engines.get(replica_id)
@@ -182,8 +182,11 @@ class FakeHost:
         text = f"log of {query.replica_id}\n"
         return LogChunk(replica_id=query.replica_id, offset=0, next_offset=len(text), text=text)
 
-    def _end(self, replica_id: str, ended: EngineExit) -> None:
-        engine = self._engines[replica_id]
+    def _end_as_asked(self, engine: _Engine, reason: Reason) -> None:
+        diagnosis = Diagnosis(kind="stopped", summary="it was stopped")
+        self._end(engine, EngineExit(at=self.clock.now(), code=0, stop_reason=reason, diagnosis=diagnosis))
+
+    def _end(self, engine: _Engine, ended: EngineExit) -> None:
         if engine.run.ended is None:
             engine.run = replace(engine.run, ended=ended)
             engine.gone.set()
