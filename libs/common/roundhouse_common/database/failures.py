@@ -1,11 +1,11 @@
 """What a driver's error means for the caller.
 
-    RoundhouseError
-    ├── Unavailable              503
-    │   ├── DatabaseUnavailable       the server or the file is away
-    │   └── DatabaseBusy              another transaction held a lock for too long
-    └── InvalidInput             422
-        └── ValueNotStorable          e.g. a NUL character in a text
+RoundhouseError
+├── Unavailable              503
+│   ├── DatabaseUnavailable       the server or the file is away
+│   └── DatabaseBusy              another transaction held a lock for too long
+└── InvalidInput             422
+    └── ValueNotStorable          e.g. a NUL character in a text
 """
 
 from typing import Final
@@ -21,7 +21,13 @@ _BUSY_STATES: Final = frozenset(("55P03", "57014", "40001", "40P01"))
 """lock_not_available, query_canceled (by the statement timeout), serialization_failure, deadlock_detected."""
 _AWAY_CLASSES: Final = frozenset(("08", "53", "57", "58", "3D", "28"))
 """connection, resources, operator intervention, system error, no such database, refused credentials."""
-_SQLITE_AWAY: Final = ("unable to open", "disk I/O error", "disk is full", "readonly database", "disk image is malformed")
+_SQLITE_AWAY: Final = (
+    "unable to open",
+    "disk I/O error",
+    "disk is full",
+    "readonly database",
+    "disk image is malformed",
+)
 
 
 class DatabaseUnavailable(Unavailable):

@@ -8,7 +8,6 @@ of a service cannot change the order, only repeat what was sent.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import CompoundSelect, CursorResult, Executable, ScalarResult, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +13,8 @@ __all__ = ["Parameters", "ReadSession", "WriteSession"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+AnyRow = tuple[Any, ...]
+"""Any: the columns of a statement built at run time are not known to the type checker."""
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -24,16 +26,14 @@ class ReadSession:
         self.dialect: DialectName = dialect
 
     async def execute(
-        self, statement: Select[Unpack[Ts]] | CompoundSelect[Unpack[Ts]], parameters: Parameters | None = None
-    ) -> CursorResult[Unpack[Ts]]:
+        self, statement: Select[*Ts] | CompoundSelect[*Ts], parameters: Parameters | None = None
+    ) -> CursorResult[*Ts]:
         """Run a query; all its rows are fetched."""
         if not isinstance(statement, Select | CompoundSelect):
             raise TypeError(f"a ReadSession runs only SELECT, not {type(statement).__name__}; use Database.write()")
         return await self._connection.execute(statement, parameters)
 
-    async def scalar(
-        self, statement: Select[T] | CompoundSelect[T], parameters: Parameters | None = None
-    ) -> T | None:
+    async def scalar(self, statement: Select[T] | CompoundSelect[T], parameters: Parameters | None = None) -> T | None:
         """Return the first column of the first row, or None."""
         return (await self.execute(statement, parameters)).scalar()
 
@@ -53,13 +53,13 @@ class WriteSession(ReadSession):
 
     @overload
     async def execute(
-        self, statement: Select[Unpack[Ts]] | CompoundSelect[Unpack[Ts]], parameters: Parameters | None = None
-    ) -> CursorResult[Unpack[Ts]]: ...
+        self, statement: Select[*Ts] | CompoundSelect[*Ts], parameters: Parameters | None = None
+    ) -> CursorResult[*Ts]: ...
 
     @overload
-    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]: ...
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*AnyRow]: ...
 
-    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*AnyRow]:
         """Run any statement; a list of parameters runs it once for each."""
         return await self._connection.execute(statement, parameters)
 

@@ -45,9 +45,7 @@ class Json(TypeDecorator[Any]):  # Any: the values are of the type that the colu
         return None if value is None else msgspec.json.decode(value, type=self.value_type)
 
 
-def upsert(
-    dialect: DialectName, table: Table, *, key: Sequence[str], update: Sequence[str] | None = None
-) -> Upsert:
+def upsert(dialect: DialectName, table: Table, *, key: Sequence[str], update: Sequence[str] | None = None) -> Upsert:
     """Return an insert that, where a row with the `key` columns exists, overwrites the `update` columns.
 
     Without `update` the existing row stays as it is. Give the values to `execute`, one mapping or many.

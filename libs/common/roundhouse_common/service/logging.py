@@ -22,7 +22,7 @@ _QUIET: Final = ("uvicorn", "uvicorn.error", "nats", "alembic", "asyncio", "aios
 
 
 def configure_logging(
-    *, service: str, instance: str, level: str = "info", format: Literal["json", "console"] = "json"
+    *, service: str, instance: str, level: str = "info", style: Literal["json", "console"] = "json"
 ) -> None:
     """Send structlog and the standard library's logging to stderr as the same kind of lines."""
     shared: list[Processor] = [
@@ -30,13 +30,16 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _Origin(service, instance),
-        structlog.processors.format_exc_info if format == "json" else _keep,
+        structlog.processors.format_exc_info if style == "json" else _keep,
         _mask,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer(serializer=_to_json)
-        if format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the default one prints local variables: secrets
+        )
     )
     structlog.configure(
         processors=[*shared, renderer],

@@ -40,7 +40,9 @@ class OpsApp:
         elif self.inner is not None:
             await self.inner(scope, receive, send)
         elif scope["type"] == "http":
-            await _respond(send, 404, "text/plain; charset=utf-8", b"Not found. Try /livez, /readyz, /metrics, /version.\n")
+            await _respond(
+                send, 404, "text/plain; charset=utf-8", b"Not found. Try /livez, /readyz, /metrics, /version.\n"
+            )
         else:
             await send({"type": "websocket.close", "code": 1000})
 

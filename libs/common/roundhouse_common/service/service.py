@@ -106,12 +106,12 @@ class Service:
         return checks
 
     def run(self) -> int:
-        """Run until a signal and return the exit code: 0, 1 (start failed), 3 (port in use) or what `stop` was given."""
+        """Run until a signal. Return 0, 1 (start failed), 3 (port in use) or what `stop` was given."""
         os.umask(0o077)
         faulthandler.enable()
         settings = self._settings
         configure_logging(
-            service=self.name, instance=self.instance, level=settings.log_level, format=settings.log_format
+            service=self.name, instance=self.instance, level=settings.log_level, style=settings.log_format
         )
         end_tracing = telemetry.configure_tracing(
             service=self.name, instance=self.instance, endpoint=settings.otlp_endpoint

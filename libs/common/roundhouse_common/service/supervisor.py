@@ -66,5 +66,6 @@ class Supervisor:
 
     def _delay_s(self, failures: int) -> float:
         """Return the exponential delay with jitter: between half of it and all of it."""
-        full = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** min(failures - 1, 10))
-        return full * (0.5 + self._rng.random() / 2)
+        full: float = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** min(failures - 1, 10))
+        jitter: float = self._rng.random()
+        return full * (0.5 + jitter / 2)

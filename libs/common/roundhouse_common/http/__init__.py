@@ -1,0 +1,26 @@
+"""What the REST edges share: the application, problems, permissions, pages, preconditions, idempotency.
+
+`idempotency.py` needs the database kit and is imported by its own name.
+"""
+
+from roundhouse_common.http.app import create_app
+from roundhouse_common.http.pages import Page, PageRequest, page_of, page_request
+from roundhouse_common.http.permissions import requires
+from roundhouse_common.http.preconditions import etag, require_if_match
+from roundhouse_common.http.problems import Problem, ProblemField
+from roundhouse_common.http.times import Timestamp, rfc3339
+
+__all__ = [
+    "Page",
+    "PageRequest",
+    "Problem",
+    "ProblemField",
+    "Timestamp",
+    "create_app",
+    "etag",
+    "page_of",
+    "page_request",
+    "require_if_match",
+    "requires",
+    "rfc3339",
+]

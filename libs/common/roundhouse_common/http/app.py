@@ -1,0 +1,32 @@
+"""`create_app`: a FastAPI application as every REST service of Roundhouse has it."""
+
+from fastapi import FastAPI
+
+from roundhouse_common.auth.tokens import TokenVerifier
+from roundhouse_common.http.middleware import RequestMiddleware
+from roundhouse_common.http.problems import PROBLEM_RESPONSES, install_problems, with_problem_schema
+from roundhouse_common.runtime import Ids, SystemIds
+
+__all__ = ["create_app"]
+
+
+def create_app(title: str, version: str, verifier: TokenVerifier, *, ids: Ids | None = None) -> FastAPI:
+    """Return an application with problems, request ids, tracing and the OpenAPI document at /api/v1/openapi.json.
+
+    There are no documentation pages: FastAPI's load scripts from the internet, and we work without it. `Service` does
+    not send lifespan events: what must be opened is a resource of the service.
+    """
+    app = FastAPI(
+        title=title,
+        version=version,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses=PROBLEM_RESPONSES,
+    )
+    app.state.verifier = verifier
+    generate = app.openapi
+    app.openapi = lambda: with_problem_schema(generate())  # type: ignore[method-assign]  # FastAPI's documented way
+    install_problems(app)
+    app.add_middleware(RequestMiddleware, ids=ids or SystemIds())
+    return app

@@ -1,0 +1,109 @@
+"""Plain ASGI around every request: id, trace, log context, body limit, and the answer to the unexpected."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import structlog
+from fastapi import Request
+from opentelemetry.trace import StatusCode
+
+from roundhouse_common import telemetry
+from roundhouse_common.http.problems import problem_response
+from roundhouse_common.runtime import Ids
+
+__all__ = ["RequestMiddleware"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_App = Callable[[Any, Any, Any], Awaitable[None]]
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+_log = structlog.get_logger(component=__name__)
+
+
+class RequestMiddleware:
+    """The outermost layer of a REST application."""
+
+    def __init__(self, app: _App, *, ids: Ids) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._ids.new("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            telemetry.span(
+                scope["method"], kind=telemetry.SpanKind.SERVER, parent=headers, attributes=attributes
+            ) as span,
+        ):
+            exchange = _Exchange(scope, receive, send, request_id)
+            await self._run(exchange, headers)
+            route = getattr(scope.get("route"), "path", None)
+            if route:
+                span.update_name(f"{scope['method']} {route}")
+            span.set_attribute("http.response.status_code", exchange.status)
+            if exchange.status >= 500:
+                span.set_status(StatusCode.ERROR)
+
+    async def _run(self, exchange: "_Exchange", headers: dict[str, str]) -> None:
+        if int(headers.get("content-length") or 0) > MAX_BODY_BYTES:
+            await exchange.refuse_body()
+            return
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except _BodyTooLarge:
+            await exchange.refuse_body()
+        except Exception as error:  # noqa: BLE001 - the last resort: logged here, and the caller learns only the id
+            _log.error("request_failed", path=exchange.scope["path"], error=repr(error), exc_info=error)
+            await exchange.fail()
+
+
+class _BodyTooLarge(Exception):
+    pass
+
+
+class _Exchange:
+    """One request with its answer: counts the body, stamps the id, remembers the status."""
+
+    def __init__(self, scope: Message, receive: Receive, send: Send, request_id: str) -> None:
+        self.scope = scope
+        self.status = 0
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id.encode("ascii")
+        self._received = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > MAX_BODY_BYTES:
+            raise _BodyTooLarge
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
+        await self._send(message)
+
+    async def refuse_body(self) -> None:
+        await self._answer(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+    async def fail(self) -> None:
+        """Answer 500 without internals; when the answer has begun already, cut it off instead."""
+        if self.status:
+            raise ConnectionAbortedError("the handler failed after its answer had begun")
+        await self._answer(
+            500, "internal", "Something failed here that should not. The log has the details under this request's id."
+        )
+
+    async def _answer(self, status: int, code: str, detail: str) -> None:
+        response = problem_response(Request(self.scope), status, code, detail)
+        await response(self.scope, self._receive, self.send)

@@ -1,0 +1,139 @@
+"""RFC 9457 problems: every error of a REST API has this body and the type `application/problem+json`."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from roundhouse_common.errors import FieldError, InvalidInput, RoundhouseError, Unauthenticated
+
+__all__ = [
+    "PROBLEM_RESPONSES",
+    "Problem",
+    "ProblemField",
+    "install_problems",
+    "problem_response",
+    "with_problem_schema",
+]
+
+_MEDIA_TYPE: Final = "application/problem+json"
+_CODES: Final[Mapping[int, str]] = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class ProblemField(BaseModel):
+    """One field at fault."""
+
+    field: str = Field(description="Dotted path into the body, or the name of a parameter or header.")
+    message: str
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    type: str = Field(description="Identifies the kind of problem; `about:blank` adds nothing to the status.")
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What was found, what was wanted, what to do.")
+    code: str = Field(description="Stable and for programs, e.g. `not_found`.")
+    errors: list[ProblemField] = []
+    instance: str = Field(description="The request's id, as in the header `x-request-id` and in the logs.")
+
+
+PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": title, "content": {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, title in (
+        (401, "No valid access token"),
+        (403, "Not permitted"),
+        (422, "The input is not valid"),
+    )
+}
+
+
+def with_problem_schema(document: dict[str, Any]) -> dict[str, Any]:
+    """Add what `PROBLEM_RESPONSES` refers to to an OpenAPI document. Idempotent."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs"))
+    schemas["Problem"] = schema
+    return document
+
+
+def problem_response(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the problem as a response."""
+    problem = Problem(
+        type="about:blank",
+        title=_title(status),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=[ProblemField(field=error.field, message=error.message) for error in errors],
+        instance=getattr(request.state, "request_id", ""),
+    )
+    return Response(problem.model_dump_json(), status, headers, _MEDIA_TYPE)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make the app answer expected errors as problems. The unexpected ones are `RequestMiddleware`'s."""
+
+    @app.exception_handler(RoundhouseError)
+    async def known(request: Request, error: RoundhouseError) -> Response:
+        errors = error.fields if isinstance(error, InvalidInput) else ()
+        headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
+        if error.retryable:
+            headers["retry-after"] = "1"
+        return problem_response(request, error.status, error.code, error.message, errors=errors, headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = [FieldError(_path(item["loc"]), str(item["msg"])) for item in error.errors()]
+        detail = "; ".join(f"{item.field}: {item.message}" for item in errors[:3])
+        return problem_response(request, 422, InvalidInput.code, detail, errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        detail = _detail(request, error)
+        code = _CODES.get(error.status_code, "http_error")
+        return problem_response(request, error.status_code, code, detail, headers=error.headers)
+
+
+def _detail(request: Request, error: HTTPException) -> str:
+    match error.status_code:
+        case 404:
+            return f"There is nothing at {request.url.path}."
+        case 405:
+            return f"{request.url.path} does not take {request.method}."
+        case _:
+            return str(error.detail)
+
+
+def _path(location: Sequence[int | str]) -> str:
+    """Return `resources.memory_bytes` for ("body", "resources", "memory_bytes"), `limit` for ("query", "limit")."""
+    parts = [str(part) for part in location]
+    if len(parts) > 1 and parts[0] in ("body", "query", "path", "header", "cookie"):
+        parts = parts[1:]
+    return ".".join(parts)
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
