@@ -1,0 +1,34 @@
+"""The REST application of metering."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from roundhouse_common.auth.tokens import TokenVerifier
+from roundhouse_common.bus.api import Bus, Consumer
+from roundhouse_common.database import Database
+from roundhouse_common.http import create_app
+from roundhouse_common.http.dead_letters import dead_letter_routes
+from roundhouse_common.runtime import Clock
+from roundhouse_metering.api.operations import operations_routes
+from roundhouse_metering.api.usage import usage_routes
+
+__all__ = ["create_metering_app"]
+
+
+def create_metering_app(
+    db: Database,
+    bus: Bus,
+    *,
+    consumers: Sequence[Consumer],
+    verifier: TokenVerifier,
+    clock: Clock,
+    rebuild_timeout_s: float,
+) -> FastAPI:
+    """Return the application; it opens nothing."""
+    app = create_app("Roundhouse metering", importlib.metadata.version("roundhouse-metering"), verifier)
+    app.include_router(usage_routes(db, clock))
+    app.include_router(operations_routes(db, bus, rebuild_timeout_s=rebuild_timeout_s))
+    app.include_router(dead_letter_routes(consumers))
+    return app

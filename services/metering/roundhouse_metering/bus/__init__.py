@@ -1,0 +1,1 @@
+"""What metering takes from the bus."""

@@ -1,0 +1,41 @@
+"""Usage records from the stream into the ledger: the acknowledgement goes out after the commit."""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter
+
+from roundhouse_common.bus.api import Delivery, PermanentError
+from roundhouse_common.contracts.usage import UsageRecord
+from roundhouse_common.database import Database, ValueNotStorable
+from roundhouse_common.runtime import Clock
+from roundhouse_metering.domain.records import fault
+from roundhouse_metering.store.ledger import enter
+
+__all__ = ["DURABLE", "UsageRecorder"]
+
+DURABLE = "metering-usage"
+
+
+class UsageRecorder:
+    """Takes batches of usage records. Idempotent by request id, so that redelivery and replay are harmless."""
+
+    def __init__(self, db: Database, *, clock: Clock, registry: CollectorRegistry) -> None:
+        self._db = db
+        self._clock = clock
+        self._records = Counter(
+            "roundhouse_metering_records", "Usage records taken from the bus.", ["result"], registry=registry
+        )
+
+    async def __call__(self, deliveries: Sequence[Delivery[UsageRecord]]) -> None:
+        """Enter the batch in one transaction. Raises PermanentError, before writing, when a record is at fault."""
+        records = [delivery.message for delivery in deliveries]
+        for record in records:
+            if reason := fault(record):
+                raise PermanentError(f"usage record {record.request_id or '(without id)'}: {reason}")
+        try:
+            async with self._db.write() as session:
+                entered = await enter(session, records, recorded_at=self._clock.now())
+        except ValueNotStorable as error:
+            raise PermanentError(f"usage records {records[0].request_id} ...: {error.message}") from error
+        self._records.labels("entered").inc(len(entered))
+        self._records.labels("duplicate").inc(len(records) - len(entered))

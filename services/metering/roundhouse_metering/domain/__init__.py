@@ -1,0 +1,1 @@
+"""Pure decisions: what may be recorded, how usage is asked for and summed."""

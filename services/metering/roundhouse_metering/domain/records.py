@@ -1,0 +1,35 @@
+"""Which usage records the ledger takes."""
+
+import math
+
+from roundhouse_common.contracts.usage import Outcome, UsageRecord
+
+__all__ = ["fault"]
+
+_MOST = 2**53
+"""Any count above this is an error, not a count."""
+
+
+def fault(record: UsageRecord) -> str | None:
+    """Return why the record can never be entered as it stands, or None when it can.
+
+    An outcome that this version does not know is a fault too: counting it would break
+    admitted = completed + failed + aborted. It waits in the dead letters for a newer version.
+    """
+    if not record.request_id or not record.router_id or not record.tenant_id:
+        return "request_id, router_id and tenant_id must not be empty"
+    if not 1 <= record.sequence <= _MOST:
+        return f"sequence is {record.sequence}; a router counts from 1"
+    if record.outcome is Outcome.UNKNOWN:
+        return "its outcome is not known to this version of metering; upgrade, then replay it"
+    if not all(math.isfinite(time) and time > 0 for time in (record.admitted_at, record.ended_at)):
+        return f"admitted_at {record.admitted_at} and ended_at {record.ended_at} must be Unix times"
+    if not 0 <= record.http_status <= 999 or not 0 <= record.attempts <= 10_000:
+        return f"http_status {record.http_status} or attempts {record.attempts} cannot be"
+    tokens = (record.input_tokens, record.cached_input_tokens, record.output_tokens, record.reasoning_tokens)
+    if not all(0 <= count <= _MOST for count in tokens):
+        return f"token counts {tokens} must not be negative or absurd"
+    texts = (record.request_id, record.router_id, record.model_requested, record.model_served, record.error_code)
+    if any("\0" in text for text in texts):
+        return "a text contains a NUL character, which no database keeps"
+    return None

@@ -1,0 +1,1 @@
+"""The ledger's table and queries. Functions take a session; the caller owns the transaction."""

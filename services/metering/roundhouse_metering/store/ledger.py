@@ -1,0 +1,145 @@
+"""The ledger: entered once, read in many ways."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, text, tuple_
+
+from roundhouse_common.contracts.usage import Outcome, UsageRecord
+from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_metering.domain.reconciliation import RouterLedger
+from roundhouse_metering.domain.usage import Dimension, Figures, UsageFilter, UsageQuery, UsageRow, most_rows
+from roundhouse_metering.store.tables import ledger
+
+__all__ = ["LedgerEntry", "Position", "enter", "entries", "routers", "usage"]
+
+_DIMENSIONS = {
+    Dimension.MODEL: ledger.c.model_requested,
+    Dimension.KEY: ledger.c.key_id,
+    Dimension.USER: ledger.c.user_id,
+    Dimension.DEPLOYMENT: ledger.c.deployment_id,
+}
+_TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a page of entries begins: after this one."""
+
+    admitted_at: float
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One line of the ledger."""
+
+    record: UsageRecord
+    recorded_at: float
+
+
+async def enter(session: WriteSession, records: Sequence[UsageRecord], *, recorded_at: float) -> list[str]:
+    """Enter the records that are not there yet and return their request ids.
+
+    Idempotent: what was entered first stays, whoever sends it again.
+    """
+    # Within one statement, too, an id may come only once: Postgres takes "do nothing" per row, the caller counts ids.
+    rows = {record.request_id: _row(record, recorded_at) for record in reversed(records)}
+    if not rows:
+        return []
+    statement = upsert(session.dialect, ledger, key=["request_id"]).returning(ledger.c.request_id)
+    return list((await session.execute(statement, list(rows.values()))).scalars())
+
+
+async def usage(session: ReadSession, query: UsageQuery) -> list[UsageRow]:
+    """Return the figures by dimension and bucket, in that order; one row more than `most_rows` at the most."""
+    value = _DIMENSIONS[query.by].label("value")
+    start = _bucket_start(query).label("bucket_start")
+    statement = (
+        select(value, start, *_figures())
+        .where(*_conditions(query.filter))
+        .group_by(text("bucket_start"), value)
+        .order_by(text("bucket_start"), value)
+        .limit(most_rows + 1)
+    )
+    return [_usage_row(row, has_buckets=query.bucket is not None) for row in await session.execute(statement)]
+
+
+async def entries(
+    session: ReadSession, wanted: UsageFilter, *, after: Position | None, limit: int
+) -> list[LedgerEntry]:
+    """Return a page of entries, the oldest admission first."""
+    statement = select(ledger).where(*_conditions(wanted))
+    if after is not None:
+        place = tuple_(ledger.c.admitted_at, ledger.c.request_id)
+        statement = statement.where(place > tuple_(after.admitted_at, after.request_id))
+    statement = statement.order_by(ledger.c.admitted_at, ledger.c.request_id).limit(limit)
+    return [_entry(row) for row in await session.execute(statement)]
+
+
+async def routers(session: ReadSession) -> list[RouterLedger]:
+    """Return what the ledger holds of each router, over all tenants."""
+    statement: Select[Any] = select(
+        ledger.c.router_id,
+        func.max(ledger.c.sequence).label("highest_sequence"),
+        func.count(ledger.c.sequence.distinct()).label("distinct_sequences"),
+        *_outcome_counts(),
+    ).group_by(ledger.c.router_id)
+    return [RouterLedger(**row._mapping) for row in await session.execute(statement)]
+
+
+def _row(record: UsageRecord, recorded_at: float) -> dict[str, object]:
+    return {
+        **msgspec.structs.asdict(record),
+        "operation": str(record.operation),
+        "outcome": str(record.outcome),
+        "source": str(record.source),
+        "admitted_minute": int(record.admitted_at // 60),
+        "recorded_at": recorded_at,
+    }
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    values = {field: getattr(row, field) for field in UsageRecord.__struct_fields__}
+    return LedgerEntry(record=msgspec.convert(values, UsageRecord), recorded_at=row.recorded_at)
+
+
+def _conditions(wanted: UsageFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        ledger.c.key_id: wanted.key_id,
+        ledger.c.model_requested: wanted.model,
+        ledger.c.user_id: wanted.user_id,
+        ledger.c.deployment_id: wanted.deployment_id,
+    }
+    conditions = [ledger.c.tenant_id == wanted.tenant_id]
+    conditions += [column == value for column, value in equal.items() if value is not None]
+    if wanted.since is not None:
+        conditions.append(ledger.c.admitted_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(ledger.c.admitted_at < wanted.until)
+    return conditions
+
+
+def _bucket_start(query: UsageQuery) -> ColumnElement[Any]:
+    if query.bucket is None:
+        return literal_column("0")
+    # A literal: as a bound value it would not be the same expression in SELECT and GROUP BY.
+    minutes: ColumnElement[int] = literal_column(str(query.bucket.minutes))
+    return ledger.c.admitted_minute // minutes * minutes * literal_column("60")
+
+
+def _outcome_counts() -> list[ColumnElement[int]]:
+    known = (Outcome.COMPLETED, Outcome.FAILED, Outcome.ABORTED)
+    return [func.count().filter(ledger.c.outcome == str(outcome)).label(str(outcome)) for outcome in known]
+
+
+def _figures() -> list[ColumnElement[int]]:
+    tokens = [func.sum(ledger.c[name]).label(name) for name in _TOKENS]
+    return [func.count().label("requests"), *_outcome_counts(), *tokens]
+
+
+def _usage_row(row: Row[Any], *, has_buckets: bool) -> UsageRow:
+    figures = Figures(**{name: int(row._mapping[name]) for name in Figures.__dataclass_fields__})
+    return UsageRow(value=row.value, bucket_start=float(row.bucket_start) if has_buckets else None, figures=figures)
