@@ -1,0 +1,1 @@
+"""Pure decisions of the scheduler: no clock, no randomness, no I/O."""

@@ -1,0 +1,33 @@
+"""The one decision of the scheduler: what to do about what is seen."""
+
+from roundhouse_scheduler.domain.leases import judge_leases
+from roundhouse_scheduler.domain.observe import fold_reports
+from roundhouse_scheduler.domain.placement import place_pending
+from roundhouse_scheduler.domain.plan import Draft, Plan
+from roundhouse_scheduler.domain.restarts import restart_failed
+from roundhouse_scheduler.domain.revisions import bump_revisions
+from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.domain.scaling import scale_deployments
+from roundhouse_scheduler.domain.survivors import settle_survivors
+from roundhouse_scheduler.domain.view import Mint, View
+
+__all__ = ["STEPS", "decide"]
+
+STEPS = (
+    judge_leases,
+    fold_reports,
+    settle_survivors,
+    restart_failed,
+    scale_deployments,
+    place_pending,
+    bump_revisions,
+)
+"""In this order: who is heard, what they say, who of two stays, what starts again, how many there should be, where."""
+
+
+def decide(view: View, *, now: float, rules: Rules, mint: Mint) -> Plan:
+    """Return what to change. Pure: the same arguments give the same plan; an agreeing world gives an empty one."""
+    draft = Draft(view=view, now=now, rules=rules, mint=mint)
+    for step in STEPS:
+        step(draft)
+    return draft.finish()

@@ -1,0 +1,90 @@
+"""The documents that others read, derived from the records: what each node must run, and who takes requests."""
+
+from collections.abc import Iterable, Mapping
+
+from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_common.contracts.scheduler import (
+    Assignment,
+    DeploymentEndpoints,
+    Desired,
+    Endpoint,
+    EndpointState,
+    NodeAssignments,
+    Phase,
+)
+from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+
+__all__ = ["assignments_of", "endpoint_of", "endpoints_of"]
+
+
+def assignments_of(
+    node: Node,
+    replicas: Iterable[Replica],
+    deployments: Mapping[str, Deployment],
+    versions: Mapping[str, VersionSpec],
+) -> NodeAssignments:
+    """Return everything a node must run. LOST replicas stay listed: their fate is settled when the node is back."""
+    held = sorted((item for item in replicas if item.node_id == node.node_id and item.is_held), key=_by_id)
+    return NodeAssignments(
+        node_id=node.node_id,
+        epoch=node.epoch,
+        revision=node.assignments_revision,
+        assignments=tuple(
+            Assignment(
+                replica_id=item.replica_id,
+                deployment_id=item.deployment_id,
+                deployment_name=deployments[item.deployment_id].name,
+                version=versions[item.version_id],
+                desired=item.desired,
+                reason=item.desired_reason,
+                attempt=item.attempt,
+                device_uuids=item.device_uuids,
+                engine_api_key=item.engine_api_key,
+                drain_timeout_s=deployments[item.deployment_id].drain_timeout_s,
+            )
+            for item in held
+        ),
+    )
+
+
+def endpoint_of(replica: Replica, node: Node | None) -> Endpoint | None:
+    """Return the address of a replica that takes requests or finishes them, else None."""
+    if not replica.base_url or node is None:
+        return None
+    if replica.phase is Phase.READY:
+        state = EndpointState.READY if replica.desired is Desired.RUN else EndpointState.DRAINING
+    elif replica.phase is Phase.UNKNOWN and replica.is_serving:
+        state = EndpointState.SUSPECT if replica.desired is Desired.RUN else EndpointState.DRAINING
+    elif replica.phase is Phase.DRAINING:
+        state = EndpointState.DRAINING
+    else:
+        return None
+    return Endpoint(
+        replica_id=replica.replica_id,
+        node_id=replica.node_id,
+        base_url=replica.base_url,
+        served_model=replica.served_model,
+        engine_api_key=replica.engine_api_key,
+        state=state,
+        region=node.inventory.region,
+        engine=replica.engine,
+    )
+
+
+def endpoints_of(deployment: Deployment, replicas: Iterable[Replica], nodes: Mapping[str, Node]) -> DeploymentEndpoints:
+    """Return all endpoints of a deployment, in a stable order."""
+    mine = sorted((item for item in replicas if item.deployment_id == deployment.deployment_id), key=_by_id)
+    found = (endpoint_of(item, nodes.get(item.node_id)) for item in mine if item.ended_at is None)
+    return DeploymentEndpoints(
+        deployment_id=deployment.deployment_id,
+        deployment_name=deployment.name,
+        tenant_id=deployment.tenant_id,
+        model_name=deployment.model_name,
+        model_kind=deployment.model_kind,
+        revision=deployment.endpoints_revision,
+        endpoints=tuple(item for item in found if item is not None),
+    )
+
+
+def _by_id(replica: Replica) -> str:
+    return replica.replica_id

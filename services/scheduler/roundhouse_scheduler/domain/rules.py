@@ -1,0 +1,32 @@
+"""The numbers that decisions depend on. Settings fill them; tests and the simulation pass their own."""
+
+from dataclasses import dataclass
+
+__all__ = ["Rules"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Times in seconds. docs/decisions explains the brake."""
+
+    heartbeat_interval_s: float = 3.0
+    lease_s: float = 15.0
+    second_look_s: float = 3.0
+    """The least time between the two looks before anything is given up."""
+    node_grace_s: float = 60.0
+    """How long past its lease a node without replicas stays LATE before it is called UNREACHABLE."""
+    brake_share: float = 0.2
+    brake_floor: int = 1
+    """The brake holds when more than max(brake_floor, brake_share of the nodes) are silent together."""
+    brake_window_s: float = 600.0
+    """A node given up this recently still counts as silent: a fleet must not be evicted slice by slice."""
+    backoff_first_s: float = 1.0
+    backoff_max_s: float = 60.0
+    forget_failures_after_s: float = 300.0
+    """So long ready, and earlier failures are forgotten."""
+    unresponsive_patience_s: float = 30.0
+    """How long an engine that lives but does not answer is left alone: busy is not dead."""
+    refusal_s: float = 60.0
+    """How long a node that refused a replica is not asked again."""
+    error_after_failures: int = 3
+    """So many failures in a row and nothing ready: the deployment is shown as Error."""

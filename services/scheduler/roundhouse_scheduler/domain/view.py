@@ -1,0 +1,48 @@
+"""Everything one decision looks at, read at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_common.contracts.node import NodeReport
+from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+
+__all__ = ["Mint", "Silence", "View"]
+
+
+class Mint(Protocol):
+    """Where new identifiers and secrets come from."""
+
+    def replica_id(self) -> str:
+        """Return a new replica id; later ones sort behind earlier ones."""
+
+    def engine_api_key(self) -> str:
+        """Return a new secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """How long ago a node was heard, by a clock that never jumps."""
+
+    contact_s: float | None
+    """Since its last message of the present epoch; None when this process has not heard it yet."""
+    silent_s: float
+    """Since it could have been heard: the shorter of that and how long we have been listening."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One consistent look. Replicas are those that have not ended."""
+
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
+    versions: Mapping[str, VersionSpec] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    replicas: Mapping[str, Replica] = field(default_factory=dict)
+    reports: Mapping[str, NodeReport] = field(default_factory=dict)
+    """The newest report that was heard of each node, of whatever epoch."""
+    silence: Mapping[str, Silence] = field(default_factory=dict)
+    is_listening: bool = True
+    """Whether the bus is connected: without it nobody's silence means anything."""
+    trusted_s: float = float("inf")
+    """How long our own hearing has been beyond doubt: since the connection came up or the brake let go."""

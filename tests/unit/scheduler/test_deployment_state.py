@@ -1,0 +1,64 @@
+"""Preparing, Running, Shutting Down, Stopped, Error: derived, with a sentence why."""
+
+from typing import Any
+
+import pytest
+
+from roundhouse_common.contracts.catalog import DeploymentDesired
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_scheduler.domain.deployment_state import DeploymentState, status_of
+from roundhouse_scheduler.domain.rules import Rules
+from tests.support.scheduler import a_deployment, a_replica
+
+READY: dict[str, Any] = {"phase": Phase.READY, "is_serving": True}
+STARTING: dict[str, Any] = {"phase": Phase.STARTING, "reason": Reason.ENGINE_STARTING}
+FAILING: dict[str, Any] = {
+    "phase": Phase.FAILED,
+    "reason": Reason.RESTART_BACKOFF,
+    "failures": 3,
+    "detail": "no such model file",
+}
+LATE: dict[str, Any] = {"phase": Phase.UNKNOWN, "reason": Reason.NODE_LATE, "is_serving": True}
+LOST: dict[str, Any] = {"phase": Phase.LOST}
+DRAINING: dict[str, Any] = {"phase": Phase.DRAINING, "desired": Desired.DRAIN}
+
+
+@pytest.mark.contract("B01")
+@pytest.mark.parametrize(
+    ("desired", "wanted", "replicas", "state"),
+    [
+        (DeploymentDesired.RUN, 1, [], DeploymentState.PREPARING),
+        (DeploymentDesired.RUN, 1, [STARTING], DeploymentState.PREPARING),
+        (DeploymentDesired.RUN, 1, [READY], DeploymentState.RUNNING),
+        (DeploymentDesired.RUN, 2, [READY, STARTING], DeploymentState.RUNNING),
+        (DeploymentDesired.RUN, 2, [READY, FAILING], DeploymentState.RUNNING),
+        (DeploymentDesired.RUN, 1, [LATE], DeploymentState.RUNNING),
+        (DeploymentDesired.RUN, 1, [LOST, STARTING], DeploymentState.PREPARING),
+        (DeploymentDesired.RUN, 1, [FAILING], DeploymentState.ERROR),
+        (DeploymentDesired.RUN, 1, [DRAINING], DeploymentState.PREPARING),
+        (DeploymentDesired.RUN, 0, [], DeploymentState.RUNNING),
+        (DeploymentDesired.STOP, 1, [DRAINING], DeploymentState.SHUTTING_DOWN),
+        (DeploymentDesired.STOP, 1, [], DeploymentState.STOPPED),
+        (DeploymentDesired.STOP, 1, [LOST], DeploymentState.STOPPED),
+        (DeploymentDesired.DELETE, 1, [], DeploymentState.STOPPED),
+    ],
+)
+def test_the_state_follows_from_the_replicas(
+    desired: DeploymentDesired, wanted: int, replicas: list[dict[str, Any]], state: DeploymentState
+) -> None:
+    rows = [a_replica(f"rep_{i}", **changes) for i, changes in enumerate(replicas)]
+    status = status_of(a_deployment(desired=desired, replicas=wanted), rows, Rules())
+    assert status.state is state
+    assert status.why
+
+
+@pytest.mark.contract("B02")
+def test_an_error_says_what_is_wrong() -> None:
+    status = status_of(a_deployment(), [a_replica(**FAILING)], Rules())
+    assert "no such model file" in status.why
+
+
+def test_a_partly_ready_deployment_says_what_it_waits_for() -> None:
+    rows = [a_replica("rep_1", **READY), a_replica("rep_2", phase=Phase.PENDING, reason=Reason.NO_FEASIBLE_NODE)]
+    status = status_of(a_deployment(replicas=2), rows, Rules())
+    assert status.why == "1 of 2 replicas are ready; pending (no-feasible-node)"
