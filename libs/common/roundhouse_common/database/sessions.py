@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, TypeVarTuple, overload
 
-from sqlalchemy import CompoundSelect, CursorResult, Executable, ScalarResult, Select
+from sqlalchemy import CompoundSelect, Connection, CursorResult, Executable, ScalarResult, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roundhouse_common.database.types import DialectName
@@ -62,6 +62,10 @@ class WriteSession(ReadSession):
     async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*AnyRow]:
         """Run any statement; a list of parameters runs it once for each."""
         return await self._connection.execute(statement, parameters)
+
+    async def run_sync(self, work: Callable[[Connection], None]) -> None:
+        """Give a synchronous connection of this transaction to SQLAlchemy's schema tools."""
+        await self._connection.run_sync(work)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

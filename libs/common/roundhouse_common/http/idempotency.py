@@ -13,17 +13,16 @@ from typing import Annotated, Any, Final
 
 from fastapi import Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, Row, String, Table, delete, insert, select
+from sqlalchemy import Row, Table, delete, insert, select
 
 from roundhouse_common.auth import Subject
-from roundhouse_common.database import Database, Json, UnixSeconds, WriteSession
+from roundhouse_common.database import Database, WriteSession, idempotency_table
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.runtime import Clock
 
 __all__ = ["Idempotency", "IdempotencyKey", "KeyReused", "idempotency_key", "idempotency_table", "reply"]
 
 _KEEP_S: Final = 24 * 3600
-_Headers: Final = dict[str, str]
 _STORED_HEADERS: Final = frozenset(("content-type", "location", "etag"))
 
 
@@ -39,21 +38,6 @@ class IdempotencyKey:
 
     value: str
     fingerprint: str
-
-
-def idempotency_table(metadata: MetaData) -> Table:
-    """Add the `idempotency_keys` table to a service's metadata."""
-    return Table(
-        "idempotency_keys",
-        metadata,
-        Column("subject_id", String(64), primary_key=True),
-        Column("key", String(255), primary_key=True),
-        Column("fingerprint", String(64), nullable=False),
-        Column("created_at", UnixSeconds, nullable=False, index=True),
-        Column("status", Integer, nullable=False),
-        Column("headers", Json(_Headers), nullable=False),
-        Column("body", LargeBinary, nullable=False),
-    )
 
 
 async def idempotency_key(
