@@ -133,8 +133,6 @@ class RegisterNode(Message, frozen=True, kw_only=True):
     """Random per agent process: tells a restart from a clone."""
     inventory: NodeInventory
     highest_epoch: int = 0
-    """The highest epoch this node ever had: a scheduler whose database is older goes on above it."""
-    highest_epoch: int = 0
     """The highest epoch this node has seen. The new one is above it, also when the scheduler's database was restored
     from an older copy: a node refuses an epoch that does not grow."""
 
