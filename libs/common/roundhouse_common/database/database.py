@@ -7,8 +7,9 @@ advisory lock. So code that is right on one is right on the other, and outbox id
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -31,16 +32,22 @@ _LOCK_TIMEOUT_S: Final = 10
 """How long a transaction waits for another one before it fails with DatabaseBusy."""
 _STATEMENT_TIMEOUT_S: Final = 60
 _READERS: Final = 4
+SqliteConnect = Callable[[str], Awaitable[Any]]
+"""Opens the file at a path. Any: an aiosqlite connection, whose interface SQLAlchemy adapts."""
 _WRITE_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 class Database:
-    """The database of one service. Enter it once per process; sessions may be opened from any task."""
+    """The database of one service. Enter it once per process; sessions may be opened from any task.
+
+    `connect` opens SQLite files in another way than aiosqlite's: a simulation on virtual time has no threads.
+    """
 
     dialect: DialectName
 
-    def __init__(self, url: str, *, service: str) -> None:
+    def __init__(self, url: str, *, service: str, connect: SqliteConnect | None = None) -> None:
         self._url = make_url(url)
+        self._connect = connect
         self._schema = service.replace("-", "_")
         self._write_lock_key = lock_key(f"roundhouse.{self._schema}.write")
         match self._url.drivername:
@@ -134,12 +141,15 @@ class Database:
         pragmas: Mapping[str, str] | None = None,
     ) -> AsyncEngine:
         # isolation_level None: the driver starts no transactions by itself, the "begin" event below does.
+        how: dict[str, Any] = {"connect_args": {"isolation_level": None, "timeout": _LOCK_TIMEOUT_S}}
+        if self._connect is not None:
+            how = {"async_creator": partial(self._connect, self._url.database or "")}
         engine = create_async_engine(
             self._url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_LOCK_TIMEOUT_S,
-            connect_args={"isolation_level": None, "timeout": _LOCK_TIMEOUT_S},
+            **how,
             json_serializer=str,
             json_deserializer=str,
         )
