@@ -24,6 +24,7 @@ from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.view import Silence, View
 
 GIB = 1024**3
+_DOWN = (ObservedPhase.STOPPED, ObservedPhase.FAILED, ObservedPhase.REJECTED)
 
 
 def an_inventory(**changes: Any) -> NodeInventory:
@@ -114,7 +115,7 @@ def an_entry(replica: Replica, phase: ObservedPhase, **changes: Any) -> ReplicaR
         since=0.0,
         base_url="http://127.0.0.1:9001" if phase is ObservedPhase.READY else "",
         served_model="smol",
-        pid=1000,
+        pid=0 if phase in _DOWN else 1000,
     )
     return msgspec.structs.replace(base, **changes)
 

@@ -25,7 +25,6 @@ _EVENTS = {
     ObservedPhase.REJECTED: ReplicaEvent.REJECTED,
 }
 
-_DOWN = frozenset({ObservedPhase.STOPPED, ObservedPhase.FAILED, ObservedPhase.REJECTED})
 
 _DEFAULT_REASONS = {
     ReplicaEvent.FETCHING: Reason.FETCHING_MODEL,
@@ -63,10 +62,17 @@ def fold_reports(draft: Draft) -> None:
                 _fold_entry(draft, replica, entry)
 
 
+def _is_down(entry: ReplicaReport) -> bool:
+    """A failed engine may still have a process, which is being ended."""
+    if entry.phase is ObservedPhase.FAILED:
+        return entry.pid == 0
+    return entry.phase in (ObservedPhase.STOPPED, ObservedPhase.REJECTED)
+
+
 def _is_known_down(replica: Replica, entry: ReplicaReport, report: NodeReport) -> bool:
     """An earlier attempt that is down answers a wish to stop, since no later one was started."""
     knows = report.assignments_revision >= replica.assigned_revision
-    return knows and entry.phase in _DOWN and replica.desired is not Desired.RUN
+    return knows and _is_down(entry) and replica.desired is not Desired.RUN
 
 
 def _take_node(draft: Draft, node: Node, report: NodeReport) -> None:
@@ -84,7 +90,7 @@ def _fold_entry(draft: Draft, replica: Replica, entry: ReplicaReport) -> None:
     event = _EVENTS.get(entry.phase)
     if event is None:
         return
-    if entry.phase in _DOWN and replica.desired is not Desired.RUN:
+    if _is_down(entry) and replica.desired is not Desired.RUN:
         event = ReplicaEvent.STOPPED
     elif event is ReplicaEvent.STOPPED:
         event = ReplicaEvent.FAILED

@@ -54,6 +54,8 @@ def restart_failed(draft: Draft) -> None:
         if replica.phase is not Phase.FAILED or not replica.is_wanted or replica.node_id in draft.late:
             continue
         if draft.nodes[replica.node_id].is_shutting_down:
+            if replica.pid != 0:
+                continue
             draft.move(
                 replica.replica_id,
                 ReplicaEvent.DISPLACED,
