@@ -164,13 +164,13 @@ class FakeHost:
         engine = self._engines[run.replica_id]
         engine.run = replace(engine.run, ready_at=at)
 
-    async def stop(self, run: EngineRun, reason: Reason, *, grace_s: float) -> None:
+    async def stop(self, run: EngineRun, reason: Reason) -> None:
         engine = self._engines[run.replica_id]
-        if engine.run.ended is not None:
+        if engine.run.ended is not None or engine.run.stop_reason is not None:
             return
         self.stopped.append((run.replica_id, reason))
         engine.run = replace(engine.run, stop_reason=reason)
-        delay_s = grace_s if engine.is_hung else self.stop_s
+        delay_s = 10.0 if engine.is_hung else self.stop_s
         asyncio.get_running_loop().call_later(delay_s, self._end_as_asked, engine, reason)
 
     async def forget(self, replica_id: str) -> None:

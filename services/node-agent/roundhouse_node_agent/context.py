@@ -40,7 +40,6 @@ class AgentOptions:
     probe_failures: int = 5
     drain_settle_s: float = 1.0
     drain_poll_s: float = 0.25
-    stop_grace_s: float = 10.0
     port_attempts: int = 5
 
 

@@ -53,8 +53,11 @@ class Host(Protocol):
     async def mark_ready(self, run: EngineRun, at: UnixTime) -> None:
         """Remember that the run was ready, for the agent's next life."""
 
-    async def stop(self, run: EngineRun, reason: Reason, *, grace_s: float) -> None:
-        """Ask the run to end: SIGTERM to the group, SIGKILL after the grace. `wait` tells when. Safe to repeat."""
+    async def stop(self, run: EngineRun, reason: Reason) -> None:
+        """Have the run ended: SIGTERM to its group, SIGKILL after the grace. Once asked it happens, whoever dies.
+
+        May return before or after the end; `wait` tells when. Safe to repeat; the first reason stays.
+        """
 
     async def forget(self, replica_id: str) -> None:
         """The replica is history: its run is remembered no more, its log stays readable for a while."""

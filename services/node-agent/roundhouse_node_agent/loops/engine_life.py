@@ -106,7 +106,7 @@ async def _stop_when_told(agent: AgentContext, run: EngineRun) -> None:
     while True:
         replica = agent.replicas[run.replica_id]
         if replica.is_stopping and replica.stop_reason is not None:
-            await agent.host.stop(run, replica.stop_reason, grace_s=agent.options.stop_grace_s)
+            await agent.host.stop(run, replica.stop_reason)
             return
         await agent.changed()
 
@@ -150,5 +150,5 @@ async def _until_ready(agent: AgentContext, run: EngineRun) -> bool:
                 await asyncio.sleep(options.ready_poll_s)
     detail = f"not ready after {options.start_timeout_s:.0f} s; it last said: {said}"
     agent.apply(run.replica_id, StartTimedOut(detail=detail))
-    await agent.host.stop(run, Reason.START_TIMEOUT, grace_s=options.stop_grace_s)
+    await agent.host.stop(run, Reason.START_TIMEOUT)
     return False

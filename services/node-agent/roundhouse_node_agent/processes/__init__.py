@@ -1,0 +1,1 @@
+"""Engine processes: the shim that guards each one, what is remembered of them on disk, their logs."""
