@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from roundhouse_common.auth import Subject
 from roundhouse_common.bus.api import Consumer, PermanentError
+from roundhouse_common.bus.codec import Undecodable
 from roundhouse_common.contracts.operations import DeadLetter
 from roundhouse_common.errors import Conflict, NotFound
 from roundhouse_common.http.pages import Page, PageRequest, page_of, page_request
@@ -82,7 +83,7 @@ def dead_letter_routes(consumers: Sequence[Consumer]) -> APIRouter:
             await consumer.replay(letter_id)
         except LookupError:
             raise NotFound(f"There is no dead letter {letter_id} any more; somebody else replayed it.") from None
-        except PermanentError as error:
+        except (PermanentError, Undecodable) as error:
             raise ReplayFailed(f"It was refused again: {error}") from error
 
     return routes
