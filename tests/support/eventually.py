@@ -1,4 +1,4 @@
-"""Waiting for something that another task, thread or process brings about: poll with a deadline, never sleep blindly."""
+"""Waiting for something that another task, thread or process brings about: poll with a deadline."""
 
 import asyncio
 import inspect

@@ -1,0 +1,127 @@
+"""The owner's side of a bucket: makes the bucket equal to the record, and keeps it so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
+
+import structlog
+
+from roundhouse_common.bus.api import Bus, BusUnavailable, Entry
+from roundhouse_common.bus.tasks import backoff_s
+from roundhouse_common.contracts.base import Bucket, Message
+
+__all__ = ["Publisher"]
+
+M = TypeVar("M", bound=Message)
+
+_WRITES_AT_ONCE = 16
+_log = structlog.get_logger("roundhouse.bus")
+
+
+class Publisher(Generic[M]):
+    """Writes what `desired` returns whenever it differs from the bucket.
+
+    After `wake` it compares with what it wrote last; at the start, after a reconnect, when somebody else wrote into
+    the bucket and every `resync_s` it compares with the bucket itself, so a wiped or tampered bucket heals. Keys that
+    are not desired are deleted only with `prune`. Node agents set `only_key`.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        contract: Bucket[M],
+        *,
+        desired: Callable[[], Awaitable[Mapping[str, M]]],
+        resync_s: float = 60.0,
+        prune: bool = False,
+        only_key: str | None = None,
+    ) -> None:
+        self._bucket = bus.bucket(contract)
+        self._name = contract.subject
+        self._desired = desired
+        self._resync_s = resync_s
+        self._prune = prune
+        self._only_key = only_key
+        self._written: dict[str, M] = {}
+        self._revisions: dict[str, int] = {}
+        self._is_verified = False
+        self._wanted = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    def wake(self) -> None:
+        """Say that `desired` may return something else now. Cheap; many calls make one look."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Keep the bucket equal to the record until cancelled."""
+        async with self._bucket.watch(only_key=self._only_key) as changes, asyncio.TaskGroup() as group:
+            group.create_task(self._guard(changes), name=f"publisher-{self._name}-guard")
+            failures = 0
+            while True:
+                self._wanted.clear()
+                try:
+                    await self.sync()
+                    failures = 0
+                except BusUnavailable as error:
+                    failures += 1
+                    _log.debug("bus.publisher_waits", bucket=self._name, error=str(error))
+                await self._rest(backoff_s(failures, most_s=1.0) if failures else self._resync_s)
+
+    async def sync(self) -> int:
+        """Write what differs, now; return how many keys were written or deleted. Raises BusUnavailable."""
+        async with self._one_at_a_time:
+            if not self._is_verified:
+                listed = await self._bucket.list(only_key=self._only_key)
+                self._written = {key: entry.value for key, entry in listed.items()}
+                self._revisions = {key: entry.revision for key, entry in listed.items()}
+                self._is_verified = True
+            return await self._write(await self._desired(), base=self._written)
+
+    async def rebuild(self) -> int:
+        """Write every desired key, whatever the bucket holds; return how many. Raises BusUnavailable."""
+        async with self._one_at_a_time:
+            return await self._write(await self._desired(), base={})
+
+    async def _write(self, desired: Mapping[str, M], *, base: Mapping[str, M]) -> int:
+        puts = {key: value for key, value in desired.items() if base.get(key) != value}
+        deletes = [key for key in self._written if key not in desired] if self._prune else []
+        limit = asyncio.Semaphore(_WRITES_AT_ONCE)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key, value in puts.items():
+                    group.create_task(self._put(key, value, limit), name=f"put-{key}")
+                for key in deletes:
+                    group.create_task(self._delete(key, limit), name=f"delete-{key}")
+        except* BusUnavailable as errors:
+            self._is_verified = False
+            raise errors.exceptions[0] from errors
+        return len(puts) + len(deletes)
+
+    async def _put(self, key: str, value: M, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            self._written[key] = value  # before the watch can show it; a failed put makes the next sync verify
+            self._revisions[key] = await self._bucket.put(key, value)
+
+    async def _delete(self, key: str, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            await self._bucket.delete(key)
+            del self._written[key]
+
+    async def _guard(self, changes: AsyncIterator[Entry[M] | None]) -> None:
+        """Wake the publisher when the bucket may hold something that it did not write."""
+        async for change in changes:
+            if change is None or self._is_foreign(change):
+                self._is_verified = False
+                self._wanted.set()
+
+    def _is_foreign(self, entry: Entry[M]) -> bool:
+        """Tell somebody else's write from the echo of an own one, which may come late."""
+        is_newer = entry.revision > self._revisions.get(entry.key, 0)
+        return is_newer and self._written.get(entry.key) != entry.value
+
+    async def _rest(self, wait_s: float) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wanted.wait()
+        except TimeoutError:
+            self._is_verified = False
