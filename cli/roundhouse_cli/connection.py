@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,8 +24,8 @@ class Connection:
     catalog_url: str
     scheduler_url: str
     metering_url: str
-    api_key: str = ""
-    admin_token: str = ""
+    api_key: str = field(default="", repr=False)
+    admin_token: str = field(default="", repr=False)
     source: Path | None = None
     """The file it was read from; not saved."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -10,13 +11,26 @@ from roundhouse_cli.connection import Connection
 from roundhouse_cli.errors import Failure, Refused, Unreachable
 from roundhouse_common.runtime import Ids, SystemIds
 
-__all__ = ["Api", "Item", "Services"]
+__all__ = ["Api", "Item", "Readiness", "Services"]
 
 Item = dict[str, Any]
 """One JSON object as a service sent it. Any: the services own its shape; `-o json` prints it untouched."""
 
 _PAGE = 200
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What a service says of itself."""
+
+    is_answering: bool
+    why_not: str = ""
+    """Why it is not ready; empty when it is."""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.is_answering and not self.why_not
 
 
 class Api:
@@ -55,17 +69,17 @@ class Api:
     def delete(self, path: str) -> None:
         self._send("DELETE", path, headers={"if-match": "*"})
 
-    def is_ready(self) -> str | None:
-        """Return None when the service is ready, else why it is not."""
+    def readiness(self) -> "Readiness":
+        """Ask whether the service is ready; never raises."""
         try:
             answer = self._http.get(f"{self.base_url}/readyz", timeout=2.0)
         except httpx.TransportError as error:
-            return str(error) or type(error).__name__
+            return Readiness(is_answering=False, why_not=str(error) or type(error).__name__)
         if answer.status_code == httpx.codes.OK:
-            return None
+            return Readiness(is_answering=True)
         checks = answer.json().get("checks", {}) if "json" in answer.headers.get("content-type", "") else {}
         wrong = [f"{name}: {why}" for name, why in checks.items() if why != "ok"]
-        return "; ".join(wrong) or f"HTTP {answer.status_code}"
+        return Readiness(is_answering=True, why_not="; ".join(wrong) or f"HTTP {answer.status_code}")
 
     @contextmanager
     def lines(self, path: str, body: Item | None = None, **query: object) -> Iterator[Iterator[str]]:

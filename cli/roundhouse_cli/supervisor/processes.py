@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["COOKIE_VARIABLE", "die_with_parent", "has_cookie", "start_ticks", "wait_for_exit"]
+__all__ = ["COOKIE_VARIABLE", "die_with_parent", "follow_parent", "has_cookie", "start_ticks", "wait_for_exit"]
 
 COOKIE_VARIABLE = "ROUNDHOUSE_COOKIE"
 
@@ -40,13 +40,14 @@ def has_cookie(pid: int, cookie: str) -> bool:
 def die_with_parent(signal_number: signal.Signals) -> Callable[[], None]:
     """Return what a child runs before exec so that it gets the signal when this process dies, also by kill -9."""
     parent = os.getpid()
+    return lambda: follow_parent(parent, signal_number)
 
-    def arrange() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
-        if os.getppid() != parent:  # the parent died before the line above took effect
-            os._exit(1)
 
-    return arrange
+def follow_parent(parent: int, signal_number: signal.Signals) -> None:
+    """Let the kernel send this process the signal when its parent dies; exit when it is dead already."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 async def wait_for_exit(process: "subprocess.Popen[bytes]") -> int:

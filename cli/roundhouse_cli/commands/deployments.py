@@ -1,0 +1,137 @@
+"""`roundhouse deployments`: what runs, how much of it, and what happened to it."""
+
+from typing import Annotated
+
+import typer
+
+from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.errors import Unreachable
+from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
+from roundhouse_cli.resolve import pick, short_id
+from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.units import age
+from roundhouse_cli.waiting import wait_until_running
+
+__all__ = ["app", "find_deployment"]
+
+app = typer.Typer(no_args_is_help=True, help="Deployments: list, scale, stop, start, remove, logs, events.")
+
+Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="A name, an id, or a part of an id.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when it is so, not when it is asked for.")]
+
+_COLUMNS = (
+    Column("ID", lambda deployment: short_id(deployment["id"])),
+    Column("NAME", lambda deployment: deployment["name"]),
+    Column("MODEL", lambda deployment: deployment["active_version"]["model_name"]),
+    Column("ENGINE", lambda deployment: deployment["active_version"]["engine"]),
+    Column("VERSION", lambda deployment: deployment["active_version"]["number"]),
+    Column("STATE", lambda deployment: deployment["status"].get("state", "-")),
+    Column("READY", lambda deployment: f"{deployment['status'].get('replicas_ready', '-')}/{deployment['replicas']}"),
+    Column("AGE", lambda deployment: age(deployment["created_at"], CLOCK)),
+    Column("WHY", lambda deployment: deployment["status"].get("why", ""), is_wrapped=True),
+)
+_EVENTS = (
+    Column("AT", lambda event: event["at"]),
+    Column("WHAT", lambda event: event["kind"]),
+    Column("REPLICA", lambda event: short_id(event["replica_id"]) if event.get("replica_id") else ""),
+    Column("FROM", lambda event: event.get("before")),
+    Column("TO", lambda event: event.get("after")),
+    Column("REASON", lambda event: event.get("reason")),
+    Column("BY", lambda event: event.get("actor")),
+    Column("DETAIL", lambda event: event.get("detail"), is_wrapped=True),
+)
+
+
+def find_deployment(services: Services, wanted: str) -> Item:
+    """Return the deployment that is meant."""
+    return pick(services.catalog.items("/api/v1/deployments"), wanted, "deployment")
+
+
+def statuses(services: Services) -> dict[str, Item]:
+    """Return the observed status by deployment id; empty, with a word to the person, when the scheduler is away."""
+    try:
+        return {status["deployment_id"]: status for status in services.scheduler.items("/api/v1/deployment-statuses")}
+    except Unreachable as error:
+        note(str(error))
+        return {}
+
+
+@app.command("ls")
+def list_deployments(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """List the deployments with their state."""
+    with connect(url) as services:
+        found, observed = services.catalog.items("/api/v1/deployments"), statuses(services)
+        rows = [{**deployment, "status": observed.get(deployment["id"], {})} for deployment in found]
+        show_items(rows, _COLUMNS, output, empty="Nothing is deployed; `roundhouse deploy MODEL` does it.")
+
+
+@app.command("show")
+def show(deployment: Deployment, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """Show everything about one deployment."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        show_item({**found, "status": statuses(services).get(found["id"], {})}, output)
+
+
+@app.command("scale")
+def scale(
+    deployment: Deployment,
+    replicas: Annotated[int, typer.Argument(min=0, help="How many copies to run.")],
+    wait: Wait = False,
+    url: Url = "",
+) -> None:
+    """Run more or fewer replicas."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        changed = services.catalog.patch(f"/api/v1/deployments/{found['id']}", {"replicas": replicas})
+        if wait:
+            wait_until_running(services, changed, CLOCK)
+        note(f"{found['name']} {'runs' if wait else 'goes to'} {_replicas(replicas)}.")
+
+
+@app.command("stop")
+def stop(deployment: Deployment, url: Url = "") -> None:
+    """Stop every replica; requests in flight may end first. The deployment stays."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        services.catalog.post(f"/api/v1/deployments/{found['id']}:stop")
+        note(f"{found['name']} stops.")
+
+
+@app.command("start")
+def start(deployment: Deployment, wait: Wait = False, url: Url = "") -> None:
+    """Start a stopped deployment again."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        changed = services.catalog.post(f"/api/v1/deployments/{found['id']}:start")
+        if wait:
+            wait_until_running(services, changed, CLOCK)
+        note(f"{found['name']} {'runs' if wait else 'starts'}.")
+
+
+@app.command("rm")
+def remove(deployment: Deployment, url: Url = "") -> None:
+    """Remove a stopped deployment for good."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        services.catalog.delete(f"/api/v1/deployments/{found['id']}")
+        note(f"{found['name']} is removed.")
+
+
+@app.command("events")
+def events(
+    deployment: Deployment,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the latest.")] = 50,
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Show what happened, the latest last."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        happened = services.scheduler.items(f"/api/v1/deployments/{found['id']}/events")
+        latest = sorted(happened, key=lambda event: (event["at"], event["id"]))[-limit:]
+        show_items(latest, _EVENTS, output, empty="Nothing has happened yet.")
+
+
+def _replicas(count: int) -> str:
+    return f"{count} replica{'' if count == 1 else 's'}"

@@ -1,0 +1,156 @@
+"""`roundhouse up` and `roundhouse down`: a whole Roundhouse on this machine."""
+
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from roundhouse_cli.commands.options import CLOCK
+from roundhouse_cli.connection import Connection
+from roundhouse_cli.errors import CliError, Failure
+from roundhouse_cli.local.banner import banner
+from roundhouse_cli.local.bring_up import DemoFailed, ServiceFailed, bring_up
+from roundhouse_cli.local.demo import model_file
+from roundhouse_cli.local.layout import DEFAULT_BASE_PORT, DataDir, Ports, default_data_dir
+from roundhouse_cli.local.live import live_line, running_model
+from roundhouse_cli.local.platform import Platform
+from roundhouse_cli.local.preflight import check_directory, check_disk, check_platform, check_ports
+from roundhouse_cli.local.prepare import prepare
+from roundhouse_cli.local.services import nats_server_program
+from roundhouse_cli.output import note
+from roundhouse_cli.rest import Services
+from roundhouse_cli.steps import Steps
+from roundhouse_common.runtime import SystemIds
+
+__all__ = ["down", "up"]
+
+_LINE_EVERY_S = 2.0
+_OTHER_UP_S = 120.0
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(help="Where everything is kept. Default: .roundhouse in the checkout, or here.", show_default=False),
+]
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when it answers; `roundhouse down` stops it.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    base_port: Annotated[int, typer.Option(help="The router's port; the others follow it.")] = DEFAULT_BASE_PORT,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Deploy a small chat model.")] = True,
+) -> None:
+    """Start Roundhouse on this machine and wait until it answers. Repeating it resumes the same data."""
+    check_platform()
+    ports = Ports.checked(base_port)
+    directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())
+    check_directory(directory)
+    platform = Platform(directory, CLOCK)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with platform.starting():
+        is_running = platform.supervisor() is not None
+        if not is_running:
+            _preflight(platform, directory, ports, with_demo=demo)
+            supervisor = platform.start(prepare(directory, ports, SystemIds()), is_detached=detach)
+    if is_running:
+        _tell_running(directory)
+        return
+    try:
+        running = bring_up(directory, ports, CLOCK, with_demo=demo)
+    except DemoFailed as error:
+        print(banner(Connection.load(directory.connection), directory, None))
+        if detach:
+            raise
+        note(f"roundhouse: {error}")
+    except (CliError, KeyboardInterrupt) as error:
+        if isinstance(error, ServiceFailed):
+            note("\n".join((f"The last lines of {directory.log(error.service)}:", *error.log)))
+        _stop(platform)
+        raise
+    else:
+        print(banner(running.connection, directory, running.model), flush=True)
+    if not detach:
+        _watch(supervisor, platform, Connection.load(directory.connection))
+
+
+def down(data_dir: DataDirOption = None) -> None:
+    """Stop the Roundhouse of a data directory: everything, in order. Its data stays. Safe to repeat."""
+    directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())
+    if not directory.run.is_dir():
+        note(f"Nothing runs on {directory.path}.")
+        return
+    platform = Platform(directory, CLOCK)
+    was_running = platform.supervisor() is not None
+    _stop(platform)
+    note(f"Stopped; the data stays in {directory.path}." if was_running else f"Nothing runs on {directory.path}.")
+
+
+def _preflight(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool) -> None:
+    """Raise Failure for whatever would only go wrong later, when half of it runs."""
+    for name in platform.end_leftovers():
+        note(f"Ended {name}, a leftover of an earlier start.")
+    check_disk(directory)
+    check_ports(ports)
+    nats_server_program()
+    if with_demo:
+        model_file()
+
+
+def _tell_running(directory: DataDir) -> None:
+    """Print what an `up` that runs already has printed, or will when it is ready."""
+    note(f"Roundhouse runs already on {directory.path}.")
+    deadline = CLOCK.monotonic() + _OTHER_UP_S
+    while not directory.connection.exists():
+        if CLOCK.monotonic() > deadline:
+            raise Failure("It has not come up yet; `roundhouse down` stops it.")
+        time.sleep(0.1)
+    connection = Connection.load(directory.connection)
+    with Services(connection) as services:
+        model = running_model(services)
+    print(banner(connection, directory, model))
+
+
+def _watch(supervisor: "subprocess.Popen[bytes]", platform: Platform, connection: Connection) -> None:
+    """Show a live line until Ctrl-C stops everything, or `roundhouse down` has."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        with Services(connection) as services, Live(console=console, auto_refresh=False, transient=True) as live:
+            while supervisor.poll() is None:
+                if console.is_terminal:
+                    live.update(Text(f"{live_line(services)}  Ctrl-C stops it."), refresh=True)
+                with suppress(subprocess.TimeoutExpired):
+                    supervisor.wait(_LINE_EVERY_S)
+    except KeyboardInterrupt:
+        _stop(platform)
+        note("Stopped.")
+        return
+    if supervisor.returncode != 0:
+        raise Failure(f"The supervisor ended with exit code {supervisor.returncode}; see {platform.logs}.")
+    note("Stopped by `roundhouse down`.")
+
+
+def _stop(platform: Platform) -> None:
+    """Stop everything, showing what it is at. Ctrl-C again hurries: what does not stop at once is killed."""
+    with Steps(CLOCK).step("Stopping") as step:
+        stopping = platform.stop()
+        while True:
+            try:
+                for doing in stopping:
+                    step.note(doing)
+                return
+            except KeyboardInterrupt:
+                platform.hurry()
+                stopping = platform.stop()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

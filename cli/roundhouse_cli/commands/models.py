@@ -1,0 +1,111 @@
+"""`roundhouse models`: what can be deployed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.errors import UsageFault
+from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
+from roundhouse_cli.resolve import pick, short_id
+from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.units import age, parse_bytes, show_bytes
+
+__all__ = ["app", "find_model"]
+
+app = typer.Typer(no_args_is_help=True, help="Models: list, add, publish, remove.")
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name, an id, or a part of an id that only one has.")]
+
+_COLUMNS = (
+    Column("ID", lambda model: short_id(model["id"])),
+    Column("NAME", lambda model: model["name"]),
+    Column("KIND", lambda model: model["kind"]),
+    Column("CONTEXT", lambda model: model["context_length"] or "-"),
+    Column("MEMORY", lambda model: show_bytes(model["memory_bytes"] or None)),
+    Column("LICENCE", lambda model: model["licence"]),
+    Column("PUBLISHED", lambda model: bool(model["is_published"])),
+    Column("AGE", lambda model: age(model["created_at"], CLOCK)),
+)
+
+
+def find_model(services: Services, wanted: str) -> Item:
+    """Return the model that is meant."""
+    return pick(services.catalog.items("/api/v1/models"), wanted, "model")
+
+
+@app.command("ls")
+def list_models(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """List the models."""
+    with connect(url) as services:
+        show_items(services.catalog.items("/api/v1/models"), _COLUMNS, output, empty="There are no models.")
+
+
+@app.command("show")
+def show(model: Model, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """Show everything about one model."""
+    with connect(url) as services:
+        show_item(find_model(services, model), output)
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What clients and `roundhouse deploy` call it.")],
+    path: Annotated[Path | None, typer.Option(help="A file or directory on the nodes.")] = None,
+    python_package: Annotated[
+        str, typer.Option(metavar="PACKAGE/FILE", help="A file inside a Python package that the nodes have.")
+    ] = "",
+    kind: Annotated[str, typer.Option(help="chat, completion, embedding, rerank, ...")] = "chat",
+    context_length: Annotated[int, typer.Option(min=0, help="Tokens the model was made for; 0: unknown.")] = 0,
+    licence: Annotated[str, typer.Option(help="An SPDX identifier.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="What one replica needs, e.g. 600MiB.")] = "",
+    publish: Annotated[bool, typer.Option("--publish", help="Publish it at once.")] = False,
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Add a model to the catalog."""
+    if (path is None) == (not python_package):
+        raise UsageFault("Say where the model's files are, with one of --path and --python-package.")
+    body: Item = {
+        "name": name,
+        "kind": kind,
+        "source": {"kind": "path", "uri": str(path)} if path else {"kind": "python-package", "uri": python_package},
+        "context_length": context_length,
+        "licence": licence,
+        "tags": tag or [],
+    }
+    if memory:
+        body["memory_bytes"] = parse_bytes(memory)
+    with connect(url) as services:
+        made = services.catalog.post("/api/v1/models", body)
+        if publish:
+            made = services.catalog.patch(f"/api/v1/models/{made['id']}", {"is_published": True})
+        show_item(made, output)
+
+
+@app.command("publish")
+def publish(
+    model: Model,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take it back: users see it no more.")] = False,
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Let users see a model, or withdraw it."""
+    with connect(url) as services:
+        found = find_model(services, model)
+        changed = services.catalog.patch(f"/api/v1/models/{found['id']}", {"is_published": not withdraw})
+        if output is OutputFormat.JSON:
+            show_item(changed, output)
+        else:
+            note(f"{found['name']} is {'withdrawn' if withdraw else 'published'}.")
+
+
+@app.command("rm")
+def remove(model: Model, url: Url = "") -> None:
+    """Remove a model that no deployment uses."""
+    with connect(url) as services:
+        found = find_model(services, model)
+        services.catalog.delete(f"/api/v1/models/{found['id']}")
+        note(f"{found['name']} is removed.")

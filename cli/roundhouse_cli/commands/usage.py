@@ -1,0 +1,54 @@
+"""`roundhouse usage`: requests and tokens from the ledger."""
+
+import enum
+from typing import Annotated
+
+import typer
+
+from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.output import Column, OutputFormat, show_items
+from roundhouse_cli.units import parse_duration, since
+
+__all__ = ["usage"]
+
+
+class By(enum.StrEnum):
+    MODEL = "model"
+    KEY = "key"
+    USER = "user"
+    DEPLOYMENT = "deployment"
+
+
+_COUNTS = (
+    ("REQUESTS", "requests"),
+    ("COMPLETED", "completed"),
+    ("FAILED", "failed"),
+    ("ABORTED", "aborted"),
+    ("INPUT", "input_tokens"),
+    ("CACHED", "cached_input_tokens"),
+    ("OUTPUT", "output_tokens"),
+    ("REASONING", "reasoning_tokens"),
+)
+
+
+def usage(
+    by: Annotated[By, typer.Option(help="What to add up.")] = By.MODEL,
+    ago: Annotated[str, typer.Option("--since", metavar="DURATION", help="How far back, e.g. 24h or 7d.")] = "24h",
+    bucket: Annotated[str, typer.Option(help="Split by time: 1m, 5m, 1h or 1d.")] = "",
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Show requests and tokens by model, key, user or deployment."""
+    start = since(parse_duration(ago), CLOCK)
+    with connect(url) as services:
+        found = services.metering.get("/api/v1/usage", by=by.value, since=start, bucket=bucket or None)
+    time = (Column("FROM", lambda row: row["bucket_start"]),) if bucket else ()
+    columns = (
+        Column(by.upper(), lambda row: row.get("name") or row["key"]),
+        *time,
+        *(Column(title, lambda row, field=field: row[field]) for title, field in _COUNTS),  # type: ignore[misc]
+    )
+    rows = found["items"]
+    if output is OutputFormat.TABLE and len(rows) > 1:
+        rows = [*rows, {"key": "total", "bucket_start": "", **found["totals"]}]
+    show_items(rows, columns, output, empty=f"No request in the last {ago}.")

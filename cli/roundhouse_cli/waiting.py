@@ -1,0 +1,39 @@
+"""Waiting for what was asked for, saying meanwhile what it waits for."""
+
+import time
+
+from roundhouse_cli.errors import Failure
+from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.steps import Steps
+from roundhouse_common.runtime import Clock
+
+__all__ = ["describe", "wait_until_running"]
+
+_POLL_S = 0.25
+_STATES_THAT_LAST = frozenset({"Stopped", "Error"})
+
+
+def wait_until_running(services: Services, deployment: Item, clock: Clock, *, within_s: float = 600.0) -> None:
+    """Return when the scheduler has seen this generation and runs exactly the replicas it asks for.
+
+    Raises Failure with the reason when it ends in an error, is stopped meanwhile, or takes too long.
+    """
+    deadline = clock.monotonic() + within_s
+    with Steps().step(f"Waiting for {deployment['name']}") as step:
+        while True:
+            status = services.scheduler.get(f"/api/v1/deployments/{deployment['id']}/status")
+            is_seen = status["generation"] >= deployment["generation"]
+            if is_seen and status["state"] == "Running" and status["replicas_ready"] == deployment["replicas"]:
+                return
+            if is_seen and status["state"] in _STATES_THAT_LAST:
+                raise Failure(f"{deployment['name']}: {describe(status)}")
+            if clock.monotonic() > deadline:
+                raise Failure(f"{deployment['name']} does not run after {within_s:.0f} s: {describe(status)}")
+            step.note(describe(status))
+            time.sleep(_POLL_S)
+
+
+def describe(status: Item) -> str:
+    """Say a deployment's status in one line."""
+    why = f": {status['why']}" if status.get("why") else ""
+    return f"{status['state']}, {status['replicas_ready']} of {status['replicas_wanted']} ready{why}"
