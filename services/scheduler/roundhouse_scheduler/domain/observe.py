@@ -95,7 +95,10 @@ def _fold_entry(draft: Draft, replica: Replica, entry: ReplicaReport) -> None:
     elif event is ReplicaEvent.STOPPED:
         event = ReplicaEvent.FAILED
     after = next_phase(replica.phase, event)
-    if after is None or (replica.phase is Phase.FAILED and after is Phase.FAILED):
+    if after is None:
+        return
+    if replica.phase is after is Phase.FAILED:
+        draft.edit(replica.replica_id, pid=entry.pid, exit_code=entry.exit_code, log_tail=entry.log_tail)
         return
     match event:
         case ReplicaEvent.FAILED:

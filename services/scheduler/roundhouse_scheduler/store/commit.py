@@ -1,0 +1,87 @@
+"""Write a plan: its rows, the timeline and the outbox, in one transaction."""
+
+from sqlalchemy import insert
+
+from roundhouse_common.contracts.registry import REPLICA_TRANSITION
+from roundhouse_common.contracts.scheduler import ReplicaTransition
+from roundhouse_common.database import WriteSession, enqueue
+from roundhouse_common.runtime import Ids
+from roundhouse_scheduler.domain.plan import Created, Moved, Plan, Wanted
+from roundhouse_scheduler.domain.records import Replica
+from roundhouse_scheduler.store import tables
+from roundhouse_scheduler.store.rows import add, replace
+
+__all__ = ["commit_plan"]
+
+_ACTOR = "service:scheduler"
+
+
+async def commit_plan(session: WriteSession, plan: Plan, replicas: dict[str, Replica], *, at: float, ids: Ids) -> None:
+    """Write the plan whole, or raise StaleView when any row it touches has changed since it was read.
+
+    `replicas` are all replicas that the plan's actions speak of, as they are after it.
+    """
+    for node in plan.nodes:
+        await replace(session, tables.nodes, node)
+    for deployment in plan.deployments:
+        await replace(session, tables.deployments, deployment)
+    for replica in plan.replicas:
+        await replace(session, tables.replicas, replica)
+    for replica in plan.new_replicas:
+        await add(session, tables.replicas, replica)
+    for action in plan.actions:
+        match action:
+            case Created() | Wanted():
+                await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
+            case Moved():
+                await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
+                if action.before is not action.after:
+                    await _announce(session, action, replicas[action.replica_id], at=at, ids=ids)
+            case _:
+                continue
+
+
+async def _note(
+    session: WriteSession, action: Created | Wanted | Moved, replica: Replica, *, at: float, ids: Ids
+) -> None:
+    match action:
+        case Created():
+            kind, before, after, reason = "replica.created", "", replica.phase.value, "created"
+            detail = f"in place of {action.replaces}" if action.replaces else ""
+        case Wanted():
+            kind, before, after, reason = "replica.wanted", "", action.desired.value, action.reason.value
+            detail = ""
+        case Moved():
+            kind, before, after = "replica.phase", action.before.value, action.after.value
+            reason, detail = action.reason.value, action.detail
+    await session.execute(
+        insert(tables.events).values(
+            event_id=ids.new("evt"),
+            at=at,
+            deployment_id=replica.deployment_id,
+            kind=kind,
+            replica_id=replica.replica_id,
+            before=before,
+            after=after,
+            reason=reason,
+            detail=detail,
+            actor=_ACTOR,
+        )
+    )
+
+
+async def _announce(session: WriteSession, action: Moved, replica: Replica, *, at: float, ids: Ids) -> None:
+    event_id = ids.new("evt")
+    message = ReplicaTransition(
+        event_id=event_id,
+        at=at,
+        replica_id=replica.replica_id,
+        deployment_id=replica.deployment_id,
+        version_id=replica.version_id,
+        node_id=action.node_id or replica.node_id,
+        before=action.before,
+        after=action.after,
+        reason=action.reason,
+        detail=action.detail,
+    )
+    await enqueue(session, REPLICA_TRANSITION, message, replica.replica_id, event_id=event_id)

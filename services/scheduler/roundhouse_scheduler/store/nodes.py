@@ -1,0 +1,60 @@
+"""Nodes: registration and the note of when they were heard."""
+
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy import bindparam, select, update
+
+from roundhouse_common.contracts.scheduler import RegisterNode
+from roundhouse_common.database import WriteSession
+from roundhouse_scheduler.domain.records import Node
+from roundhouse_scheduler.store import tables
+from roundhouse_scheduler.store.rows import add, node_from, replace
+
+__all__ = ["note_heartbeats", "register"]
+
+
+async def register(session: WriteSession, request: RegisterNode, *, at: float) -> Node:
+    """Return the node with the epoch that is now valid for this incarnation.
+
+    A new incarnation gets a higher epoch, which supersedes every other agent of the node. The same incarnation asking
+    again (its answer was lost) gets the same epoch.
+    """
+    row = (await session.execute(select(tables.nodes).where(tables.nodes.c.node_id == request.node_id))).first()
+    if row is None:
+        node = Node(
+            node_id=request.node_id,
+            epoch=request.highest_epoch + 1,
+            incarnation=request.incarnation,
+            inventory=request.inventory,
+            state_since=at,
+            registered_at=at,
+            last_heartbeat_at=at,
+        )
+        await add(session, tables.nodes, node)
+        return node
+    before = node_from(row)
+    if before.incarnation == request.incarnation and before.epoch >= request.highest_epoch:
+        return before
+    node = msgspec.structs.replace(
+        before,
+        epoch=max(before.epoch, request.highest_epoch) + 1,
+        incarnation=request.incarnation,
+        inventory=request.inventory,
+        registered_at=at,
+        last_heartbeat_at=at,
+        report_sequence=0,
+        is_shutting_down=False,
+    )
+    await replace(session, tables.nodes, node)
+    return node
+
+
+async def note_heartbeats(session: WriteSession, heard: Mapping[str, float]) -> None:
+    """Record when nodes were last heard: for people and for the next start, no decision reads it."""
+    statement = (
+        update(tables.nodes)
+        .where(tables.nodes.c.node_id == bindparam("of"))
+        .values(last_heartbeat_at=bindparam("heard"))
+    )
+    await session.execute(statement, [{"of": key, "heard": at} for key, at in sorted(heard.items())])

@@ -1,0 +1,145 @@
+"""The tables. Columns are named as the fields of the records, so that a row is a record."""
+
+import enum
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Dialect, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+from roundhouse_common.contracts.catalog import DeploymentDesired, EngineKind, ModelKind, Resources, VersionSpec
+from roundhouse_common.contracts.node import NodeInventory
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.database import Json, UnixSeconds, outbox_table
+from roundhouse_scheduler.domain.records import NodeState, Refusal, Rejection
+
+__all__ = ["deployments", "events", "metadata", "nodes", "outbox", "replicas", "versions"]
+
+metadata = MetaData()
+
+_ID = String(64)
+_NAME = String(255)
+
+
+class EnumText(TypeDecorator[Any]):  # Any: the enum that the column names
+    """An enum as its value."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def __init__(self, values: type[enum.StrEnum]) -> None:
+        super().__init__()
+        self.values = values
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else self.values(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else self.values(value)
+
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node_id", _ID, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("incarnation", _NAME, nullable=False),
+    Column("inventory", Json(NodeInventory), nullable=False),
+    Column("state", EnumText(NodeState), nullable=False),
+    Column("state_since", UnixSeconds, nullable=False),
+    Column("registered_at", UnixSeconds, nullable=False),
+    Column("last_heartbeat_at", UnixSeconds, nullable=False),
+    Column("report_sequence", Integer, nullable=False),
+    Column("is_shutting_down", Boolean, nullable=False),
+    Column("assignments_revision", Integer, nullable=False),
+    Column("row_version", Integer, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("deployment_id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False),
+    Column("tenant_id", _ID, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("desired", EnumText(DeploymentDesired), nullable=False),
+    Column("replicas", Integer, nullable=False),
+    Column("version_id", _ID, nullable=False),
+    Column("version_number", Integer, nullable=False),
+    Column("model_name", _NAME, nullable=False),
+    Column("model_kind", EnumText(ModelKind), nullable=False),
+    Column("disconnect_grace_s", UnixSeconds, nullable=False),
+    Column("drain_timeout_s", UnixSeconds, nullable=False),
+    Column("endpoints_revision", Integer, nullable=False),
+    Column("row_version", Integer, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("version_id", _ID, primary_key=True),
+    Column("deployment_id", _ID, nullable=False, index=True),
+    Column("spec", Json(VersionSpec), nullable=False),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("replica_id", _ID, primary_key=True),
+    Column("deployment_id", _ID, nullable=False),
+    Column("version_id", _ID, nullable=False),
+    Column("version_number", Integer, nullable=False),
+    Column("engine", EnumText(EngineKind), nullable=False),
+    Column("resources", Json(Resources), nullable=False),
+    Column("engine_api_key", _NAME, nullable=False),
+    Column("desired", EnumText(Desired), nullable=False),
+    Column("desired_reason", EnumText(Reason), nullable=False),
+    Column("phase", EnumText(Phase), nullable=False),
+    Column("reason", EnumText(Reason), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("since", UnixSeconds, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("ended_at", UnixSeconds),
+    Column("node_id", _ID, nullable=False),
+    Column("device_uuids", Json(tuple[str, ...]), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("assigned_revision", Integer, nullable=False),
+    Column("is_serving", Boolean, nullable=False),
+    Column("ready_since", UnixSeconds),
+    Column("failures", Integer, nullable=False),
+    Column("retry_at", UnixSeconds),
+    Column("last_failure", Text, nullable=False),
+    Column("overdue_since", UnixSeconds),
+    Column("missing_since", UnixSeconds),
+    Column("replaces", _ID, nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("served_model", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("exit_code", Integer),
+    Column("log_tail", Json(tuple[str, ...]), nullable=False),
+    Column("rejections", Json(tuple[Rejection, ...]), nullable=False),
+    Column("refusals", Json(tuple[Refusal, ...]), nullable=False),
+    Column("row_version", Integer, nullable=False),
+    Index("replicas_by_deployment", "deployment_id", "ended_at"),
+    Index("replicas_by_node", "node_id", "ended_at"),
+    Index("replicas_by_end", "ended_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", _ID, primary_key=True),
+    Column("at", UnixSeconds, nullable=False),
+    Column("deployment_id", _ID, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("replica_id", _ID, nullable=False),
+    Column("before", String(40), nullable=False),
+    Column("after", String(40), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Index("events_by_deployment", "deployment_id", "at", "event_id"),
+    Index("events_by_time", "at"),
+)
+"""The timeline of deployments: what an administrator changed, what was decided, what was observed."""
+
+outbox = outbox_table(metadata)
