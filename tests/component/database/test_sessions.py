@@ -94,7 +94,7 @@ async def test_read_session_refuses_a_write_when_types_are_checked_and_when_it_r
 async def test_database_itself_refuses_a_write_that_gets_past_the_session(database_url: str) -> None:
     async with database(database_url, METADATA) as db:
         async with db.read() as session:
-            with pytest.raises(DBAPIError, match="read-?only"):
+            with pytest.raises(DBAPIError, match=r"read-?only"):
                 await session._connection.exec_driver_sql("INSERT INTO things (name) VALUES ('a')")
         assert await count(db) == 0
 

@@ -27,6 +27,7 @@ _SQLITE_AWAY: Final = (
     "disk is full",
     "readonly database",
     "disk image is malformed",
+    "file is not a database",
 )
 
 
