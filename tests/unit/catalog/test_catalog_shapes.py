@@ -12,7 +12,9 @@ def test_lower_case_dns_names_are_names_of_deployments(name: str) -> None:
     assert shapes.deployment_name_fault(name) is None
 
 
-@pytest.mark.parametrize("name", ["", "Smol", "a_b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "x" * 64, "ä", "a/b", "a\n"])
+@pytest.mark.parametrize(
+    "name", ["", "Smol", "a_b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "x" * 64, "ä", "a/b", "a\n"]
+)
 def test_other_names_of_deployments_are_refused_with_what_was_found(name: str) -> None:
     fault = shapes.deployment_name_fault(name)
     assert fault is not None
@@ -50,7 +52,9 @@ def test_absolute_paths_are_sources(path: str) -> None:
     assert shapes.path_fault(path) is None
 
 
-@pytest.mark.parametrize("path", ["", "/", "a.gguf", "./a", "/a/../b", "/a/./b", "/a\nb", "/a\0", "/" + "x" * 4096, "~/x"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "a.gguf", "./a", "/a/../b", "/a/./b", "/a\nb", "/a\0", "/" + "x" * 4096, "~/x"]
+)
 def test_other_paths_are_refused(path: str) -> None:
     assert shapes.path_fault(path) is not None
 

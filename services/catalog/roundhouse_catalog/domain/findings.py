@@ -37,7 +37,7 @@ class Findings:
 def quoted(value: str) -> str:
     """Return the value as it may stand in a message: quoted, escaped, and not longer than a line."""
     shown = value if len(value) <= _SHOWN_CHARACTERS else value[: _SHOWN_CHARACTERS - 1] + "…"
-    return json.dumps(shown, ensure_ascii=False)
+    return json.dumps(shown, ensure_ascii=False).encode(errors="replace").decode()
 
 
 def did_you_mean(wanted: str, known: Iterable[str], *, limit: int = 3) -> str:

@@ -11,7 +11,6 @@ from roundhouse_common.runtime import DeploymentId, KeyId, UnixTime
 __all__ = ["ApiKey", "KeyDraft", "create_key", "revoke_key"]
 
 _NAME_CHARACTERS = 100
-_MOST_DEPLOYMENTS = 100
 _PREFIX_CHARACTERS = 7
 _NEVER = UnixTime(0.0)
 
@@ -66,8 +65,6 @@ def create_key(
     """
     findings = Findings()
     findings.add("name", shapes.text_fault(draft.name, most=_NAME_CHARACTERS, what="a key's name"))
-    if len(draft.deployment_ids) > _MOST_DEPLOYMENTS:
-        findings.add("deployment_ids", f"{len(draft.deployment_ids)} found; {_MOST_DEPLOYMENTS} are allowed")
     for index, deployment_id in enumerate(draft.deployment_ids):
         if deployment_id not in known_deployments:
             message = f"there is no deployment with the id {quoted(deployment_id)}; GET /api/v1/deployments lists them"

@@ -9,7 +9,16 @@ from roundhouse_catalog.domain.findings import Findings, did_you_mean, quoted
 from roundhouse_common.contracts.catalog import ModelKind, ModelSource, SourceKind
 from roundhouse_common.runtime import ModelId, UnixTime
 
-__all__ = ["MODEL_KINDS", "SOURCE_KINDS", "Model", "ModelDraft", "ModelPatch", "create_model", "revise_model"]
+__all__ = [
+    "MODEL_KINDS",
+    "SOURCE_KINDS",
+    "Model",
+    "ModelDraft",
+    "ModelPatch",
+    "create_model",
+    "known_kind",
+    "revise_model",
+]
 
 MODEL_KINDS: Mapping[str, ModelKind] = {kind.value: kind for kind in ModelKind if kind is not ModelKind.UNKNOWN}
 SOURCE_KINDS: Mapping[str, SourceKind] = {kind.value: kind for kind in SourceKind if kind is not SourceKind.UNKNOWN}
@@ -108,6 +117,15 @@ def revise_model(model: Model, patch: ModelPatch, *, now: UnixTime) -> Model:
         is_published=draft.is_published,
     )
     return model if changed == model else replace(changed, generation=model.generation + 1, updated_at=now)
+
+
+def known_kind(kind: str) -> ModelKind:
+    """Return the kind with this name. Raises InvalidInput naming those there are."""
+    findings = Findings()
+    if kind not in MODEL_KINDS:
+        findings.add("kind", _unknown(kind, MODEL_KINDS))
+    findings.refuse()
+    return MODEL_KINDS[kind]
 
 
 def _patched(model: Model, patch: ModelPatch) -> ModelDraft:

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Row, Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from roundhouse_catalog.domain.deployments import Decision, Deployment
 from roundhouse_catalog.domain.errors import NameTaken
@@ -63,12 +62,10 @@ async def existing_deployments(session: ReadSession, tenant_id: str, ids: Collec
 async def insert_deployment(session: WriteSession, decision: Decision, *, route_id: str) -> None:
     """Add the deployment with its first version, its route and its event. Raises NameTaken."""
     deployment = decision.deployment
-    try:
-        async with session.savepoint():
-            row = {"id": deployment.deployment_id, **_columns(deployment)}
-            await session.execute(insert(tables.deployments).values(**row))
-    except IntegrityError as error:
-        raise NameTaken("deployment", deployment.name) from error
+    others = _living(deployment.tenant_id).where(_D.name == deployment.name)
+    if (await session.execute(others)).first() is not None:  # writers are serial: it stays free until this one ends
+        raise NameTaken("deployment", deployment.name)
+    await session.execute(insert(tables.deployments).values(id=deployment.deployment_id, **_columns(deployment)))
     await _insert_version(session, deployment)
     route = route_of(deployment, route_id=route_id)
     await session.execute(

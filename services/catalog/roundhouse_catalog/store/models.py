@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Row, Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from roundhouse_catalog.domain.errors import NameTaken
 from roundhouse_catalog.domain.models import Model
@@ -67,20 +66,14 @@ async def choose_model(session: ReadSession, tenant_id: str, wanted: str, *, pub
 
 async def insert_model(session: WriteSession, model: Model) -> None:
     """Add the model. Raises NameTaken."""
-    try:
-        async with session.savepoint():
-            await session.execute(insert(tables.models).values(id=model.model_id, **_columns(model)))
-    except IntegrityError as error:
-        raise NameTaken("model", model.name) from error
+    await _refuse_taken_name(session, model)
+    await session.execute(insert(tables.models).values(id=model.model_id, **_columns(model)))
 
 
 async def update_model(session: WriteSession, model: Model) -> None:
     """Overwrite the model, which was read in the same transaction. Raises NameTaken."""
-    try:
-        async with session.savepoint():
-            await session.execute(update(tables.models).where(_T.id == model.model_id).values(**_columns(model)))
-    except IntegrityError as error:
-        raise NameTaken("model", model.name) from error
+    await _refuse_taken_name(session, model)
+    await session.execute(update(tables.models).where(_T.id == model.model_id).values(**_columns(model)))
 
 
 async def delete_model(session: WriteSession, model_id: ModelId, *, now: UnixTime) -> None:
@@ -98,6 +91,13 @@ async def users_of_model(session: ReadSession, model_id: ModelId, *, limit: int 
         .limit(limit)
     )
     return list(await session.scalars(query))
+
+
+async def _refuse_taken_name(session: WriteSession, model: Model) -> None:
+    """Writers are serial, so what is not taken now stays free until this transaction ends."""
+    others = _living(model.tenant_id).where(_T.name == model.name, _T.id != model.model_id)
+    if (await session.execute(others)).first() is not None:
+        raise NameTaken("model", model.name)
 
 
 def _living(tenant_id: str) -> Select[Any]:  # Any: rows of the whole table

@@ -32,7 +32,7 @@ __all__ = [
     "versions",
 ]
 
-_NAMING = {
+_NAMING = {  # so that a migration can name what it changes, on both databases
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",

@@ -1,0 +1,39 @@
+"""The REST application, and its OpenAPI document."""
+
+import importlib.metadata
+from typing import Any
+
+from fastapi import FastAPI
+
+from roundhouse_catalog.api import deployments, keys, models, platform, routes
+from roundhouse_catalog.api.context import Catalog
+from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
+from roundhouse_common.http import create_app
+from roundhouse_common.http.problems import with_problem_schema
+from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds
+
+__all__ = ["build_app", "openapi_document"]
+
+_ROUTERS = (models.router, deployments.router, keys.router, routes.router, platform.router)
+
+
+def build_app(catalog: Catalog, verifier: TokenVerifier) -> FastAPI:
+    """Return the application that answers with this catalog."""
+    app = _bare_app(verifier, catalog.ids)
+    app.state.catalog = catalog
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document. It depends on the code alone, and needs neither settings nor a database."""
+    _, public_keys = generate_keypair()
+    clock: Clock = SystemClock()
+    return with_problem_schema(_bare_app(TokenVerifier(public_keys, clock=clock), SystemIds()).openapi())
+
+
+def _bare_app(verifier: TokenVerifier, ids: Ids) -> FastAPI:
+    version = importlib.metadata.version("roundhouse-catalog")
+    app = create_app("Roundhouse catalog", version, verifier, ids=ids)
+    for router in _ROUTERS:
+        app.include_router(router)
+    return app

@@ -1,0 +1,52 @@
+"""What the endpoints work with. `main.py` puts one `Catalog` into the application."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from roundhouse_catalog.domain.deployments import Stamp
+from roundhouse_common.auth import Subject, allowed
+from roundhouse_common.database import Database
+from roundhouse_common.http import PageRequest, page_request
+from roundhouse_common.http.idempotency import Idempotency, IdempotencyKey, idempotency_key
+from roundhouse_common.runtime import Clock, Ids
+
+__all__ = ["Catalog", "CatalogHere", "IfMatch", "Paging", "RepeatKey", "may_see_unpublished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """The record and the seams of the service."""
+
+    db: Database
+    idempotency: Idempotency
+    clock: Clock
+    ids: Ids
+    secret_bytes: Callable[[int], bytes]
+    """Cryptographic randomness for new API keys."""
+    wake: Callable[[], None]
+    """Hurries the publishers and the outbox; for `WriteSession.after_commit`."""
+    rebuild: Callable[[], Awaitable[dict[str, int]]]
+    """Writes every bucket again."""
+
+    def stamp(self, subject: Subject) -> Stamp:
+        """Return who changes something now."""
+        return Stamp(at=self.clock.now(), actor=subject.actor, event_id=self.ids.new("evt"))
+
+
+def _catalog(request: Request) -> Catalog:
+    catalog: Catalog = request.app.state.catalog
+    return catalog
+
+
+def may_see_unpublished(subject: Subject) -> bool:
+    """Only those who may change models see the ones that are not published."""
+    return allowed(subject, "models:write", subject.tenant_id)
+
+
+CatalogHere = Annotated[Catalog, Depends(_catalog)]
+Paging = Annotated[PageRequest, Depends(page_request)]
+RepeatKey = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
+IfMatch = Annotated[str | None, Header(description="The ETag of what you read, or `*`.")]

@@ -1,0 +1,28 @@
+"""What the endpoints share in their answers: the ETag, and the problems that the OpenAPI document names."""
+
+from typing import Any, Final
+
+from roundhouse_common.http import etag
+
+__all__ = ["CONFLICT", "IN_USE", "MISSING", "PRECONDITIONS", "tagged"]
+
+_Responses = dict[int | str, dict[str, Any]]  # Any: what FastAPI takes as `responses`
+
+
+def _problem(status: int, description: str) -> _Responses:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {status: {"description": description, "content": {"application/problem+json": {"schema": schema}}}}
+
+
+MISSING: Final = _problem(404, "There is none with this id")
+CONFLICT: Final = _problem(409, "The name is taken")
+IN_USE: Final = _problem(409, "It is still in use")
+PRECONDITIONS: Final = {
+    **_problem(412, "It changed since it was read"),
+    **_problem(428, "If-Match is missing"),
+}
+
+
+def tagged(generation: int) -> dict[str, str]:
+    """Return the headers that let a client say what it has read."""
+    return {"etag": etag(generation)}

@@ -1,0 +1,1 @@
+"""The catalog on the bus: the buckets it keeps equal to its record."""

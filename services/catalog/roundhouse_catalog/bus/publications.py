@@ -1,0 +1,50 @@
+"""The three buckets of the catalog. Each is made equal to SQL: at the start, after a wake, and again and again."""
+
+from collections.abc import Mapping
+
+from roundhouse_catalog.domain.records import key_record, route_record, spec_record
+from roundhouse_catalog.store.deployments import all_deployments, all_routes
+from roundhouse_catalog.store.keys import all_keys
+from roundhouse_common.bus.api import Bus
+from roundhouse_common.bus.publisher import Publisher
+from roundhouse_common.contracts.catalog import ApiKeyRecord, DeploymentSpec, RouteRecord
+from roundhouse_common.contracts.registry import KEYS, ROUTES, SPECS
+from roundhouse_common.database import Database
+
+__all__ = ["Publications"]
+
+
+class Publications:
+    """Publishes `specs`, `keys` and `routes`, tombstones included. Nothing is ever removed from these buckets."""
+
+    def __init__(self, db: Database, bus: Bus) -> None:
+        self._db = db
+        self.specs = Publisher(bus, SPECS, desired=self._specs)
+        self.keys = Publisher(bus, KEYS, desired=self._keys)
+        self.routes = Publisher(bus, ROUTES, desired=self._routes)
+
+    def wake(self) -> None:
+        """Look now: the record has changed. Losing it costs at most a resync interval."""
+        self.specs.wake()
+        self.keys.wake()
+        self.routes.wake()
+
+    async def rebuild(self) -> dict[str, int]:
+        """Write every entry again and return how many by bucket. Raises BusUnavailable."""
+        return {
+            SPECS.subject: await self.specs.rebuild(),
+            KEYS.subject: await self.keys.rebuild(),
+            ROUTES.subject: await self.routes.rebuild(),
+        }
+
+    async def _specs(self) -> Mapping[str, DeploymentSpec]:
+        async with self._db.read() as session:
+            return {one.deployment_id: spec_record(one) for one in await all_deployments(session)}
+
+    async def _keys(self) -> Mapping[str, ApiKeyRecord]:
+        async with self._db.read() as session:
+            return {one.key_id: key_record(one) for one in await all_keys(session)}
+
+    async def _routes(self) -> Mapping[str, RouteRecord]:
+        async with self._db.read() as session:
+            return {one.route_id: route_record(one) for one in await all_routes(session)}

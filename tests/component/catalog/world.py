@@ -1,0 +1,128 @@
+"""A catalog in process: a real database, the real application, and a clock and ids that tests rule."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from roundhouse_catalog.api.app import build_app
+from roundhouse_catalog.api.context import Catalog
+from roundhouse_catalog.store import tables, tenants
+from roundhouse_common.auth import Role, Subject
+from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
+from roundhouse_common.database import Database
+from roundhouse_common.http.idempotency import Idempotency
+from roundhouse_common.runtime import SystemIds, UnixTime
+
+__all__ = ["API", "ManualClock", "World", "a_world", "deployment_body", "model_body"]
+
+API = "/api/v1"
+GIB = 1024**3
+
+
+class ManualClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_795_000_000.0
+
+    def now(self) -> UnixTime:
+        return UnixTime(self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@dataclass(kw_only=True)
+class World:
+    """Everything a test of the REST API touches. `wakes` counts how often the publishers were hurried."""
+
+    db: Database
+    clock: ManualClock
+    signer: TokenSigner
+    verifier: TokenVerifier
+    http: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    wakes: int = 0
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    async def rebuild(self) -> dict[str, int]:
+        return {}
+
+    def token(self, *roles: Role, tenant_id: str = tenants.DEFAULT_TENANT_ID) -> str:
+        subject = Subject(id="usr_test", tenant_id=tenant_id, roles=frozenset(roles))
+        return self.signer.sign(subject, 3600)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.post(API + path, json=body, headers=named)
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.http.get(API + path, params=params)
+
+    async def patch(self, path: str, body: Any, *, if_match: str | None = "*") -> httpx.Response:
+        headers = {} if if_match is None else {"if-match": if_match}
+        return await self.http.patch(API + path, json=body, headers=headers)
+
+    async def delete(self, path: str, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.delete(API + path, headers=named)
+
+    async def model(self, **changes: Any) -> dict[str, Any]:
+        """Add a model and return it."""
+        return created(await self.post("/models", model_body(**changes)))
+
+    async def deployment(self, **changes: Any) -> dict[str, Any]:
+        """Create a deployment of a model that is there, and return it."""
+        return created(await self.post("/deployments", deployment_body(**changes)))
+
+
+def created(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def model_body(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "smol",
+        "kind": "chat",
+        "source": {"kind": "path", "uri": "/models/smol.gguf"},
+        "memory_bytes": GIB,
+        "is_published": True,
+        **changes,
+    }
+
+
+def deployment_body(**changes: Any) -> dict[str, Any]:
+    return {"name": "smol-a", "model": "smol", **changes}
+
+
+@asynccontextmanager
+async def a_world(url: str) -> AsyncIterator[World]:
+    """Open a migrated, seeded catalog, and a client that calls it as an administrator."""
+    clock = ManualClock()
+    private, public = generate_keypair()
+    async with Database(url, service="catalog") as db:
+        await db.migrate("roundhouse_catalog.migrations")
+        async with db.write() as session:
+            await tenants.seed(session, now=clock.now())
+        signer = TokenSigner(private, clock=clock)
+        world = World(db=db, clock=clock, signer=signer, verifier=TokenVerifier(public, clock=clock))
+        catalog = Catalog(
+            db=db,
+            idempotency=Idempotency(db, tables.idempotency, clock),
+            clock=clock,
+            ids=SystemIds(),
+            secret_bytes=bytes,
+            wake=world.wake,
+            rebuild=world.rebuild,
+        )
+        transport = httpx.ASGITransport(app=build_app(catalog, world.verifier))
+        headers = {"authorization": f"Bearer {world.token(Role.ADMINISTRATOR)}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://catalog", headers=headers) as http:
+            world.http = http
+            yield world
