@@ -1,5 +1,6 @@
 """A catalog in process: a real database, the real application, and a clock and ids that tests rule."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ async def a_world(url: str) -> AsyncIterator[World]:
             idempotency=Idempotency(db, tables.idempotency, clock),
             clock=clock,
             ids=SystemIds(),
-            secret_bytes=bytes,
+            secret_bytes=secrets.token_bytes,
             wake=world.wake,
             rebuild=world.rebuild,
         )

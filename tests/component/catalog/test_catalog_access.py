@@ -1,0 +1,92 @@
+"""Who may do what, what a repeated write does, and what a caller learns about themselves."""
+
+import pytest
+
+from roundhouse_common.auth import Role
+from tests.component.catalog.world import World, deployment_body, model_body
+
+WRITES = [
+    ("POST", "/models"),
+    ("PATCH", "/models/x"),
+    ("DELETE", "/models/x"),
+    ("POST", "/deployments"),
+    ("PATCH", "/deployments/x"),
+    ("DELETE", "/deployments/x"),
+    ("POST", "/deployments/x:start"),
+    ("POST", "/deployments/x:stop"),
+    ("POST", "/deployments/x/versions"),
+    ("POST", "/api-keys"),
+    ("DELETE", "/api-keys/x"),
+    ("POST", "/bus:rebuild"),
+]
+READS = [
+    "/models",
+    "/models/x",
+    "/deployments",
+    "/deployments/x",
+    "/deployments/x/versions",
+    "/api-keys",
+    "/routes",
+    "/me",
+]
+
+
+async def test_nothing_is_answered_without_a_token(world: World) -> None:
+    del world.http.headers["authorization"]
+    requests = [*WRITES, *(("GET", path) for path in READS)]
+    answers = {one: await world.http.request(one[0], f"/api/v1{one[1]}", json={}) for one in requests}
+    assert {
+        one: (got.status_code, got.headers.get("www-authenticate")) for one, got in answers.items()
+    } == dict.fromkeys(requests, (401, "Bearer"))
+
+
+@pytest.mark.contract("E02")
+async def test_viewers_change_nothing(world: World) -> None:
+    world.http.headers["authorization"] = f"Bearer {world.token(Role.VIEWER)}"
+    answers = {one: await world.http.request(one[0], f"/api/v1{one[1]}", json={}) for one in WRITES}
+    assert {one: got.json()["code"] for one, got in answers.items()} == dict.fromkeys(WRITES, "forbidden")
+
+
+async def test_a_write_sent_twice_happens_once(world: World) -> None:
+    first = await world.post("/models", model_body(), idempotency_key="one")
+    again = await world.post("/models", model_body(), idempotency_key="one")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["etag"] == first.headers["etag"]
+    assert len((await world.get("/models")).json()["items"]) == 1
+
+
+async def test_a_repeated_deployment_does_not_bring_up_a_second_one(world: World) -> None:
+    await world.model()
+    for _ in range(3):
+        await world.post("/deployments", deployment_body(), idempotency_key="one")
+    assert len((await world.get("/deployments")).json()["items"]) == 1
+
+
+async def test_a_repeated_stop_does_not_stop_what_was_started_since(world: World) -> None:
+    await world.model()
+    path = f"/deployments/{(await world.deployment())['id']}"
+    await world.post(f"{path}:stop", idempotency_key="one")
+    await world.post(f"{path}:start")
+    await world.post(f"{path}:stop", idempotency_key="one")
+    assert (await world.get(path)).json()["desired"] == "run"
+
+
+async def test_a_key_for_another_request_is_refused(world: World) -> None:
+    await world.post("/models", model_body(), idempotency_key="one")
+    refused = await world.post("/models", model_body(name="other"), idempotency_key="one")
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_failed_write_may_be_sent_again_with_its_key(world: World) -> None:
+    assert (await world.post("/deployments", deployment_body(), idempotency_key="one")).status_code == 422
+    await world.model()
+    assert (await world.post("/deployments", deployment_body(), idempotency_key="one")).status_code == 201
+
+
+async def test_me_says_who_calls_and_what_they_may_do(world: World) -> None:
+    world.http.headers["authorization"] = f"Bearer {world.token(Role.VIEWER)}"
+    me = (await world.get("/me")).json()
+    assert (me["id"], me["kind"], me["tenant_name"], me["roles"]) == ("usr_test", "user", "default", ["viewer"])
+    assert "models:read" in me["actions"]
+    assert "models:write" not in me["actions"]
