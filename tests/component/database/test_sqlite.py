@@ -13,7 +13,9 @@ from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailab
 from tests.support.databases import database
 
 METADATA = MetaData()
-COUNTERS = Table("counters", METADATA, Column("id", Integer, primary_key=True), Column("count", Integer, nullable=False))
+COUNTERS = Table(
+    "counters", METADATA, Column("id", Integer, primary_key=True), Column("count", Integer, nullable=False)
+)
 
 _INCREMENTS = 100
 _WRITER = f"""

@@ -5,7 +5,6 @@ SQLite has a single writer anyway (BEGIN IMMEDIATE), and on Postgres every write
 advisory lock. So code that is right on one is right on the other, and outbox ids are in commit order.
 """
 
-import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from roundhouse_common.database.failures import DatabaseBusy, DatabaseUnavailable, ValueNotStorable, translated
+from roundhouse_common.database.locks import lock_key
 from roundhouse_common.database.migrate import run_migrations
 from roundhouse_common.database.sessions import ReadSession, WriteSession
 from roundhouse_common.database.types import DialectName
@@ -181,11 +181,6 @@ class Database:
             return self._postgres_engine(poolclass=NullPool)
         # Alembic changes a SQLite table by copying it; with foreign keys on, dropping the old one empties its children.
         return self._sqlite_engine("BEGIN IMMEDIATE", pool_size=1, pragmas={"foreign_keys": "OFF"})
-
-
-def lock_key(name: str) -> int:
-    """Return the 63-bit number that stands for a name among Postgres' advisory locks."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
 def _create_private_file(path: Path) -> None:

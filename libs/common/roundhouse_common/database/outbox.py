@@ -8,14 +8,15 @@ of a service cannot change the order, only repeat what was sent.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
+import structlog
 from sqlalchemy import Column, LargeBinary, MetaData, Row, String, Table, column, delete, func, insert, select
 from sqlalchemy import table as lightweight_table
 
 from roundhouse_common import telemetry
-from roundhouse_common.bus.api import Bus, BusUnavailable
+from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.contracts.base import Event, Message
 from roundhouse_common.contracts.registry import CONTRACTS
 from roundhouse_common.database.database import Database
@@ -27,6 +28,7 @@ __all__ = ["OutboxRelay", "enqueue", "outbox_table"]
 
 M = TypeVar("M", bound=Message)
 
+_log = structlog.get_logger(component=__name__)
 _BATCH: Final = 100
 _POLL_S: Final = 5.0
 """Another process of the service may have written: `wake` reaches only this one."""
@@ -73,10 +75,17 @@ async def enqueue(session: WriteSession, contract: Event[M], message: M, *ids: s
     )
 
 
+class Appends(Protocol):
+    """The part of the bus that the relay needs."""
+
+    async def append(self, contract: Event[M], message: M, *ids: str, event_id: str) -> int:
+        """Store an event and return its stream sequence. Raises BusUnavailable."""
+
+
 class OutboxRelay:
     """Publishes the outbox of one service in order. Run it as a loop; `flush` once more before stopping."""
 
-    def __init__(self, db: Database, bus: Bus, table: Table, clock: Clock) -> None:
+    def __init__(self, db: Database, bus: Appends, table: Table, clock: Clock) -> None:
         self._db = db
         self._bus = bus
         self._table = table
@@ -90,14 +99,21 @@ class OutboxRelay:
 
     async def run(self) -> None:
         """Publish for ever; waits quietly while the bus is away."""
+        away_since: float | None = None
         while True:
             self._woken.clear()
-            pause_s = _POLL_S
             try:
                 await self.flush()
-            except BusUnavailable:
-                pause_s = _RETRY_S
-            await self._pause(pause_s)
+            except BusUnavailable as error:
+                if away_since is None:
+                    away_since = self._clock.monotonic()
+                    _log.warning("outbox_waits_for_bus", error=str(error))
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if away_since is not None:
+                _log.info("outbox_flows_again", waited_s=round(self._clock.monotonic() - away_since, 3))
+                away_since = None
+            await self._pause(_POLL_S)
 
     async def flush(self) -> int:
         """Publish everything that is waiting and return how many. Raises BusUnavailable; then the rest stays."""
