@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast, overload
 
 __all__ = ["eventually", "never"]
 
@@ -13,7 +13,19 @@ T = TypeVar("T")
 
 async def _look(condition: Callable[[], T | Awaitable[T]]) -> T:
     found = condition()
-    return await found if inspect.isawaitable(found) else found  # type: ignore[return-value]  # isawaitable does not narrow T
+    return await cast(Awaitable[T], found) if inspect.isawaitable(found) else cast(T, found)
+
+
+@overload
+async def eventually(
+    condition: Callable[[], Awaitable[T]], *, within_s: float = 5.0, every_s: float = 0.01, why: str = ""
+) -> T: ...
+
+
+@overload
+async def eventually(
+    condition: Callable[[], T], *, within_s: float = 5.0, every_s: float = 0.01, why: str = ""
+) -> T: ...
 
 
 async def eventually(

@@ -28,6 +28,7 @@ __all__ = [
     "Entry",
     "Handler",
     "KeyValue",
+    "MessageTooLarge",
     "PermanentError",
     "RemoteError",
     "RevisionConflict",
@@ -45,6 +46,13 @@ class BusUnavailable(RoundhouseError):
     code = "bus_unavailable"
     status = 503
     retryable = True
+
+
+class MessageTooLarge(RoundhouseError):
+    """The message is larger than the server takes; trying again does not help."""
+
+    code = "message_too_large"
+    status = 413
 
 
 class RevisionConflict(RoundhouseError):
