@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 async def _look(condition: Callable[[], T | Awaitable[T]]) -> T:
     found = condition()
-    return await cast(Awaitable[T], found) if inspect.isawaitable(found) else cast(T, found)
+    return await cast(Awaitable[T], found) if inspect.isawaitable(found) else found
 
 
 @overload
