@@ -66,23 +66,21 @@ def add(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Add a model to the catalog."""
-    if (path is None) == (not python_package):
-        raise UsageFault("Say where the model's files are, with one of --path and --python-package.")
     body: Item = {
         "name": name,
         "kind": kind,
-        "source": {"kind": "path", "uri": str(path)} if path else {"kind": "python-package", "uri": python_package},
+        "source": {"kind": "path", "uri": str(path.absolute())}
+        if path
+        else {"kind": "python-package", "uri": python_package},
         "context_length": context_length,
         "licence": licence,
         "tags": tag or [],
+        "is_published": publish,
     }
     if memory:
         body["memory_bytes"] = parse_bytes(memory)
     with connect(url) as services:
-        made = services.catalog.post("/api/v1/models", body)
-        if publish:
-            made = services.catalog.patch(f"/api/v1/models/{made['id']}", {"is_published": True})
-        show_item(made, output)
+        show_item(services.catalog.post("/api/v1/models", body), output)
 
 
 @app.command("publish")
@@ -109,3 +107,11 @@ def remove(model: Model, url: Url = "") -> None:
         found = find_model(services, model)
         services.catalog.delete(f"/api/v1/models/{found['id']}")
         note(f"{found['name']} is removed.")
+
+
+def _source(path: Path | None, python_package: str) -> Item:
+    if path is not None and not python_package:
+        return {"kind": "path", "uri": str(path.absolute())}
+    if path is None and python_package:
+        return {"kind": "python-package", "uri": python_package}
+    raise UsageFault("Say where the model's files are, with one of --path and --python-package.")

@@ -66,28 +66,9 @@ class Demo:
             time.sleep(_POLL_S)
 
     def _model(self) -> Item:
-        """Return the demo model of the catalog, added and published when it is not there."""
-        catalog = self._services.catalog
-        found = catalog.get("/api/v1/models", name=DEMO)["items"]
-        model: Item = (
-            found[0]
-            if found
-            else catalog.post(
-                "/api/v1/models",
-                {
-                    "name": DEMO,
-                    "kind": "chat",
-                    "source": {"kind": "python-package", "uri": model_file()},
-                    "context_length": 8192,
-                    "licence": "apache-2.0",
-                    "tags": ["demo"],
-                    "memory_bytes": _MEMORY_BYTES,
-                },
-            )
-        )
-        if model["is_published"]:
-            return model
-        return catalog.patch(f"/api/v1/models/{model['id']}", {"is_published": True})
+        """Return the demo model of the catalog, added when it is not there."""
+        found = self._services.catalog.get("/api/v1/models", name=DEMO)["items"]
+        return found[0] if found else self._services.catalog.post("/api/v1/models", _model())
 
     def _made(self, deployment: Item) -> Item:
         write_private(self._marker, json.dumps({"deployment_id": deployment["id"]}) + "\n")
@@ -112,3 +93,16 @@ class Demo:
             return describe(self._services.scheduler.get(f"/api/v1/deployments/{deployment_id}/status"))
         except CliError:
             return ""
+
+
+def _model() -> Item:
+    return {
+        "name": DEMO,
+        "kind": "chat",
+        "source": {"kind": "python-package", "uri": model_file()},
+        "context_length": 8192,
+        "licence": "Apache-2.0",
+        "tags": ["demo"],
+        "memory_bytes": _MEMORY_BYTES,
+        "is_published": True,
+    }
