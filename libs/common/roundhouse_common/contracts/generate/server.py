@@ -17,19 +17,19 @@ def nats_config(
     *,
     port: int,
     jetstream_dir: Path,
-    public_keys: Mapping[Service, str],
-    node_public_keys: Mapping[str, str],
+    services: Mapping[Service, str],
+    nodes: Mapping[str, str],
     host: str = "127.0.0.1",
     max_store_bytes: int = 16 * 1024**3,
 ) -> str:
     """Return the text of `nats.conf`.
 
-    `public_keys` has the nkey of each service but node agents; `node_public_keys` has one per node id. JetStream
-    syncs every write. `max_store_bytes` must cover the sum of the streams' `max_bytes`, which the server reserves.
+    `services` has the public nkey of each service but the node agent; `nodes` has one per node id. JetStream syncs
+    every write. `max_store_bytes` must cover the sum of the streams' `max_bytes`, which the server reserves.
     """
-    users = [_user(key, permissions_of(service)) for service, key in sorted(public_keys.items())]
+    users = [_user(key, permissions_of(service)) for service, key in sorted(services.items())]
     users += [
-        _user(key, permissions_of(Service.NODE_AGENT, node_id)) for node_id, key in sorted(node_public_keys.items())
+        _user(key, permissions_of(Service.NODE_AGENT, node_id)) for node_id, key in sorted(nodes.items())
     ]
     return "\n".join(
         [
