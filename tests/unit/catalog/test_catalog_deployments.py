@@ -11,7 +11,7 @@ from roundhouse_catalog.domain.records import route_of, spec_record
 from roundhouse_catalog.domain.versions import ResourcesDraft, UnknownModel, VersionDraft, VersionPatch
 from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentDesired
 from roundhouse_common.errors import InvalidInput
-from roundhouse_common.runtime import DeploymentId, VersionId
+from roundhouse_common.runtime import DeploymentId, ModelId, VersionId
 from tests.unit.catalog.builders import GIB, a_deployment, a_model, a_stamp
 
 STOPPED = DeploymentDesired.STOP
@@ -101,7 +101,7 @@ def test_a_new_version_does_not_start_a_stopped_deployment() -> None:
 
 
 def test_a_new_version_with_another_model_takes_that_models_memory_and_kind() -> None:
-    other = replace(a_model(name="e5", kind="embedding", memory_bytes=7), model_id="mdl_2")
+    other = replace(a_model(name="e5", kind="embedding", memory_bytes=7), model_id=ModelId("mdl_2"))
     decision = deployments.add_version(
         a_deployment(), VersionPatch(), other, version_id=VersionId("ver_2"), stamp=a_stamp()
     )
@@ -125,7 +125,8 @@ def test_the_memory_of_the_model_is_the_default() -> None:
         (VersionDraft(engine="llamacpp"), "engine", 'engines are llama.cpp. Did you mean "llama.cpp"?'),
         (VersionDraft(parameters={"paralel": "1"}), "parameters.paralel", 'Did you mean "parallel"?'),
         (VersionDraft(parameters={"parallel": "many"}), "parameters.parallel", "a whole number from 1 to 256"),
-        (VersionDraft(parameters={"embedding": "yes"}), "parameters.embedding", "allowed are true, false"),
+        (VersionDraft(parameters={"pooling": "sum"}), "parameters.pooling", "allowed are none, mean, cls"),
+        (VersionDraft(parameters={"gpu_layers": "-1"}), "parameters.gpu_layers", "or auto, is allowed"),
         (VersionDraft(resources=ResourcesDraft(memory_bytes=0)), "resources.memory_bytes", "0 found; 1 to"),
     ],
 )
@@ -140,7 +141,7 @@ def test_a_fault_names_the_field_what_was_found_and_what_is_allowed(
 
 
 def test_an_engine_that_cannot_serve_the_kind_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="cannot serve .* kind speech; it serves chat, completion, embedding"):
+    with pytest.raises(InvalidInput, match=r"cannot serve .* kind speech; it serves chat, completion, embedding"):
         a_deployment(a_model(kind="speech"))
 
 

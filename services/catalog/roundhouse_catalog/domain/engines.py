@@ -1,17 +1,16 @@
 """What each inference engine accepts, as far as it can be told without the engine: the node has the last word.
 
-The node agent's driver renders these parameters to the engine's own; both must know the same names.
+The node agent's driver renders these parameters to the engine's own. A test holds the two tables together.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from roundhouse_catalog.domain.findings import Findings, did_you_mean, quoted
+from roundhouse_catalog.domain.shapes import path_fault
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 
 __all__ = ["ENGINES", "EngineProfile", "Parameter", "check_parameters", "parse_engine"]
-
-_TEMPLATE_CHARACTERS = 65_536
 
 Shape = Callable[[str], str | None]
 """What is wrong with a parameter's value in words, or None."""
@@ -35,8 +34,7 @@ class EngineProfile:
 
 def _whole_number(least: int, most: int) -> Shape:
     def shape(value: str) -> str | None:
-        digits = value.removeprefix("-")
-        if digits.isascii() and digits.isdigit() and len(digits) <= 12 and least <= int(value) <= most:
+        if value.isascii() and value.isdigit() and len(value) <= 12 and least <= int(value) <= most:
             return None
         return f"{quoted(value)} found; a whole number from {least} to {most} is allowed"
 
@@ -52,30 +50,34 @@ def _one_of(*choices: str) -> Shape:
     return shape
 
 
-def _template(value: str) -> str | None:
-    if not value.strip():
-        return "empty; state a Jinja template, or leave the parameter out to use the model's own"
-    if "\0" in value:
-        return "has a NUL character; state a Jinja template"
-    if len(value) > _TEMPLATE_CHARACTERS:
-        return f"{len(value)} characters found; a chat template has {_TEMPLATE_CHARACTERS} at most"
-    return None
+def _layers(value: str) -> str | None:
+    if value == "auto" or _whole_number(0, 10_000)(value) is None:
+        return None
+    return f"{quoted(value)} found; a whole number from 0 to 10000, or auto, is allowed"
 
-
-_FLAG = _one_of("true", "false")
 
 ENGINES: Mapping[EngineKind, EngineProfile] = {
     EngineKind.LLAMA_CPP: EngineProfile(
         model_kinds=frozenset({ModelKind.CHAT, ModelKind.COMPLETION, ModelKind.EMBEDDING, ModelKind.RERANK}),
         parameters={
             "parallel": Parameter(doc="Requests answered at the same time.", shape=_whole_number(1, 256)),
-            "context": Parameter(
-                doc="Tokens of context for each of the parallel requests.", shape=_whole_number(64, 16_777_216)
-            ),
+            "context": Parameter(doc="Tokens of context for each request.", shape=_whole_number(1, 10_000_000)),
             "threads": Parameter(doc="CPU threads.", shape=_whole_number(1, 1024)),
-            "gpu_layers": Parameter(doc="Layers put on devices; -1 puts all.", shape=_whole_number(-1, 10_000)),
-            "embedding": Parameter(doc="Serve embeddings.", shape=_FLAG),
-            "chat_template": Parameter(doc="A Jinja template in place of the model's own.", shape=_template),
+            "batch": Parameter(doc="Tokens of a prompt computed at once.", shape=_whole_number(1, 1_000_000)),
+            "gpu_layers": Parameter(doc="Layers put on the devices, or auto.", shape=_layers),
+            "pooling": Parameter(
+                doc="How token embeddings become one.", shape=_one_of("none", "mean", "cls", "last", "rank")
+            ),
+            "cache_type": Parameter(
+                doc="Number format of the KV cache.",
+                shape=_one_of("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"),
+            ),
+            "prompt_cache_mib": Parameter(
+                doc="MiB for the states of earlier prompts; 0 keeps none.", shape=_whole_number(0, 1_048_576)
+            ),
+            "chat_template_file": Parameter(
+                doc="Absolute path on the node of a Jinja template in place of the model's own.", shape=path_fault
+            ),
         },
     ),
 }

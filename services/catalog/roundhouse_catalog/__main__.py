@@ -1,0 +1,16 @@
+"""`python -m roundhouse_catalog` runs the service; with `openapi` it prints the OpenAPI document."""
+
+import json
+import sys
+
+from roundhouse_catalog.api.app import openapi_document
+from roundhouse_catalog.main import main
+
+match sys.argv[1:]:
+    case []:
+        sys.exit(main())
+    case ["openapi"]:
+        print(json.dumps(openapi_document(), indent=2, sort_keys=True))  # noqa: T201 - its output is the document
+    case _:
+        print("usage: python -m roundhouse_catalog [openapi]", file=sys.stderr)  # noqa: T201 - for whoever typed it
+        sys.exit(2)

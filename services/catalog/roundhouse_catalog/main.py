@@ -1,0 +1,119 @@
+"""The composition root of the catalog: everything is constructed here and nowhere else."""
+
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from roundhouse_catalog.api.app import build_app
+from roundhouse_catalog.api.context import Catalog
+from roundhouse_catalog.bus.publications import Publications
+from roundhouse_catalog.loops.sweep import sweep_idempotency_keys
+from roundhouse_catalog.settings import CatalogSettings
+from roundhouse_catalog.store import tables
+from roundhouse_catalog.store.tenants import seed
+from roundhouse_common.auth.tokens import TokenVerifier
+from roundhouse_common.bus.api import Bus, BusUnavailable
+from roundhouse_common.bus.nats_bus import NatsBus
+from roundhouse_common.contracts.base import Service as ServiceName
+from roundhouse_common.database import Database, OutboxRelay
+from roundhouse_common.http.idempotency import Idempotency
+from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system_random
+from roundhouse_common.service import Service, load_settings
+from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
+
+__all__ = ["build", "main", "opened"]
+
+_NAME = "catalog"
+_MIGRATIONS = "roundhouse_catalog.migrations"
+_SWEEP_EVERY_S = 3600.0
+
+
+def main() -> int:
+    """Run the service until it is stopped and return its exit code."""
+    settings = load_settings(CatalogSettings)
+    clock = SystemClock()
+    try:
+        verifier = _verifier(settings, clock)
+    except (OSError, ValueError) as error:
+        print(f"catalog: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured before the service runs
+        return EXIT_BAD_SETTINGS
+    return build(settings, clock=clock, ids=SystemIds(), verifier=verifier).run()
+
+
+def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenVerifier) -> Service:
+    """Return the service; nothing is opened yet.
+
+    It is ready without NATS: what is written then waits in SQL, and the publishers catch up.
+    """
+    service = Service(_NAME, settings, clock=clock, rng=system_random())
+    db = Database(settings.database_url, service=_NAME)
+    bus = NatsBus(
+        ServiceName.CATALOG,
+        url=settings.nats_url,
+        seed_file=settings.nats_seed_file,
+        instance=settings.instance,
+        clock=clock,
+        ids=ids,
+        registry=service.registry,
+    )
+    publications = Publications(db, bus)
+    relay = OutboxRelay(db, bus, tables.outbox, clock)
+    idempotency = Idempotency(db, tables.idempotency, clock)
+
+    def wake() -> None:
+        publications.wake()
+        relay.wake()
+
+    service.resource("database", opened(db, clock))
+    service.resource("bus", _connected(bus))
+    service.loop("publish specs", publications.specs.run)
+    service.loop("publish keys", publications.keys.run)
+    service.loop("publish routes", publications.routes.run)
+    service.loop("outbox", relay.run)
+    service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
+    service.before_stop("outbox", partial(_flush, relay))
+    catalog = Catalog(
+        db=db,
+        idempotency=idempotency,
+        clock=clock,
+        ids=ids,
+        secret_bytes=secrets.token_bytes,
+        wake=wake,
+        rebuild=publications.rebuild,
+    )
+    service.http(build_app(catalog, verifier))
+    return service
+
+
+@asynccontextmanager
+async def opened(db: Database, clock: Clock) -> AsyncIterator[None]:
+    """Open the database, with the newest tables, the default tenant and its administrator in it."""
+    await db.migrate(_MIGRATIONS)
+    async with db:
+        async with db.write() as session:
+            await seed(session, now=clock.now())
+        yield
+
+
+@asynccontextmanager
+async def _connected(bus: Bus) -> AsyncIterator[None]:
+    await bus.connect()
+    try:
+        yield
+    finally:
+        await bus.close()
+
+
+async def _flush(relay: OutboxRelay) -> None:
+    try:
+        await relay.flush()
+    except BusUnavailable:
+        return  # what is left stays in the outbox for the next start
+
+
+def _verifier(settings: CatalogSettings, clock: Clock) -> TokenVerifier:
+    if settings.token_public_key_file is None:
+        raise ValueError("ROUNDHOUSE_CATALOG_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
+    return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)
