@@ -7,7 +7,7 @@ from roundhouse_cli.local.files import private_dir, write_private
 from roundhouse_cli.local.layout import DataDir, Ports
 from roundhouse_cli.local.secrets import Secrets
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.generate.server_config import nats_config
+from roundhouse_common.contracts.generate.server import nats_config
 
 __all__ = ["JoinedNodes", "config_path", "write_nats_config"]
 
@@ -41,7 +41,7 @@ def write_nats_config(data_dir: DataDir, ports: Ports, node_id: str) -> None:
     text = nats_config(
         port=ports.services["nats"],
         jetstream_dir=private_dir(data_dir.nats / "jetstream"),
-        public_keys=users,
-        node_public_keys=nodes,
+        services=users,
+        nodes=nodes,
     )
     write_private(config_path(data_dir), text)
