@@ -1,5 +1,7 @@
 """What should run here: the projection, and the scheduler's database itself."""
 
+from collections.abc import Mapping
+
 import structlog
 
 from roundhouse_common.bus.api import BusUnavailable, RemoteError
@@ -19,8 +21,9 @@ _NOT_FOUND = "not_found"
 async def run_projection(agent: AgentContext) -> None:
     """Follow this node's key of the bucket."""
 
-    def on_change(_key: str, document: NodeAssignments) -> None:
-        agent.take_assignments(document)
+    def on_change(changed: Mapping[str, NodeAssignments]) -> None:
+        for document in changed.values():
+            agent.take_assignments(document)
 
     await Projection(agent.bus, ASSIGNMENTS, on_change=on_change, only_key=agent.node_id).run()
 

@@ -8,7 +8,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Range", "read_range", "read_tail"]
+__all__ = ["Range", "end_offset", "read_range", "read_tail"]
 
 _BLOCK_BYTES = 65_536
 
@@ -59,6 +59,12 @@ def read_tail(log_dir: Path, lines: int, max_bytes: int) -> Range | None:
     kept = data.splitlines(keepends=True)[-lines:] if lines > 0 else []
     tail = b"".join(kept)
     return Range(offset=start + len(data) - len(tail), data=tail, first_offset=first)
+
+
+def end_offset(log_dir: Path) -> int:
+    """Return the offset after the last byte; 0 when there is no log."""
+    segments = _segments(log_dir)
+    return segments[-1][0] + segments[-1][2] if segments else 0
 
 
 def _segments(log_dir: Path) -> list[tuple[int, Path, int]]:

@@ -1,0 +1,1 @@
+"""What a host has: cores and memory within its limits, and accelerators by vendor."""

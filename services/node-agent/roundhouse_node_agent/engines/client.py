@@ -1,0 +1,54 @@
+"""Asking engines whether they are ready and how busy they are."""
+
+from types import TracebackType
+
+import aiohttp
+
+from roundhouse_node_agent.domain.engine_run import EngineRun, EngineSample, Health
+from roundhouse_node_agent.engines.engine import Engine
+from roundhouse_node_agent.engines.prometheus_text import parse_metrics
+
+__all__ = ["EngineClient"]
+
+_MOST_BYTES = 4 * 1024 * 1024
+_DETAIL_CHARACTERS = 200
+
+
+class EngineClient:
+    """An async context manager. Connections are not kept: an engine may spend a thread on each."""
+
+    def __init__(self, *, timeout_s: float = 2.0) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "EngineClient":
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, limit=64), timeout=self._timeout, trust_env=False
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def health(self, engine: Engine, run: EngineRun) -> Health:
+        """Look once at the readiness endpoint."""
+        status, text = await self._get(run, engine.readiness_path)
+        return Health(is_ready=status == 200, detail=text[:_DETAIL_CHARACTERS])
+
+    async def sample(self, engine: Engine, run: EngineRun) -> EngineSample | None:
+        """Read the metrics; None when they are not to be had now."""
+        status, text = await self._get(run, engine.metrics_path)
+        return engine.sample(parse_metrics(text)) if status == 200 else None
+
+    async def _get(self, run: EngineRun, path: str) -> tuple[int, str]:
+        assert self._session is not None
+        headers = {"Authorization": f"Bearer {run.assignment.engine_api_key}"}
+        try:
+            async with self._session.get(run.base_url + path, headers=headers, allow_redirects=False) as response:
+                body = await response.content.read(_MOST_BYTES)
+                return response.status, body.decode("utf-8", "replace")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return 0, str(error) or type(error).__name__

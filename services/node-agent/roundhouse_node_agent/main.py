@@ -1,0 +1,190 @@
+"""The composition root: builds the agent from its settings and runs it."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+
+import structlog
+
+from roundhouse_common.bus.nats_bus import NatsBus
+from roundhouse_common.contracts.base import Service as ServiceName
+from roundhouse_common.contracts.catalog import SourceKind
+from roundhouse_common.runtime import NodeId, SystemClock, SystemIds, system_random
+from roundhouse_common.service.service import Service
+from roundhouse_common.service.settings import load_settings
+from roundhouse_node_agent.core import AgentOptions, NodeAgent
+from roundhouse_node_agent.devices.inventory import Inventory
+from roundhouse_node_agent.devices.nvidia import NvidiaProvider
+from roundhouse_node_agent.domain.errors import StateDirUnusable
+from roundhouse_node_agent.engines.client import EngineClient
+from roundhouse_node_agent.engines.engine import Engine
+from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
+from roundhouse_node_agent.loops import log_lines
+from roundhouse_node_agent.metrics import AgentCollector
+from roundhouse_node_agent.models.path import PathResolver
+from roundhouse_node_agent.models.python_package import PythonPackageResolver
+from roundhouse_node_agent.processes.identity import ProcessTable
+from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
+from roundhouse_node_agent.processes.run_store import RunStore
+from roundhouse_node_agent.processes.state_dir import StateDir
+from roundhouse_node_agent.settings import NodeAgentSettings
+
+__all__ = ["EXIT_STATE_DIR", "EXIT_SUPERSEDED", "main"]
+
+EXIT_STATE_DIR = 1
+EXIT_SUPERSEDED = 4
+"""A newer agent has registered for this node: starting again would only take it back."""
+_AVAILABILITY_TIMEOUT_S = 20.0
+
+_log = structlog.get_logger(__name__)
+
+
+def main() -> int:
+    """Run the agent until a signal or until it is superseded; return the exit code."""
+    settings = load_settings(NodeAgentSettings)
+    try:
+        state_dir = StateDir.open(settings.state_dir, node_id=settings.node_id, ids=SystemIds())
+    except StateDirUnusable as error:
+        print(f"node-agent: {error.message}", file=sys.stderr)  # noqa: T201 - before logging is configured
+        return EXIT_STATE_DIR
+    with contextlib.closing(state_dir):
+        return _build(settings, state_dir).run()
+
+
+def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
+    clock, ids, rng = SystemClock(), SystemIds(), system_random()
+    service = Service("node-agent", settings, clock=clock, rng=rng)
+    bus = NatsBus(
+        ServiceName.NODE_AGENT,
+        url=settings.nats_url,
+        seed_file=settings.nats_seed_file,
+        instance=settings.instance,
+        clock=clock,
+        ids=ids,
+        node_id=state_dir.node_id,
+        registry=service.registry,
+    )
+    client = EngineClient()
+    inventory = Inventory(
+        [NvidiaProvider()],
+        address=settings.address,
+        agent_version=service.version,
+        region=settings.region,
+        labels=settings.labels,
+    )
+    engines: dict[str, Engine] = {}
+    host = _host(settings, state_dir, inventory, engines, client)
+    agent = NodeAgent(
+        node_id=NodeId(state_dir.node_id),
+        bus=bus,
+        host=host,
+        clock=clock,
+        ids=ids,
+        rng=rng,
+        options=_agent_options(settings),
+        on_superseded=partial(service.stop, exit_code=EXIT_SUPERSEDED),
+    )
+    service.resource("inventory", _closing(inventory))
+    service.resource("engine-client", client)
+    service.resource("engines", _installed(engines, [LlamaCpp(settings.llamacpp_python)]))
+    service.resource("bus", _connected(bus))
+    service.resource("agent", _started(agent))
+    _add_loops(service, agent, lambda: log_lines.run(bus, state_dir.node_id, host.log_feeds))
+    service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
+    service.ready_when("registration", lambda: None if agent.context.registered else "not registered yet")
+    return service
+
+
+def _add_loops(service: Service, agent: NodeAgent, feed_log_lines: Callable[[], Awaitable[None]]) -> None:
+    for name, loop in agent.loops().items():
+        service.loop(name, loop)
+    service.loop("log-lines", feed_log_lines)
+    service.registry.register(AgentCollector(agent.context))
+
+
+def _host(
+    settings: NodeAgentSettings,
+    state_dir: StateDir,
+    inventory: Inventory,
+    engines: Mapping[str, Engine],
+    client: EngineClient,
+) -> LocalHost:
+    return LocalHost(
+        state_dir=state_dir,
+        store=RunStore(state_dir.path, ProcessTable()),
+        inventory=inventory,
+        engines=engines,
+        resolvers={
+            SourceKind.PATH: PathResolver(tuple(settings.model_directories)),
+            SourceKind.PYTHON_PACKAGE: PythonPackageResolver(),
+        },
+        client=client,
+        clock=SystemClock(),
+        ids=SystemIds(),
+        rng=system_random(),
+        options=HostOptions(
+            engine_host=settings.engine_host,
+            address=settings.address,
+            port_first=settings.engine_port_first,
+            port_last=settings.engine_port_last,
+            stop_grace_s=settings.stop_grace_s,
+            log_segment_bytes=settings.log_segment_bytes,
+            log_segments=settings.log_segments,
+            kept_histories=settings.kept_histories,
+        ),
+    )
+
+
+def _agent_options(settings: NodeAgentSettings) -> AgentOptions:
+    return AgentOptions(
+        start_timeout_s=settings.start_timeout_s,
+        probe_interval_s=settings.probe_interval_s,
+        probe_failures=settings.probe_failures,
+        drain_settle_s=settings.drain_settle_s,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _installed(engines: dict[str, Engine], known: list[Engine]) -> AsyncIterator[None]:
+    """Fill `engines` with those whose environment is there: the node offers no others."""
+    for engine in known:
+        command = engine.availability_command()
+        done = await asyncio.to_thread(_exit_code, command)
+        if done == 0:
+            engines[engine.kind] = engine
+        else:
+            _log.warning("engine_not_installed", engine=engine.kind, command=list(command), exit_code=done)
+    yield
+
+
+def _exit_code(command: tuple[str, ...]) -> int | None:
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_AVAILABILITY_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.returncode
+
+
+@contextlib.asynccontextmanager
+async def _connected(bus: NatsBus) -> AsyncIterator[None]:
+    await bus.connect()
+    try:
+        yield
+    finally:
+        await bus.close()
+
+
+@contextlib.asynccontextmanager
+async def _started(agent: NodeAgent) -> AsyncIterator[None]:
+    """Engines are left running at the end: the next agent adopts them."""
+    await agent.start()
+    yield
+
+
+@contextlib.asynccontextmanager
+async def _closing(inventory: Inventory) -> AsyncIterator[None]:
+    with contextlib.closing(inventory):
+        yield

@@ -1,0 +1,283 @@
+"""The machine for real: `Host` on processes, files and HTTP."""
+
+import asyncio
+import contextlib
+import os
+import random
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from roundhouse_common.contracts.catalog import SourceKind
+from roundhouse_common.contracts.node import DeviceInfo, LogChunk, LogQuery, NodeInventory
+from roundhouse_common.contracts.scheduler import Assignment, Reason
+from roundhouse_common.runtime import Clock, Ids, UnixTime
+from roundhouse_node_agent.devices.inventory import Inventory
+from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
+from roundhouse_node_agent.domain.errors import StateDirUnusable
+from roundhouse_node_agent.engines.client import EngineClient
+from roundhouse_node_agent.engines.engine import Engine, RenderOrder
+from roundhouse_node_agent.models.resolvers import resolve
+from roundhouse_node_agent.models.source import ModelResolver
+from roundhouse_node_agent.processes.ending import wait_for_end
+from roundhouse_node_agent.processes.exits import exit_of
+from roundhouse_node_agent.processes.launcher import ShimOrder, start_shim
+from roundhouse_node_agent.processes.log_files import end_offset
+from roundhouse_node_agent.processes.log_queries import LogFeed, answer
+from roundhouse_node_agent.processes.ports import pick_port
+from roundhouse_node_agent.processes.records import LaunchFile, ReadyFile, write_file
+from roundhouse_node_agent.processes.run_store import RunStore, StoredRun
+from roundhouse_node_agent.processes.state_dir import StateDir
+
+__all__ = ["HostOptions", "LocalHost"]
+
+_log = structlog.get_logger(__name__)
+_KILL_MARGIN_S = 5.0
+_DEVICES_FREE_WITHIN_S = 15.0
+_RETURNED_SHARE = 0.95
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME")
+"""What an engine gets of the agent's environment: no secrets, no settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOptions:
+    engine_host: str
+    """Where engines bind."""
+    address: str
+    """Where routers reach them."""
+    port_first: int
+    port_last: int
+    stop_grace_s: float
+    log_segment_bytes: int
+    log_segments: int
+    kept_histories: int
+
+
+class LocalHost:
+    """This machine. Blocking work goes to threads; ends of processes are noticed by pidfd."""
+
+    def __init__(
+        self,
+        *,
+        state_dir: StateDir,
+        store: RunStore,
+        inventory: Inventory,
+        engines: Mapping[str, Engine],
+        resolvers: Mapping[SourceKind, ModelResolver],
+        client: EngineClient,
+        clock: Clock,
+        ids: Ids,
+        rng: random.Random,
+        options: HostOptions,
+    ) -> None:
+        self._state_dir = state_dir
+        self._store = store
+        self._inventory = inventory
+        self._engines = engines
+        self._resolvers = resolvers
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._rng = rng
+        self._options = options
+        self._runs: dict[str, StoredRun] = {}
+        self._shims: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports: dict[str, int] = {}
+        self._cpu_ticks: dict[str, int] = {}
+        self._feeds: dict[str, LogFeed] = {}
+        self._free_before: dict[str, dict[str, int]] = {}
+
+    async def highest_epoch(self) -> int:
+        return self._state_dir.highest_epoch
+
+    async def keep_epoch(self, epoch: int) -> None:
+        await asyncio.to_thread(self._state_dir.keep_epoch, epoch)
+
+    async def inventory(self) -> NodeInventory:
+        return await self._inventory.read(tuple(sorted(self._engines)))
+
+    async def adopt(self) -> Sequence[EngineRun]:
+        adopted = []
+        for stored in await asyncio.to_thread(self._store.newest):
+            if stored.process is None:
+                await asyncio.to_thread(self._store.kill, stored)
+            run = _as_run(stored)
+            self._hold(run, stored)
+            if not self._store.is_running(stored):
+                run = replace(run, ended=await self._end_of(run, stored))
+            adopted.append(run)
+        return adopted
+
+    def cannot_run(self, assignment: Assignment) -> str | None:
+        kind = assignment.version.engine.value
+        engine = self._engines.get(kind)
+        if engine is None:
+            return f"this node cannot start engine {kind}; it has {', '.join(sorted(self._engines)) or 'none'}"
+        return engine.cannot_run(assignment.version)
+
+    async def fetch(self, assignment: Assignment) -> str:
+        return await asyncio.to_thread(resolve, self._resolvers, assignment.version.source)
+
+    async def launch(self, assignment: Assignment, model_path: str, *, epoch: int, launch: int) -> EngineRun:
+        engine = self._engines[assignment.version.engine.value]
+        devices = await self._devices(assignment)
+        options = self._options
+        taken = set(self._ports.values())
+        port = pick_port(options.engine_host, options.port_first, options.port_last, taken, self._rng)
+        self._ports[assignment.replica_id] = port
+        command = engine.render(
+            RenderOrder(
+                version=assignment.version,
+                served_name=assignment.deployment_name,
+                model_path=model_path,
+                devices=devices,
+                host=options.engine_host,
+                port=port,
+                api_key=assignment.engine_api_key,
+            )
+        )
+        base_url = f"http://{options.address}:{port}"
+        cookie = self._ids.new("run")
+        order = LaunchFile(assignment=assignment, epoch=epoch, cookie=cookie, port=port, base_url=base_url)
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        shim_order = ShimOrder(
+            argv=command.argv,
+            env={**inherited, **command.env},
+            segment_bytes=options.log_segment_bytes,
+            segments=options.log_segments,
+            grace_s=options.stop_grace_s,
+            cookie=cookie,
+            attempt=assignment.attempt,
+        )
+        log_dir = self._store.log_dir(assignment.replica_id)
+        self._feeds.setdefault(assignment.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
+        self._free_before[assignment.replica_id] = {device.uuid: device.memory_free_bytes for device in devices}
+        stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order)
+        self._shims[assignment.replica_id] = shim
+        run = _as_run(stored)
+        self._hold(run, stored)
+        return run
+
+    async def wait(self, run: EngineRun) -> EngineExit:
+        stored = self._runs[run.replica_id]
+        shim = stored.shim()
+        if shim is not None and self._store.is_running(stored):
+            await wait_for_end(shim.pid)
+        child = self._shims.pop(run.replica_id, None)
+        if child is not None:
+            child.poll()
+        again = await asyncio.to_thread(self._store.load, stored.directory)
+        ended = await self._end_of(run, again or stored)
+        await self._until_devices_are_free(run)
+        self._ports.pop(run.replica_id, None)
+        self._cpu_ticks.pop(run.replica_id, None)
+        return ended
+
+    async def health(self, run: EngineRun) -> Health:
+        return await self._client.health(self._engine_of(run), run)
+
+    async def is_working(self, run: EngineRun) -> bool:
+        ticks = self._store.table.cpu_ticks(run.pid)
+        before = self._cpu_ticks.get(run.replica_id)
+        if ticks is not None:
+            self._cpu_ticks[run.replica_id] = ticks
+        return ticks is not None and (before is None or ticks > before)
+
+    async def sample(self, run: EngineRun) -> EngineSample | None:
+        return await self._client.sample(self._engine_of(run), run)
+
+    async def mark_ready(self, run: EngineRun, at: UnixTime) -> None:
+        path = self._runs[run.replica_id].directory.ready_file
+        with contextlib.suppress(StateDirUnusable):  # only the next agent's first report would be less exact
+            await asyncio.to_thread(write_file, path, ReadyFile(at=at))
+
+    async def stop(self, run: EngineRun, reason: Reason) -> None:
+        stored = self._runs[run.replica_id]
+        await asyncio.to_thread(self._store.ask_to_end, stored, reason)
+        shim = stored.shim()
+        if shim is None:
+            return
+        try:
+            async with asyncio.timeout(self._options.stop_grace_s + _KILL_MARGIN_S):
+                if self._store.table.is_running(shim):
+                    await wait_for_end(shim.pid)
+        except TimeoutError:
+            _log.warning("engine_guard_stuck", replica_id=run.replica_id, shim_pid=shim.pid)
+            await asyncio.to_thread(self._store.kill, stored)
+
+    async def forget(self, replica_id: str) -> None:
+        self._runs.pop(replica_id, None)
+        self._feeds.pop(replica_id, None)
+        await asyncio.to_thread(partial(self._store.forget, replica_id, keep=self._options.kept_histories))
+
+    async def read_log(self, query: LogQuery) -> LogChunk:
+        try:
+            directory = self._store.log_dir(query.replica_id)
+        except ValueError as error:
+            return LogChunk(replica_id=query.replica_id, offset=0, next_offset=0, text="", error=str(error))
+        return await asyncio.to_thread(answer, directory, query)
+
+    def log_feeds(self) -> Mapping[str, LogFeed]:
+        """Return where each replica's live log lines are read from."""
+        return dict(self._feeds)
+
+    def _start(
+        self, assignment: Assignment, launch: int, order: LaunchFile, shim_order: ShimOrder
+    ) -> tuple[StoredRun, "subprocess.Popen[bytes]"]:
+        directory = self._store.create(assignment, launch, order)
+        shim = start_shim(directory, shim_order)
+        stored = self._store.load(directory)
+        assert stored is not None  # both files were written before the shim answered
+        return stored, shim
+
+    def _hold(self, run: EngineRun, stored: StoredRun) -> None:
+        self._runs[run.replica_id] = stored
+        self._ports[run.replica_id] = run.port
+        log_dir = stored.directory.log_dir
+        self._feeds.setdefault(run.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
+
+    def _engine_of(self, run: EngineRun) -> Engine:
+        return self._engines[run.assignment.version.engine.value]
+
+    async def _end_of(self, run: EngineRun, stored: StoredRun) -> EngineExit:
+        engine = self._engines.get(run.assignment.version.engine.value)
+        return await asyncio.to_thread(exit_of, self._store, stored, engine, self._clock.now())
+
+    async def _devices(self, assignment: Assignment) -> tuple[DeviceInfo, ...]:
+        if not assignment.device_uuids:
+            return ()
+        found = {device.uuid: device for device in (await self.inventory()).devices}
+        return tuple(found[uuid] for uuid in assignment.device_uuids if uuid in found)
+
+    async def _until_devices_are_free(self, run: EngineRun) -> None:
+        """A device is free only when its memory is back: the driver returns it some time after the process ended."""
+        before = self._free_before.pop(run.replica_id, {})
+        if not before:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DEVICES_FREE_WITHIN_S):
+                while True:
+                    now = {device.uuid: device.memory_free_bytes for device in (await self.inventory()).devices}
+                    if all(now.get(uuid, 0) >= free * _RETURNED_SHARE for uuid, free in before.items()):
+                        return
+                    await asyncio.sleep(0.2)
+
+
+def _as_run(stored: StoredRun) -> EngineRun:
+    directory, launch, process = stored.directory, stored.launch, stored.process
+    return EngineRun(
+        replica_id=directory.replica_id,
+        attempt=directory.attempt,
+        launch=directory.launch,
+        assignment=launch.assignment,
+        epoch=launch.epoch,
+        pid=process.pid if process is not None else 0,
+        port=launch.port,
+        base_url=launch.base_url,
+        started_at=UnixTime(process.started_at if process is not None else 0.0),
+        ready_at=UnixTime(stored.ready.at) if stored.ready is not None else None,
+        stop_reason=stored.stop.reason if stored.stop is not None else None,
+    )

@@ -1,0 +1,80 @@
+"""The agent's directory on its host: usable or refused in one line, held by one agent at a time."""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from roundhouse_common.runtime import Ids
+from roundhouse_node_agent.domain.errors import StateDirUnusable
+from roundhouse_node_agent.processes.records import NodeFile, read_file, write_file
+
+__all__ = ["StateDir"]
+
+
+class StateDir:
+    """Opened by `open`; the lock goes with the process."""
+
+    def __init__(self, path: Path, lock_fd: int, node: NodeFile) -> None:
+        self.path = path
+        self._lock_fd = lock_fd
+        self._node = node
+
+    @classmethod
+    def open(cls, path: Path, *, node_id: str, ids: Ids) -> "StateDir":
+        """Make the directory if need be, hold it, and settle the node's id: the given one, else the one kept here.
+
+        Raises StateDirUnusable: not writable, full, held by another agent, or the home of another node.
+        """
+        path = path.absolute()
+        lock_fd = cls.hold(path)
+        try:
+            known = read_file(path / "node.json", NodeFile)
+            if known is None and (path / "node.json").exists():
+                raise StateDirUnusable(f"{path / 'node.json'} cannot be read; it holds the node's id and epoch")
+            if known is not None and node_id not in ("", known.node_id):
+                raise StateDirUnusable(f"{path} belongs to node {known.node_id}, not to {node_id}")
+            node = known or NodeFile(node_id=node_id or ids.new("nod"))
+            write_file(path / "node.json", node)
+        except StateDirUnusable:
+            os.close(lock_fd)
+            raise
+        return cls(path, lock_fd, node)
+
+    @staticmethod
+    def hold(path: Path) -> int:
+        """Return a descriptor whose lock says that this process works on the directory. Raises StateDirUnusable."""
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.chmod(0o700)
+            fd = os.open(path / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateDirUnusable(f"the state directory {path} cannot be used: {error.strerror}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise StateDirUnusable(f"another node agent (process {holder}) works on {path}") from error
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
+        return fd
+
+    @property
+    def node_id(self) -> str:
+        return self._node.node_id
+
+    @property
+    def highest_epoch(self) -> int:
+        return self._node.highest_epoch
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Remember the epoch. Raises StateDirUnusable when it cannot be made durable."""
+        node = NodeFile(node_id=self._node.node_id, highest_epoch=epoch)
+        write_file(self.path / "node.json", node)
+        self._node = node
+
+    def close(self) -> None:
+        """Let another agent have the directory."""
+        os.close(self._lock_fd)

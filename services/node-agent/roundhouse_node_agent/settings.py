@@ -1,0 +1,59 @@
+"""Everything a node agent can be told, by environment: ROUNDHOUSE_NODE_AGENT_<NAME>."""
+
+import sys
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from roundhouse_common.service.settings import ServiceSettings
+
+__all__ = ["NodeAgentSettings"]
+
+_MIB = 1024 * 1024
+
+
+class NodeAgentSettings(ServiceSettings):
+    """One host's agent."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_NODE_AGENT_", extra="forbid", frozen=True)
+
+    port: int = Field(default=8804, ge=0, le=65535)
+    """For the operator's endpoints: /livez, /readyz, /metrics, /version."""
+    node_id: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,80}$")
+    """Empty: made at the first start and kept in the state directory."""
+    region: str = ""
+    labels: dict[str, str] = {}
+    """As JSON, e.g. {"disk": "ssd"}; deployments can ask for them."""
+    address: str = "127.0.0.1"
+    """Where routers reach this node's engines."""
+    engine_host: str = "127.0.0.1"
+    """Where engines bind. Nothing but routers should reach it."""
+    engine_port_first: int = Field(default=8900, ge=1, le=65535)
+    engine_port_last: int = Field(default=9799, ge=1, le=65535)
+    llamacpp_python: str = sys.executable
+    """The Python interpreter whose environment has xllamacpp; it may be another than the agent's."""
+    model_directories: list[Path] = []
+    """As JSON. When given, models by path must lie below one of them."""
+    start_timeout_s: float = Field(default=600.0, gt=0)
+    """How long an engine may take until it is ready."""
+    stop_grace_s: float = Field(default=10.0, ge=0)
+    """How long after SIGTERM an engine is killed."""
+    drain_settle_s: float = Field(default=1.0, ge=0)
+    """How long routers get to hear that an engine drains before its idleness counts."""
+    probe_interval_s: float = Field(default=2.0, gt=0)
+    """How often a ready engine's metrics are read; its readiness is asked for only when they are not answered."""
+    probe_failures: int = Field(default=5, ge=1)
+    """After so many looks in a row without an answer and without work, an engine counts as unresponsive."""
+    log_segment_bytes: int = Field(default=8 * _MIB, ge=1024)
+    log_segments: int = Field(default=6, ge=2)
+    """How many segments of an engine's log are kept."""
+    kept_histories: int = Field(default=50, ge=1)
+    """How many ended replicas keep their logs."""
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        if self.engine_port_last < self.engine_port_first:
+            raise ValueError("engine_port_last is below engine_port_first")
+        return self
