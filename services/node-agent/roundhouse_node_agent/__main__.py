@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from roundhouse_common.runtime import SystemClock
 from roundhouse_node_agent.domain.errors import StateDirUnusable
 from roundhouse_node_agent.main import EXIT_STATE_DIR, main
 from roundhouse_node_agent.stop_engines import stop_engines
@@ -24,7 +25,7 @@ def _command(arguments: list[str]) -> int:
     if options.command is None:
         return main()
     try:
-        count = stop_engines(options.state_dir.absolute(), within_s=options.within_s, say=_say)
+        count = stop_engines(options.state_dir.absolute(), within_s=options.within_s, clock=SystemClock(), say=_say)
     except StateDirUnusable as error:
         sys.stderr.write(f"node-agent: {error.message}\n")
         return EXIT_STATE_DIR

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roundhouse_common.contracts.scheduler import Reason
+from roundhouse_common.runtime import Clock
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.run_store import RunStore, StoredRun
 from roundhouse_node_agent.processes.state_dir import StateDir
@@ -15,7 +16,7 @@ __all__ = ["stop_engines"]
 _POLL_S = 0.05
 
 
-def stop_engines(state_dir: Path, *, within_s: float, say: Callable[[str], None]) -> int:
+def stop_engines(state_dir: Path, *, within_s: float, clock: Clock, say: Callable[[str], None]) -> int:
     """Have every engine ended: SIGTERM first, SIGKILL for what is left after `within_s`. Return how many there were.
 
     Raises StateDirUnusable while an agent works on the directory. Nothing of any engine is left when it returns.
@@ -29,16 +30,16 @@ def stop_engines(state_dir: Path, *, within_s: float, say: Callable[[str], None]
         for stored in running:
             say(f"stopping {stored.launch.assignment.deployment_name} ({stored.directory.replica_id})")
             store.ask_to_end(stored, Reason.NODE_SHUTDOWN)
-        _wait(store, running, within_s)
+        _wait(store, running, within_s, clock)
         for stored in running:
             store.kill(stored)
-        _wait(store, running, within_s)
+        _wait(store, running, within_s, clock)
         return len(running)
     finally:
         os.close(lock)
 
 
-def _wait(store: RunStore, running: list[StoredRun], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline and any(store.is_running(stored) for stored in running):
+def _wait(store: RunStore, running: list[StoredRun], within_s: float, clock: Clock) -> None:
+    deadline = clock.monotonic() + within_s
+    while clock.monotonic() < deadline and any(store.is_running(stored) for stored in running):
         time.sleep(_POLL_S)

@@ -45,7 +45,7 @@ def test_reading_the_real_world_is_found(write: Write, tmp_path: Path, source: s
         (f"{SERVICE}/a.py", "import random\nrandom.Random(7).random()"),
         (f"{SERVICE}/a.py", "clock.now()\ntime.sleep(1)"),
         ("libs/common/roundhouse_common/runtime.py", "import time\ntime.time()"),
-        ("services/node-agent/roundhouse_node_agent/shim/log.py", "import time\ntime.time()"),
+        ("services/node-agent/roundhouse_node_agent/processes/shim.py", "import time\ntime.time()"),
     ],
 )
 def test_injected_and_exempt_code_passes(write: Write, tmp_path: Path, name: str, source: str) -> None:
