@@ -1,7 +1,8 @@
 """A catalog in process: a real database, the real application, and a clock and ids that tests rule."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +11,17 @@ import httpx
 
 from roundhouse_catalog.api.app import build_app
 from roundhouse_catalog.api.context import Catalog
+from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.store import tables, tenants
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
-from roundhouse_common.database import Database
+from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
+from roundhouse_common.contracts.base import Service
+from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemIds, UnixTime
 
-__all__ = ["API", "ManualClock", "World", "a_world", "deployment_body", "model_body"]
+__all__ = ["API", "ManualClock", "World", "a_world", "deployment_body", "model_body", "on_the_bus", "running"]
 
 API = "/api/v1"
 GIB = 1024**3
@@ -46,12 +50,17 @@ class World:
     verifier: TokenVerifier
     http: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
     wakes: int = 0
+    wakers: list[Callable[[], None]] = field(default_factory=list)
+    publications: Publications | None = None
 
     def wake(self) -> None:
         self.wakes += 1
+        for waker in self.wakers:
+            waker()
 
     async def rebuild(self) -> dict[str, int]:
-        return {}
+        assert self.publications is not None, "this test needs `on_the_bus`"
+        return await self.publications.rebuild()
 
     def token(self, *roles: Role, tenant_id: str = tenants.DEFAULT_TENANT_ID) -> str:
         subject = Subject(id="usr_test", tenant_id=tenant_id, roles=frozenset(roles))
@@ -100,6 +109,35 @@ def model_body(**changes: Any) -> dict[str, Any]:
 
 def deployment_body(**changes: Any) -> dict[str, Any]:
     return {"name": "smol-a", "model": "smol", **changes}
+
+
+@asynccontextmanager
+async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run the loops until the block ends."""
+    tasks = [asyncio.ensure_future(loop()) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
+    """Run the publishers and the outbox of a catalog process on a connection of its own, until the block ends."""
+    bus = MemoryBus(broker, Service.CATALOG, clock=world.clock)
+    await bus.connect()
+    publications = Publications(world.db, bus)
+    relay = OutboxRelay(world.db, bus, tables.outbox, world.clock)
+    world.publications, world.wakers = publications, [publications.wake, relay.wake]
+    loops = [publications.specs.run, publications.keys.run, publications.routes.run, relay.run]
+    try:
+        async with running(*loops):
+            yield
+    finally:
+        await bus.close()
+        world.publications, world.wakers = None, []
 
 
 @asynccontextmanager

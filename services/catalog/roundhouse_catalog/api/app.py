@@ -9,7 +9,6 @@ from roundhouse_catalog.api import deployments, keys, models, platform, routes
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.http import create_app
-from roundhouse_common.http.problems import with_problem_schema
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds
 
 __all__ = ["build_app", "openapi_document"]
@@ -28,12 +27,12 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document. It depends on the code alone, and needs neither settings nor a database."""
     _, public_keys = generate_keypair()
     clock: Clock = SystemClock()
-    return with_problem_schema(_bare_app(TokenVerifier(public_keys, clock=clock), SystemIds()).openapi())
+    return _bare_app(TokenVerifier(public_keys, clock=clock), SystemIds()).openapi()
 
 
 def _bare_app(verifier: TokenVerifier, ids: Ids) -> FastAPI:
     version = importlib.metadata.version("roundhouse-catalog")
     app = create_app("Roundhouse catalog", version, verifier, ids=ids)
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, generate_unique_id_function=lambda route: route.name)
     return app

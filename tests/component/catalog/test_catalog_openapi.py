@@ -1,0 +1,48 @@
+"""The committed OpenAPI document is the one that the code makes, and a client can rely on it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roundhouse_catalog.api.app import openapi_document
+from tests.component.catalog.world import API, World
+
+GOLDEN = Path(__file__).resolve().parents[3] / "docs" / "reference" / "openapi-catalog.json"
+
+
+def test_the_committed_document_is_current() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "roundhouse_catalog", "openapi"], capture_output=True, text=True, check=True
+    ).stdout
+    assert GOLDEN.read_text(encoding="utf-8") == printed, (
+        "the REST API changed; if that was meant: "
+        f".venv/bin/python -m roundhouse_catalog openapi > {GOLDEN.relative_to(GOLDEN.parents[2])}"
+    )
+
+
+@pytest.mark.contract("A02")
+async def test_the_served_document_is_the_committed_one(world: World) -> None:
+    served = (await world.get("/openapi.json")).json()
+    assert served == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_every_write_that_makes_something_takes_an_idempotency_key() -> None:
+    without = [
+        path
+        for path, operations in openapi_document()["paths"].items()
+        if "post" in operations
+        and "idempotency-key" not in [parameter["name"] for parameter in operations["post"].get("parameters", [])]
+    ]
+    assert without == [f"{API}/bus:rebuild"]
+
+
+def test_every_change_takes_if_match() -> None:
+    paths = openapi_document()["paths"]
+    patches = {path: operations["patch"] for path, operations in paths.items() if "patch" in operations}
+    assert set(patches) == {f"{API}/models/{{model_id}}", f"{API}/deployments/{{deployment_id}}"}
+    for operation in patches.values():
+        assert "if-match" in [parameter["name"] for parameter in operation["parameters"]]
+        assert {"412", "428"} <= operation["responses"].keys()
