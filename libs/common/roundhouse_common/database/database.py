@@ -65,8 +65,7 @@ class Database:
                 )
 
     async def __aenter__(self) -> Self:
-        if self.dialect == "sqlite":
-            _create_private_file(Path(self._url.database or ""))
+        self._create_file()
         try:
             async with self.write():
                 pass
@@ -110,6 +109,7 @@ class Database:
 
         Several processes may do it at the same time: one migrates, the others wait for it.
         """
+        self._create_file()
         engine = self._migration_engine()
         try:
             await run_migrations(engine, migrations, schema=self._schema)
@@ -117,6 +117,17 @@ class Database:
             raise translated(error, self._schema) from error
         finally:
             await engine.dispose()
+
+    @asynccontextmanager
+    async def migrated(self, migrations: str) -> AsyncIterator[Self]:
+        """Open the database at the newest version of its schema: what a service gives to `Service.resource`."""
+        await self.migrate(migrations)
+        async with self:
+            yield self
+
+    def _create_file(self) -> None:
+        if self.dialect == "sqlite":
+            _create_private_file(Path(self._url.database or ""))
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine, *, read_only: bool) -> AsyncIterator[AsyncConnection]:

@@ -13,6 +13,8 @@ __all__ = ["Listener", "PortInUse", "bind"]
 
 _BACKLOG: Final = 1024
 _KEEP_ALIVE_S: Final = 75
+_CUT_OFF_TIMEOUT_S: Final = 1.0
+"""How long requests that were cancelled when the drain timeout passed may take to clean up."""
 
 
 class PortInUse(Exception):
@@ -77,3 +79,5 @@ class Listener(uvicorn.Server):
         self.should_exit = True
         await self._ticking
         await self.shutdown(sockets=[self._reserved])
+        if cut_off := list(self.server_state.tasks):
+            await asyncio.wait(cut_off, timeout=_CUT_OFF_TIMEOUT_S)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["EXIT_BAD_SETTINGS", "ServiceSettings", "SettingsError", "SqlSettings", "load_settings"]
@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     instance: str = Field(default="", max_length=100)
     """Names this process in logs and on the bus; empty means `<service>-<pid>`."""
     host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535)
+    port: int
     """HTTP; 0 takes any free one."""
     state_dir: Path
     """The service's private directory."""
@@ -49,6 +49,14 @@ class ServiceSettings(BaseSettings):
         """Return the service that the environment prefix names, e.g. `node-agent`."""
         prefix = str(cls.model_config.get("env_prefix", ""))
         return prefix.removeprefix("ROUNDHOUSE_").strip("_").lower().replace("_", "-") or "service"
+
+    @field_validator("port")
+    @classmethod
+    def _check_port(cls, port: int) -> int:
+        # A constraint on the field itself would be lost where a subclass gives the field a default.
+        if not 0 <= port <= 65535:
+            raise ValueError("a port is between 0 and 65535")
+        return port
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +113,7 @@ def _describe(settings_type: type[ServiceSettings], error: ValidationError) -> s
     name = _prefix(settings_type) + "_".join(str(part) for part in first["loc"]).upper()
     if first["type"] == "missing":
         return f"{settings_type.service_name()}: {name} is not set, and it has no default"
-    return f"{settings_type.service_name()}: {name}: {first['msg']}"
+    return f"{settings_type.service_name()}: {name}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _prefix(settings_type: type[ServiceSettings]) -> str:

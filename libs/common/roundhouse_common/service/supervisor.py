@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from prometheus_client import CollectorRegistry, Counter
 
+from roundhouse_common.errors import RoundhouseError
 from roundhouse_common.runtime import Clock
 from roundhouse_common.service.logging import get_logger
 
@@ -23,16 +24,24 @@ _log = get_logger(__name__)
 class Supervisor:
     """Runs loops for ever. Only this class catches every Exception of a loop."""
 
-    def __init__(self, *, clock: Clock, rng: random.Random, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        registry: CollectorRegistry,
+        first_delay_s: float = _FIRST_DELAY_S,
+    ) -> None:
         self._clock = clock
         self._rng = rng
+        self._first_delay_s = first_delay_s
         self._crashes = Counter(
             "roundhouse_loop_crashes", "Loops that crashed and were started again", ["loop"], registry=registry
         )
 
     async def keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> NoReturn:
         """Run the loop, and again whenever it ends in any way but by cancellation of this call."""
-        self._crashes.labels(loop=name)
+        crashes = self._crashes.labels(loop=name)
         failures = 0
         while True:
             started = self._clock.monotonic()
@@ -40,17 +49,16 @@ class Supervisor:
             if self._clock.monotonic() - started >= _HEALTHY_AFTER_S:
                 failures = 0
             failures += 1
-            self._crashes.labels(loop=name).inc()
-            delay_s = self._delay_s(failures)
-            _log.error(
-                "loop_crashed",
-                loop=name,
-                failures=failures,
-                restart_in_s=round(delay_s, 3),
-                error=repr(problem),
-                exc_info=problem,
-            )
+            crashes.inc()
+            delay_s = self.delay_s(failures)
+            _report(name, problem, failures=failures, delay_s=delay_s)
             await asyncio.sleep(delay_s)
+
+    def delay_s(self, failures: int) -> float:
+        """Return how long to wait after so many crashes in a row: doubling to 10 s, with jitter down to a half."""
+        full: float = min(_LONGEST_DELAY_S, self._first_delay_s * 2 ** min(failures - 1, 20))
+        jitter: float = self._rng.random()
+        return full * (0.5 + jitter / 2)
 
     async def _run_once(self, run: Callable[[], Awaitable[None]]) -> BaseException:
         try:
@@ -64,8 +72,10 @@ class Supervisor:
             return error
         return RuntimeError("the loop returned; loops run until they are cancelled")
 
-    def _delay_s(self, failures: int) -> float:
-        """Return the exponential delay with jitter: between half of it and all of it."""
-        full: float = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** min(failures - 1, 10))
-        jitter: float = self._rng.random()
-        return full * (0.5 + jitter / 2)
+
+def _report(name: str, problem: BaseException, *, failures: int, delay_s: float) -> None:
+    fields = {"loop": name, "failures": failures, "restart_in_s": round(delay_s, 3), "error": repr(problem)}
+    if isinstance(problem, RoundhouseError) and problem.retryable:
+        _log.warning("loop_interrupted", **fields)  # a dependency is away: a known thing, so no traceback
+    else:
+        _log.error("loop_crashed", **fields, exc_info=problem)

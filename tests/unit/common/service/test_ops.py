@@ -1,0 +1,77 @@
+"""The operator's endpoints, in front of whatever the service serves."""
+
+from collections.abc import Mapping
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from roundhouse_common.service.ops import OpsApp, Receive, Scope, Send
+
+
+async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"inner " + scope["path"].encode()})
+
+
+def ops(checks: Mapping[str, str] | None = None, *, with_inner: bool = False) -> OpsApp:
+    registry = CollectorRegistry()
+    Counter("roundhouse_things", "Things seen", registry=registry).inc(3)
+    app = OpsApp(
+        readiness=lambda: checks or {"service": "ok"},
+        registry=registry,
+        version={"service": "catalog", "version": "1.2.3", "instance": "catalog-1"},
+    )
+    app.inner = inner if with_inner else None
+    return app
+
+
+async def ask(app: OpsApp, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        return await client.request(method, path, headers=headers)
+
+
+async def test_livez_answers_also_when_the_service_is_not_ready() -> None:
+    assert (await ask(ops({"bus": "away"}), "/livez")).status_code == 200
+
+
+async def test_readyz_names_every_check_and_why_it_fails() -> None:
+    answer = await ask(ops({"service": "ok", "bus": "no connection"}), "/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"checks": {"service": "ok", "bus": "no connection"}})
+    answer = await ask(ops({"service": "ok", "bus": "ok"}), "/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"checks": {"service": "ok", "bus": "ok"}})
+
+
+async def test_metrics_are_in_the_format_of_prometheus() -> None:
+    answer = await ask(ops(), "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert "roundhouse_things_total 3.0" in answer.text
+
+
+async def test_metrics_are_in_open_metrics_format_when_asked_for() -> None:
+    answer = await ask(ops(), "/metrics", accept="application/openmetrics-text; version=1.0.0")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+
+
+async def test_version_says_who_answers() -> None:
+    assert (await ask(ops(), "/version")).json() == {
+        "service": "catalog",
+        "version": "1.2.3",
+        "instance": "catalog-1",
+    }
+
+
+async def test_everything_else_goes_to_the_service() -> None:
+    assert (await ask(ops(with_inner=True), "/readyz/deep")).text == "inner /readyz/deep"
+
+
+async def test_service_without_an_app_says_what_there_is() -> None:
+    answer = await ask(ops(), "/")
+    assert answer.status_code == 404
+    assert "/readyz" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/version"])
+async def test_operator_endpoints_only_take_get(path: str) -> None:
+    assert (await ask(ops(with_inner=True), path, method="POST")).status_code == 405
