@@ -28,7 +28,7 @@ def _tools() -> list[tuple[str, list[str]]]:
         ("ruff check", ["ruff", "check", "--quiet", "."]),
         ("ruff format", ["ruff", "format", "--quiet", "--check", "--diff", "."]),
         ("mypy", ["mypy", "--no-error-summary", *typed]),
-        ("import-linter", ["lint-imports", "--no-timing"]),
+        ("import-linter", ["lint-imports", "--no-logo"]),
     ]
 
 
