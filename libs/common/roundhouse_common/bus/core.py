@@ -1,6 +1,6 @@
 """The bus on top of a wire: contracts in, bytes out. NATS and memory share all of this."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from roundhouse_common.bus.metrics import BusMetrics
 from roundhouse_common.bus.provisioner import Provisioner
 from roundhouse_common.bus.rpc import Answerer, read_answer
 from roundhouse_common.bus.tasks import OwnedTasks
-from roundhouse_common.bus.wire import ConsumerSpec, Packet, Wire
+from roundhouse_common.bus.wire import STORE_S, ConsumerSpec, Packet, Wire
 from roundhouse_common.contracts.base import Bucket, Event, Message, Rpc, Service, Signal
 from roundhouse_common.contracts.generate.subjects import any_subject, stream_name, subject_of
 from roundhouse_common.runtime import Clock
@@ -29,7 +29,6 @@ M = TypeVar("M", bound=Message)
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
-_STORE_S = 5.0
 _ANSWERERS = "answerers"
 _log = structlog.get_logger("roundhouse.bus")
 
@@ -98,7 +97,10 @@ class WireBus:
             event_id=event_id,
             at=self._clock.now(),
         )
-        return await self._store(stream_name(contract), subject_of(contract, ids), encode(message), headers)
+        subject = subject_of(contract, ids)
+        return await self._provisioner.with_stream(
+            stream_name(contract), lambda: self._wire.store(subject, encode(message), headers, STORE_S)
+        )
 
     async def request(self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 5.0) -> R:
         self._access.must_ask(contract, ids)
@@ -142,21 +144,30 @@ class WireBus:
         return WireBucket(
             self._wire,
             contract,
-            store=self._store,
+            provisioner=self._provisioner,
             access=self._access,
             metrics=self._metrics,
         )
 
-    def consumer(self, contract: Event[M], durable: str, handler: Handler[M], *, batch: int = 256) -> WireConsumer[M]:
+    def consumer(
+        self, contract: Event[M], durable: str, handler: Handler[M], *, batch: int = 256, ack_wait_s: float = 30.0
+    ) -> WireConsumer[M]:
         self._access.must_consume(contract, durable)
-        spec = ConsumerSpec(stream=stream_name(contract), durable=durable, filter_subject=f"{contract.subject}.>")
+        spec = ConsumerSpec(
+            stream=stream_name(contract), durable=durable, filter_subject=f"{contract.subject}.>", ack_wait_s=ack_wait_s
+        )
         return WireConsumer(
             contract,
             handler,
             spec=spec,
             puller=self._wire.puller(spec),
             letters=LetterBox(
-                self._wire, self._identity.service, durable, source=self._source, clock=self._clock, store=self._store
+                self._wire,
+                self._identity.service,
+                durable,
+                source=self._source,
+                clock=self._clock,
+                provisioner=self._provisioner,
             ),
             batch=batch,
             metrics=self._metrics,
@@ -164,12 +175,6 @@ class WireBus:
 
     async def stream_created_at(self, contract: Event[M]) -> float:
         return await self._wire.created_at(stream_name(contract))
-
-    async def _store(self, stream: str, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Store; when the stream is gone and this service provisions it, bring it back first."""
-        return await self._provisioner.with_stream(
-            stream, lambda: self._wire.store(subject, payload, headers, _STORE_S)
-        )
 
     async def _receive(self, contract: Signal[Any], handler: SignalHandler[Any], packet: Packet) -> None:
         ids = tuple(packet.subject.removeprefix(f"{contract.subject}.").split("."))

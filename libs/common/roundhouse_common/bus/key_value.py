@@ -1,6 +1,6 @@
 """A bucket on top of a wire."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -12,16 +12,14 @@ from roundhouse_common.bus.changes import Changes
 from roundhouse_common.bus.codec import Undecodable, decode, encode
 from roundhouse_common.bus.headers import EXPECTED_REVISION, KV_OPERATION, traced
 from roundhouse_common.bus.metrics import BusMetrics
-from roundhouse_common.bus.wire import Packet, Stored, Wire
+from roundhouse_common.bus.provisioner import Provisioner
+from roundhouse_common.bus.wire import STORE_S, Packet, Stored, Wire
 from roundhouse_common.contracts.base import Bucket, Message
 from roundhouse_common.contracts.generate.subjects import bucket_key, bucket_subject, hint_subject, stream_name
 
-__all__ = ["Store", "WireBucket"]
+__all__ = ["WireBucket"]
 
 M = TypeVar("M", bound=Message)
-
-Store = Callable[[str, str, bytes, Mapping[str, str]], Awaitable[int]]
-"""Takes stream, subject, payload and headers; returns the sequence."""
 
 _STORED_SEQUENCE = "Nats-Sequence"
 _log = structlog.get_logger("roundhouse.bus")
@@ -30,17 +28,19 @@ _log = structlog.get_logger("roundhouse.bus")
 class WireBucket(Generic[M]):
     """`KeyValue` over a stream that keeps the last message of each subject."""
 
-    def __init__(self, wire: Wire, contract: Bucket[M], *, store: Store, access: Access, metrics: BusMetrics) -> None:
+    def __init__(
+        self, wire: Wire, contract: Bucket[M], *, provisioner: Provisioner, access: Access, metrics: BusMetrics
+    ) -> None:
         self._wire = wire
         self._contract = contract
-        self._stores = store
+        self._provisioner = provisioner
         self._access = access
         self._metrics = metrics
         self._stream = stream_name(contract)
 
     async def get(self, key: str) -> Entry[M] | None:
         self._access.must_read_key(self._contract, key)
-        stored = await self._wire.last(self._stream, bucket_subject(self._contract, key))
+        stored = await self._last(key)
         return self._entry(stored, stored.sequence) if stored else None
 
     async def put(self, key: str, value: M, *, expected_revision: int | None = None) -> int:
@@ -48,7 +48,7 @@ class WireBucket(Generic[M]):
             return await self._store(key, encode(value), expected_revision)
         except RevisionConflict:
             # A deleted key still has a marker with a revision of its own: for "must not exist", that is absent.
-            stored = await self._wire.last(self._stream, bucket_subject(self._contract, key))
+            stored = await self._last(key)
             if expected_revision != 0 or stored is None or not _is_deleted(stored):
                 raise
             return await self._store(key, encode(value), stored.sequence)
@@ -61,7 +61,8 @@ class WireBucket(Generic[M]):
             entry = await self.get(only_key)
             return {only_key: entry} if entry else {}
         self._access.must_read_key(self._contract, None)
-        stored = await self._wire.read(self._stream, bucket_subject(self._contract))
+        everything = bucket_subject(self._contract)
+        stored = await self._provisioner.with_stream(self._stream, lambda: self._wire.read(self._stream, everything))
         # In the order of the stream: of a key that was written during the read, the newest comes last and stays.
         newest = {bucket_key(one.subject): one for one in stored}
         entries = (self._entry(one, one.sequence) for one in newest.values())
@@ -89,13 +90,20 @@ class WireBucket(Generic[M]):
             await listening.stop()
 
     async def _store(
-        self, key: str, payload: bytes, expected_revision: int | None, headers: dict[str, str] | None = None
+        self, key: str, payload: bytes, expected_revision: int | None, extra: dict[str, str] | None = None
     ) -> int:
         self._access.must_write_key(self._contract, key)
-        headers = traced(headers)
+        headers = traced(extra)
         if expected_revision is not None:
             headers[EXPECTED_REVISION] = str(expected_revision)
-        return await self._stores(self._stream, bucket_subject(self._contract, key), payload, headers)
+        subject = bucket_subject(self._contract, key)
+        return await self._provisioner.with_stream(
+            self._stream, lambda: self._wire.store(subject, payload, headers, STORE_S)
+        )
+
+    async def _last(self, key: str) -> Stored | None:
+        subject = bucket_subject(self._contract, key)
+        return await self._provisioner.with_stream(self._stream, lambda: self._wire.last(self._stream, subject))
 
     def _entry(self, packet: Packet | Stored, revision: int) -> Entry[M] | None:
         if _is_deleted(packet):

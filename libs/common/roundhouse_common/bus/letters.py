@@ -6,8 +6,8 @@ import structlog
 
 from roundhouse_common.bus.codec import Undecodable, decode, encode
 from roundhouse_common.bus.headers import event_headers
-from roundhouse_common.bus.key_value import Store
-from roundhouse_common.bus.wire import Pulled, Stored, Wire
+from roundhouse_common.bus.provisioner import Provisioner
+from roundhouse_common.bus.wire import STORE_S, Pulled, Stored, Wire
 from roundhouse_common.contracts.base import Event, Service
 from roundhouse_common.contracts.generate.subjects import stream_name, subject_of
 from roundhouse_common.contracts.operations import DeadLetter
@@ -22,13 +22,15 @@ _log = structlog.get_logger("roundhouse.bus")
 class LetterBox:
     """The dead letters of one durable consumer."""
 
-    def __init__(self, wire: Wire, service: Service, durable: str, *, source: str, clock: Clock, store: Store) -> None:
+    def __init__(
+        self, wire: Wire, service: Service, durable: str, *, source: str, clock: Clock, provisioner: Provisioner
+    ) -> None:
         self._wire = wire
         self._contract: Event[DeadLetter] = DEAD_LETTERS[service]
         self._durable = durable
         self._source = source
         self._clock = clock
-        self._store = store
+        self._provisioner = provisioner
 
     async def put(self, stream: str, pulled: Pulled, error: str) -> None:
         """Keep a copy of the message. Returns once it is stored; the same message is kept once."""
@@ -37,7 +39,9 @@ class LetterBox:
             self._contract, schema="DeadLetter", source=self._source, event_id=letter.letter_id, at=self._clock.now()
         )
         subject = subject_of(self._contract, (self._durable,))
-        await self._store(stream_name(self._contract), subject, encode(letter), headers)
+        await self._provisioner.with_stream(
+            stream_name(self._contract), lambda: self._wire.store(subject, encode(letter), headers, STORE_S)
+        )
 
     async def all(self) -> list[tuple[int, DeadLetter]]:
         """Return the letters with their sequence in the stream, oldest first."""

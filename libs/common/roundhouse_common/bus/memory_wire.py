@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from roundhouse_common.bus.api import BusUnavailable, RevisionConflict
+from roundhouse_common.bus.callbacks import ConnectionCallbacks
 from roundhouse_common.bus.memory_broker import Interest, MemoryBroker
 from roundhouse_common.bus.memory_puller import MemoryPuller
 from roundhouse_common.bus.wire import ConnectionCallback, ConsumerSpec, Packet, PacketHandler, Stored
@@ -79,7 +80,7 @@ class MemoryWire:
     def __init__(self, broker: MemoryBroker, faults: Faults) -> None:
         self._broker = broker
         self._faults = faults
-        self._callbacks: list[ConnectionCallback] = []
+        self._callbacks = ConnectionCallbacks()
         self._lost: asyncio.Future[None] | None = None
         self._is_wanted = False
         self._listening: list[_Listening] = []
@@ -107,7 +108,7 @@ class MemoryWire:
         if self._lost is not None:
             self._lost.set_result(None)
             self._lost = None
-            self._tell(False)
+            self._callbacks.tell(False)
 
     def reconnect_soon(self) -> None:
         """Come back after the time a client needs to notice."""
@@ -117,11 +118,10 @@ class MemoryWire:
         """Connect if the broker runs."""
         if self._is_wanted and self._broker.is_running and self._lost is None:
             self._lost = asyncio.get_running_loop().create_future()
-            self._tell(True)
+            self._callbacks.tell(True)
 
     def on_connection(self, callback: ConnectionCallback) -> Callable[[], None]:
-        self._callbacks.append(callback)
-        return lambda: self._callbacks.remove(callback)
+        return self._callbacks.add(callback)
 
     async def provision(self, configs: Sequence[StreamConfig]) -> None:
         await self.exchange(lambda: self._broker.provision(configs))
@@ -249,7 +249,3 @@ class MemoryWire:
         if self._lost is None:
             raise BusUnavailable("not connected")
         return self._lost
-
-    def _tell(self, is_up: bool) -> None:
-        for callback in list(self._callbacks):
-            callback(is_up)

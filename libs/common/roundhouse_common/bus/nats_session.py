@@ -64,6 +64,9 @@ class NatsSession:
     _waiting: dict[str, Callable[[Msg | None], None]] = field(default_factory=dict)
     _tokens: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _logged: set[str] = field(default_factory=set)
+    _is_live: bool = False
+    _refused: str = ""
+    """Why an attempt to connect failed: nats-py raises only that it ran out of servers."""
 
     @classmethod
     async def open(cls, address: NatsAddress, metrics: BusMetrics) -> "NatsSession":
@@ -74,11 +77,14 @@ class NatsSession:
         try:
             async with asyncio.timeout(_CONNECT_S):
                 await session._connect(address)
-        except BaseException:
+        except BaseException as error:
             session._fail()
             with contextlib.suppress(AssertionError, OSError, nats.errors.Error):  # it may not have come far enough
                 await client.close()
+            if isinstance(error, nats.errors.NoServersError):
+                raise ConnectionError(session._refused or str(error)) from error
             raise
+        session._is_live = True
         return session
 
     async def _connect(self, address: NatsAddress) -> None:
@@ -174,11 +180,14 @@ class NatsSession:
     async def _error(self, error: Exception) -> None:
         """Count what the client reports; log each text once per connection, because a refused subject may repeat."""
         text = str(error)
+        if not self._is_live:
+            self._refused = text
         is_permission = "permissions violation" in text.lower()
         if is_permission:
             self._metrics.permission_errors.inc()
         self._metrics.client_errors.labels(type(error).__name__).inc()
-        if text in self._logged or len(self._logged) > 100:
+        is_told_elsewhere = not self._is_live or isinstance(error, nats.errors.UnexpectedEOF)
+        if is_told_elsewhere or text in self._logged or len(self._logged) > 100:
             return
         self._logged.add(text)
         if is_permission:

@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from roundhouse_common.bus.api import BusUnavailable, RevisionConflict
+from roundhouse_common.bus.callbacks import ConnectionCallbacks
 from roundhouse_common.bus.metrics import BusMetrics
 from roundhouse_common.bus.nats_puller import NatsPuller
 from roundhouse_common.bus.nats_session import NatsAddress, NatsSession, status_of
@@ -68,7 +69,7 @@ class NatsWire:
         self._metrics = metrics
         self._replicas = replicas
         self._session: NatsSession | None = None
-        self._callbacks: list[ConnectionCallback] = []
+        self._callbacks = ConnectionCallbacks()
         self._listening: list[_NatsListening] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._is_up = asyncio.Event()
@@ -99,8 +100,7 @@ class NatsWire:
             await asyncio.gather(self._supervisor, return_exceptions=True)
 
     def on_connection(self, callback: ConnectionCallback) -> Callable[[], None]:
-        self._callbacks.append(callback)
-        return lambda: self._callbacks.remove(callback)
+        return self._callbacks.add(callback)
 
     async def provision(self, configs: Sequence[StreamConfig]) -> None:
         for config in configs:
@@ -249,7 +249,7 @@ class NatsWire:
             self._session = session
             self._is_up.set()
             _log.info("bus.connected", url=self._address.url)
-            self._tell(True)
+            self._callbacks.tell(True)
             await asyncio.wait({session.lost})
         except BusUnavailable as error:
             _log.warning("bus.connection_not_restored", error=str(error))
@@ -258,13 +258,9 @@ class NatsWire:
             self._session = None
             self._is_up.clear()
             if was_up:
-                self._tell(False)
+                self._callbacks.tell(False)
             await session.close()
         _log.warning("bus.connection_lost", url=self._address.url)
-
-    def _tell(self, is_up: bool) -> None:
-        for callback in list(self._callbacks):
-            callback(is_up)
 
 
 def _packet(message: Msg) -> Packet:

@@ -81,6 +81,7 @@ class Projection(Generic[M]):
                     continue
                 if change is None:
                     self._is_synced = False
+                    failures = 0
                     look_at = loop.time()
                 elif not self._apply(change):
                     look_at = loop.time()

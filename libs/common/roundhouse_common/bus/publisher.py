@@ -44,6 +44,7 @@ class Publisher(Generic[M]):
         self._only_key = only_key
         self._written: dict[str, M] = {}
         self._revisions: dict[str, int] = {}
+        self._failures = 0
         self._is_verified = False
         self._wanted = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -56,16 +57,15 @@ class Publisher(Generic[M]):
         """Keep the bucket equal to the record until cancelled."""
         async with self._bucket.watch(only_key=self._only_key) as changes, asyncio.TaskGroup() as group:
             group.create_task(self._guard(changes), name=f"publisher-{self._name}-guard")
-            failures = 0
             while True:
                 self._wanted.clear()
                 try:
                     await self.sync()
-                    failures = 0
+                    self._failures = 0
                 except BusUnavailable as error:
-                    failures += 1
+                    self._failures += 1
                     _log.debug("bus.publisher_waits", bucket=self._name, error=str(error))
-                await self._rest(backoff_s(failures, most_s=1.0) if failures else self._resync_s)
+                await self._rest(backoff_s(self._failures, most_s=1.0) if self._failures else self._resync_s)
 
     async def sync(self) -> int:
         """Write what differs, now; return how many keys were written or deleted. Raises BusUnavailable."""
@@ -110,6 +110,8 @@ class Publisher(Generic[M]):
     async def _guard(self, changes: AsyncIterator[Entry[M] | None]) -> None:
         """Wake the publisher when the bucket may hold something that it did not write."""
         async for change in changes:
+            if change is None:
+                self._failures = 0
             if change is None or self._is_foreign(change):
                 self._is_verified = False
                 self._wanted.set()

@@ -11,6 +11,7 @@ from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.contracts.generate.streams import StreamConfig
 
 __all__ = [
+    "STORE_S",
     "ConnectionCallback",
     "ConsumerSpec",
     "Listening",
@@ -22,6 +23,10 @@ __all__ = [
     "Stored",
     "Wire",
 ]
+
+
+STORE_S = 5.0
+"""How long a write to a stream may take."""
 
 
 class NoSuchStream(BusUnavailable):
@@ -55,7 +60,8 @@ class ConsumerSpec:
     stream: str
     durable: str
     filter_subject: str
-    ack_wait_s: float = 30.0
+    ack_wait_s: float = 10.0
+    """What a killed process had in hand comes again after this long; a living one says that it still works."""
     max_ack_pending: int = 10_000
 
 

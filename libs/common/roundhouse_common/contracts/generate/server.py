@@ -28,9 +28,7 @@ def nats_config(
     every write. `max_store_bytes` must cover the sum of the streams' `max_bytes`, which the server reserves.
     """
     users = [_user(key, permissions_of(service)) for service, key in sorted(services.items())]
-    users += [
-        _user(key, permissions_of(Service.NODE_AGENT, node_id)) for node_id, key in sorted(nodes.items())
-    ]
+    users += [_user(key, permissions_of(Service.NODE_AGENT, node_id)) for node_id, key in sorted(nodes.items())]
     return "\n".join(
         [
             "# Made by roundhouse from the contract registry: changes are lost at the next start.",
