@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from roundhouse_cli.commands.logs import follow_logs, open_logs
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -116,6 +117,26 @@ def remove(deployment: Deployment, url: Url = "") -> None:
         found = find_deployment(services, deployment)
         services.catalog.delete(f"/api/v1/deployments/{found['id']}")
         note(f"{found['name']} is removed.")
+
+
+@app.command("logs")
+def logs(
+    deployment: Deployment,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing what comes, until Ctrl-C.")] = False,
+    tail: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last lines of each replica.")] = 200,
+    replica: Annotated[str, typer.Option(metavar="REPLICA", help="Only this one's; also one that ended.")] = "",
+    url: Url = "",
+) -> None:
+    """Show what the engines write, each line with its replica when there are several."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        opened = open_logs(services, found, replica)
+        for log in opened:
+            log.show(tail=tail)
+        if follow:
+            follow_logs(services, found, opened, is_one=bool(replica))
+        for log in opened:
+            log.finish()
 
 
 @app.command("events")

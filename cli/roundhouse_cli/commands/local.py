@@ -1,5 +1,6 @@
 """`roundhouse up` and `roundhouse down`: a whole Roundhouse on this machine."""
 
+import os
 import signal
 import subprocess
 import time
@@ -49,6 +50,7 @@ def up(
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Deploy a small chat model.")] = True,
 ) -> None:
     """Start Roundhouse on this machine and wait until it answers. Repeating it resumes the same data."""
+    os.umask(0o077)
     check_platform()
     ports = Ports.checked(base_port)
     directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())

@@ -69,9 +69,7 @@ def add(
     body: Item = {
         "name": name,
         "kind": kind,
-        "source": {"kind": "path", "uri": str(path.absolute())}
-        if path
-        else {"kind": "python-package", "uri": python_package},
+        "source": _source(path, python_package),
         "context_length": context_length,
         "licence": licence,
         "tags": tag or [],

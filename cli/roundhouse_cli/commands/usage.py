@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.output import Column, OutputFormat, show_items
+from roundhouse_cli.rest import Services
 from roundhouse_cli.units import parse_duration, since
 
 __all__ = ["usage"]
@@ -42,13 +44,25 @@ def usage(
     start = since(parse_duration(ago), CLOCK)
     with connect(url) as services:
         found = services.metering.get("/api/v1/usage", by=by.value, since=start, bucket=bucket or None)
+        names = _names(services, by)
     time = (Column("FROM", lambda row: row["bucket_start"]),) if bucket else ()
     columns = (
-        Column(by.upper(), lambda row: row.get("name") or row["key"]),
+        Column(by.upper(), lambda row: row["name"]),
         *time,
         *(Column(title, lambda row, field=field: row[field]) for title, field in _COUNTS),  # type: ignore[misc]
     )
-    rows = found["items"]
+    rows = [{**row, "name": names.get(row["key"], row["key"])} for row in found["items"]]
     if output is OutputFormat.TABLE and len(rows) > 1:
-        rows = [*rows, {"key": "total", "bucket_start": "", **found["totals"]}]
+        rows = [*rows, {"name": "total", "bucket_start": "", **found["totals"]}]
     show_items(rows, columns, output, empty=f"No request in the last {ago}.")
+
+
+def _names(services: Services, by: By) -> dict[str, str]:
+    """Return names for ids, as far as the catalog answers: figures without names are better than none."""
+    path = {By.KEY: "/api/v1/api-keys", By.DEPLOYMENT: "/api/v1/deployments"}.get(by)
+    if path is None:
+        return {}
+    try:
+        return {item["id"]: item["name"] for item in services.catalog.items(path)}
+    except Unreachable:
+        return {}

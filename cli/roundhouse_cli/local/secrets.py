@@ -70,7 +70,7 @@ class Secrets:
 
     def cookie(self) -> str:
         """Return the random word that marks processes of this data directory."""
-        path = self.path / "cookie"
+        path = private_dir(self.path) / "cookie"
         if not path.exists():
             write_private(path, secrets.token_hex(16))
         return path.read_text().strip()
