@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-
 _MAIN = """
 import asyncio, sys
 from pydantic_settings import SettingsConfigDict
