@@ -221,8 +221,8 @@ def test_a_key_is_revoked_by_name(roundhouse: Command, deployed: Scripted) -> No
 
 
 def test_usage_by_key_shows_names_and_a_total(roundhouse: Command, deployed: Scripted) -> None:
-    counts = dict.fromkeys(("completed", "failed", "aborted", "input_tokens", "cached_input_tokens"), 0)
-    row: dict[str, object] = {**counts, "requests": 7, "output_tokens": 20, "reasoning_tokens": 0}
+    row = {"requests": 7, "completed": 7, "failed": 0, "aborted": 0, "input_tokens": 9, "cached_input_tokens": 0}
+    row |= {"output_tokens": 20, "reasoning_tokens": 0}
     rows = [{**row, "key": KEY["id"]}, {**row, "key": "key_gone"}]
     deployed.on("GET", "/api/v1/usage", {"items": rows, "totals": {**row, "requests": 14}})
 
