@@ -55,7 +55,7 @@ def test_the_state_follows_from_the_replicas(
 @pytest.mark.contract("B02")
 def test_an_error_says_what_is_wrong() -> None:
     status = status_of(a_deployment(), [a_replica(**FAILING)], Rules())
-    assert "no such file" in status.why
+    assert "no such model file" in status.why
 
 
 def test_a_partly_ready_deployment_says_what_it_waits_for() -> None:

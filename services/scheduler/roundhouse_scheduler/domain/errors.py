@@ -18,9 +18,9 @@ from roundhouse_common.errors import Conflict, NotFound, RoundhouseError
 __all__ = [
     "EpochSuperseded",
     "IllegalTransition",
+    "NodeIsHeard",
     "StaleView",
     "UnknownDeployment",
-    "UnknownLetter",
     "UnknownNode",
     "UnknownReplica",
 ]
@@ -50,32 +50,26 @@ class StaleView(Conflict):
         super().__init__(f"{what} changed while the plan was made; nothing was written, look again")
 
 
-class UnknownNode(NotFound):
-    code = "node_not_found"
+class NodeIsHeard(Conflict):
+    code = "node_is_heard"
 
+    def __init__(self, node_id: str) -> None:
+        super().__init__(f"node {node_id} is heard, so it is not dead; stop its agent first, or drain what runs on it")
+
+
+class UnknownNode(NotFound):
     def __init__(self, node_id: str) -> None:
         super().__init__(f"there is no node {node_id}; `GET /api/v1/nodes` lists them")
 
 
 class UnknownReplica(NotFound):
-    code = "replica_not_found"
-
     def __init__(self, replica_id: str) -> None:
         super().__init__(f"there is no replica {replica_id}; `GET /api/v1/replicas?ended=true` lists them")
 
 
 class UnknownDeployment(NotFound):
-    code = "deployment_not_found"
-
     def __init__(self, deployment_id: str) -> None:
         super().__init__(f"the scheduler knows no deployment {deployment_id}")
-
-
-class UnknownLetter(NotFound):
-    code = "letter_not_found"
-
-    def __init__(self, letter_id: str) -> None:
-        super().__init__(f"there is no dead letter {letter_id}")
 
 
 class IllegalTransition(RoundhouseError):

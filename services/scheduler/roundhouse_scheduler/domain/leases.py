@@ -8,6 +8,8 @@ long, and only with the fleet brake off: many nodes silent together means that w
 import math
 from collections.abc import Mapping
 
+import msgspec
+
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.plan import BrakeHeld, Draft
 from roundhouse_scheduler.domain.records import Node, NodeState
@@ -21,12 +23,16 @@ _UNHEARD = Silence(contact_s=None, silent_s=0.0)
 
 
 def brake_holds(nodes: Mapping[str, Node], late: frozenset[str], *, now: float, rules: Rules) -> bool:
-    """Return whether so many nodes are silent that nothing may be concluded from silence."""
+    """Return whether so many nodes are silent that nothing may be concluded from silence.
+
+    When none at all is heard there is no sign that we can hear, however few they are.
+    """
     given_up = {key for key, node in nodes.items() if node.state is NodeState.UNREACHABLE and key not in late}
     recently = {key for key in given_up if now - nodes[key].state_since < rules.brake_window_s}
     counted = len(nodes) - len(given_up - recently)
     allowed = max(rules.brake_floor, math.floor(rules.brake_share * counted))
-    return len(late) > 0 and len(late | recently) > allowed
+    nobody_is_heard = len(late) + len(given_up) == len(nodes)
+    return len(late) > 0 and (nobody_is_heard or len(late | recently) > allowed)
 
 
 def judge_leases(draft: Draft) -> None:
@@ -36,7 +42,8 @@ def judge_leases(draft: Draft) -> None:
         return
     late = frozenset(key for key, node in draft.nodes.items() if _is_late(draft, node))
     draft.late = late | {key for key, node in draft.nodes.items() if _stays_away(draft, node)}
-    draft.is_brake_held = brake_holds(draft.nodes, late, now=draft.now, rules=draft.rules)
+    in_doubt = {key: node for key, node in draft.nodes.items() if not node.is_given_up}
+    draft.is_brake_held = brake_holds(in_doubt, late & in_doubt.keys(), now=draft.now, rules=draft.rules)
     if draft.is_brake_held:
         draft.actions.append(BrakeHeld(silent=tuple(sorted(late)), nodes=len(draft.nodes)))
     for node_id in sorted(draft.nodes):
@@ -66,6 +73,8 @@ def _stays_away(draft: Draft, node: Node) -> bool:
 def _heard(draft: Draft, node_id: str) -> None:
     if draft.nodes[node_id].state is not NodeState.READY:
         draft.mark(node_id, NodeState.READY)
+    if draft.nodes[node_id].is_given_up:
+        draft.nodes[node_id] = msgspec.structs.replace(draft.nodes[node_id], is_given_up=False)
     silence = _silence(draft, draft.nodes[node_id])
     draft.look_again(draft.now + max(0.0, draft.rules.lease_s - silence.silent_s) + 0.001)
     for replica in draft.on(node_id):
@@ -85,7 +94,8 @@ def _silent(draft: Draft, node_id: str) -> None:
         if replica.phase is Phase.UNKNOWN:
             _look(draft, replica.replica_id, past_lease_s)
     is_bare = not any(replica.phase is Phase.UNKNOWN for replica in draft.on(node_id))
-    if is_bare and past_lease_s > draft.rules.node_grace_s and not draft.is_brake_held:
+    is_due = past_lease_s > draft.rules.node_grace_s and not draft.is_brake_held
+    if is_bare and (is_due or node.is_given_up):
         draft.mark(node_id, NodeState.UNREACHABLE)
     elif past_lease_s <= draft.rules.node_grace_s:
         draft.look_again(draft.now + draft.rules.node_grace_s - past_lease_s + 0.001)
@@ -94,6 +104,10 @@ def _silent(draft: Draft, node_id: str) -> None:
 def _look(draft: Draft, replica_id: str, past_lease_s: float) -> None:
     """One look at an UNKNOWN replica: note that it is overdue, or give it up when the note is old enough."""
     replica = draft.replicas[replica_id]
+    if draft.nodes[replica.node_id].is_given_up:
+        detail = f"an operator gave up node {replica.node_id}"
+        draft.move(replica_id, ReplicaEvent.NODE_LOST, reason=Reason.NODE_LOST, detail=detail, is_serving=False)
+        return
     grace_s = draft.deployments[replica.deployment_id].disconnect_grace_s
     if draft.is_brake_held or past_lease_s <= grace_s:
         if replica.overdue_since is not None:

@@ -67,6 +67,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     report_sequence: int = 0
     """Of the last report of this epoch that was folded in; an older one arriving late is not looked at again."""
     is_shutting_down: bool = False
+    is_given_up: bool = False
+    """An operator said that it is dead: neither grace nor brake keeps its replicas. Forgotten when it is heard."""
     assignments_revision: int = 0
     row_version: int = 0
 

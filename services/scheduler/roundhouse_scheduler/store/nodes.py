@@ -7,18 +7,19 @@ from sqlalchemy import bindparam, select, update
 
 from roundhouse_common.contracts.scheduler import RegisterNode
 from roundhouse_common.database import WriteSession
-from roundhouse_scheduler.domain.records import Node
+from roundhouse_scheduler.domain.errors import NodeIsHeard, UnknownNode
+from roundhouse_scheduler.domain.records import Node, NodeState
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import add, node_from, replace
 
-__all__ = ["note_heartbeats", "register"]
+__all__ = ["give_up", "note_heartbeats", "register"]
 
 
 async def register(session: WriteSession, request: RegisterNode, *, at: float) -> Node:
     """Return the node with the epoch that is now valid for this incarnation.
 
     A new incarnation gets a higher epoch, which supersedes every other agent of the node. The same incarnation asking
-    again (its answer was lost) gets the same epoch.
+    again gets the same epoch, unless it has had that one: a node refuses an epoch that does not grow.
     """
     row = (await session.execute(select(tables.nodes).where(tables.nodes.c.node_id == request.node_id))).first()
     if row is None:
@@ -34,7 +35,7 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
         await add(session, tables.nodes, node)
         return node
     before = node_from(row)
-    if before.incarnation == request.incarnation and before.epoch >= request.highest_epoch:
+    if before.incarnation == request.incarnation and before.epoch > request.highest_epoch:
         return before
     node = msgspec.structs.replace(
         before,
@@ -45,7 +46,21 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
         last_heartbeat_at=at,
         report_sequence=0,
         is_shutting_down=False,
+        is_given_up=False,
     )
+    await replace(session, tables.nodes, node)
+    return node
+
+
+async def give_up(session: WriteSession, node_id: str) -> Node:
+    """Record that an operator says the node is dead. Raises UnknownNode, and NodeIsHeard while it is not silent."""
+    row = (await session.execute(select(tables.nodes).where(tables.nodes.c.node_id == node_id))).first()
+    if row is None:
+        raise UnknownNode(node_id)
+    before = node_from(row)
+    if before.state is NodeState.READY:
+        raise NodeIsHeard(node_id)
+    node = msgspec.structs.replace(before, is_given_up=True)
     await replace(session, tables.nodes, node)
     return node
 

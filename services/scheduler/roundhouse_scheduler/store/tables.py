@@ -50,6 +50,7 @@ nodes = Table(
     Column("last_heartbeat_at", UnixSeconds, nullable=False),
     Column("report_sequence", Integer, nullable=False),
     Column("is_shutting_down", Boolean, nullable=False),
+    Column("is_given_up", Boolean, nullable=False),
     Column("assignments_revision", Integer, nullable=False),
     Column("row_version", Integer, nullable=False),
 )

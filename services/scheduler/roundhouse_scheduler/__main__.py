@@ -1,0 +1,15 @@
+"""`python -m roundhouse_scheduler` runs the service; with `openapi` it prints the OpenAPI document."""
+
+import json
+import sys
+
+from roundhouse_scheduler.main import main, openapi
+
+match sys.argv[1:]:
+    case []:
+        sys.exit(main())
+    case ["openapi"]:
+        print(json.dumps(openapi(), indent=2, sort_keys=True))  # noqa: T201 - its output is the document
+    case _:
+        print("usage: python -m roundhouse_scheduler [openapi]", file=sys.stderr)  # noqa: T201 - for who typed it
+        sys.exit(2)

@@ -1,0 +1,35 @@
+"""The REST application of the scheduler."""
+
+import importlib.metadata
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastapi import FastAPI
+
+from roundhouse_common.auth.tokens import TokenVerifier
+from roundhouse_common.bus.api import Consumer
+from roundhouse_common.http import create_app
+from roundhouse_common.http.dead_letters import dead_letter_routes
+from roundhouse_scheduler.api.deployments import deployment_routes
+from roundhouse_scheduler.api.nodes import node_routes
+from roundhouse_scheduler.api.operations import operations_routes
+from roundhouse_scheduler.api.replicas import replica_routes
+from roundhouse_scheduler.api.seen import Scheduler
+
+__all__ = ["create_scheduler_app"]
+
+
+def create_scheduler_app(
+    scheduler: Scheduler,
+    *,
+    consumers: Sequence[Consumer],
+    rebuild: Callable[[], Awaitable[dict[str, int]]],
+    verifier: TokenVerifier,
+) -> FastAPI:
+    """Return the application; it opens nothing."""
+    app = create_app("Roundhouse scheduler", importlib.metadata.version("roundhouse-scheduler"), verifier)
+    app.include_router(node_routes(scheduler))
+    app.include_router(replica_routes(scheduler))
+    app.include_router(deployment_routes(scheduler))
+    app.include_router(operations_routes(rebuild))
+    app.include_router(dead_letter_routes(consumers))
+    return app

@@ -1,0 +1,67 @@
+"""/api/v1/deployment-statuses, /api/v1/deployments/{id}/status and /events"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from roundhouse_common.auth import Subject
+from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_scheduler.api.replica_views import DeploymentStatusView, EventView
+from roundhouse_scheduler.api.seen import Scheduler
+from roundhouse_scheduler.domain.deployment_state import status_of
+from roundhouse_scheduler.domain.records import Deployment, Replica
+from roundhouse_scheduler.store.pages import (
+    Event,
+    find_deployment,
+    list_deployments,
+    list_events,
+    replicas_of,
+)
+
+__all__ = ["deployment_routes"]
+
+_Reader = Annotated[Subject, Depends(requires("deployments:read"))]
+_Page = Annotated[PageRequest, Depends(page_request)]
+
+
+def deployment_routes(scheduler: Scheduler) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/v1", tags=["deployments"])
+
+    def view(deployment: Deployment, replicas: list[Replica]) -> DeploymentStatusView:
+        mine = [item for item in replicas if item.deployment_id == deployment.deployment_id]
+        return DeploymentStatusView.of(deployment, status_of(deployment, mine, scheduler.rules))
+
+    @routes.get("/deployment-statuses")
+    async def get_statuses(subject: _Reader, page: _Page) -> Page[DeploymentStatusView]:
+        """List the state of every deployment."""
+        async with scheduler.db.read() as session:
+            rows = await list_deployments(session, subject.tenant_id, limit=page.fetch, after=page.after or "")
+            replicas = await replicas_of(session, [row.deployment_id for row in rows])
+        return page_of(rows, page, key=_deployment_key, item=lambda row: view(row, replicas))
+
+    @routes.get("/deployments/{deployment_id}/status")
+    async def get_status(subject: _Reader, deployment_id: str) -> DeploymentStatusView:
+        """Show the state of one deployment. 404 until the scheduler has heard of it."""
+        async with scheduler.db.read() as session:
+            deployment = await find_deployment(session, subject.tenant_id, deployment_id)
+            replicas = await replicas_of(session, [deployment_id])
+        return view(deployment, replicas)
+
+    @routes.get("/deployments/{deployment_id}/events")
+    async def get_events(subject: _Reader, deployment_id: str, page: _Page) -> Page[EventView]:
+        """List what happened to a deployment and its replicas, the oldest first."""
+        async with scheduler.db.read() as session:
+            await find_deployment(session, subject.tenant_id, deployment_id)
+            rows = await list_events(session, deployment_id, limit=page.fetch, after=page.after)
+        return page_of(rows, page, key=_event_key, item=EventView.of)
+
+    return routes
+
+
+def _deployment_key(deployment: Deployment) -> str:
+    return deployment.deployment_id
+
+
+def _event_key(event: Event) -> str:
+    return event.key

@@ -1,0 +1,153 @@
+"""Replicas, deployments' states and timelines as REST shows them."""
+
+from pydantic import BaseModel, Field
+
+from roundhouse_common.contracts.node import LogChunk, ReplicaLoad
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.http import Timestamp
+from roundhouse_scheduler.domain.deployment_state import DeploymentState, DeploymentStatus
+from roundhouse_scheduler.domain.records import Deployment, RejectionReason, Replica
+from roundhouse_scheduler.store.pages import Event
+
+__all__ = ["DeploymentStatusView", "EventView", "LoadView", "LogView", "RejectionView", "ReplicaView"]
+
+
+class RejectionView(BaseModel):
+    """Why one node cannot take a replica."""
+
+    node_id: str
+    reason: RejectionReason
+    detail: str
+
+
+class LoadView(BaseModel):
+    """The last sample of the engine's own metrics."""
+
+    running: int
+    waiting: int
+
+
+class ReplicaView(BaseModel):
+    """One copy of one version."""
+
+    id: str
+    deployment_id: str
+    deployment_name: str
+    version_id: str
+    version_number: int
+    node_id: str = Field(description="Empty until it is placed.")
+    device_uuids: list[str]
+    phase: Phase
+    desired: Desired
+    reason: Reason
+    detail: str
+    attempt: int
+    since: Timestamp
+    created_at: Timestamp
+    ended_at: Timestamp | None
+    base_url: str
+    pid: int
+    exit_code: int | None
+    log_tail: list[str] = Field(description="The decisive last lines of a failed engine's log.")
+    rejections: list[RejectionView] = Field(description="While pending: why not, for each node.")
+    load: LoadView | None
+
+    @classmethod
+    def of(cls, replica: Replica, deployment_name: str, load: ReplicaLoad | None) -> "ReplicaView":
+        """Return the view of a replica. The engine's key is not part of it."""
+        return cls(
+            id=replica.replica_id,
+            deployment_id=replica.deployment_id,
+            deployment_name=deployment_name,
+            version_id=replica.version_id,
+            version_number=replica.version_number,
+            node_id=replica.node_id,
+            device_uuids=list(replica.device_uuids),
+            phase=replica.phase,
+            desired=replica.desired,
+            reason=replica.reason,
+            detail=replica.detail,
+            attempt=replica.attempt,
+            since=replica.since,
+            created_at=replica.created_at,
+            ended_at=replica.ended_at,
+            base_url=replica.base_url,
+            pid=replica.pid,
+            exit_code=replica.exit_code,
+            log_tail=list(replica.log_tail),
+            rejections=[
+                RejectionView(node_id=item.node_id, reason=item.reason, detail=item.detail)
+                for item in replica.rejections
+            ],
+            load=None if load is None else LoadView(running=load.running, waiting=load.waiting),
+        )
+
+
+class DeploymentStatusView(BaseModel):
+    """A deployment's state as it is, beside the catalog's wish."""
+
+    deployment_id: str
+    name: str
+    state: DeploymentState
+    why: str
+    replicas_wanted: int
+    replicas_ready: int
+    generation: int = Field(description="The generation of the spec that this state answers.")
+
+    @classmethod
+    def of(cls, deployment: Deployment, status: DeploymentStatus) -> "DeploymentStatusView":
+        """Return the view of a state."""
+        return cls(
+            deployment_id=deployment.deployment_id,
+            name=deployment.name,
+            state=status.state,
+            why=status.why,
+            replicas_wanted=status.replicas_wanted,
+            replicas_ready=status.replicas_ready,
+            generation=deployment.generation,
+        )
+
+
+class EventView(BaseModel):
+    """One line of a deployment's timeline."""
+
+    id: str
+    at: Timestamp
+    kind: str = Field(description="deployment.changed, replica.created, replica.wanted or replica.phase.")
+    replica_id: str | None
+    before: str | None
+    after: str | None
+    reason: str
+    detail: str
+    actor: str
+
+    @classmethod
+    def of(cls, event: Event) -> "EventView":
+        """Return the view of an event."""
+        return cls(
+            id=event.event_id,
+            at=event.at,
+            kind=event.kind,
+            replica_id=event.replica_id or None,
+            before=event.before or None,
+            after=event.after or None,
+            reason=event.reason,
+            detail=event.detail,
+            actor=event.actor,
+        )
+
+
+class LogView(BaseModel):
+    """A range of an engine's log."""
+
+    replica_id: str
+    offset: int
+    next_offset: int = Field(description="Send it as `offset` to go on.")
+    text: str
+    is_truncated: bool
+    error: str = Field(description="Why there is no log, in words.")
+
+    @classmethod
+    def of(cls, chunk: LogChunk) -> "LogView":
+        """Return the view of a chunk."""
+        return cls(**{name: getattr(chunk, name) for name in cls.model_fields})

@@ -1,0 +1,114 @@
+"""/api/v1/replicas and their logs"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+
+from roundhouse_common.auth import Subject
+from roundhouse_common.bus.api import BusUnavailable
+from roundhouse_common.contracts.node import LogChunk, LogQuery
+from roundhouse_common.contracts.registry import READ_LOG
+from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_scheduler.api.replica_views import LogView, ReplicaView
+from roundhouse_scheduler.api.seen import Scheduler
+from roundhouse_scheduler.domain.records import Replica
+from roundhouse_scheduler.store.pages import deployment_names, find_replica, list_replicas
+
+__all__ = ["replica_routes"]
+
+_Reader = Annotated[Subject, Depends(requires("replicas:read"))]
+_LogReader = Annotated[Subject, Depends(requires("logs:read"))]
+_Page = Annotated[PageRequest, Depends(page_request)]
+_Tail = Annotated[int, Query(ge=0, le=10_000, description="The last so many lines, when there is no offset.")]
+_Offset = Annotated[int, Query(ge=-1, description="From this byte on; -1 means the last `tail` lines.")]
+_RETRY_S = 1.0
+
+
+def replica_routes(scheduler: Scheduler) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/v1/replicas", tags=["replicas"])
+
+    def view(replica: Replica, names: dict[str, str]) -> ReplicaView:
+        load = scheduler.load_of(replica.node_id, replica.replica_id) if replica.ended_at is None else None
+        return ReplicaView.of(replica, names[replica.deployment_id], load)
+
+    @routes.get("")
+    async def get_replicas(
+        subject: _Reader,
+        page: _Page,
+        deployment_id: str | None = None,
+        node_id: str | None = None,
+        ended: Annotated[bool, Query(description="Also those that ended.")] = False,
+    ) -> Page[ReplicaView]:
+        """List replicas in the order of their creation."""
+        async with scheduler.db.read() as session:
+            rows = await list_replicas(
+                session,
+                subject.tenant_id,
+                limit=page.fetch,
+                after=page.after or "",
+                deployment_id=deployment_id,
+                node_id=node_id,
+                with_ended=ended,
+            )
+            names = await deployment_names(session, rows)
+        return page_of(rows, page, key=_key, item=lambda row: view(row, names))
+
+    @routes.get("/{replica_id}")
+    async def get_replica(subject: _Reader, replica_id: str) -> ReplicaView:
+        """Show one replica, also an ended one."""
+        async with scheduler.db.read() as session:
+            replica = await find_replica(session, subject.tenant_id, replica_id)
+            names = await deployment_names(session, [replica])
+        return view(replica, names)
+
+    @routes.get("/{replica_id}/log")
+    async def get_log(subject: _LogReader, replica_id: str, tail: _Tail = 200, offset: _Offset = -1) -> LogView:
+        """Read a range of a replica's log from its node. 503 while the node does not answer."""
+        async with scheduler.db.read() as session:
+            replica = await find_replica(session, subject.tenant_id, replica_id)
+        return LogView.of(await _read(scheduler, replica, LogQuery(replica_id=replica_id, tail=tail, offset=offset)))
+
+    @routes.get("/{replica_id}/log:follow", response_class=StreamingResponse)
+    async def follow_log(subject: _LogReader, replica_id: str, tail: _Tail = 20) -> StreamingResponse:
+        """Stream the last lines of a replica's log and what is added to it, as text, until it has ended."""
+        async with scheduler.db.read() as session:
+            replica = await find_replica(session, subject.tenant_id, replica_id)
+        first = await _read(scheduler, replica, LogQuery(replica_id=replica_id, tail=tail))
+        lines = _follow(scheduler, subject.tenant_id, replica_id, first)
+        return StreamingResponse(lines, media_type="text/plain; charset=utf-8")
+
+    return routes
+
+
+def _key(replica: Replica) -> str:
+    return replica.replica_id
+
+
+async def _read(scheduler: Scheduler, replica: Replica, query: LogQuery) -> LogChunk:
+    if not replica.node_id:
+        why = "it has no node yet, so there is no log"
+        return LogChunk(replica_id=replica.replica_id, offset=0, next_offset=0, text="", error=why)
+    return await scheduler.bus.request(READ_LOG, query, replica.node_id, timeout_s=scheduler.log_timeout_s)
+
+
+async def _follow(scheduler: Scheduler, tenant_id: str, replica_id: str, first: LogChunk) -> AsyncIterator[str]:
+    """Ask again and again from where the last answer ended: nothing is lost and nothing comes twice."""
+    chunk = first
+    while True:
+        if chunk.text:
+            yield chunk.text
+        async with scheduler.db.read() as session:
+            replica = await find_replica(session, tenant_id, replica_id)
+        if replica.ended_at is not None and not chunk.text:
+            return
+        await asyncio.sleep(0 if chunk.text else scheduler.follow_every_s)
+        query = LogQuery(replica_id=replica_id, offset=chunk.next_offset)
+        try:
+            chunk = await _read(scheduler, replica, query)
+        except BusUnavailable:
+            chunk = LogChunk(replica_id=replica_id, offset=chunk.next_offset, next_offset=chunk.next_offset, text="")
+            await asyncio.sleep(_RETRY_S)

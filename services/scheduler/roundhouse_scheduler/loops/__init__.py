@@ -1,0 +1,1 @@
+"""The scheduler's loops: what hears, the one planner, and what tells."""

@@ -1,0 +1,132 @@
+"""The composition root of the scheduler: everything is constructed here and nowhere else."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
+from roundhouse_common.bus.api import Bus, BusUnavailable
+from roundhouse_common.bus.nats_bus import NatsBus
+from roundhouse_common.contracts.base import Service as ServiceName
+from roundhouse_common.database import Database
+from roundhouse_common.runtime import Clock, SystemClock, SystemIds, system_random
+from roundhouse_common.service import Service, load_settings
+from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
+from roundhouse_scheduler.api.app import create_scheduler_app
+from roundhouse_scheduler.api.seen import Scheduler
+from roundhouse_scheduler.core import SchedulerCore
+from roundhouse_scheduler.settings import SchedulerSettings
+
+__all__ = ["build", "main", "openapi"]
+
+_NAME = "scheduler"
+_MIGRATIONS = "roundhouse_scheduler.migrations"
+
+
+def main() -> int:
+    """Run the service until it is stopped and return its exit code."""
+    settings = load_settings(SchedulerSettings)
+    clock = SystemClock()
+    try:
+        verifier = _verifier(settings, clock)
+    except (OSError, ValueError) as error:
+        print(f"scheduler: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured before the service runs
+        return EXIT_BAD_SETTINGS
+    return build(settings, clock=clock, verifier=verifier).run()
+
+
+def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier) -> Service:
+    """Return the service; nothing is opened yet."""
+    service = Service(_NAME, settings, clock=clock, rng=system_random())
+    db = Database(settings.database_url, service=_NAME)
+    bus = NatsBus(
+        ServiceName.SCHEDULER,
+        url=settings.nats_url,
+        seed_file=settings.nats_seed_file,
+        instance=settings.instance,
+        clock=clock,
+        registry=service.registry,
+    )
+    core = SchedulerCore(
+        db=db,
+        bus=bus,
+        clock=clock,
+        ids=SystemIds(),
+        rng=system_random(),
+        rules=settings.rules(),
+        registry=service.registry,
+        retention=settings.retention(),
+    )
+    service.resource("database", _migrated(db))
+    service.resource("bus", _connected(bus))
+    service.resource("answers", _started(core))
+    for name, loop in core.loops().items():
+        service.loop(name, loop)
+    service.before_stop("outbox", lambda: _flushed(core))
+    service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
+    service.ready_when("specs", lambda: None if core.specs.has_synced else "the specs were not read yet")
+    service.http(_app(db, bus, core, verifier))
+    return service
+
+
+def openapi() -> dict[str, Any]:  # Any: a JSON document
+    """Return the OpenAPI document. Nothing is opened: the parts are only there to be described."""
+    clock = SystemClock()
+    db = Database("sqlite+aiosqlite:///unopened.db", service=_NAME)
+    bus = NatsBus(ServiceName.SCHEDULER, url="nats://127.0.0.1:4222", seed_file=None, instance=_NAME, clock=clock)
+    rules = SchedulerSettings.model_construct().rules()
+    core = SchedulerCore(
+        db=db,
+        bus=bus,
+        clock=clock,
+        ids=SystemIds(),
+        rng=system_random(),
+        rules=rules,
+        registry=CollectorRegistry(),
+    )
+    return _app(db, bus, core, TokenVerifier(generate_keypair()[1], clock=clock)).openapi()
+
+
+def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier) -> FastAPI:
+    seen = Scheduler(db=db, bus=bus, rules=core.rules, load_of=core.hearing.load_of, wake=core.wake)
+    return create_scheduler_app(seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=verifier)
+
+
+def _verifier(settings: SchedulerSettings, clock: Clock) -> TokenVerifier:
+    if settings.token_public_key_file is None:
+        raise ValueError("ROUNDHOUSE_SCHEDULER_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
+    return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)
+
+
+@asynccontextmanager
+async def _migrated(db: Database) -> AsyncIterator[None]:
+    await db.migrate(_MIGRATIONS)
+    async with db:
+        yield
+
+
+@asynccontextmanager
+async def _connected(bus: Bus) -> AsyncIterator[None]:
+    await bus.connect()
+    try:
+        yield
+    finally:
+        await bus.close()
+
+
+@asynccontextmanager
+async def _started(core: SchedulerCore) -> AsyncIterator[None]:
+    await core.start()
+    yield
+
+
+async def _flushed(core: SchedulerCore) -> None:
+    """What is decided is told before we go, if the bus is there; if not, the next start tells it."""
+    try:
+        await core.relay.flush()
+    except BusUnavailable:
+        return

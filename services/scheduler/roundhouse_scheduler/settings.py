@@ -1,0 +1,55 @@
+"""Settings of the scheduler, from `ROUNDHOUSE_SCHEDULER_*`."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from roundhouse_common.service import SqlSettings
+from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.loops.housekeeping import Retention
+
+__all__ = ["SchedulerSettings"]
+
+_DAY_S = 86_400.0
+
+
+class SchedulerSettings(SqlSettings):
+    """What the scheduler can be told, beside what every service with a database can."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_SCHEDULER_")
+
+    port: int = Field(default=8802, ge=0, le=65535)
+    heartbeat_interval_s: float = Field(default=3.0, gt=0, le=60)
+    """How often nodes send a sign of life."""
+    lease_s: float = Field(default=15.0, gt=0, le=600)
+    """So long silent and a node is late. At least a few heartbeats."""
+    brake_share: float = Field(default=0.2, ge=0, le=1)
+    """When more than this share of the nodes is silent together, nothing is given up (docs/decisions)."""
+    brake_floor: int = Field(default=1, ge=0)
+    """So many silent nodes never hold the brake, however few nodes there are."""
+    brake_window_s: float = Field(default=600.0, ge=0)
+    """A node given up this recently counts as silent."""
+    refusal_s: float = Field(default=60.0, ge=0)
+    """How long a node that refused a replica is not asked again."""
+    unresponsive_patience_s: float = Field(default=30.0, ge=0)
+    """How long an engine that lives but does not answer is left alone."""
+    events_kept_s: float = Field(default=30 * _DAY_S, gt=0)
+    """How long the timeline of deployments is kept."""
+    ended_replicas_kept_s: float = Field(default=7 * _DAY_S, gt=0)
+    """How long replicas that ended are listed."""
+
+    def rules(self) -> Rules:
+        """Return the numbers that decisions depend on."""
+        return Rules(
+            heartbeat_interval_s=self.heartbeat_interval_s,
+            lease_s=self.lease_s,
+            second_look_s=self.heartbeat_interval_s,
+            brake_share=self.brake_share,
+            brake_floor=self.brake_floor,
+            brake_window_s=self.brake_window_s,
+            refusal_s=self.refusal_s,
+            unresponsive_patience_s=self.unresponsive_patience_s,
+        )
+
+    def retention(self) -> Retention:
+        """Return how long history is kept."""
+        return Retention(events_s=self.events_kept_s, replicas_s=self.ended_replicas_kept_s)
