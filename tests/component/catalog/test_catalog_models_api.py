@@ -48,6 +48,20 @@ async def test_a_body_that_does_not_fit_says_what_was_found_and_what_is_wanted(w
     assert 'Did you mean "tags"?' in faults["tag"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"{bad", "It is not JSON: Expecting property name enclosed in double quotes, at character 1."),
+        (b"[]", "a list found; an object is wanted"),
+        (b"null", "null found; an object is wanted"),
+        (b"", "Field required"),
+    ],
+)
+async def test_a_body_that_is_no_json_object_is_refused_as_such(world: World, sent: bytes, told: str) -> None:
+    refused = await world.http.post("/api/v1/models", content=sent, headers={"content-type": "application/json"})
+    assert (refused.status_code, refused.json()["errors"]) == (422, [{"field": "body", "message": told}])
+
+
 async def test_half_a_character_is_refused(world: World) -> None:
     headers = {"content-type": "application/json"}
     refused = await world.http.post("/api/v1/deployments", content=b'{"name":"a","model":"\\ud800"}', headers=headers)

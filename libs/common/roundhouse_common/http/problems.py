@@ -103,7 +103,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = [FieldError(_path(item["loc"]), str(item["msg"])) for item in error.errors()]
+        errors = [_fault(item) for item in error.errors()]
         detail = "; ".join(f"{item.field}: {item.message}" for item in errors[:3])
         return problem_response(request, 422, InvalidInput.code, detail, errors=errors)
 
@@ -122,6 +122,12 @@ def _detail(request: Request, error: HTTPException) -> str:
             return f"{request.url.path} does not take {request.method}."
         case _:
             return str(error.detail)
+
+
+def _fault(item: Mapping[str, Any]) -> FieldError:  # Any: pydantic's details of one error
+    if item["type"] == "json_invalid":  # its location is a position in the text, not a field
+        return FieldError("body", f"It is not JSON: {item['ctx']['error']}, at character {item['loc'][-1]}.")
+    return FieldError(_path(item["loc"]), str(item["msg"]))
 
 
 def _path(location: Sequence[int | str]) -> str:
