@@ -224,7 +224,8 @@ def test_usage_by_key_shows_names_and_a_total(roundhouse: Command, deployed: Scr
     row = {"requests": 7, "completed": 7, "failed": 0, "aborted": 0, "input_tokens": 9, "cached_input_tokens": 0}
     row |= {"output_tokens": 20, "reasoning_tokens": 0}
     rows = [{**row, "key": KEY["id"]}, {**row, "key": "key_gone"}]
-    deployed.on("GET", "/api/v1/usage", {"items": rows, "totals": {**row, "requests": 14}})
+    totals = {**row, "requests": 14}
+    deployed.on("GET", "/api/v1/usage", {"items": rows, "totals": totals})
 
     result = roundhouse("usage", "--by", "key", "--since", "24h")
 
