@@ -1,0 +1,120 @@
+"""A node agent in this process, on a memory bus, with real shims and real engines in a directory of its own."""
+
+import asyncio
+import contextlib
+import random
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
+from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.catalog import SourceKind
+from roundhouse_common.runtime import NodeId, SystemClock, SystemIds
+from roundhouse_node_agent.core import AgentOptions, NodeAgent
+from roundhouse_node_agent.devices.inventory import Inventory
+from roundhouse_node_agent.engines.client import EngineClient
+from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
+from roundhouse_node_agent.models.path import PathResolver
+from roundhouse_node_agent.models.python_package import PythonPackageResolver
+from roundhouse_node_agent.processes.identity import ProcessTable
+from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
+from roundhouse_node_agent.processes.run_store import RunStore
+from roundhouse_node_agent.processes.state_dir import StateDir
+from roundhouse_node_agent.stop_engines import stop_engines
+from tests.support.scheduler_stub import SchedulerStub
+
+NODE = "nod_test"
+OPTIONS = AgentOptions(probe_interval_s=0.2, drain_settle_s=0.1, drain_poll_s=0.05, confirm_interval_s=1.0)
+
+
+class Node:
+    """A machine whose agent can be started, and can die, again and again."""
+
+    def __init__(self, path: Path, broker: MemoryBroker) -> None:
+        self.path = path
+        self.port_first = random.Random(str(path)).randrange(20_000, 29_000)  # parallel test runs meet rarely
+        self.table = ProcessTable()
+        self.host: LocalHost | None = None
+        self.agent: NodeAgent | None = None
+        self._broker = broker
+        self._task: asyncio.Task[None] | None = None
+        self._open = contextlib.AsyncExitStack()
+
+    async def start(self, options: AgentOptions = OPTIONS) -> NodeAgent:
+        """Start an agent on what the directory remembers."""
+        clock, ids, rng = SystemClock(), SystemIds(), random.Random(7)
+        state_dir = self._open.enter_context(contextlib.closing(StateDir.open(self.path, node_id=NODE, ids=ids)))
+        inventory = self._open.enter_context(
+            contextlib.closing(Inventory([], address="127.0.0.1", agent_version="test", region="", labels={}))
+        )
+        client = await self._open.enter_async_context(EngineClient())
+        bus = MemoryBus(self._broker, Service.NODE_AGENT, clock=clock, node_id=NODE)
+        await bus.connect()
+        self._open.push_async_callback(bus.close)
+        self.host = LocalHost(
+            state_dir=state_dir,
+            store=RunStore(self.path, self.table),
+            inventory=inventory,
+            engines={LlamaCpp.kind: LlamaCpp(sys.executable)},
+            resolvers={SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()},
+            client=client,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            options=HostOptions(
+                engine_host="127.0.0.1",
+                address="127.0.0.1",
+                port_first=self.port_first,
+                port_last=self.port_first + 900,
+                stop_grace_s=3.0,
+                log_segment_bytes=1_000_000,
+                log_segments=3,
+                kept_histories=10,
+            ),
+        )
+        self.agent = NodeAgent(
+            node_id=NodeId(NODE), bus=bus, host=self.host, clock=clock, ids=ids, rng=rng, options=options
+        )
+        self._task = asyncio.create_task(self.agent.run(), name="agent")
+        return self.agent
+
+    async def die(self) -> None:
+        """The agent is gone; engines stay."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await self._open.aclose()
+        self._open = contextlib.AsyncExitStack()
+
+    def processes(self) -> list[int]:
+        """Return every process that belongs to any run of this machine."""
+        cookies = [stored.launch.cookie for stored in RunStore(self.path, self.table).newest()]
+        return [pid for cookie in cookies for pid in self.table.with_cookie(cookie)]
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    return MemoryBroker(SystemClock())
+
+
+@pytest.fixture
+async def scheduler(broker: MemoryBroker) -> AsyncIterator[SchedulerStub]:
+    stub = SchedulerStub(MemoryBus(broker, Service.SCHEDULER, clock=SystemClock()))
+    await stub.start()
+    yield stub
+    await stub.bus.close()
+
+
+@pytest.fixture
+async def node(tmp_path: Path, broker: MemoryBroker, scheduler: SchedulerStub) -> AsyncIterator[Node]:
+    """A machine without an agent yet; afterwards nothing of it is left."""
+    machine = Node(tmp_path / "state", broker)
+    yield machine
+    await machine.die()
+    stop_engines(machine.path, within_s=3.0, clock=SystemClock(), say=lambda _line: None)
+    assert machine.processes() == []
