@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from roundhouse_common.contracts.scheduler import Endpoint, EndpointState
-from roundhouse_router.domain.tables import Target
+from roundhouse_common.contracts.catalog import RouteTarget
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 
 __all__ = ["Balancer", "Candidate", "Resting", "RetryBudget", "RoundRobin", "pick_target"]
 
@@ -14,16 +14,16 @@ _ROUTABLE = (EndpointState.READY, EndpointState.SUSPECT)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An endpoint that may take the request, and the deployment it belongs to."""
+    """An endpoint that may take the request, and the deployment it is of."""
 
-    target: Target
+    deployment: DeploymentEndpoints
     endpoint: Endpoint
 
 
 class Balancer(Protocol):
     """A strategy. Later ones stand beside round robin."""
 
-    def order(self, target: Target, now: float) -> Sequence[Candidate]:
+    def order(self, deployment: DeploymentEndpoints, now: float) -> Sequence[Candidate]:
         """Return every endpoint that may take a request now, best first. Empty when there is none."""
 
 
@@ -54,20 +54,20 @@ class RoundRobin:
         self._resting = resting
         self._turns: dict[str, int] = {}
 
-    def order(self, target: Target, now: float) -> Sequence[Candidate]:
-        usable = [endpoint for endpoint in target.endpoints if endpoint.state in _ROUTABLE]
+    def order(self, deployment: DeploymentEndpoints, now: float) -> Sequence[Candidate]:
+        usable = [endpoint for endpoint in deployment.endpoints if endpoint.state in _ROUTABLE]
         if len(usable) > 1:
-            turn = self._turns.get(target.deployment_id, 0)
-            self._turns[target.deployment_id] = turn + 1
+            turn = self._turns.get(deployment.deployment_id, 0)
+            self._turns[deployment.deployment_id] = turn + 1
             start = turn % len(usable)
             usable = sorted(usable[start:] + usable[:start], key=lambda endpoint: self._rank(endpoint, now))
-        return [Candidate(target, endpoint) for endpoint in usable]
+        return [Candidate(deployment, endpoint) for endpoint in usable]
 
     def _rank(self, endpoint: Endpoint, now: float) -> tuple[bool, bool]:
         return (self._resting.is_resting(endpoint.replica_id, now), endpoint.state is EndpointState.SUSPECT)
 
 
-def pick_target(targets: Sequence[Target], draw: Callable[[], float]) -> list[Target]:
+def pick_target(targets: Sequence[RouteTarget], draw: Callable[[], float]) -> list[RouteTarget]:
     """Return the targets with the one drawn by weight first. `draw` returns a number in [0, 1)."""
     if len(targets) == 1:
         return list(targets)

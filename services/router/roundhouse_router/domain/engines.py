@@ -42,7 +42,10 @@ class Running:
         found = self.member.findall(line)
         if not found:
             return None
-        timings = msgspec.json.decode(found[-1], type=LlamaTimings)
+        try:
+            timings = msgspec.json.decode(found[-1], type=LlamaTimings)
+        except msgspec.DecodeError:
+            return None
         return TokenCounts(
             input_tokens=timings.prompt_n, cached_input_tokens=timings.cache_n, output_tokens=timings.predicted_n
         )

@@ -1,18 +1,18 @@
 """What the router answers when it cannot answer: OpenAI's error bodies.
 
-    ApiError                     status  code                        whose fault
-    ├── InvalidKey               401     invalid_api_key             the caller's
-    ├── BadBody                  400     invalid_json and others     the caller's
-    ├── UnknownPath              404     unknown_url                 the caller's
-    ├── WrongMethod              405     method_not_supported        the caller's
-    ├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
-    ├── BodyTooLarge             413     request_too_large           the caller's
-    ├── NoSnapshot               503     router_starting             ours, retryable
-    ├── NoReadyReplica           503     no_ready_replica            ours, retryable
-    ├── UpstreamFailed           502     upstream_error              the engine's, retryable
-    ├── UpstreamRefusedUs        502     upstream_auth               ours: never the caller's key
-    ├── UpstreamTimeout          504     upstream_timeout            the engine's
-    └── Internal                 500     internal_error              ours
+ApiError                     status  code                        whose fault
+├── InvalidKey               401     invalid_api_key             the caller's
+├── BadBody                  400     invalid_json and others     the caller's
+├── UnknownPath              404     unknown_url                 the caller's
+├── WrongMethod              405     method_not_supported        the caller's
+├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
+├── BodyTooLarge             413     request_too_large           the caller's
+├── NoSnapshot               503     router_starting             ours, retryable
+├── NoReadyReplica           503     no_ready_replica            ours, retryable
+├── UpstreamFailed           502     upstream_error              the engine's, retryable
+├── UpstreamRefusedUs        502     upstream_auth               ours: never the caller's key
+├── UpstreamTimeout          504     upstream_timeout            the engine's
+└── Internal                 500     internal_error              ours
 """
 
 from typing import ClassVar, Final

@@ -5,22 +5,21 @@ which nothing needs to change is forwarded as it came.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import BadBody
+from roundhouse_router.domain.members import Members, joined, split
 
 __all__ = ["ParsedRequest", "outgoing", "parse"]
 
-_Members = dict[str, msgspec.Raw]
-_members: Final = msgspec.json.Decoder(_Members)
 _text: Final = msgspec.json.Decoder(str)
 _flag: Final = msgspec.json.Decoder(bool | None)
 _count: Final = msgspec.json.Decoder(int | None)
-_object: Final = msgspec.json.Decoder(_Members | None)
+_object: Final = msgspec.json.Decoder(Members | None)
 _TRUE: Final = b"true"
 _MAX_TOKENS: Final = ("max_completion_tokens", "max_tokens")
 
@@ -37,13 +36,13 @@ class ParsedRequest:
     """The client asked for the usage chunk itself."""
     max_tokens: int | None
     body: bytes
-    members: _Members
+    members: Members
 
 
 def parse(body: bytes, operation: Operation) -> ParsedRequest:
     """Return what the router needs of a body. Raises BadBody; everything else is for the engine to judge."""
     try:
-        members = _members.decode(body)
+        members = split(body)
     except RecursionError:
         raise BadBody("The body is nested too deeply.", code="invalid_json") from None
     except msgspec.ValidationError:
@@ -73,23 +72,15 @@ def outgoing(request: ParsedRequest, *, served_model: str, running: Running | No
     if request.is_stream:
         if not request.wants_usage:
             options = _object.decode(request.members.get("stream_options", b"null"))
-            changed["stream_options"] = _joined({**(options or {}), "include_usage": _TRUE})
+            changed["stream_options"] = joined({**(options or {}), "include_usage": _TRUE})
         if running is not None and running.parameter not in request.members:
             changed[running.parameter] = _TRUE
     if not changed:
         return request.body
-    return _joined({**request.members, **changed})
+    return joined({**request.members, **changed})
 
 
-def _joined(members: dict[str, Any]) -> bytes:  # Any: Raw or bytes, both buffers
-    parts: list[Any] = []
-    for name, value in members.items():
-        parts += (msgspec.json.encode(name), b":", value, b",")
-    parts[-1] = b"}"
-    return b"{" + b"".join(parts)
-
-
-def _read(members: _Members, name: str, decoder: "msgspec.json.Decoder[V]", wanted: str, parent: str = "") -> V | None:
+def _read(members: Members, name: str, decoder: "msgspec.json.Decoder[V]", wanted: str, parent: str = "") -> V | None:
     if name not in members:
         return None
     try:

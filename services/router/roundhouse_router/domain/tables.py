@@ -6,12 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
-from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint
+from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.domain.errors import InvalidKey, ModelNotFound
 
-__all__ = ["EMPTY", "RoutingTable", "Target", "authenticate", "build", "latest", "resolve", "visible_routes"]
+__all__ = [
+    "EMPTY",
+    "RoutingTable",
+    "authenticate",
+    "by_digest",
+    "by_name",
+    "latest",
+    "resolve",
+    "visible_routes",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +40,18 @@ class RoutingTable:
 EMPTY = RoutingTable()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One deployment behind a name, with its addresses at this moment."""
-
-    deployment_id: str
-    weight: int
-    model_name: str
-    endpoints: tuple[Endpoint, ...]
+def by_digest(keys: Iterable[ApiKeyRecord]) -> Mapping[str, ApiKeyRecord]:
+    """Return the keys as a table wants them."""
+    return MappingProxyType({key.sha256: key for key in keys})
 
 
-def build(
-    *, keys: Iterable[ApiKeyRecord], routes: Iterable[RouteRecord], deployments: Iterable[DeploymentEndpoints]
-) -> RoutingTable:
-    """Return the table. Of two live routes of one name the older one (by id) wins, on every router alike."""
+def by_name(routes: Iterable[RouteRecord]) -> Mapping[tuple[str, str], RouteRecord]:
+    """Return the live routes as a table wants them. Of two of one name the older wins, on every router alike."""
     named: dict[tuple[str, str], RouteRecord] = {}
     for route in sorted(routes, key=lambda route: route.route_id, reverse=True):
         if not route.is_deleted:
             named[route.tenant_id, route.name] = route
-    return RoutingTable(
-        keys=MappingProxyType({key.sha256: key for key in keys}),
-        routes=MappingProxyType(named),
-        deployments=MappingProxyType({deployment.deployment_id: deployment for deployment in deployments}),
-        is_known=True,
-    )
+    return MappingProxyType(named)
 
 
 def latest(
@@ -90,13 +87,13 @@ def authenticate(table: RoutingTable, authorization: bytes, now: UnixTime) -> Ap
     return key
 
 
-def resolve(table: RoutingTable, key: ApiKeyRecord, model: str) -> Sequence[Target]:
+def resolve(table: RoutingTable, key: ApiKeyRecord, model: str) -> Sequence[RouteTarget]:
     """Return where a model name leads for this key. Raises ModelNotFound, also for what the key may not use."""
     route = table.routes.get((key.tenant_id, model))
-    allowed = [] if route is None else [t for t in route.targets if _may_use(key, t.deployment_id)]
+    allowed = [target for target in route.targets if _may_use(key, target.deployment_id)] if route else []
     if not allowed:
         raise ModelNotFound(model)
-    return [_target(table, target.deployment_id, target.weight) for target in allowed]
+    return allowed
 
 
 def visible_routes(table: RoutingTable, key: ApiKeyRecord) -> list[RouteRecord]:
@@ -111,13 +108,3 @@ def visible_routes(table: RoutingTable, key: ApiKeyRecord) -> list[RouteRecord]:
 
 def _may_use(key: ApiKeyRecord, deployment_id: str) -> bool:
     return not key.deployment_ids or deployment_id in key.deployment_ids
-
-
-def _target(table: RoutingTable, deployment_id: str, weight: int) -> Target:
-    deployment = table.deployments.get(deployment_id)
-    return Target(
-        deployment_id=deployment_id,
-        weight=weight,
-        model_name=deployment.model_name if deployment else "",
-        endpoints=deployment.endpoints if deployment else (),
-    )

@@ -1,0 +1,1 @@
+"""The HTTP edge: plain ASGI, bytes in and bytes out."""

@@ -1,0 +1,106 @@
+"""Passing an answer on to the client, and settling the request before its last byte goes out."""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+
+from roundhouse_common.contracts.usage import Outcome, UsageSource
+from roundhouse_router.api.attempts import Live, Whole
+from roundhouse_router.api.flight import Flight
+from roundhouse_router.api.http import ClientWatch, Send, send_answer
+from roundhouse_router.domain.answer import read_answer
+from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
+from roundhouse_router.domain.stream import StreamScanner
+
+__all__ = ["relay_live", "relay_whole"]
+
+_PASSED_ON: Final = ("content-type", "content-encoding", "retry-after", "retry-after-ms")
+_EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+Headers = list[tuple[bytes, bytes]]
+
+
+async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, send: Send, headers: Headers) -> None:
+    """Pass on an answer that came whole, also an engine's own error."""
+    body = answer.body
+    if answer.status == 200 and "content-encoding" not in answer.headers:
+        body, counts = read_answer(body, flight.request.model)
+        flight.know(counts, UsageSource.ENGINE_FINAL)
+    if answer.status < 400:
+        flight.settle(Outcome.COMPLETED, answer.status)
+    else:
+        flight.settle(Outcome.FAILED, answer.status, f"upstream_{answer.status}")
+    watch.stop()
+    passed = [(name.encode(), value.encode("latin-1")) for name in _PASSED_ON if (value := answer.headers.get(name))]
+    await send_answer(send, answer.status, body, headers + passed)
+
+
+async def relay_live(
+    flight: Flight, live: Live, watch: ClientWatch, send: Send, headers: Headers, *, drain_s: float
+) -> None:
+    """Pass on a stream, chunk by chunk. Raises ClientLeft (from the watch); the upstream is closed then."""
+    request = flight.request
+    scanner = StreamScanner(
+        requested=request.model,
+        strip_usage=not request.wants_usage,
+        running=live.running,
+        strip_running=live.running is not None and live.running.parameter not in request.members,
+    )
+    flight.first_token()
+    flight.status_sent = 200
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": headers + _EVENT_STREAM})
+        last, failure = await _pump(live, scanner, send)
+        _settle(flight, scanner, failure)
+        watch.stop()
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+        await _await_end(live.response, drain_s)
+    finally:
+        if not flight.is_settled:
+            flight.know(scanner.so_far(), UsageSource.ENGINE_RUNNING)
+        live.response.close()
+
+
+async def _pump(live: Live, scanner: StreamScanner, send: Send) -> tuple[bytes, ApiError | None]:
+    """Send everything but the last bytes; return those, and what went wrong."""
+    content, chunk = live.response.content, live.first
+    failure: ApiError
+    try:
+        while chunk:
+            out = scanner.feed(chunk)
+            if scanner.is_done:
+                out += scanner.finish()
+                return out if out.endswith(b"\n\n") else out + b"\n\n", None
+            if out:
+                await send({"type": "http.response.body", "body": out, "more_body": True})
+            chunk = await content.readany()
+        return scanner.finish(), None
+    except aiohttp.ServerTimeoutError:
+        failure = UpstreamTimeout("The engine fell silent in the middle of its answer.")
+    except aiohttp.ClientError:
+        failure = UpstreamFailed("The engine broke off in the middle of its answer.")
+    except UpstreamFailed as error:
+        failure = error
+    # The SDKs raise on an error event, where a missing end would pass for an answer.
+    return b"\n\ndata: " + failure.body() + b"\n\n", failure
+
+
+def _settle(flight: Flight, scanner: StreamScanner, failure: ApiError | None) -> None:
+    is_final = scanner.usage is not None
+    flight.know(scanner.so_far(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
+    if failure is not None:
+        flight.settle(Outcome.FAILED, 200, failure.error_code)
+    elif scanner.has_error:
+        flight.settle(Outcome.FAILED, 200, UpstreamFailed.code)
+    else:
+        flight.settle(Outcome.COMPLETED, 200)
+
+
+async def _await_end(response: aiohttp.ClientResponse, drain_s: float) -> None:
+    """Let the engine end its answer, so that its connection can be used again. The client has everything already."""
+    try:
+        async with asyncio.timeout(drain_s):
+            while await response.content.readany():
+                pass
+    except (TimeoutError, aiohttp.ClientError):
+        return

@@ -1,0 +1,86 @@
+"""The routing table, kept from the buckets `keys`, `routes` and `endpoints`, or from the snapshot on disk."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from roundhouse_common.bus.api import Bus
+from roundhouse_common.bus.projection import Projection
+from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, ROUTES
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints
+from roundhouse_common.runtime import Clock
+from roundhouse_router.domain.tables import EMPTY, RoutingTable, by_digest, by_name, latest
+from roundhouse_router.store.snapshot import SavedTable
+
+__all__ = ["ControlPlane"]
+
+
+class ControlPlane:
+    """Holds the one current table and swaps it whole. Nothing that was heard is ever forgotten but by a tombstone."""
+
+    def __init__(
+        self, bus: Bus, clock: Clock, saved: SavedTable | None, *, on_endpoints: Callable[[RoutingTable], None]
+    ) -> None:
+        self._clock = clock
+        self._on_endpoints = on_endpoints
+        self._keys = dict(saved.keys) if saved else {}
+        self._routes = dict(saved.routes) if saved else {}
+        self._endpoints = dict(saved.endpoints) if saved else {}
+        self._next = asyncio.Event()
+        self._keys_view = Projection(bus, KEYS, on_change=self._hear_keys)
+        self._routes_view = Projection(bus, ROUTES, on_change=self._hear_routes)
+        self._endpoints_view = Projection(bus, ENDPOINTS, on_change=self._hear_endpoints)
+        self.table = EMPTY
+        if saved:
+            self._swap(
+                RoutingTable(
+                    keys=by_digest(self._keys.values()),
+                    routes=by_name(self._routes.values()),
+                    deployments=self._endpoints,
+                    is_known=True,
+                )
+            )
+            on_endpoints(self.table)
+
+    @property
+    def loops(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]:
+        """The projections, to be run by the service."""
+        return (
+            ("keys", self._keys_view.run),
+            ("routes", self._routes_view.run),
+            ("endpoints", self._endpoints_view.run),
+        )
+
+    async def changed(self) -> None:
+        """Return at the next swap of the table."""
+        await self._next.wait()
+
+    def to_save(self) -> SavedTable:
+        """Return what a later start needs. Revoked keys and deleted routes are left out: absent refuses as well."""
+        return SavedTable(
+            saved_at=self._clock.now(),
+            keys={key_id: key for key_id, key in self._keys.items() if not key.is_revoked},
+            routes={route_id: route for route_id, route in self._routes.items() if not route.is_deleted},
+            endpoints=dict(self._endpoints),
+        )
+
+    def _hear_keys(self, changed: Mapping[str, ApiKeyRecord]) -> None:
+        self._keys.update(changed)
+        self._swap(replace(self.table, keys=by_digest(self._keys.values())))
+
+    def _hear_routes(self, changed: Mapping[str, RouteRecord]) -> None:
+        self._routes.update(changed)
+        self._swap(replace(self.table, routes=by_name(self._routes.values())))
+
+    def _hear_endpoints(self, changed: Mapping[str, DeploymentEndpoints]) -> None:
+        self._endpoints = latest(self._endpoints, changed)
+        self._swap(replace(self.table, deployments=self._endpoints))
+        self._on_endpoints(self.table)
+
+    def _swap(self, table: RoutingTable) -> None:
+        views = (self._keys_view, self._routes_view, self._endpoints_view)
+        is_known = table.is_known or all(view.has_synced for view in views)
+        self.table = replace(table, is_known=is_known)
+        self._next.set()
+        self._next = asyncio.Event()

@@ -1,0 +1,155 @@
+"""Reads a stream of server-sent events as it passes, and changes it only where it must.
+
+The common chunk passes untouched after three substring searches. Lines are looked at singly only when they hold
+`"usage"`, when a member that the router asked for must be taken out again, or when the engine answers under another
+model name. Chunk boundaries mean nothing: every decision is made on whole lines.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from roundhouse_router.domain.engines import Running
+from roundhouse_router.domain.errors import UpstreamFailed
+from roundhouse_router.domain.tokens import TokenCounts, Usage, from_usage
+
+__all__ = ["MAX_LINE_BYTES", "StreamScanner"]
+
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+"""A longer line of an engine ends the stream: something must bound what is held."""
+
+_DONE: Final = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
+_ERROR: Final = re.compile(rb'^(?:data: ?\{\s*"error"\s*:\s*(?!null)\S|error: ?\{)', re.MULTILINE)
+_MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_TEXT: Final = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*"[^"]')
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[msgspec.Raw] | None = None
+    usage: Usage | None = None
+
+
+_chunk: Final = msgspec.json.Decoder(_Chunk)
+
+
+class StreamScanner:
+    """One stream. `feed` every chunk and send what it returns; `finish` at the end.
+
+    `strip_usage` takes out the chunk that holds nothing but usage; `running` says how the engine reports figures on
+    the way, and `strip_running` takes them out of the chunks that carry text.
+    """
+
+    def __init__(self, *, requested: str, strip_usage: bool, running: Running | None, strip_running: bool) -> None:
+        self._requested = requested
+        self._strip_usage = strip_usage
+        self._running = running
+        self._strip_running = strip_running and running is not None
+        self._rename: bytes | None = None
+        self._is_model_known = False
+        self._holds = True
+        """Only whole lines go out. Ends when the model's name is known and nothing is to be changed."""
+        self._tail = b""
+        self._drops_blank = False
+        self._last_running = b""
+        self._texts = 0
+        self.usage: TokenCounts | None = None
+        """The engine's final figures, once seen."""
+        self.is_done = False
+        """`data: [DONE]` was seen, possibly in the bytes that `feed` just returned."""
+        self.has_error = False
+        """The engine reported an error inside the stream."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what may go to the client now. Raises UpstreamFailed for a line without an end."""
+        data = self._tail + chunk if self._tail else chunk
+        cut = data.rfind(b"\n") + 1
+        lines, self._tail = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
+        if len(self._tail) > MAX_LINE_BYTES:
+            raise UpstreamFailed(f"The engine sent a line of more than {MAX_LINE_BYTES} bytes.")
+        if lines:
+            self._observe(lines)
+        if b"[DONE]" in data and not self.is_done:
+            self.is_done = _DONE.search(data) is not None
+        if not self._holds:
+            return chunk
+        if self._is_model_known and not (self._strip_usage or self._strip_running or self._rename):
+            self._holds = False
+            return data
+        return self._rewritten(lines)
+
+    def finish(self) -> bytes:
+        """Return what is still held: a last line without an end."""
+        tail, self._tail = self._tail, b""
+        if not tail:
+            return b""
+        self._observe(tail)
+        self.is_done = self.is_done or _DONE.search(tail) is not None
+        return self._rewritten(tail) if self._holds else b""
+
+    def so_far(self) -> TokenCounts | None:
+        """Return the tokens used until now, for a stream that ends early; None when nothing was produced."""
+        if self.usage is not None:
+            return self.usage
+        if self._running is not None and self._last_running:
+            return self._running.read(self._last_running)
+        return TokenCounts(output_tokens=self._texts) if self._texts else None
+
+    def _observe(self, lines: bytes) -> None:
+        if not self._is_model_known:
+            self._learn_model(lines)
+        if b'"usage"' in lines:
+            for line in lines.split(b"\n"):
+                self._read_usage(line)
+        if self._running is not None and self._running.marker in lines:
+            self._last_running = lines
+        elif not self._last_running:
+            self._texts += len(_TEXT.findall(lines))
+        if b'"error"' in lines and _ERROR.search(lines):
+            self.has_error = True
+
+    def _learn_model(self, lines: bytes) -> None:
+        found = _MODEL.search(lines)
+        if found is None:
+            return
+        self._is_model_known = True
+        if msgspec.json.decode(found[1]) != self._requested:
+            self._rename = found[0]
+
+    def _read_usage(self, line: bytes) -> bool:
+        """Take the figures of one line; return whether the line holds nothing but usage."""
+        if b'"usage"' not in line or not line.startswith(b"data:"):
+            return False
+        try:
+            chunk = _chunk.decode(line[5:])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if chunk.usage is None:
+            return False
+        self.usage = from_usage(chunk.usage)
+        return not chunk.choices
+
+    def _rewritten(self, lines: bytes) -> bytes:
+        has_usage = self._strip_usage and b'"usage"' in lines
+        if not has_usage and not self._drops_blank:
+            return self._edited(lines)
+        kept: list[bytes] = []
+        for line in lines.splitlines(keepends=True):
+            if self._strip_usage and self._read_usage(line):
+                self._drops_blank = True
+            elif self._drops_blank and not line.strip():
+                self._drops_blank = False
+            else:
+                self._drops_blank = False
+                kept.append(line)
+        return self._edited(b"".join(kept))
+
+    def _edited(self, lines: bytes) -> bytes:
+        if self._strip_running and self._running is not None and self._running.marker in lines:
+            lines = b"".join(
+                self._running.remove(line) if b'"finish_reason":null' in line else line
+                for line in lines.splitlines(keepends=True)
+            )
+        if self._rename is not None:
+            lines = lines.replace(self._rename, b'"model":' + msgspec.json.encode(self._requested))
+        return lines

@@ -1,0 +1,1 @@
+"""What the router does all the time besides answering."""

@@ -1,0 +1,47 @@
+"""Saves the routing table whenever it changed."""
+
+import asyncio
+
+from roundhouse_common.service import get_logger
+from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.settings import RouterSettings
+from roundhouse_router.store.snapshot import save_table
+
+__all__ = ["SnapshotSaver"]
+
+_RETRY_S = 5.0
+_log = get_logger(__name__)
+
+
+class SnapshotSaver:
+    """Level-triggered: whatever the table is when it looks is saved. A full disk is counted and tried again."""
+
+    def __init__(self, control_plane: ControlPlane, settings: RouterSettings, metrics: RouterMetrics) -> None:
+        self._control_plane = control_plane
+        self._settings = settings
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        saved = self._control_plane.table
+        while True:
+            if self._control_plane.table is saved:
+                await self._control_plane.changed()
+                await asyncio.sleep(self._settings.snapshot_delay_s)
+            table = self._control_plane.table
+            if await self.save():
+                saved = table
+            else:
+                await asyncio.sleep(_RETRY_S)
+
+    async def save(self) -> bool:
+        """Save what is known, if anything is; return whether that worked."""
+        if not self._control_plane.table.is_known:
+            return True
+        try:
+            await asyncio.to_thread(save_table, self._settings.state_dir, self._control_plane.to_save())
+        except OSError as error:
+            self._metrics.snapshot_failures.inc()
+            _log.error("snapshot_not_saved", error=str(error))
+            return False
+        return True

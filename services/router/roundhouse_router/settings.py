@@ -1,0 +1,58 @@
+"""What the router can be told, all by environment: `ROUNDHOUSE_ROUTER_<NAME>`."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from roundhouse_common.service import ServiceSettings
+
+__all__ = ["RouterSettings"]
+
+_MIB = 1024 * 1024
+
+
+class RouterSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_ROUTER_")
+
+    port: int = Field(default=8800, ge=0, le=65535)
+
+    max_body_bytes: int = Field(default=64 * _MIB, gt=0)
+    """A larger request body is refused with 413."""
+    max_response_bytes: int = Field(default=256 * _MIB, gt=0)
+    """A larger answer that is not a stream is given up with 502."""
+
+    ready_wait_s: float = Field(default=2.0, ge=0)
+    """How long a request waits for a ready replica before it is refused with 503."""
+    connect_timeout_s: float = Field(default=3.0, gt=0)
+    """How long connecting to an engine may take."""
+    first_byte_timeout_s: float = Field(default=600.0, gt=0)
+    """How long an engine may be silent before the first byte of its answer: queueing and reading the prompt."""
+    idle_timeout_s: float = Field(default=120.0, gt=0)
+    """How long an engine may be silent between two chunks of a stream."""
+    upstream_keep_alive_s: float = Field(default=4.0, gt=0)
+    """How long an idle connection to an engine is kept; less than the engines' own limit (llama.cpp: 5 s)."""
+    drain_answer_s: float = Field(default=1.0, ge=0)
+    """How long an engine may take to end a stream after its `[DONE]`, before its connection is given up."""
+
+    max_attempts: int = Field(default=3, ge=1)
+    """Upstream attempts per request, the first one included."""
+    retry_share: float = Field(default=0.2, ge=0)
+    """Retries at any moment, as a share of the requests in flight."""
+    retries_at_least: int = Field(default=10, ge=0)
+    """Retries that are allowed at any moment whatever the share says."""
+    failure_rest_s: float = Field(default=2.0, ge=0)
+    """How long an endpoint that failed is tried only after the others."""
+
+    spool_sync_s: float = Field(default=0.1, gt=0)
+    """How often usage is put on stable storage; only what is there is published."""
+    spool_segment_bytes: int = Field(default=8 * _MIB, ge=64 * 1024)
+    spool_segment_age_s: float = Field(default=3600.0, gt=0)
+    spool_retain_s: float = Field(default=86_400.0, ge=0)
+    """How long acknowledged usage is kept, to be published again after the bus lost it."""
+    spool_retain_bytes: int = Field(default=1024 * _MIB, ge=0)
+    """Acknowledged usage beyond this is deleted sooner. What is not acknowledged is never deleted."""
+    publish_in_flight: int = Field(default=64, ge=1, le=1024)
+    """Usage records that may wait for their acknowledgement at once."""
+    stream_check_s: float = Field(default=5.0, gt=0)
+    """How often the router looks whether the usage stream was wiped."""
+    snapshot_delay_s: float = Field(default=0.2, ge=0)
+    """Changes of the routing table within this time are saved together."""

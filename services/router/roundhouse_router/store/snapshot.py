@@ -1,0 +1,43 @@
+"""The last known routing table on disk: what a router starts from while the bus is away."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints
+from roundhouse_common.service import get_logger
+from roundhouse_router.store.files import replace_file
+
+__all__ = ["SavedTable", "load_table", "save_table"]
+
+_NAME: Final = "snapshot.json"
+_log = get_logger(__name__)
+
+
+class SavedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The buckets as last heard, by their keys. It holds engine keys, hence the file's mode of 600."""
+
+    format: int = 1
+    saved_at: float
+    keys: dict[str, ApiKeyRecord]
+    routes: dict[str, RouteRecord]
+    endpoints: dict[str, DeploymentEndpoints]
+
+
+def load_table(directory: Path) -> SavedTable | None:
+    """Return what was saved; None when there is nothing, or nothing readable (which is logged)."""
+    path = directory / _NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SavedTable)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        _log.error("snapshot_unreadable", path=str(path), error=str(error))
+        return None
+
+
+def save_table(directory: Path, table: SavedTable) -> None:
+    """Replace the snapshot durably. Raises OSError."""
+    replace_file(directory / _NAME, msgspec.json.encode(table), is_durable=True)
