@@ -85,6 +85,8 @@ class Launched:
 class EngineReady:
     """The readiness endpoint said yes for the first time."""
 
+    at: UnixTime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRefused:
@@ -190,8 +192,8 @@ def advance(replica: Replica, event: Event, now: UnixTime) -> Replica:
     match event:
         case Launched(run=run):
             return _launched(replica, run, now)
-        case EngineReady():
-            return _ready(replica, now)
+        case EngineReady(at=at):
+            return _ready(replica, at)
         case StartRefused(reason=reason, detail=detail):
             return _refused(replica, reason, detail, now)
         case StartTimedOut(detail=detail):
@@ -231,11 +233,11 @@ def _launched(replica: Replica, run: EngineRun, now: UnixTime) -> Replica:
     return _move(known, _Phase.STARTING, Reason.ENGINE_STARTING, f"process {run.pid}, port {run.port}", now)
 
 
-def _ready(replica: Replica, now: UnixTime) -> Replica:
+def _ready(replica: Replica, at: UnixTime) -> Replica:
     if replica.phase is not _Phase.STARTING or replica.run is None or replica.stop_reason is not None:
         return replica
-    ready = replace(replica, run=replace(replica.run, ready_at=now))
-    return _move(ready, _Phase.READY, Reason.ENGINE_READY, "", now)
+    ready = replace(replica, run=replace(replica.run, ready_at=at))
+    return _move(ready, _Phase.READY, Reason.ENGINE_READY, "", at)
 
 
 def _refused(replica: Replica, reason: Reason, detail: str, now: UnixTime) -> Replica:

@@ -144,7 +144,7 @@ async def _until_ready(agent: AgentContext, run: EngineRun) -> bool:
                 if health.is_ready:
                     now = agent.clock.now()
                     await agent.host.mark_ready(run, now)
-                    agent.apply(run.replica_id, EngineReady())
+                    agent.apply(run.replica_id, EngineReady(at=now))
                     return True
                 said = health.detail
                 await asyncio.sleep(options.ready_poll_s)
