@@ -52,6 +52,8 @@ def install(missing: set[str], sets: set[str], fingerprint: str) -> None:
     _check_ground()
     environment = uv_environment(os.environ, Path.home())
     environment["VIRTUAL_ENV"] = str(VENV)
+    # Else each of the services that start together compiles the same libraries: 1 s of CPU for every one of them.
+    environment.setdefault("UV_COMPILE_BYTECODE", "1")
     total = 3 if "runtime" in missing else 1
     try:
         bringer = _bring_venv(total)
