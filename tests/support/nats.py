@@ -7,18 +7,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import nkeys
 import pytest
+from nats.aio.client import Client
 
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.generate.server import nats_config
 
-__all__ = ["NODE_A", "NODE_B", "NatsServer", "free_port", "nats_server"]
+__all__ = ["ADMIN", "NODE_A", "NODE_B", "NatsServer", "RawClient", "free_port", "nats_server"]
 
+ADMIN = "admin"
+"""A user of the test server without any limits."""
 NODE_A = "nod_a"
 NODE_B = "nod_b"
 _READY_S = 10.0
@@ -32,6 +35,31 @@ def free_port() -> int:
         return port
 
 
+class RawClient(Client):
+    """nats-py as it is, plus the list of errors that it reports only to a callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[str] = []
+
+    async def note_error(self, error: Exception) -> None:
+        self.errors.append(str(error))
+
+    async def refused(self, subject: str, payload: bytes = b"") -> bool:
+        """Publish, and return whether the server refused it."""
+        self.errors.clear()
+        await self.publish(subject, payload)
+        await self.flush()
+        return any("Permissions Violation for Publish" in error for error in self.errors)
+
+    async def refused_to_listen(self, subject: str) -> bool:
+        """Subscribe, and return whether the server refused it."""
+        self.errors.clear()
+        await self.subscribe(subject)
+        await self.flush()
+        return any("Permissions Violation for Subscription" in error for error in self.errors)
+
+
 class NatsServer:
     """One server process on a fixed port; it can be killed, wiped and started again."""
 
@@ -41,14 +69,31 @@ class NatsServer:
         self.url = f"nats://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         users = [service.value for service in Service if service is not Service.NODE_AGENT]
-        public = {user: self._make_user(user) for user in (*users, NODE_A, NODE_B)}
+        public = {user: self._make_user(user) for user in (*users, NODE_A, NODE_B, ADMIN)}
         config = nats_config(
             port=self.port,
             jetstream_dir=directory / "jetstream",
             services={Service(user): public[user] for user in users},
             nodes={node: public[node] for node in (NODE_A, NODE_B)},
         )
-        (directory / "nats.conf").write_text(config)
+        administrator = f"users: [\n    {{ nkey: {public[ADMIN]} }}"  # tests break things that no service may
+        (directory / "nats.conf").write_text(config.replace("users: [", administrator, 1))
+
+    @asynccontextmanager
+    async def client(self, user: str, *, inbox_prefix: str = "_INBOX") -> AsyncIterator["RawClient"]:
+        """Connect as a user (a service, a node id or the administrator) without the bus, and note what is refused."""
+        client = RawClient()
+        await client.connect(
+            self.url,
+            allow_reconnect=False,
+            nkeys_seed_str=(self.directory / f"{user}.seed").read_text(),
+            inbox_prefix=inbox_prefix,
+            error_cb=client.note_error,
+        )
+        try:
+            yield client
+        finally:
+            await client.close()
 
     def seed_file(self, service: Service, node_id: str = "") -> Path:
         """Return the seed of a service, or of one node's agent."""

@@ -12,7 +12,7 @@ from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.runtime import SystemClock
 from tests.support.eventually import eventually
-from tests.support.nats import NODE_A, NatsServer
+from tests.support.nats import ADMIN, NODE_A, NatsServer
 
 __all__ = ["BusWorld", "MemoryWorld", "NatsWorld"]
 
@@ -36,6 +36,10 @@ class BusWorld:
         """Start the killed server again, with its data or without any."""
         raise NotImplementedError
 
+    async def delete_stream(self, name: str) -> None:
+        """Delete a stream or bucket while connections stay up, as an administrator might."""
+        raise NotImplementedError
+
     async def bus(self, service: Service, node_id: str = "") -> WireBus:
         """Return a connected bus."""
         if service is Service.NODE_AGENT and not node_id:
@@ -50,7 +54,7 @@ class BusWorld:
         """Run service loops while the block runs."""
         tasks = [asyncio.ensure_future(loop()) for loop in loops]
         try:
-            yield tasks  # type: ignore[misc]  # ensure_future of an awaitable is a task
+            yield tasks
         finally:
             for task in tasks:
                 task.cancel()
@@ -79,6 +83,9 @@ class MemoryWorld(BusWorld):
             self.broker.wipe()
         self.broker.start()
 
+    async def delete_stream(self, name: str) -> None:
+        self.broker.delete_stream(name)
+
 
 class NatsWorld(BusWorld):
     def __init__(self, server: NatsServer) -> None:
@@ -96,6 +103,10 @@ class NatsWorld(BusWorld):
         if wiped:
             self.server.wipe()
         self.server.start()
+
+    async def delete_stream(self, name: str) -> None:
+        async with self.server.client(ADMIN) as client:
+            await client.jetstream().delete_stream(name)
 
 
 @pytest.fixture(params=["memory", "nats"])

@@ -8,6 +8,7 @@ import pytest
 from roundhouse_common.bus.api import Delivery, PermanentError
 from roundhouse_common.bus.codec import encode
 from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.catalog import DeploymentChanged
 from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED, REPLICA_TRANSITION, USAGE
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.errors import Forbidden
@@ -97,10 +98,10 @@ async def test_a_consumer_sees_only_its_contract_of_a_shared_stream(world: BusWo
     catalog, scheduler = await world.bus(Service.CATALOG), await world.bus(Service.SCHEDULER)
     seen: list[str] = []
 
-    async def handler(batch: Sequence[Delivery[object]]) -> None:
+    async def handler(batch: Sequence[Delivery[DeploymentChanged]]) -> None:
         seen.extend(one.subject for one in batch)
 
-    async with world.running(scheduler.consumer(DEPLOYMENT_CHANGED, "scheduler-timeline", handler).run):  # type: ignore[arg-type]  # any message
+    async with world.running(scheduler.consumer(DEPLOYMENT_CHANGED, "scheduler-timeline", handler).run):
         await scheduler._wire.store(f"{REPLICA_TRANSITION.subject}.rep_1", b"{}", {}, 5.0)
         await catalog.append(DEPLOYMENT_CHANGED, changed(), "dep_1", event_id="evt_1")
         await eventually(lambda: seen)
