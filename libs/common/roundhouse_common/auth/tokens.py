@@ -41,6 +41,8 @@ class TokenSigner:
 
     def __init__(self, private_jwk: str, *, clock: Clock) -> None:
         self._key = OKPKey.import_key(json.loads(private_jwk))
+        if not self._key.is_private:
+            raise ValueError("it is the public half")
         self._clock = clock
 
     @classmethod

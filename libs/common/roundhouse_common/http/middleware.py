@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import structlog
-from fastapi import Request
+from fastapi import HTTPException, Request
 from opentelemetry.trace import StatusCode
 
 from roundhouse_common import telemetry
@@ -19,6 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 _App = Callable[[Any, Any, Any], Awaitable[None]]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes."
 _log = structlog.get_logger(component=__name__)
 
 
@@ -53,20 +54,22 @@ class RequestMiddleware:
                 span.set_status(StatusCode.ERROR)
 
     async def _run(self, exchange: "_Exchange", headers: dict[str, str]) -> None:
-        if int(headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             await exchange.refuse_body()
             return
         try:
             await self._app(exchange.scope, exchange.receive, exchange.send)
-        except _BodyTooLarge:
-            await exchange.refuse_body()
         except Exception as error:  # noqa: BLE001 - the last resort: logged here, and the caller learns only the id
             _log.error("request_failed", path=exchange.scope["path"], error=repr(error), exc_info=error)
             await exchange.fail()
 
 
-class _BodyTooLarge(Exception):
-    pass
+class _BodyTooLarge(HTTPException):
+    """Raised out of `receive`. It is an HTTPException because FastAPI turns any other one into a 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413, _TOO_LARGE)
 
 
 class _Exchange:
@@ -94,7 +97,7 @@ class _Exchange:
         await self._send(message)
 
     async def refuse_body(self) -> None:
-        await self._answer(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        await self._answer(413, "body_too_large", _TOO_LARGE)
 
     async def fail(self) -> None:
         """Answer 500 without internals; when the answer has begun already, cut it off instead."""

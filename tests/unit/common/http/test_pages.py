@@ -1,0 +1,68 @@
+"""Cursor pagination."""
+
+import base64
+
+import pytest
+
+from tests.unit.common.http.application import NAMES, client
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 200])
+async def test_pages_together_are_the_whole_listing_in_order(limit: int) -> None:
+    seen: list[str] = []
+    cursor: str | None = None
+    async with client() as c:
+        while True:
+            parameters = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+            page = (await c.get("/api/v1/things", params=parameters)).json()
+            assert len(page["items"]) <= limit
+            seen += [item["name"] for item in page["items"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+    assert seen == NAMES
+
+
+async def test_page_that_is_just_full_is_the_last_one() -> None:
+    async with client() as c:
+        page = (await c.get("/api/v1/things", params={"limit": len(NAMES)})).json()
+    assert (len(page["items"]), page["next_cursor"]) == (len(NAMES), None)
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "-1", "many", "1.5"])
+async def test_limit_is_between_1_and_200(limit: str) -> None:
+    async with client() as c:
+        answer = await c.get("/api/v1/things", params={"limit": limit})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+
+
+def cursor_of(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "thing-01",
+        "%%%",
+        "ümlaut",
+        cursor_of(b"2:thing-01"),
+        cursor_of(b"thing-01"),
+        cursor_of(b"1:"),
+        cursor_of(b"1:\xff\xfe"),
+        cursor_of(b"1:a\x00b"),
+        cursor_of(b"1:" + b"x" * 201),
+        "A" * 401,
+    ],
+)
+async def test_cursor_that_is_not_ours_is_invalid_input(cursor: str) -> None:
+    async with client() as c:
+        answer = await c.get("/api/v1/things", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor")
+
+
+async def test_times_are_rfc_3339_in_utc_with_milliseconds() -> None:
+    async with client() as c:
+        page = (await c.get("/api/v1/things")).json()
+    assert page["items"][0]["created_at"] == "2027-01-15T08:00:00.123Z"
