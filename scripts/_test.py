@@ -40,19 +40,21 @@ def main(arguments: Sequence[str]) -> int:
     if "--sim" in own:
         os.environ["ROUNDHOUSE_SIMULATION_SEEDS"] = _SIMULATION_SEEDS
         passed_on.append("tests/simulation")
-    lint_code = 0 if own & {"--no-lint", "--sim"} else lint([])
+    lint_code = None if own & {"--no-lint", "--sim"} else lint([])
     summary = _Summary()
     marks = [] if "--slow" in own else ["-m", "not slow"]
     test_code = int(pytest.main([*marks, *passed_on], plugins=[summary]))
     print(_last_line(lint_code, test_code, summary.counts, time.monotonic() - started))
-    return test_code or lint_code
+    return test_code or lint_code or 0
 
 
-def _last_line(lint_code: int, test_code: int, counts: dict[str, int], took_s: float) -> str:
+def _last_line(lint_code: int | None, test_code: int, counts: dict[str, int], took_s: float) -> str:
     passed, skipped, left_out = (counts.get(name, 0) for name in ("passed", "skipped", "deselected"))
     failed = counts.get("failed", 0) + counts.get("error", 0)
     verdict = "PASSED" if not lint_code and not test_code else "FAILED"
-    lint_text = "lint found something, see above" if lint_code else "lint clean"
+    lint_text = (
+        "lint not run" if lint_code is None else "lint found something, see above" if lint_code else "lint clean"
+    )
     return (
         f"scripts/test: {verdict} in {took_s:.0f} s: {passed} passed, {failed} failed, {skipped} skipped "
         f"(reasons above), {left_out} not selected; {lint_text}"
