@@ -21,6 +21,7 @@ __all__ = ["Body", "View", "known_values"]
 T = TypeVar("T")
 
 _EXPLAINED: Final = "explained"
+_MOST_FAULTS: Final = 20
 _WANTED: Final[Mapping[str, str]] = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -47,7 +48,7 @@ class Body(BaseModel):
         try:
             return handler(value)
         except ValidationError as error:
-            lines = [_explained(line, cls.model_fields) for line in error.errors()]
+            lines = [_explained(line, cls.model_fields) for line in error.errors()[:_MOST_FAULTS]]
             raise ValidationError.from_exception_data(cls.__name__, lines) from None
 
     @field_validator("*")

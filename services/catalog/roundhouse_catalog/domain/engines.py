@@ -12,6 +12,9 @@ from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 
 __all__ = ["ENGINES", "EngineProfile", "Parameter", "check_parameters", "parse_engine"]
 
+_MOST_UNKNOWN = 20
+"""So many unknown parameters are explained one by one; more are no typing mistakes."""
+
 Shape = Callable[[str], str | None]
 """What is wrong with a parameter's value in words, or None."""
 
@@ -94,6 +97,9 @@ def parse_engine(name: str) -> EngineKind | str:
 def check_parameters(engine: EngineKind, parameters: Mapping[str, str], findings: Findings) -> None:
     """Record unknown parameters and values of the wrong shape, each under `parameters.<name>`."""
     known = ENGINES[engine].parameters
+    if len(parameters) > len(known) + _MOST_UNKNOWN:
+        findings.add("parameters", f"{len(parameters)} found; {engine} has {', '.join(sorted(known))}")
+        return
     for name, value in parameters.items():
         parameter = known.get(name)
         if parameter is None:

@@ -162,7 +162,7 @@ def _checked(draft: ModelDraft) -> tuple[ModelKind, ModelSource]:
     findings.add("memory_bytes", shapes.range_fault(draft.memory_bytes, 0, _MOST_MEMORY_BYTES, unit="bytes"))
     if len(draft.tags) > _MOST_TAGS:
         findings.add("tags", f"{len(draft.tags)} tags found; {_MOST_TAGS} are allowed")
-    for index, tag in enumerate(draft.tags):
+    for index, tag in enumerate(draft.tags[:_MOST_TAGS]):
         findings.add(f"tags.{index}", shapes.tag_fault(tag))
     findings.refuse()
     return ModelKind(draft.kind), ModelSource(kind=SourceKind(draft.source_kind), uri=draft.source_uri)

@@ -121,9 +121,9 @@ def region_fault(region: str) -> str | None:
 
 def label_faults(labels: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return (label, fault) for every label of a node selector that no node could have."""
-    faults = []
     if len(labels) > _NODE_LABELS:
-        faults.append(("", f"{len(labels)} labels found; {_NODE_LABELS} are allowed"))
+        return [("", f"{len(labels)} labels found; {_NODE_LABELS} are allowed")]
+    faults = []
     for key, value in labels.items():
         if not _NODE_LABEL_KEY.fullmatch(key):
             faults.append((key, f"the label {quoted(key)} is not 1 to 63 letters, digits and ._/-"))

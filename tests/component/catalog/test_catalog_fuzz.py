@@ -1,0 +1,45 @@
+"""Whatever JSON comes, the answer is the caller's fault or success, and never ours: no 5xx."""
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.component.catalog.world import World, deployment_body, model_body
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("\x00")
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+)
+KEY = {"name": "laptop", "deployment_ids": ["dep_x"], "expires_at": "2030-01-01T00:00:00Z"}
+DEPLOYMENT = deployment_body(
+    engine="llama.cpp", parameters={"parallel": "1"}, replicas=1, resources={"memory_bytes": 1, "device_count": 0},
+    placement={"node_labels": {"a": "b"}, "region": "r", "device_vendor": ""}, drain_timeout_s=1.0,
+)  # fmt: skip
+MODEL = model_body(context_length=1, licence="MIT", tags=["t"])
+
+BODIES = st.one_of(
+    *(
+        st.tuples(st.just(path), st.fixed_dictionaries({name: st.just(value) | JSON for name, value in body.items()}))
+        for path, body in (("/models", MODEL), ("/deployments", DEPLOYMENT), ("/api-keys", KEY))
+    )
+)
+
+
+@given(request=BODIES)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_body_makes_the_server_fail(world: World, request: tuple[str, Any]) -> None:
+    path, body = request
+    answer = await world.http.post(
+        f"/api/v1{path}", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (201, 409, 422), answer.text
+
+
+@given(text=st.text(max_size=30))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_query_makes_the_server_fail(world: World, text: str) -> None:
+    for path, name in (("/models", "name"), ("/models", "cursor"), ("/deployments", "name"), ("/routes", "cursor")):
+        answer = await world.get(path, **{name: text})
+        assert answer.status_code in (200, 422), answer.text
