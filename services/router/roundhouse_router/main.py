@@ -24,7 +24,7 @@ from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import load_table
 from roundhouse_router.store.spool import Spool, SpoolLimits
 
-__all__ = ["build", "main"]
+__all__ = ["build", "limits_of", "main"]
 
 _NAME = "router"
 _CONNECT_WAIT_S = 0.5
@@ -37,7 +37,7 @@ def main() -> int:
     configure_logging(service=_NAME, instance=settings.instance, level=settings.log_level, style=settings.log_format)
     clock, ids = SystemClock(), SystemIds()
     try:
-        spool = Spool.open(settings.state_dir / "spool", limits=_limits(settings), clock=clock, ids=ids)
+        spool = Spool.open(settings.state_dir / "spool", limits=limits_of(settings), clock=clock, ids=ids)
         service = build(settings, spool, clock=clock, ids=ids)
     except OSError as error:
         print(f"router: cannot use {settings.state_dir}: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
@@ -99,7 +99,8 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     return service
 
 
-def _limits(settings: RouterSettings) -> SpoolLimits:
+def limits_of(settings: RouterSettings) -> SpoolLimits:
+    """Return the spool's bounds as the settings have them."""
     return SpoolLimits(
         segment_bytes=settings.spool_segment_bytes,
         segment_age_s=settings.spool_segment_age_s,

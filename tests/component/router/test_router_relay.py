@@ -1,0 +1,113 @@
+"""What the client gets, and what the engine gets, when all goes well."""
+
+import json
+
+import pytest
+
+from roundhouse_common.contracts.usage import Operation, Outcome, UsageSource
+from tests.support.running_router import SECRET, Fleet, RunningRouter
+from tests.support.scripted_engine import DONE, Engine, answers, chunk, completion, streams, usage_chunk
+
+
+async def test_a_whole_answer_passes_byte_for_byte_and_is_recorded(
+    router: RunningRouter, engine: Engine, fleet: Fleet
+) -> None:
+    async with router.post({"max_tokens": 3}) as answer:
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+        assert await answer.read() == json.dumps(completion()).encode()
+    record = await fleet.one_record()
+    assert answer.headers["x-request-id"] == record.request_id
+    assert (record.outcome, record.http_status, record.source) == (Outcome.COMPLETED, 200, UsageSource.ENGINE_FINAL)
+    assert (record.input_tokens, record.output_tokens, record.sequence) == (7, 3, 1)
+    assert (record.key_id, record.user_id, record.tenant_id) == ("key_1", "usr_admin", "ten_default")
+    assert (record.deployment_id, record.replica_id, record.node_id) == ("dep_1", "rep_1", "nod_1")
+    assert (record.model_requested, record.model_served, record.operation) == ("tiny", "tiny-model", Operation.CHAT)
+    assert record.ended_at >= record.admitted_at > 0
+    assert not record.is_stream
+
+
+async def test_the_body_reaches_the_engine_unchanged_when_nothing_must_change(
+    router: RunningRouter, engine: Engine
+) -> None:
+    body = b'{"model" : "tiny", "temperature":1.10, "unknown_field": [1,  2], "messages":[]}'
+    async with router.post(body) as answer:
+        assert answer.status == 200
+    assert engine.exchanges[0].body == body
+
+
+async def test_the_engine_sees_its_own_key_and_never_the_clients(router: RunningRouter, engine: Engine) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with router.post(traceparent=trace, cookie="a=b", x_request_id="mine", connection="keep-alive") as answer:
+        assert answer.headers["x-request-id"] == "mine"
+    seen = engine.exchanges[0]
+    assert seen.headers["authorization"] == "Bearer engine-secret-1"
+    assert seen.headers["traceparent"] == trace
+    assert seen.headers["x-request-id"] == answer.headers["x-roundhouse-request-id"]
+    assert not {"cookie", "connection"} & seen.headers.keys()
+    assert SECRET not in json.dumps(seen.headers)
+
+
+async def test_a_stream_passes_chunk_for_chunk(router: RunningRouter, engine: Engine, fleet: Fleet) -> None:
+    sent = [chunk("hel"), chunk("lo"), usage_chunk(11, 2), DONE]
+    engine.script = streams(*sent)
+    async with router.stream(stream_options={"include_usage": True}) as answer:
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert await answer.read() == b"".join(sent)
+    record = await fleet.one_record()
+    assert (record.outcome, record.source, record.is_stream) == (Outcome.COMPLETED, UsageSource.ENGINE_FINAL, True)
+    assert (record.input_tokens, record.output_tokens) == (11, 2)
+    assert record.time_to_first_token_ms is not None
+    assert record.time_to_first_token_ms <= record.duration_ms
+
+
+async def test_usage_is_asked_for_and_taken_out_again_when_the_client_did_not_ask(
+    router: RunningRouter, engine: Engine, fleet: Fleet
+) -> None:
+    engine.script = streams(chunk("hel"), chunk("lo"), usage_chunk(11, 2), DONE)
+    async with router.stream() as answer:
+        assert await answer.read() == chunk("hel") + chunk("lo") + DONE
+    assert engine.exchanges[0].json["stream_options"] == {"include_usage": True}
+    assert (await fleet.one_record()).input_tokens == 11
+
+
+async def test_each_path_goes_to_the_same_path_of_the_engine(
+    router: RunningRouter, engine: Engine, fleet: Fleet
+) -> None:
+    for path in ("/v1/completions", "/v1/embeddings"):
+        async with router.post({"input": "x", "prompt": "x"}, path=path) as answer:
+            assert answer.status == 200
+    assert [exchange.path for exchange in engine.exchanges] == ["/v1/completions", "/v1/embeddings"]
+
+
+async def test_another_name_of_the_engine_is_never_seen_by_the_client(
+    router: RunningRouter, engine: Engine, fleet: Fleet
+) -> None:
+    await fleet.serve(engine, served_model="/models/x.gguf")
+    engine.script = answers(200, completion(model="/models/x.gguf"))
+    async with router.post() as answer:
+        assert (await answer.json())["model"] == "tiny"
+    engine.script = streams(chunk("hi", model="/models/x.gguf"), chunk("!", model="/models/x.gguf"), DONE)
+    async with router.stream() as answer:
+        assert await answer.read() == chunk("hi") + chunk("!") + DONE
+    assert [exchange.json["model"] for exchange in engine.exchanges] == ["/models/x.gguf"] * 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 429, 501])
+async def test_an_engines_refusal_reaches_the_client_at_once_as_it_is(
+    router: RunningRouter, engine: Engine, fleet: Fleet, status: int
+) -> None:
+    engine.script = answers(status, {"error": {"message": "too long", "code": status}}, retry_after="7")
+    async with router.post() as answer:
+        assert (answer.status, answer.headers["retry-after"]) == (status, "7")
+        assert await answer.json() == {"error": {"message": "too long", "code": status}}
+    record = await fleet.one_record()
+    assert (record.outcome, record.http_status, record.error_code) == (Outcome.FAILED, status, f"upstream_{status}")
+    assert record.attempts == 1
+
+
+async def test_connections_to_the_engine_are_used_again(router: RunningRouter, engine: Engine) -> None:
+    engine.script = streams(chunk("a"), DONE)
+    for _ in range(5):
+        async with router.stream() as answer:
+            await answer.read()
+    assert engine.connections == 1
