@@ -122,12 +122,14 @@ def test_a_settled_world_gives_an_empty_plan() -> None:
 
 def test_revisions_grow_only_when_the_documents_change() -> None:
     fleet = a_fleet(nodes=1, replicas=1)
-    node, deployment = fleet.nodes["nod_01"], fleet.deployments["dep_1"]
-    assert (node.assignments_revision, deployment.endpoints_revision) == (1, 1)
+    before = fleet.nodes["nod_01"].assignments_revision, fleet.deployments["dep_1"].endpoints_revision
     fleet.report_all()
-    fleet.step()
-    after = fleet.nodes["nod_01"], fleet.deployments["dep_1"]
-    assert (after[0].assignments_revision, after[1].endpoints_revision) == (1, 1)
+    fleet.step(1.0)
+    assert (fleet.nodes["nod_01"].assignments_revision, fleet.deployments["dep_1"].endpoints_revision) == before
+    change(fleet, replicas=0)
+    fleet.step(1.0)
+    after = fleet.nodes["nod_01"].assignments_revision, fleet.deployments["dep_1"].endpoints_revision
+    assert (after[0] > before[0], after[1] > before[1]) == (True, True)
 
 
 def test_an_earlier_attempt_that_is_down_answers_a_wish_to_stop() -> None:

@@ -173,7 +173,7 @@ class Draft:
                     after=moved.phase,
                     reason=reason,
                     detail=detail,
-                    node_id=moved.node_id,
+                    node_id=changes.get("node_id") or before.node_id,
                 )
             )
         self.replicas[replica_id] = moved

@@ -6,7 +6,13 @@ from roundhouse_scheduler.domain.documents import endpoint_of
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Replica
 
-__all__ = ["bump_revisions"]
+__all__ = ["bump_revisions", "next_endpoints_revision"]
+
+
+def next_endpoints_revision(revision: int, now: float) -> int:
+    """Return a higher revision: at least the time in milliseconds, so that routers also take what a scheduler says
+    whose database was restored from an older copy."""
+    return max(revision + 1, int(now * 1000))
 
 
 def bump_revisions(draft: Draft) -> None:
@@ -58,5 +64,5 @@ def _bump_endpoints(draft: Draft, changed: list[tuple[Replica | None, Replica]])
             touched.add(after.deployment_id)
     for deployment_id in sorted(touched):
         deployment = draft.deployments[deployment_id]
-        revision = deployment.endpoints_revision + 1
+        revision = next_endpoints_revision(deployment.endpoints_revision, draft.now)
         draft.deployments[deployment_id] = msgspec.structs.replace(deployment, endpoints_revision=revision)

@@ -100,7 +100,7 @@ class Planner:
         if not news:
             return
         async with self._db.write() as session:
-            taken = await take_specs(session, news)
+            taken = await take_specs(session, news, at=self._clock.now())
             session.after_commit(self._on_commit)
         self._taken |= {spec.deployment_id: spec.generation for spec in news}
         for deployment_id in taken:

@@ -8,13 +8,14 @@ from sqlalchemy import select, update
 from roundhouse_common.contracts.catalog import DeploymentSpec
 from roundhouse_common.database import WriteSession, upsert
 from roundhouse_scheduler.domain.records import Deployment
+from roundhouse_scheduler.domain.revisions import next_endpoints_revision
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import add, deployment_from, replace
 
 __all__ = ["take_specs"]
 
 
-async def take_specs(session: WriteSession, specs: Iterable[DeploymentSpec]) -> list[str]:
+async def take_specs(session: WriteSession, specs: Iterable[DeploymentSpec], *, at: float) -> list[str]:
     """Record the specs that are newer than what is known, and return their deployments.
 
     A lower or equal generation changes nothing, and neither does a spec that is not there any more: only a spec that
@@ -30,7 +31,7 @@ async def take_specs(session: WriteSession, specs: Iterable[DeploymentSpec]) -> 
             upsert(session.dialect, tables.versions, key=["version_id"]),
             [{"version_id": spec.version.version_id, "deployment_id": spec.deployment_id, "spec": spec.version}],
         )
-        after = _deployment(spec, before)
+        after = _deployment(spec, before, at)
         if before is None:
             await add(session, tables.deployments, after)
         else:
@@ -41,7 +42,7 @@ async def take_specs(session: WriteSession, specs: Iterable[DeploymentSpec]) -> 
     return taken
 
 
-def _deployment(spec: DeploymentSpec, before: Deployment | None) -> Deployment:
+def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> Deployment:
     after = Deployment(
         deployment_id=spec.deployment_id,
         name=spec.name,
@@ -55,12 +56,12 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None) -> Deployment:
         model_kind=spec.version.model_kind,
         disconnect_grace_s=spec.disconnect_grace_s,
         drain_timeout_s=spec.drain_timeout_s,
-        endpoints_revision=1,
+        endpoints_revision=next_endpoints_revision(0, at),
     )
     if before is None:
         return after
     return msgspec.structs.replace(
-        after, endpoints_revision=before.endpoints_revision + 1, row_version=before.row_version
+        after, endpoints_revision=next_endpoints_revision(before.endpoints_revision, at), row_version=before.row_version
     )
 
 

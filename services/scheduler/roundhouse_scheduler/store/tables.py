@@ -3,7 +3,7 @@
 import enum
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Dialect, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
 from roundhouse_common.contracts.catalog import DeploymentDesired, EngineKind, ModelKind, Resources, VersionSpec
@@ -48,10 +48,10 @@ nodes = Table(
     Column("state_since", UnixSeconds, nullable=False),
     Column("registered_at", UnixSeconds, nullable=False),
     Column("last_heartbeat_at", UnixSeconds, nullable=False),
-    Column("report_sequence", Integer, nullable=False),
+    Column("report_sequence", BigInteger, nullable=False),
     Column("is_shutting_down", Boolean, nullable=False),
     Column("is_given_up", Boolean, nullable=False),
-    Column("assignments_revision", Integer, nullable=False),
+    Column("assignments_revision", BigInteger, nullable=False),
     Column("row_version", Integer, nullable=False),
 )
 
@@ -61,7 +61,7 @@ deployments = Table(
     Column("deployment_id", _ID, primary_key=True),
     Column("name", _NAME, nullable=False),
     Column("tenant_id", _ID, nullable=False),
-    Column("generation", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
     Column("desired", EnumText(DeploymentDesired), nullable=False),
     Column("replicas", Integer, nullable=False),
     Column("version_id", _ID, nullable=False),
@@ -70,7 +70,7 @@ deployments = Table(
     Column("model_kind", EnumText(ModelKind), nullable=False),
     Column("disconnect_grace_s", UnixSeconds, nullable=False),
     Column("drain_timeout_s", UnixSeconds, nullable=False),
-    Column("endpoints_revision", Integer, nullable=False),
+    Column("endpoints_revision", BigInteger, nullable=False),
     Column("row_version", Integer, nullable=False),
 )
 
@@ -103,7 +103,7 @@ replicas = Table(
     Column("node_id", _ID, nullable=False),
     Column("device_uuids", Json(tuple[str, ...]), nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("assigned_revision", Integer, nullable=False),
+    Column("assigned_revision", BigInteger, nullable=False),
     Column("is_serving", Boolean, nullable=False),
     Column("ready_since", UnixSeconds),
     Column("failures", Integer, nullable=False),

@@ -31,10 +31,10 @@ def _create_nodes() -> None:
         sa.Column("state_since", UnixSeconds, nullable=False),
         sa.Column("registered_at", UnixSeconds, nullable=False),
         sa.Column("last_heartbeat_at", UnixSeconds, nullable=False),
-        sa.Column("report_sequence", sa.Integer, nullable=False),
+        sa.Column("report_sequence", sa.BigInteger, nullable=False),
         sa.Column("is_shutting_down", sa.Boolean, nullable=False),
         sa.Column("is_given_up", sa.Boolean, nullable=False),
-        sa.Column("assignments_revision", sa.Integer, nullable=False),
+        sa.Column("assignments_revision", sa.BigInteger, nullable=False),
         sa.Column("row_version", sa.Integer, nullable=False),
     )
 
@@ -45,7 +45,7 @@ def _create_deployments() -> None:
         sa.Column("deployment_id", sa.String(64), primary_key=True),
         sa.Column("name", sa.String(255), nullable=False),
         sa.Column("tenant_id", sa.String(64), nullable=False),
-        sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
         sa.Column("desired", sa.String(40), nullable=False),
         sa.Column("replicas", sa.Integer, nullable=False),
         sa.Column("version_id", sa.String(64), nullable=False),
@@ -54,7 +54,7 @@ def _create_deployments() -> None:
         sa.Column("model_kind", sa.String(40), nullable=False),
         sa.Column("disconnect_grace_s", UnixSeconds, nullable=False),
         sa.Column("drain_timeout_s", UnixSeconds, nullable=False),
-        sa.Column("endpoints_revision", sa.Integer, nullable=False),
+        sa.Column("endpoints_revision", sa.BigInteger, nullable=False),
         sa.Column("row_version", sa.Integer, nullable=False),
     )
 
@@ -90,7 +90,7 @@ def _create_replicas() -> None:
         sa.Column("node_id", sa.String(64), nullable=False),
         sa.Column("device_uuids", Json(), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
-        sa.Column("assigned_revision", sa.Integer, nullable=False),
+        sa.Column("assigned_revision", sa.BigInteger, nullable=False),
         sa.Column("is_serving", sa.Boolean, nullable=False),
         sa.Column("ready_since", UnixSeconds),
         sa.Column("failures", sa.Integer, nullable=False),

@@ -1,0 +1,1 @@
+"""The real scheduler, agents and router tables on a seeded virtual-time loop."""

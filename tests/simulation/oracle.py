@@ -1,0 +1,114 @@
+"""What must hold at every step, said once more and independently of the code that should make it so."""
+
+from collections.abc import Mapping
+
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.runtime import Clock
+from roundhouse_node_agent.domain.engine_run import EngineRun
+from roundhouse_scheduler.domain.plan import Moved, Plan, Wanted
+from roundhouse_scheduler.domain.transitions import ReplicaEvent
+from roundhouse_scheduler.domain.view import View
+
+__all__ = ["InvariantBroken", "Oracle"]
+
+_LEASE_S = 15.0
+_SECOND_LOOK_S = 3.0
+_WINDOW_S = 600.0
+_OBSERVED = frozenset(
+    {ReplicaEvent.FETCHING, ReplicaEvent.STARTING, ReplicaEvent.READY, ReplicaEvent.DRAINING, ReplicaEvent.REJECTED}
+)
+
+
+class InvariantBroken(AssertionError):
+    """The world did what it must never do."""
+
+
+class Oracle:
+    """Watches every plan of the scheduler and every engine that is started or stopped."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._may_stop: dict[str, Reason] = {}
+        self._may_restart: dict[str, int] = {}
+        self._gave_up_at: dict[str, float] = {}
+        self.broken: list[str] = []
+        self.stopped: list[tuple[str, str, Reason]] = []
+        """(node, replica, reason) of every engine that an agent stopped."""
+        self.lost: list[str] = []
+        self.reports_judged = 0
+
+    def complain(self) -> None:
+        """Raise what was seen, if anything was."""
+        if self.broken:
+            raise InvariantBroken("; ".join(self.broken[:3]))
+
+    def saw_plan(self, view: View, plan: Plan) -> None:
+        """Judge one look and what was decided on it."""
+        self._judge_reports(view, plan)
+        self._judge_memory(view, plan)
+        for action in plan.actions:
+            match action:
+                case Wanted():
+                    if action.reason is Reason.UNKNOWN:
+                        self._break(f"{action.replica_id} is wanted {action.desired} without a reason")
+                    if action.desired is not Desired.RUN:
+                        self._may_stop[action.replica_id] = action.reason
+                case Moved(after=Phase.LOST):
+                    self._judge_loss(view, action)
+                case Moved(event=ReplicaEvent.RETRIED):
+                    self._may_restart[action.replica_id] = view.replicas[action.replica_id].attempt
+                case Moved(event=ReplicaEvent.REJECTED | ReplicaEvent.DISPLACED):
+                    self._may_stop[action.replica_id] = action.reason
+                case _:
+                    continue
+
+    def engine_stopped(self, node_id: str, run: EngineRun, reason: Reason, *, is_healthy: bool) -> None:
+        """A healthy engine is never stopped without a decision that names a reason."""
+        self.stopped.append((node_id, run.replica_id, reason))
+        was_decided = run.replica_id in self._may_stop or run.attempt <= self._may_restart.get(run.replica_id, 0)
+        if is_healthy and not was_decided:
+            self._break(f"{node_id} stopped the healthy engine of {run.replica_id} ({reason}); nobody decided it")
+
+    def engine_started(self, node_id: str, memory_bytes: int, running: Mapping[str, EngineRun]) -> None:
+        """The engines on a host never need more than it has."""
+        claimed = sum(run.assignment.version.resources.memory_bytes for run in running.values())
+        if claimed > memory_bytes:
+            self._break(f"the engines on {node_id} need {claimed} of {memory_bytes} bytes")
+
+    def _judge_reports(self, view: View, plan: Plan) -> None:
+        """Only a report of the node's present epoch and incarnation changes anything."""
+        spoke = {action.node_id for action in plan.actions if isinstance(action, Moved) and action.event in _OBSERVED}
+        spoke |= {
+            node.node_id for node in plan.nodes if node.report_sequence != view.nodes[node.node_id].report_sequence
+        }
+        for node_id in sorted(spoke - {""}):
+            node, report = view.nodes[node_id], view.reports[node_id]
+            self.reports_judged += 1
+            if (report.epoch, report.incarnation) != (node.epoch, node.incarnation):
+                self._break(f"a report of epoch {report.epoch} of {node_id} was taken; its epoch is {node.epoch}")
+
+    def _judge_memory(self, view: View, plan: Plan) -> None:
+        rows = dict(view.replicas) | {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
+        claims: dict[str, int] = {}
+        for row in rows.values():
+            if row.node_id and row.ended_at is None:
+                claims[row.node_id] = claims.get(row.node_id, 0) + row.resources.memory_bytes
+        for node_id, claimed in sorted(claims.items()):
+            if claimed > view.nodes[node_id].inventory.memory_total_bytes:
+                self._break(f"the replicas on {node_id} claim {claimed} bytes, more than it has")
+
+    def _judge_loss(self, view: View, action: Moved) -> None:
+        now, row = self._clock.now(), view.replicas[action.replica_id]
+        self.lost.append(action.replica_id)
+        grace_s = view.deployments[row.deployment_id].disconnect_grace_s
+        if view.silence[row.node_id].silent_s <= _LEASE_S + grace_s:
+            self._break(f"{action.replica_id} was lost within the grace of {row.node_id}")
+        if row.overdue_since is None or now - row.overdue_since < _SECOND_LOOK_S:
+            self._break(f"{action.replica_id} was lost on one look")
+        self._gave_up_at[row.node_id] = now
+        recently = [node_id for node_id, at in self._gave_up_at.items() if now - at < _WINDOW_S]
+        if len(recently) > max(1, int(0.2 * len(view.nodes))):
+            self._break(f"the replicas of {len(recently)} of {len(view.nodes)} nodes were given up together")
+
+    def _break(self, what: str) -> None:
+        self.broken.append(f"at {self._clock.monotonic():.3f} s: {what}")

@@ -1,0 +1,57 @@
+"""Desired == observed, everywhere: in the record, on the hosts and in the router."""
+
+from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec
+from roundhouse_common.contracts.scheduler import Desired, EndpointState, Phase
+from roundhouse_scheduler.store.look import Records
+from tests.simulation.world import World
+
+__all__ = ["disagreement"]
+
+
+async def disagreement(world: World) -> str:
+    """Return what does not agree yet, or an empty string."""
+    records = await world.records()
+    objections = [_of_deployment(records, spec) for _, spec in sorted(world.specs.items())]
+    objections += [_of_hosts(world, records), _of_router(world, records)]
+    return "; ".join(item for item in objections if item)
+
+
+def _of_deployment(records: Records, spec: DeploymentSpec) -> str:
+    known = records.deployments.get(spec.deployment_id)
+    if known is None or known.generation != spec.generation:
+        return f"{spec.name}: the scheduler has not taken generation {spec.generation}"
+    live = [row for row in records.replicas.values() if row.deployment_id == spec.deployment_id]
+    wanted = spec.replicas if spec.desired is DeploymentDesired.RUN else 0
+    good = [
+        row
+        for row in live
+        if row.phase is Phase.READY and row.desired is Desired.RUN and row.version_id == spec.version.version_id
+    ]
+    if len(good) == wanted == len(live):
+        return ""
+    shown = ", ".join(f"{row.replica_id[-4:]} {row.phase}/{row.desired} {row.reason} on {row.node_id}" for row in live)
+    return f"{spec.name}: {len(good)} of {wanted} are ready; there are [{shown}]"
+
+
+def _of_hosts(world: World, records: Records) -> str:
+    for node_id, node in sorted(world.nodes.items()):
+        running = {key: run.attempt for key, run in node.host.running().items()}
+        wanted = {key: row.attempt for key, row in records.replicas.items() if row.node_id == node_id}
+        if running != wanted:
+            return f"{node_id} runs {sorted(running.items())}, not {sorted(wanted.items())}"
+    return ""
+
+
+def _of_router(world: World, records: Records) -> str:
+    shown = {
+        (endpoint.replica_id, endpoint.base_url)
+        for deployment in world.router.table.deployments.values()
+        for endpoint in deployment.endpoints
+        if endpoint.state is EndpointState.READY
+    }
+    true = {
+        (row.replica_id, world.nodes[row.node_id].host.running()[row.replica_id].base_url)
+        for row in records.replicas.values()
+        if row.phase is Phase.READY
+    }
+    return "" if shown == true else f"the router has {sorted(shown)}, not {sorted(true)}"

@@ -1,0 +1,270 @@
+"""One cluster in one process: the real scheduler, agents and routing table on a memory bus with faults."""
+
+import asyncio
+import random
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from roundhouse_common.bus.memory import Faults, MemoryBroker, MemoryBus
+from roundhouse_common.bus.publisher import Publisher
+from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec, VersionSpec
+from roundhouse_common.contracts.registry import SPECS
+from roundhouse_common.database import Database
+from roundhouse_common.runtime import NodeId
+from roundhouse_common.service.supervisor import Supervisor
+from roundhouse_node_agent.core import AgentOptions, NodeAgent
+from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_scheduler.core import SchedulerCore
+from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.store.look import Records, read_records
+from tests.simulation.inline_sqlite import connect_inline
+from tests.simulation.loop import SequentialIds, VirtualClock, VirtualTimeLoop
+from tests.simulation.oracle import Oracle
+from tests.simulation.sim_host import SimHost
+from tests.support.scheduler import a_version
+
+__all__ = ["SimNode", "World"]
+
+_MIGRATIONS = "roundhouse_scheduler.migrations"
+
+
+class Tasks:
+    """The loops of one process, kept running as `Service` does, and ended together."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, owner: str, loops: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Run these loops."""
+        for name, loop in loops.items():
+            task = asyncio.create_task(self._supervisor.keep_running(f"{owner}.{name}", loop), name=f"{owner}.{name}")
+            self._tasks.append(task)
+
+    async def end(self) -> None:
+        """Kill them all."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass
+class SimNode:
+    """A host and whoever is its agent now."""
+
+    node_id: str
+    host: SimHost
+    faults: Faults
+    tasks: Tasks
+    agent: NodeAgent | None = None
+    bus: MemoryBus | None = None
+
+
+@dataclass
+class World:
+    """What a scenario moves. Build it with `open_world`."""
+
+    loop: VirtualTimeLoop
+    rng: random.Random
+    directory: Path
+    rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        self.clock = VirtualClock(self.loop)
+        self.ids = SequentialIds()
+        self.registry = CollectorRegistry()
+        self.supervisor = Supervisor(clock=self.clock, rng=self._rng(), registry=self.registry)
+        self.broker = MemoryBroker(self.clock)
+        self.oracle = Oracle(self.clock)
+        self.nodes: dict[str, SimNode] = {}
+        self.specs: dict[str, DeploymentSpec] = {}
+        self.core: SchedulerCore | None = None
+        self.scheduler_faults = Faults(rng=self._rng())
+        self.router_faults = Faults(rng=self._rng())
+        self._scheduler_tasks = Tasks(self.supervisor)
+        self._scheduler_stack = AsyncExitStack()
+        self._outside = Tasks(self.supervisor)
+
+    def _rng(self) -> random.Random:
+        return random.Random(self.rng.random())
+
+    @property
+    def url(self) -> str:
+        """The scheduler's database."""
+        return f"sqlite+aiosqlite:///{self.directory}/scheduler.db"
+
+    async def open(self) -> None:
+        """Start the catalog's publisher, the router's table and the scheduler."""
+        self._catalog_bus = MemoryBus(self.broker, Service.CATALOG, clock=self.clock)
+        await self._catalog_bus.connect()
+        self._specs_publisher: Publisher[DeploymentSpec] = Publisher(
+            self._catalog_bus, SPECS, desired=self._desired_specs
+        )
+        self._router_bus = MemoryBus(self.broker, Service.ROUTER, clock=self.clock, faults=self.router_faults)
+        await self._router_bus.connect()
+        self.router = ControlPlane(self._router_bus, self.clock, None, on_endpoints=lambda _: None)
+        self._outside.start("catalog", {"specs": self._specs_publisher.run})
+        self._outside.start("router", dict(self.router.loops))
+        await self.start_scheduler()
+
+    async def close(self) -> None:
+        """Kill everything."""
+        for node in self.nodes.values():
+            await self.kill_agent(node)
+        await self.kill_scheduler()
+        await self._outside.end()
+        await self._router_bus.close()
+        await self._catalog_bus.close()
+
+    async def start_scheduler(self) -> None:
+        """A scheduler process comes up on the database that the last one left."""
+        if self.core is not None:
+            return
+        bus = MemoryBus(self.broker, Service.SCHEDULER, clock=self.clock, faults=self.scheduler_faults)
+        db = Database(self.url, service="scheduler", connect=connect_inline)
+        await self._scheduler_stack.enter_async_context(db)
+        await bus.connect()
+        self._scheduler_stack.push_async_callback(bus.close)
+        core = SchedulerCore(
+            db=db,
+            bus=bus,
+            clock=self.clock,
+            ids=self.ids,
+            rng=self._rng(),
+            rules=self.rules,
+            registry=CollectorRegistry(),
+        )
+        core.observers.append(self.oracle.saw_plan)
+        await core.start()
+        self._scheduler_tasks.start("scheduler", core.loops())
+        self.core = core
+
+    async def kill_scheduler(self) -> None:
+        """The scheduler's process dies where it stands."""
+        self.core = None
+        await self._scheduler_tasks.end()
+        await self._scheduler_stack.aclose()
+        self._scheduler_stack = AsyncExitStack()
+
+    async def add_node(self, node_id: str, **host_options: object) -> SimNode:
+        """A machine joins, with its agent."""
+        host = SimHost(self.clock, self.oracle, hostname=node_id, **host_options)
+        node = SimNode(node_id=node_id, host=host, faults=Faults(rng=self._rng()), tasks=Tasks(self.supervisor))
+        self.nodes[node_id] = node
+        await self.start_agent(node)
+        return node
+
+    async def start_agent(self, node: SimNode) -> None:
+        """An agent process comes up and adopts what runs on the host."""
+        if node.agent is not None:
+            return
+        bus = MemoryBus(self.broker, Service.NODE_AGENT, clock=self.clock, node_id=node.node_id, faults=node.faults)
+        await bus.connect()
+        agent = NodeAgent(
+            node_id=NodeId(node.node_id),
+            bus=bus,
+            host=node.host,
+            clock=self.clock,
+            ids=self.ids,
+            rng=self._rng(),
+            options=AgentOptions(ready_poll_s=0.5),
+        )
+        await agent.start()
+        node.agent, node.bus = agent, bus
+        node.tasks.start(node.node_id, agent.loops())
+
+    async def kill_agent(self, node: SimNode) -> None:
+        """The agent's process dies; its engines run on."""
+        await node.tasks.end()
+        if node.bus is not None:
+            await node.bus.close()
+        node.agent = node.bus = None
+
+    async def reboot(self, node: SimNode) -> None:
+        """Power goes off and comes back: no engine survives it."""
+        await self.kill_agent(node)
+        for replica_id in sorted(node.host.running()):
+            node.host.kill(replica_id)
+        await self.start_agent(node)
+
+    def deploy(
+        self, name: str, *, replicas: int, version: VersionSpec | None = None, **changes: object
+    ) -> DeploymentSpec:
+        """Create a deployment, or change what is wanted of one."""
+        before = self.specs.get(name)
+        if before is None:
+            spec = DeploymentSpec(
+                deployment_id=name,
+                name=name,
+                tenant_id="ten_default",
+                generation=1,
+                desired=DeploymentDesired.RUN,
+                replicas=replicas,
+                version=version or a_version(1, version_id=f"{name}_v1"),
+            )
+        else:
+            spec = msgspec.structs.replace(
+                before, generation=before.generation + 1, replicas=replicas, version=version or before.version
+            )
+        self.specs[name] = msgspec.structs.replace(spec, **changes)
+        self._specs_publisher.wake()
+        return self.specs[name]
+
+    async def run_for(self, seconds: float) -> None:
+        """Let time pass, and complain as soon as an invariant is broken."""
+        until = self.loop.time() + seconds
+        while self.loop.time() < until:
+            await asyncio.sleep(min(1.0, until - self.loop.time()))
+            self.oracle.complain()
+
+    async def until(self, condition: Callable[[], Awaitable[str]], *, within_s: float) -> None:
+        """Let time pass until the condition has nothing to object; raise its last objection when it is too late."""
+        deadline = self.loop.time() + within_s
+        while objection := await condition():
+            if self.loop.time() >= deadline:
+                raise AssertionError(f"after {within_s:.0f} s: {objection}")
+            await self.run_for(1.0)
+
+    async def records(self) -> Records:
+        """Read the scheduler's record."""
+        async with Database(self.url, service="scheduler", connect=connect_inline) as db, db.read() as session:
+            return await read_records(session)
+
+    async def _desired_specs(self) -> Mapping[str, DeploymentSpec]:
+        return dict(self.specs)
+
+
+@asynccontextmanager
+async def open_world(loop: VirtualTimeLoop, seed: int, *, rules: Rules | None = None) -> AsyncIterator[World]:
+    """Open a world with an empty record; its files lie in memory where the machine has such a place."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None, prefix="rh-sim-") as name:
+        shutil.copy(await _template(), Path(name) / "scheduler.db")
+        world = World(loop=loop, rng=random.Random(seed), directory=Path(name), rules=rules or Rules())
+        await world.open()
+        try:
+            yield world
+        finally:
+            await world.close()
+
+
+_templates: list[Path] = []
+
+
+async def _template() -> Path:
+    """Migrate once per process: it takes longer than a scenario."""
+    if not _templates:
+        directory = tempfile.mkdtemp(prefix="rh-sim-template-")
+        db = Database(f"sqlite+aiosqlite:///{directory}/scheduler.db", service="scheduler", connect=connect_inline)
+        await db.migrate(_MIGRATIONS)
+        _templates.append(Path(directory) / "scheduler.db")
+    return _templates[0]
