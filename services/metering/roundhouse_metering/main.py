@@ -29,15 +29,15 @@ def main() -> int:
     settings = load_settings(MeteringSettings)
     clock = SystemClock()
     try:
-        verifier = _verifier(settings, clock)
+        service = build(settings, clock=clock, verifier=_verifier(settings, clock))
     except (OSError, ValueError) as error:
         print(f"metering: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured before the service runs
         return EXIT_BAD_SETTINGS
-    return build(settings, clock=clock, verifier=verifier).run()
+    return service.run()
 
 
 def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) -> Service:
-    """Return the service; nothing is opened yet."""
+    """Return the service; nothing is opened yet. Raises ValueError for a setting that cannot be."""
     service = Service(_NAME, settings, clock=clock, rng=system_random())
     db = Database(settings.database_url, service=_NAME)
     bus = NatsBus(
