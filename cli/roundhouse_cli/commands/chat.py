@@ -21,7 +21,7 @@ def chat(
     prompt: Annotated[str, typer.Argument(metavar="[PROMPT]", help="Without it: a session, or standard input.")] = "",
     system: Annotated[str, typer.Option(help="What the model is told before the conversation.")] = "",
     max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest answer.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0.0, help="0 is the most predictable.")] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is the most predictable.")] = 0.2,
     url: Url = "",
 ) -> None:
     """Chat with a model; the answer is shown as it comes. In a session Ctrl-C ends the answer, Ctrl-D the session."""

@@ -87,13 +87,12 @@ def up(
 def down(data_dir: DataDirOption = None) -> None:
     """Stop the Roundhouse of a data directory: everything, in order. Its data stays. Safe to repeat."""
     directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())
-    if not directory.run.is_dir():
+    platform = Platform(directory, CLOCK)
+    if not directory.run.is_dir() or platform.is_stopped():
         note(f"Nothing runs on {directory.path}.")
         return
-    platform = Platform(directory, CLOCK)
-    was_running = platform.supervisor() is not None
     _stop(platform)
-    note(f"Stopped; the data stays in {directory.path}." if was_running else f"Nothing runs on {directory.path}.")
+    note(f"Stopped; the data stays in {directory.path}.")
 
 
 def _preflight(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool) -> None:

@@ -14,7 +14,7 @@ def curl_line(connection: Connection, model: str | None) -> str:
     if model is None:
         return head.format("models")
     body = {"model": model, "messages": [{"role": "user", "content": "What is the capital of France?"}]}
-    data = json.dumps({**body, "max_tokens": 32})
+    data = json.dumps({**body, "max_tokens": 32, "temperature": 0})
     return f"{head.format('chat/completions')} -H \"Content-Type: application/json\" -d '{data}'"
 
 

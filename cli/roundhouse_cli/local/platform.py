@@ -17,8 +17,7 @@ from roundhouse_cli.local.services import stop_engines_command
 from roundhouse_cli.supervisor.leftovers import end_leftovers, end_process
 from roundhouse_cli.supervisor.plan import Plan
 from roundhouse_cli.supervisor.processes import COOKIE_VARIABLE
-from roundhouse_cli.supervisor.records import SUPERVISOR, ProcessRecord, is_alive, read_record
-from roundhouse_common.contracts.base import Service
+from roundhouse_cli.supervisor.records import SUPERVISOR, ProcessRecord, is_alive, read_record, remove_record
 from roundhouse_common.runtime import Clock
 
 __all__ = ["Platform"]
@@ -78,17 +77,22 @@ class Platform:
             time.sleep(_POLL_S)
         return process
 
+    def is_stopped(self) -> bool:
+        """Tell whether the last supervisor ended in order: then nothing of this directory runs."""
+        return read_record(self._data_dir.run, SUPERVISOR) is None
+
     def stop(self) -> Iterator[str]:
         """Stop everything in order, yielding what is being stopped. Nothing is left when it ends; safe to repeat."""
         if (record := self.supervisor()) is not None:
             if not record.doing.startswith("stopping"):
                 _signal(record, signal.SIGTERM)
             yield from self._watch_end(record)
-        for name in self.end_leftovers():
-            yield f"ended leftover {name}"
-        if self._data_dir.state(Service.NODE_AGENT).is_dir():
-            yield "stopping what is left of engines"
-            self._stop_engines()
+        if self.is_stopped():
+            return
+        yield "cleaning up after a supervisor that was killed"
+        self.end_leftovers()
+        self._stop_engines()
+        remove_record(self._data_dir.run, SUPERVISOR)
 
     def hurry(self) -> None:
         """Tell a supervisor that is stopping to kill what does not stop at once."""

@@ -24,7 +24,10 @@ def leftovers(run_dir: Path, cookie: str) -> list[ProcessRecord]:
 
 
 def end_leftovers(run_dir: Path, cookie: str, clock: Clock, *, patience_s: float = 5.0) -> list[str]:
-    """End what is left, all at once: SIGTERM, then SIGKILL. Return the names; repeating does nothing more."""
+    """End what is left, all at once: SIGTERM, then SIGKILL. Return the names; repeating does nothing more.
+
+    The dead supervisor's own record stays: it says that engines may be left too.
+    """
     found = leftovers(run_dir, cookie)
     with _opened(found) as descriptors:
         _signal(descriptors, signal.SIGTERM)
@@ -32,7 +35,8 @@ def end_leftovers(run_dir: Path, cookie: str, clock: Clock, *, patience_s: float
         _signal(remaining, signal.SIGKILL)
         _wait(remaining, clock, patience_s)
     for record in read_records(run_dir):
-        remove_record(run_dir, record.name)
+        if record.name != SUPERVISOR:
+            remove_record(run_dir, record.name)
     return [record.name for record in found]
 
 

@@ -41,6 +41,7 @@ def test_one_question_gets_one_answer(roundhouse: Command, server: Scripted) -> 
         ],
         "stream": True,
         "max_tokens": 9,
+        "temperature": 0.2,
     }
 
 

@@ -75,9 +75,12 @@ async def test_a_killed_program_is_started_again_at_once(supervised: Supervised,
 async def test_a_program_that_keeps_dying_is_started_ever_more_slowly(supervised: Supervised, tmp_path: Path) -> None:
     supervised.start(plan(tmp_path, child(tmp_path, "one", behaviour="dies"), stop_order=("one",)))
 
-    await started(tmp_path, "one", times=4)
+    def all_exits() -> list[dict[str, object]]:
+        return [line for line in supervised.log() if line["event"] == "child_exited"]
 
-    exits = [line for line in supervised.log() if line["event"] == "child_exited"]
+    await started(tmp_path, "one")
+    await eventually(lambda: len(all_exits()) >= 4, within_s=10)
+    exits = all_exits()
     assert [line["restart_in_s"] for line in exits[:4]] == [0, 0.25, 0.5, 1.0]
     assert {line["how"] for line in exits} == {"exit code 7"}
 
