@@ -13,7 +13,8 @@ __all__ = ["run"]
 
 _log = structlog.get_logger(__name__)
 _FIRST_DELAY_S = 0.2
-_LONGEST_DELAY_S = 5.0
+_LONGEST_DELAY_S = 2.0
+"""Short: when a whole platform starts, its first answer waits for this."""
 
 
 async def run(agent: AgentContext) -> None:
