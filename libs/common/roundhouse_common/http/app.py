@@ -23,6 +23,8 @@ def create_app(title: str, version: str, verifier: TokenVerifier, *, ids: Ids | 
         docs_url=None,
         redoc_url=None,
         responses=PROBLEM_RESPONSES,
+        # RequestMiddleware traces; FastAPI's own spans would be second ones for the same request, outside its trace.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.verifier = verifier
     generate = app.openapi
