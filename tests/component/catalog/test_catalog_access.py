@@ -31,19 +31,19 @@ READS = [
 ]
 
 
-async def test_nothing_is_answered_without_a_token(world: World) -> None:
-    del world.http.headers["authorization"]
+async def test_nothing_is_answered_without_a_token(sqlite_world: World) -> None:
+    del sqlite_world.http.headers["authorization"]
     requests = [*WRITES, *(("GET", path) for path in READS)]
-    answers = {one: await world.http.request(one[0], f"/api/v1{one[1]}", json={}) for one in requests}
+    answers = {one: await sqlite_world.http.request(one[0], f"/api/v1{one[1]}", json={}) for one in requests}
     assert {
         one: (got.status_code, got.headers.get("www-authenticate")) for one, got in answers.items()
     } == dict.fromkeys(requests, (401, "Bearer"))
 
 
 @pytest.mark.contract("E02")
-async def test_viewers_change_nothing(world: World) -> None:
-    world.http.headers["authorization"] = f"Bearer {world.token(Role.VIEWER)}"
-    answers = {one: await world.http.request(one[0], f"/api/v1{one[1]}", json={}) for one in WRITES}
+async def test_viewers_change_nothing(sqlite_world: World) -> None:
+    sqlite_world.http.headers["authorization"] = f"Bearer {sqlite_world.token(Role.VIEWER)}"
+    answers = {one: await sqlite_world.http.request(one[0], f"/api/v1{one[1]}", json={}) for one in WRITES}
     assert {one: got.json()["code"] for one, got in answers.items()} == dict.fromkeys(WRITES, "forbidden")
 
 

@@ -49,9 +49,9 @@ async def test_an_unknown_model_is_answered_with_close_names(world: World) -> No
     assert 'Did you mean "SmolLM2-135M-Instruct"?' in fault["message"]
 
 
-async def test_an_unknown_engine_is_answered_with_the_engines_there_are(world: World) -> None:
-    await world.model()
-    refused = await world.post("/deployments", deployment_body(engine="vlmm"))
+async def test_an_unknown_engine_is_answered_with_the_engines_there_are(sqlite_world: World) -> None:
+    await sqlite_world.model()
+    refused = await sqlite_world.post("/deployments", deployment_body(engine="vlmm"))
     assert refused.json()["errors"] == [
         {"field": "engine", "message": '"vlmm" found; engines are llama.cpp.'},
     ]
@@ -92,15 +92,15 @@ async def test_only_one_of_two_changes_for_the_same_generation_wins(world: World
 
 
 @pytest.mark.parametrize("replicas", [-1, 1001, 1.5, "2", True])
-async def test_replicas_are_a_whole_number_to_1000(world: World, replicas: object) -> None:
-    await world.model()
-    refused = await world.post("/deployments", deployment_body(replicas=replicas))
+async def test_replicas_are_a_whole_number_to_1000(sqlite_world: World, replicas: object) -> None:
+    await sqlite_world.model()
+    refused = await sqlite_world.post("/deployments", deployment_body(replicas=replicas))
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "replicas")
 
 
-async def test_the_name_cannot_be_patched(world: World) -> None:
-    await world.model()
-    refused = await world.patch(f"/deployments/{(await world.deployment())['id']}", {"name": "other"})
+async def test_the_name_cannot_be_patched(sqlite_world: World) -> None:
+    await sqlite_world.model()
+    refused = await sqlite_world.patch(f"/deployments/{(await sqlite_world.deployment())['id']}", {"name": "other"})
     assert refused.status_code == 422
     assert "there are replicas, disconnect_grace_s, drain_timeout_s" in refused.json()["errors"][0]["message"]
 
@@ -155,12 +155,12 @@ async def test_versions_are_listed_in_pages_by_number(world: World) -> None:
     assert other["next_cursor"] is None
 
 
-async def test_a_cursor_of_another_listing_is_refused(world: World) -> None:
-    await world.model(name="a")
-    await world.model(name="b")
-    cursor = (await world.get("/models", limit=1)).json()["next_cursor"]
-    deployment = await world.deployment(model="a")
-    refused = await world.get(f"/deployments/{deployment['id']}/versions", cursor=cursor)
+async def test_a_cursor_of_another_listing_is_refused(sqlite_world: World) -> None:
+    await sqlite_world.model(name="a")
+    await sqlite_world.model(name="b")
+    cursor = (await sqlite_world.get("/models", limit=1)).json()["next_cursor"]
+    deployment = await sqlite_world.deployment(model="a")
+    refused = await sqlite_world.get(f"/deployments/{deployment['id']}/versions", cursor=cursor)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "cursor")
 
 

@@ -48,8 +48,8 @@ async def test_a_key_can_expire(world: World) -> None:
 
 
 @pytest.mark.parametrize("expires_at", ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00", "tomorrow", 5])
-async def test_an_expiry_in_the_past_or_without_a_zone_is_refused(world: World, expires_at: object) -> None:
-    refused = await world.post("/api-keys", {"name": "x", "expires_at": expires_at})
+async def test_an_expiry_in_the_past_or_without_a_zone_is_refused(sqlite_world: World, expires_at: object) -> None:
+    refused = await sqlite_world.post("/api-keys", {"name": "x", "expires_at": expires_at})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "expires_at")
 
 
@@ -63,8 +63,8 @@ async def test_a_revoked_key_stays_listed_as_revoked(world: World) -> None:
     assert (listed["is_revoked"], listed["revoked_at"]) == (True, "2026-11-18T11:06:40.000Z")
 
 
-async def test_an_unknown_key_cannot_be_revoked(world: World) -> None:
-    refused = await world.delete("/api-keys/key_none")
+async def test_an_unknown_key_cannot_be_revoked(sqlite_world: World) -> None:
+    refused = await sqlite_world.delete("/api-keys/key_none")
     assert (refused.status_code, refused.json()["code"]) == (404, "api_key_not_found")
 
 

@@ -29,8 +29,10 @@ async def test_two_models_cannot_have_one_name(world: World) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "name_taken")
 
 
-async def test_a_faulty_model_is_refused_field_by_field(world: World) -> None:
-    refused = await world.post("/models", model_body(kind="chta", source={"kind": "path", "uri": "x"}, licence="?"))
+async def test_a_faulty_model_is_refused_field_by_field(sqlite_world: World) -> None:
+    refused = await sqlite_world.post(
+        "/models", model_body(kind="chta", source={"kind": "path", "uri": "x"}, licence="?")
+    )
     assert refused.status_code == 422
     assert refused.headers["content-type"] == "application/problem+json"
     faults = {fault["field"]: fault["message"] for fault in refused.json()["errors"]}
@@ -38,9 +40,9 @@ async def test_a_faulty_model_is_refused_field_by_field(world: World) -> None:
     assert '"chta" found; allowed are chat, completion' in faults["kind"]
 
 
-async def test_a_body_that_does_not_fit_says_what_was_found_and_what_is_wanted(world: World) -> None:
+async def test_a_body_that_does_not_fit_says_what_was_found_and_what_is_wanted(sqlite_world: World) -> None:
     body = {"kind": 5, "source": {"kind": "path"}, "tag": [], "memory_bytes": "1"}
-    faults = {fault["field"]: fault["message"] for fault in (await world.post("/models", body)).json()["errors"]}
+    faults = {fault["field"]: fault["message"] for fault in (await sqlite_world.post("/models", body)).json()["errors"]}
     assert faults["name"] == "it is missing; it must be stated"
     assert faults["kind"] == "5 found; a text, in quotes, is wanted"
     assert faults["source.uri"] == "it is missing; it must be stated"
@@ -57,14 +59,16 @@ async def test_a_body_that_does_not_fit_says_what_was_found_and_what_is_wanted(w
         (b"", "Field required"),
     ],
 )
-async def test_a_body_that_is_no_json_object_is_refused_as_such(world: World, sent: bytes, told: str) -> None:
-    refused = await world.http.post("/api/v1/models", content=sent, headers={"content-type": "application/json"})
+async def test_a_body_that_is_no_json_object_is_refused_as_such(sqlite_world: World, sent: bytes, told: str) -> None:
+    refused = await sqlite_world.http.post("/api/v1/models", content=sent, headers={"content-type": "application/json"})
     assert (refused.status_code, refused.json()["errors"]) == (422, [{"field": "body", "message": told}])
 
 
-async def test_half_a_character_is_refused(world: World) -> None:
+async def test_half_a_character_is_refused(sqlite_world: World) -> None:
     headers = {"content-type": "application/json"}
-    refused = await world.http.post("/api/v1/deployments", content=b'{"name":"a","model":"\\ud800"}', headers=headers)
+    refused = await sqlite_world.http.post(
+        "/api/v1/deployments", content=b'{"name":"a","model":"\\ud800"}', headers=headers
+    )
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "model")
 
 
@@ -120,8 +124,8 @@ async def test_models_are_listed_in_pages_and_by_filters(world: World) -> None:
     assert [m["name"] for m in (await world.get("/models", name="e")).json()["items"]] == ["e"]
 
 
-async def test_a_filter_by_an_unknown_kind_is_refused(world: World) -> None:
-    refused = await world.get("/models", kind="chatt")
+async def test_a_filter_by_an_unknown_kind_is_refused(sqlite_world: World) -> None:
+    refused = await sqlite_world.get("/models", kind="chatt")
     assert refused.status_code == 422
     assert 'Did you mean "chat"?' in refused.json()["detail"]
 

@@ -24,8 +24,8 @@ def test_the_committed_document_is_current() -> None:
 
 
 @pytest.mark.contract("A02")
-async def test_the_served_document_is_the_committed_one(world: World) -> None:
-    served = (await world.get("/openapi.json")).json()
+async def test_the_served_document_is_the_committed_one(sqlite_world: World) -> None:
+    served = (await sqlite_world.get("/openapi.json")).json()
     assert served == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
