@@ -1,5 +1,6 @@
 """From what a person types to the one thing meant: an id, a name, or a part of an id that only one has."""
 
+import re
 from collections.abc import Sequence
 
 from roundhouse_cli.errors import Ambiguous, Failure
@@ -8,11 +9,15 @@ from roundhouse_cli.rest import Item
 __all__ = ["pick", "short_id"]
 
 _SHORTEST_PART = 4
+_MADE = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 
 
 def short_id(identifier: str) -> str:
-    """Return the last eight characters of an id. Ids begin with their time, so the end is what tells them apart."""
-    return identifier[-8:]
+    """Return the last eight digits of a made id: it begins with its time, so the end is what tells it from others.
+
+    An id that a person chose is short already.
+    """
+    return identifier[-8:] if _MADE.fullmatch(identifier) else identifier
 
 
 def pick(items: Sequence[Item], wanted: str, what: str, *, name_field: str = "name") -> Item:

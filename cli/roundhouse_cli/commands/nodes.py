@@ -12,7 +12,7 @@ from roundhouse_cli.errors import Failure
 from roundhouse_cli.local.join import make_credentials
 from roundhouse_cli.local.layout import DataDir
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
-from roundhouse_cli.resolve import pick
+from roundhouse_cli.resolve import pick, short_id
 from roundhouse_cli.rest import Item
 from roundhouse_cli.units import age, show_bytes
 
@@ -28,7 +28,7 @@ def _devices(node: Item) -> str:
 
 
 _COLUMNS = (
-    Column("ID", lambda node: node["id"]),
+    Column("ID", lambda node: short_id(node["id"])),
     Column("HOST", lambda node: node["hostname"]),
     Column("STATE", lambda node: node["state"]),
     Column("CORES", lambda node: node["cpu_cores"]),

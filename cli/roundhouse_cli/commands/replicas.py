@@ -18,7 +18,9 @@ def explain(replica: Item) -> str:
     """Say in words why a replica is in its phase: its detail, else what each node had against it."""
     if replica.get("detail"):
         return str(replica["detail"])
-    rejections = (f"{found['node_id']}: {found['detail'] or found['reason']}" for found in replica["rejections"])
+    rejections = (
+        f"{short_id(found['node_id'])}: {found['detail'] or found['reason']}" for found in replica["rejections"]
+    )
     return "; ".join(rejections)
 
 
@@ -26,7 +28,7 @@ _COLUMNS = (
     Column("REPLICA", lambda replica: short_id(replica["id"])),
     Column("DEPLOYMENT", lambda replica: replica["deployment_name"]),
     Column("VERSION", lambda replica: replica["version_number"]),
-    Column("NODE", lambda replica: replica["node_id"]),
+    Column("NODE", lambda replica: short_id(replica["node_id"])),
     Column("PHASE", lambda replica: replica["phase"]),
     Column("WANTED", lambda replica: replica["desired"]),
     Column("REASON", lambda replica: replica["reason"]),

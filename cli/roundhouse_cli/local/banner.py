@@ -13,7 +13,7 @@ def curl_line(connection: Connection, model: str | None) -> str:
     head = f'curl {connection.router_url}/v1/{{}} -H "Authorization: Bearer {connection.api_key}"'
     if model is None:
         return head.format("models")
-    body = {"model": model, "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    body = {"model": model, "messages": [{"role": "user", "content": "What is gravity?"}]}
     data = json.dumps({**body, "max_tokens": 32, "temperature": 0})
     return f"{head.format('chat/completions')} -H \"Content-Type: application/json\" -d '{data}'"
 

@@ -38,3 +38,8 @@ def test_two_things_of_one_name_need_the_id() -> None:
 def test_what_is_not_there_is_said_with_what_there_is(wanted: str) -> None:
     with pytest.raises(Failure, match="there are: one, two"):
         pick(_ITEMS, wanted, "deployment")
+
+
+@pytest.mark.parametrize(("identifier", "shown"), [(_ONE["id"], "00000aaa"), ("nod_second", "nod_second"), ("", "")])
+def test_only_made_ids_are_shortened(identifier: str, shown: str) -> None:
+    assert short_id(identifier) == shown
