@@ -37,12 +37,12 @@ def test_the_printed_curl_line_answers_when_pasted(platform: Platform) -> None:
 def test_openai_sdk_answers_and_counts_tokens(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
         model=DEMO,
-        messages=[{"role": "user", "content": "What is the capital of France?"}],
+        messages=[{"role": "user", "content": "What is gravity?"}],
         max_tokens=24,
         temperature=0,
     )
 
-    assert "Paris" in (answer.choices[0].message.content or "")
+    assert "ravity" in (answer.choices[0].message.content or "")
     assert answer.usage is not None
     assert answer.usage.completion_tokens > 0
 
