@@ -82,6 +82,7 @@ class UsagePublisher:
         while True:
             try:
                 await self._look_at_stream()
+                self._spool.synced.clear()  # before the look, so that what is synced from now on is not missed
                 if not await self._publish_next():
                     await self._idle()
                 self._failures = 0
@@ -151,9 +152,6 @@ class UsagePublisher:
         self._move(self.acknowledged, created_at)
 
     async def _idle(self) -> None:
-        self._spool.synced.clear()
-        if self.acknowledged < self._spool.writer.durable:
-            return
         try:
             async with asyncio.timeout(self._check_s):
                 await self._spool.synced.wait()
