@@ -225,7 +225,8 @@ def _move(replica: Replica, phase: ObservedPhase, reason: Reason, detail: str, n
 
 
 def _launched(replica: Replica, run: EngineRun, now: UnixTime) -> Replica:
-    if not replica.is_active or run.attempt != replica.attempt:
+    is_due = replica.is_launching or replica.phase is _Phase.STARTING
+    if not is_due or run.attempt != replica.attempt:
         return replica
     known = replace(replica, run=run, is_launching=False)
     if replica.stop_reason is not None:
