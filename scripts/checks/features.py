@@ -27,6 +27,10 @@ def check(root: Path) -> list[str]:
     for path, line, cited in _citations(root):
         if cited not in rows:
             findings.append(f"{path.relative_to(root)}:{line}: contract({cited!r}) is not in docs/features.md")
+        elif rows[cited]["state"].strip() == "planned":
+            findings.append(
+                f"{path.relative_to(root)}:{line}: contract({cited!r}) is called planned in docs/features.md"
+            )
     return findings
 
 

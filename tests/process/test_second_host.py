@@ -33,7 +33,7 @@ def second_host(platform: Platform, tmp_path: Path) -> Iterator[str]:
     subprocess.run(stop, env=environment, check=True, timeout=60)
 
 
-@pytest.mark.contract("A07", "A23", "A33")
+@pytest.mark.contract("A23", "A33")
 async def test_four_replicas_spread_over_two_hosts(platform: Platform, ledger: Ledger, second_host: str) -> None:
     await until(
         lambda: {node["id"]: node["state"] for node in platform.json("nodes", "ls")}.get(second_host) == "ready",

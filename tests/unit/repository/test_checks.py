@@ -85,11 +85,12 @@ def test_pins_without_hashes_and_with_addresses_are_found(write: Write, tmp_path
 
 
 def test_a_feature_needs_a_known_state_and_a_proof_that_exists(write: Write, tmp_path: Path) -> None:
-    write("tests/test_proof.py", "import pytest\n\n@pytest.mark.contract('Z99')\ndef test(): ...\n")
+    write("tests/test_proof.py", "import pytest\n\n@pytest.mark.contract('Z99', 'A05')\ndef test(): ...\n")
     write(
         "docs/features.md",
         "| A01 | one | done | `tests/test_proof.py` |\n| A02 | two | partial |  |\n"
-        "| A03 | three | perhaps |  |\n| A04 | four | done | `tests/gone.py` |\n| A38 | five | planned |  |\n",
+        "| A03 | three | perhaps |  |\n| A04 | four | done | `tests/gone.py` |\n| A38 | five | planned |  |\n"
+        "| A05 | six | planned |  |\n",
     )
     found = "\n".join(features.check(tmp_path))
     assert "A01:" not in found
@@ -98,4 +99,5 @@ def test_a_feature_needs_a_known_state_and_a_proof_that_exists(write: Write, tmp
     assert "A04: proof tests/gone.py does not exist" in found
     assert "A38 is not an id of the checklist" in found
     assert "B01 has no row" in found
-    assert "contract('Z99')" in found
+    assert "contract('Z99') is not in" in found
+    assert "contract('A05') is called planned" in found
