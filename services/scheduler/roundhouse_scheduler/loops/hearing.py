@@ -54,9 +54,12 @@ class Hearing:
         return heard
 
     def expect(self, node: Node) -> None:
-        """Only this epoch and incarnation speak for the node from now on."""
+        """Only this epoch and incarnation speak for the node from now on. An older epoch than the known is ignored:
+        the planner may have read the node before the registration that is known here was committed.
+        """
         speaker = (node.epoch, node.incarnation)
-        if self._speakers.get(node.node_id) == speaker:
+        known_speaker = self._speakers.get(node.node_id)
+        if known_speaker is not None and (known_speaker == speaker or known_speaker[0] > node.epoch):
             return
         self._speakers[node.node_id] = speaker
         self._liveness.forget(node.node_id)
@@ -65,6 +68,7 @@ class Hearing:
         known = self._reports.get(node.node_id)
         if known is not None and (known.epoch, known.incarnation) != speaker:
             del self._reports[node.node_id]
+            self._digests.pop(node.node_id, None)  # the new agent's first heartbeat makes us read its report
 
     def registered(self, node: Node) -> None:
         """The node asked for its epoch: that is contact."""
