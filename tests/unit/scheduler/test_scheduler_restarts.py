@@ -46,6 +46,15 @@ def test_the_second_failure_waits() -> None:
     assert (fleet.only().phase, fleet.only().attempt) == (Phase.ASSIGNED, 3)
 
 
+def test_an_engine_that_the_nodes_operator_stopped_starts_at_once_and_is_no_failure() -> None:
+    fleet = a_fleet()
+    for attempt in (2, 3, 4):
+        fail(fleet, reason="node-shutdown", detail="it was stopped")
+        assert (fleet.only().phase, fleet.only().attempt, fleet.only().failures) == (Phase.ASSIGNED, attempt, 0)
+        fleet.report_all()
+        fleet.step()
+
+
 def test_failures_are_forgotten_after_five_minutes_ready() -> None:
     fleet = a_fleet()
     fail(fleet)

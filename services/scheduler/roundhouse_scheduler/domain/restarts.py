@@ -21,10 +21,14 @@ def backoff_s(failures: int, rules: Rules) -> float:
 def note_failure(
     draft: Draft, replica: Replica, *, reason: Reason, detail: str, entry: ReplicaReport | None = None
 ) -> None:
-    """Record that an engine failed, and when it may start again."""
+    """Record that an engine failed, and when it may start again. One that its node's operator stopped did not fail:
+    it starts at once when the node is back, and nothing is counted.
+    """
     was_ready_s = draft.now - replica.ready_since if replica.ready_since is not None else 0.0
-    failures = 1 if was_ready_s >= draft.rules.forget_failures_after_s else replica.failures + 1
-    pause_s = backoff_s(failures, draft.rules)
+    failures = 0 if was_ready_s >= draft.rules.forget_failures_after_s else replica.failures
+    if reason is not Reason.NODE_SHUTDOWN:
+        failures += 1
+    pause_s = 0.0 if reason is Reason.NODE_SHUTDOWN else backoff_s(failures, draft.rules)
     if reason is Reason.ENGINE_UNRESPONSIVE:
         pause_s = max(pause_s, draft.rules.unresponsive_patience_s)
     cause = f"{reason.value}: {detail}" if detail else reason.value
