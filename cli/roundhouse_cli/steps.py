@@ -25,7 +25,8 @@ class Step:
     def note(self, detail: str) -> None:
         """Say what it waits for at the moment; only a terminal shows it."""
         if self._status is not None:
-            self._status.update(Text(f"{self._title} ... {detail}"))
+            # One line, cut at the edge: a spinner over several lines flickers.
+            self._status.update(Text(f"{self._title} ... {detail}", no_wrap=True, overflow="ellipsis"))
 
 
 class Steps:

@@ -59,10 +59,10 @@ class Demo:
             why = self._ask(deployment["name"])
             if not why:
                 return
-            status = self._status(deployment["id"])
-            step.note(status or why)
+            seen = "; ".join(part for part in (self._status(deployment["id"]), why) if part)
+            step.note(seen)
             if self._clock.monotonic() > deadline:
-                raise Failure(f"{deployment['name']} does not answer after {within_s:.0f} s: {status or why}")
+                raise Failure(f"{deployment['name']} does not answer after {within_s:.0f} s: {seen}")
             time.sleep(_POLL_S)
 
     def _model(self) -> Item:
