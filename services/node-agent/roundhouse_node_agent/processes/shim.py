@@ -28,6 +28,7 @@ import time
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _READ_BYTES = 65536
+_RESERVED_BYTES = 512
 _READS_PER_TURN = 64
 _LAST_WORDS_S = 2.0
 """How long output is still read after the engine's end: a pipe held open by a stray process must not hold us."""
@@ -82,16 +83,20 @@ class Log:
 
     def _append(self, data: bytes) -> bool:
         try:
-            self._rotate()
-            written = 0
-            while written < len(data):
-                count = os.write(self._fd, data[written:])
-                written += count
+            while data:
+                self._rotate()
+                count = os.write(self._fd, data[: self._room(data)])
                 self._size += count
-                self._is_at_line_start = data[written - 1 : written] == b"\n"
+                self._is_at_line_start = data[count - 1 : count] == b"\n"
+                data = data[count:]
         except OSError:
             return False
         return True
+
+    def _room(self, data: bytes) -> int:
+        """Return how much goes into this segment: up to the end of the line with which it becomes full."""
+        end = data.find(b"\n", max(0, self._segment_bytes - self._size - 1))
+        return min(end + 1 if end >= 0 else len(data), max(1, 2 * self._segment_bytes - self._size))
 
     def _rotate(self) -> None:
         is_full = self._size >= self._segment_bytes and self._is_at_line_start
@@ -190,6 +195,24 @@ def write_json(path: str, value: dict[str, object]) -> None:
     with open(path + ".new", "w", encoding="utf-8") as file:
         os.chmod(path + ".new", 0o600)
         json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(path + ".new", path)
+
+
+def reserve(path: str) -> None:
+    """Take the room for a file that `write_reserved` must be able to write on a full disk."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        os.chmod(path + ".new", 0o600)
+        file.write(" " * _RESERVED_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_reserved(path: str, value: dict[str, object]) -> None:
+    """Write atomically into the room that was reserved."""
+    with open(path + ".new", "r+", encoding="utf-8") as file:
+        file.write(json.dumps(value).ljust(_RESERVED_BYTES))
         file.flush()
         os.fsync(file.fileno())
     os.rename(path + ".new", path)
@@ -313,7 +336,9 @@ def main(directory: str) -> int:
         _answer(f"error {engine.error}")
         return 127
     record = _record(order, engine)
+    exit_file = os.path.join(directory, "exit.json")
     try:
+        reserve(exit_file)
         write_json(os.path.join(directory, "run.json"), record)
     except OSError as error:
         _finish(engine, log)
@@ -333,7 +358,7 @@ def main(directory: str) -> int:
         "was_asked": asked["stop"],
     }
     with contextlib.suppress(OSError):
-        write_json(os.path.join(directory, "exit.json"), ended)
+        write_reserved(exit_file, ended)
     return code if code >= 0 else 128 - code
 
 
