@@ -26,7 +26,7 @@ from roundhouse_common.contracts.scheduler import (
     Registered,
     RegisterNode,
 )
-from roundhouse_common.errors import Conflict, Unavailable
+from roundhouse_common.errors import Conflict, NotFound, Unavailable
 
 __all__ = ["SMOLLM2", "SMOLLM2_URI", "SchedulerStub", "an_assignment"]
 
@@ -89,7 +89,7 @@ class SchedulerStub:
         self.lines: list[LogLine] = []
         self.is_silent = False
         """Its database is away: the second look gets no answer."""
-        self.next_epoch = 1
+        self.offers_old_epochs = False
 
     async def start(self) -> None:
         """Connect and answer."""
@@ -119,6 +119,10 @@ class SchedulerStub:
         """Change the database and the projection."""
         await self.publish(self.want(node_id, *assignments))
 
+    def forget(self, node_id: str) -> None:
+        """Lose the node's registration, as a database restored from an older copy would."""
+        del self.epochs[node_id]
+
     async def report(self, node_id: str) -> NodeReport | None:
         """Return the node's newest report."""
         entry = await self.bus.bucket(REPORTS).get(node_id)
@@ -132,7 +136,9 @@ class SchedulerStub:
 
     async def _register(self, question: RegisterNode, _ids: tuple[str, ...]) -> Registered:
         self.registrations.append(question)
-        epoch = max(self.next_epoch, question.highest_epoch + 1, self.epochs.get(question.node_id, 0) + 1)
+        epoch = max(question.highest_epoch, self.epochs.get(question.node_id, 0)) + 1
+        if self.offers_old_epochs:
+            return Registered(node_id=question.node_id, epoch=1, heartbeat_interval_s=0.2, lease_s=1.0)
         self.epochs[question.node_id] = epoch
         known = self.wanted.get(question.node_id)
         if known is not None:
@@ -143,6 +149,8 @@ class SchedulerStub:
     async def _read_assignments(self, query: AssignmentsQuery, _ids: tuple[str, ...]) -> NodeAssignments:
         if self.is_silent:
             raise Unavailable("the database is away")
+        if query.node_id not in self.epochs:
+            raise NotFound("there is no such node")
         if query.epoch < self.epochs[query.node_id]:
             raise _Superseded("another agent has registered")
         return self.wanted.get(query.node_id) or self.want(query.node_id)
