@@ -26,6 +26,8 @@ from tests.support.nats import NatsServer, free_port
 from tests.support.usage import UsageRecords
 
 CLOCK = SystemClock()
+# What these show is metering's doing and the server's, whichever database is below: one will do.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ADMINISTRATOR = Subject(id="usr_admin", tenant_id="ten_default", roles=frozenset({Role.ADMINISTRATOR}))
 
 
@@ -150,6 +152,7 @@ async def test_killed_in_mid_batch_it_loses_and_repeats_nothing(metering: Meteri
     }  # fmt: skip
 
 
+@ON_SQLITE
 @pytest.mark.process
 async def test_stopped_in_mid_batch_it_goes_on_at_once(metering: Metering, router: Router) -> None:
     await router.publish(500)
@@ -160,6 +163,7 @@ async def test_stopped_in_mid_batch_it_goes_on_at_once(metering: Metering, route
     await eventually(lambda: _holds(metering, 1000), within_s=8, every_s=0.1)
 
 
+@ON_SQLITE
 @pytest.mark.process
 async def test_a_killed_nats_server_costs_time_only(
     metering: Metering, router: Router, nats_server: NatsServer
@@ -174,6 +178,7 @@ async def test_a_killed_nats_server_costs_time_only(
     assert (await metering.totals())["missing"] == 0
 
 
+@ON_SQLITE
 @pytest.mark.process
 async def test_after_a_wipe_of_jetstream_a_rebuild_brings_back_what_was_lost(
     metering: Metering, router: Router, nats_server: NatsServer
