@@ -16,5 +16,5 @@ class MeteringSettings(SqlSettings):
     port: int = Field(default=8803, ge=0, le=65535)
     batch_size: int = Field(default=256, ge=1, le=1000)
     """Usage records per transaction, at the most."""
-    rebuild_timeout_s: float = Field(default=10.0, gt=0, le=300)
-    """How long `POST /bus:rebuild` waits for the routers' answers."""
+    rebuild_timeout_s: float = Field(default=3.0, gt=0, le=300)
+    """How long `POST /bus:rebuild` gathers answers. Routers answer at once, and publish afterwards."""

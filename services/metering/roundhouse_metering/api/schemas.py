@@ -114,11 +114,11 @@ class ReconciliationAnswer(BaseModel):
 
 class RebuiltRouter(BaseModel):
     instance: str
-    written: dict[str, int] = Field(description="Stream -> records published again.")
+    written: dict[str, int] = Field(description="Stream -> records that it publishes again.")
 
 
 class RebuildAnswer(BaseModel):
-    """What each router that answered published again from its disk."""
+    """What each router that answered publishes again from its disk."""
 
     items: list[RebuiltRouter]
 
