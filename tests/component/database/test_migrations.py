@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, insert, select, text
-from sqlalchemy.exc import DBAPIError
 
-from roundhouse_common.database import Database, SchemaTooNew, UnixSeconds, idempotency_table, outbox_table
+from roundhouse_common.database import (
+    Database,
+    MigrationFailed,
+    SchemaTooNew,
+    UnixSeconds,
+    idempotency_table,
+    outbox_table,
+)
 from tests.support.databases import schema_differences
 
 METADATA = MetaData()
@@ -68,6 +74,16 @@ down_revision = "0002"
 def upgrade():
     op.execute("CREATE TABLE half_done (id INTEGER)")
     op.execute("INSERT INTO no_such_table VALUES (1)")
+"""
+_MIGRATE = """
+import asyncio, sys
+from roundhouse_common.database import Database
+
+async def main():
+    async with Database(sys.argv[1], service="test") as db:
+        await db.migrate("example_migrations")
+
+asyncio.run(main())
 """
 _ENV = """
 from sqlalchemy import MetaData
@@ -129,7 +145,7 @@ async def test_failed_migration_leaves_the_schema_as_it_was(database_url: str, m
     async with Database(database_url, service="test") as db:
         await db.migrate(migrations.package)
         migrations.add("0003_broken", _BROKEN)
-        with pytest.raises(DBAPIError):
+        with pytest.raises(MigrationFailed, match="no_such_table"):
             await db.migrate(migrations.package)
     assert await schema_differences(database_url, METADATA, service="test") == []
 
@@ -152,17 +168,9 @@ async def test_database_of_a_newer_release_is_refused_untouched(database_url: st
 
 
 async def test_many_may_migrate_at_the_same_time(database_url: str, migrations: Migrations) -> None:
-    script = (
-        "import asyncio, sys\n"
-        "from roundhouse_common.database import Database\n"
-        "async def main():\n"
-        "    async with Database(sys.argv[1], service='test') as db:\n"
-        "        await db.migrate('example_migrations')\n"
-        "asyncio.run(main())\n"
-    )
     starters = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", script, database_url), cwd=migrations.root, stderr=asyncio.subprocess.PIPE
+            *(sys.executable, "-c", _MIGRATE, database_url), cwd=migrations.root, stderr=asyncio.subprocess.PIPE
         )
         for _ in range(3)
     ]
@@ -170,22 +178,11 @@ async def test_many_may_migrate_at_the_same_time(database_url: str, migrations: 
     assert [output[1].decode() for output in outputs] == [""] * 3
 
 
-async def test_alembic_is_not_loaded_when_there_is_nothing_to_migrate(
-    database_url: str, migrations: Migrations
-) -> None:
-    async with Database(database_url, service="test") as db:
-        await db.migrate(migrations.package)
-    script = (
-        "import asyncio, sys\n"
-        "from roundhouse_common.database import Database\n"
-        "async def main():\n"
-        "    async with Database(sys.argv[1], service='test') as db:\n"
-        "        await db.migrate('example_migrations')\n"
-        "asyncio.run(main())\n"
-        "print('alembic' in sys.modules)\n"
-    )
+async def test_alembic_is_never_loaded_into_the_service(database_url: str, migrations: Migrations) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, database_url), cwd=migrations.root, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", f"{_MIGRATE}print('alembic' in sys.modules)", database_url),
+        cwd=migrations.root,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert (await process.communicate())[0].decode().strip() == "False"
 

@@ -62,6 +62,18 @@ asyncio.run(main())
 """
 
 
+_TRY_TO_WRITE = """
+import sqlite3, sys
+
+connection = sqlite3.connect(sys.argv[1].removeprefix("sqlite+aiosqlite:///"), timeout=0)
+try:
+    connection.execute("BEGIN IMMEDIATE")
+    print("not locked")
+except sqlite3.OperationalError as error:
+    print("locked" if "locked" in str(error) else error)
+"""
+
+
 async def test_several_processes_may_open_a_new_file_at_the_same_moment(sqlite_url: str) -> None:
     openers = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", _OPENER, sqlite_url, stderr=asyncio.subprocess.PIPE)
@@ -101,8 +113,26 @@ async def test_writer_that_waits_too_long_is_told_that_the_database_is_busy(
 
 async def test_file_that_cannot_be_opened_is_unavailable_and_says_which(tmp_path: Path) -> None:
     (tmp_path / "test.db").mkdir()
-    with pytest.raises(DatabaseUnavailable, match=r"test\.db cannot be opened: Is a directory"):
+    with pytest.raises(DatabaseUnavailable, match=r"test\.db is not a file that this program may read and write"):
         await Database(f"sqlite+aiosqlite:///{tmp_path}/test.db", service="test").__aenter__()
+
+
+async def test_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatabaseUnavailable, match=r"file/test\.db cannot be made: File exists"):
+        await Database(f"sqlite+aiosqlite:///{tmp_path}/file/test.db", service="test").__aenter__()
+
+
+async def test_opening_a_database_twice_in_a_process_does_not_drop_its_locks(sqlite_url: str) -> None:
+    async with database(sqlite_url, METADATA) as db, db.write() as session:
+        await session.execute(insert(COUNTERS).values(id=1, count=0))
+        async with Database(sqlite_url, service="test").read() as other:
+            assert await other.scalar(select(COUNTERS.c.count)) is None
+        Database(sqlite_url, service="test")._create_file()
+        outsider = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _TRY_TO_WRITE, sqlite_url), stdout=asyncio.subprocess.PIPE
+        )
+        assert (await outsider.communicate())[0].decode().strip() == "locked"
 
 
 async def test_file_that_is_no_database_is_refused_before_anything_is_written(tmp_path: Path) -> None:

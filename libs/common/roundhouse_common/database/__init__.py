@@ -6,7 +6,7 @@ transaction decided, `alembic_env` runs migrations. Tables are SQLAlchemy Core t
 
 from roundhouse_common.database.database import Database, DatabaseBusy, DatabaseUnavailable, ValueNotStorable
 from roundhouse_common.database.idempotency import idempotency_table
-from roundhouse_common.database.migrate import SchemaTooNew
+from roundhouse_common.database.migrate import MigrationFailed, SchemaTooNew
 from roundhouse_common.database.outbox import OutboxRelay, enqueue, outbox_table
 from roundhouse_common.database.sessions import ReadSession, WriteSession
 from roundhouse_common.database.types import BigId, DialectName, Json, UnixSeconds, upsert
@@ -18,6 +18,7 @@ __all__ = [
     "DatabaseUnavailable",
     "DialectName",
     "Json",
+    "MigrationFailed",
     "OutboxRelay",
     "ReadSession",
     "SchemaTooNew",

@@ -6,6 +6,7 @@ advisory lock. So code that is right on one is right on the other, and outbox id
 """
 
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from roundhouse_common.database.failures import DatabaseBusy, DatabaseUnavailable, ValueNotStorable, translated
 from roundhouse_common.database.locks import lock_key
-from roundhouse_common.database.migrate import run_migrations
+from roundhouse_common.database.migrate import MigrationOrder, bring_to_head
 from roundhouse_common.database.sessions import ReadSession, WriteSession
 from roundhouse_common.database.types import DialectName
 
@@ -48,8 +49,9 @@ class Database:
     def __init__(self, url: str, *, service: str, connect: SqliteConnect | None = None) -> None:
         self._url = make_url(url)
         self._connect = connect
-        self._schema = service.replace("-", "_")
-        self._write_lock_key = lock_key(f"roundhouse.{self._schema}.write")
+        self._service = service
+        self.schema = service.replace("-", "_")
+        self._write_lock_key = lock_key(f"roundhouse.{self.schema}.write")
         match self._url.drivername:
             case "sqlite+aiosqlite" if self._url.database not in (None, "", ":memory:"):
                 self.dialect = "sqlite"
@@ -110,11 +112,13 @@ class Database:
         Several processes may do it at the same time: one migrates, the others wait for it.
         """
         self._create_file()
-        engine = self._migration_engine()
+        url = self._url.render_as_string(hide_password=False)
+        order = MigrationOrder(url=url, service=self._service, migrations=migrations, path=sys.path)
+        engine = self.migration_engine()
         try:
-            await run_migrations(engine, migrations, schema=self._schema)
+            await bring_to_head(engine, order)
         except (DBAPIError, OSError) as error:
-            raise translated(error, self._schema) from error
+            raise translated(error, self.schema) from error
         finally:
             await engine.dispose()
 
@@ -139,7 +143,7 @@ class Database:
                 yield connection
                 await connection.commit()
         except (DBAPIError, PoolTimeout, OSError) as error:
-            failure = translated(error, self._schema)
+            failure = translated(error, self.schema)
             if failure is error:
                 raise
             raise failure from error
@@ -170,8 +174,8 @@ class Database:
 
     def _postgres_engine(self, **options: Any) -> AsyncEngine:  # Any: passed through to create_async_engine
         settings = {
-            "search_path": self._schema,
-            "application_name": f"roundhouse-{self._schema}",
+            "search_path": self.schema,
+            "application_name": f"roundhouse-{self.schema}",
             "lock_timeout": f"{_LOCK_TIMEOUT_S}s",
             "statement_timeout": f"{_STATEMENT_TIMEOUT_S}s",
             "idle_in_transaction_session_timeout": f"{_STATEMENT_TIMEOUT_S}s",
@@ -187,7 +191,8 @@ class Database:
             **(options or defaults),
         )
 
-    def _migration_engine(self) -> AsyncEngine:
+    def migration_engine(self) -> AsyncEngine:
+        """Return an engine for changing the schema. For `migrate` and its child process only."""
         if self.dialect == "postgresql":
             return self._postgres_engine(poolclass=NullPool)
         # Alembic changes a SQLite table by copying it; with foreign keys on, dropping the old one empties its children.
@@ -195,12 +200,21 @@ class Database:
 
 
 def _create_private_file(path: Path) -> None:
-    """Make the file before SQLite does, readable by its owner only; its -wal and -shm files copy the mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the file before SQLite does, readable by its owner only; its -wal and -shm files copy the mode.
+
+    A file that exists is not opened: closing it would drop the locks that SQLite holds on it in this process
+    (POSIX), and another process could then delete the log of a database in use.
+    """
+    if path.exists():
+        if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+            raise DatabaseUnavailable(f"{path} is not a file that this program may read and write.")
+        return
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise DatabaseUnavailable(f"The database file {path} cannot be opened: {error.strerror}.") from error
+        if not path.is_file():  # else another process made it meanwhile
+            raise DatabaseUnavailable(f"The database file {path} cannot be made: {error.strerror}.") from error
 
 
 def _on_sqlite_connect(engine: AsyncEngine, pragmas: Mapping[str, str]) -> None:

@@ -1,24 +1,25 @@
-"""Migrations with Alembic, which is loaded only when there is something to migrate: it costs about 11 MB."""
+"""Migrations with Alembic, in a child process: Alembic would cost the service 11 MB for as long as it lives.
 
-import importlib
+The service itself only compares the version in the database with the newest one in its migrations package.
+"""
+
+import asyncio
 import importlib.resources
 import re
+import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from roundhouse_common.database.locks import lock_key
 from roundhouse_common.errors import RoundhouseError
 
-__all__ = ["SchemaTooNew", "run_migrations"]
+__all__ = ["VERSION_TABLE", "MigrationFailed", "MigrationOrder", "SchemaTooNew", "bring_to_head", "directory_of"]
 
-_LOCK_TIMEOUT_S: Final = 120
-"""How long to wait for another process that migrates."""
-_VERSION_TABLE: Final = "alembic_version"
+VERSION_TABLE: Final = "alembic_version"
 _REVISION: Final = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(.+)$", re.MULTILINE)
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _QUOTED: Final = re.compile(r"[\"']([^\"']+)[\"']")
 
 
@@ -28,31 +29,39 @@ class SchemaTooNew(RoundhouseError):
     code = "schema_too_new"
 
 
-async def run_migrations(engine: AsyncEngine, migrations: str, *, schema: str) -> None:
-    """Upgrade to head in one transaction that excludes other migrators. Idempotent. Raises SchemaTooNew."""
-    directory = Path(str(importlib.resources.files(migrations)))
-    async with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            await _lock_and_create_schema(connection, schema)
+class MigrationFailed(RoundhouseError):
+    """A migration raised; the schema is as it was before. Its notes hold the traceback."""
+
+    code = "migration_failed"
+
+
+class MigrationOrder(msgspec.Struct, frozen=True):
+    """What the child process reads from its standard input: the URL may hold a password."""
+
+    url: str
+    service: str
+    migrations: str
+    path: list[str]
+    """The parent's `sys.path`, so that the child finds the same packages."""
+
+
+def directory_of(migrations: str) -> Path:
+    """Return where a migrations package lies."""
+    return Path(str(importlib.resources.files(migrations)))
+
+
+async def bring_to_head(engine: AsyncEngine, order: MigrationOrder) -> None:
+    """Upgrade to head unless the database is there already. Raises SchemaTooNew or MigrationFailed."""
+    async with engine.connect() as connection:
         current = await connection.run_sync(_versions)
-        known, heads = _revisions(directory)
-        if not current <= known:
-            raise SchemaTooNew(
-                f"The database of {schema} is at {', '.join(sorted(current - known))}, and this program knows no "
-                f"version after {', '.join(sorted(heads))}: start the release that migrated it."
-            )
-        if current != heads:
-            await connection.run_sync(_upgrade, directory)
-        if connection.dialect.name == "sqlite":
-            await connection.run_sync(_check_foreign_keys)
-
-
-async def _lock_and_create_schema(connection: AsyncConnection, schema: str) -> None:
-    await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
-    await connection.execute(_LOCK, {"key": lock_key(f"roundhouse.{schema}.migrate")})
-    exists = await connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema})
-    if exists.first() is None:
-        await connection.execute(text(f'CREATE SCHEMA "{schema}"'))
+    known, heads = _revisions(directory_of(order.migrations))
+    if not current <= known:
+        raise SchemaTooNew(
+            f"The database of {order.service} is at {', '.join(sorted(current - known))}, and this program knows no "
+            f"version after {', '.join(sorted(heads))}: start the release that migrated it."
+        )
+    if current != heads:
+        await _upgrade_in_child(order)
 
 
 def _revisions(directory: Path) -> tuple[set[str], set[str]]:
@@ -66,21 +75,28 @@ def _revisions(directory: Path) -> tuple[set[str], set[str]]:
 
 
 def _versions(connection: Connection) -> set[str]:
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return set()
-    return set(connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalars())
+    return set(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars())
 
 
-def _upgrade(connection: Connection, directory: Path) -> None:
-    # Loaded by name: see the top of this module.
-    command: Any = importlib.import_module("alembic.command")
-    config: Any = importlib.import_module("alembic.config").Config()
-    config.set_main_option("script_location", str(directory).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _check_foreign_keys(connection: Connection) -> None:
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-    if broken is not None:
-        raise RuntimeError(f"a migration left a row of table {broken[0]} that points to nothing in {broken[2]}")
+async def _upgrade_in_child(order: MigrationOrder) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "roundhouse_common.database.migration_process",
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, errors = await child.communicate(msgspec.json.encode(order))
+    finally:
+        if child.returncode is None:  # cancelled: its transaction rolls back
+            child.kill()
+            await child.wait()
+    if child.returncode != 0:
+        said = errors.decode(errors="replace").strip()
+        why = said.splitlines()[-1] if said else f"exit code {child.returncode}"
+        failure = MigrationFailed(f"The migration of the database of {order.service} failed: {why}")
+        failure.add_note(said)
+        raise failure
