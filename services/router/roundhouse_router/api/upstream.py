@@ -60,3 +60,4 @@ class Upstream:
         connection = response.connection
         if connection is not None and connection.protocol is not None:
             connection.protocol.read_timeout = self._settings.idle_timeout_s
+            connection.protocol.start_timeout()

@@ -105,15 +105,19 @@ class StreamScanner:
             self._last_running = lines
         elif not self._last_running:
             self._texts += len(_TEXT.findall(lines))
-        if b'"error"' in lines and _ERROR.search(lines):
+        if b"error" in lines and _ERROR.search(lines):
             self.has_error = True
 
     def _learn_model(self, lines: bytes) -> None:
         found = _MODEL.search(lines)
         if found is None:
             return
+        try:
+            name = msgspec.json.decode(found[1])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
         self._is_model_known = True
-        if msgspec.json.decode(found[1]) != self._requested:
+        if name != self._requested:
             self._rename = found[0]
 
     def _read_usage(self, line: bytes) -> bool:
