@@ -16,8 +16,7 @@ from sqlalchemy import (
 )
 
 from roundhouse_common.contracts.catalog import VersionSpec
-from roundhouse_common.database import Json, UnixSeconds, outbox_table
-from roundhouse_common.http.idempotency import idempotency_table
+from roundhouse_common.database import Json, UnixSeconds, idempotency_table, outbox_table
 
 __all__ = [
     "api_keys",
