@@ -1,4 +1,4 @@
-"""Liveness: a small signal every few seconds, with the engines' loads."""
+"""Liveness: a small signal every few seconds, with the engines' loads; and everything again after a reconnect."""
 
 import asyncio
 
@@ -15,7 +15,9 @@ _UNREGISTERED_S = 0.1
 async def run(agent: AgentContext) -> None:
     """Beat as often as the scheduler asked, from registration on."""
     sequence = 0
+    was_connected = True
     while True:
+        was_connected = _look_at_connection(agent, was_connected)
         registered = agent.registered
         if registered is None or agent.is_superseded:
             await asyncio.sleep(_UNREGISTERED_S)
@@ -31,3 +33,12 @@ async def run(agent: AgentContext) -> None:
         )
         await agent.bus.signal(HEARTBEAT, beat, agent.node_id)
         await asyncio.sleep(registered.heartbeat_interval_s)
+
+
+def _look_at_connection(agent: AgentContext, was_connected: bool) -> bool:
+    """A bus that was wiped has forgotten our report: after a reconnect it is written again, and assignments are read."""
+    is_connected = agent.bus.is_connected
+    if is_connected and not was_connected:
+        agent.report_due.set()
+        agent.confirm_due.set()
+    return is_connected

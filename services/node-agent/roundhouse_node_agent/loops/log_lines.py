@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from roundhouse_common.bus.api import Bus
+from roundhouse_common.contracts.node import LogLine
 from roundhouse_common.contracts.registry import LOG_LINE
 from roundhouse_node_agent.processes.log_queries import LogFeed, new_lines
 
@@ -20,10 +21,17 @@ async def run(bus: Bus, node_id: str, feeds: Callable[[], Mapping[str, LogFeed]]
     while True:
         known = feeds()
         followed = {replica_id: followed.get(replica_id, feed) for replica_id, feed in known.items()}
-        for replica_id, feed in followed.items():
-            followed[replica_id], lines = await asyncio.to_thread(
-                new_lines, replica_id, feed, max_lines=_MOST_LINES_PER_LOOK
-            )
-            for line in lines:
-                await bus.signal(LOG_LINE, line, node_id, replica_id)
+        followed, lines = await asyncio.to_thread(_read, followed)
+        for line in lines:
+            await bus.signal(LOG_LINE, line, node_id, line.replica_id)
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _read(followed: Mapping[str, LogFeed]) -> tuple[dict[str, LogFeed], list[LogLine]]:
+    """Return where each log goes on, and what is new in all of them."""
+    moved: dict[str, LogFeed] = {}
+    lines: list[LogLine] = []
+    for replica_id, feed in followed.items():
+        moved[replica_id], new = new_lines(replica_id, feed, max_lines=_MOST_LINES_PER_LOOK)
+        lines += new
+    return moved, lines

@@ -60,6 +60,11 @@ class ProcessTable:
                     return entry[len(prefix) :].decode("ascii", "replace")
         return None
 
+    def cpu_ticks_of(self, cookie: str) -> int | None:
+        """Return the processor time of everything that carries the cookie; None when nothing does."""
+        ticks = [used for pid in self.with_cookie(cookie) if (used := self.cpu_ticks(pid)) is not None]
+        return sum(ticks) if ticks else None
+
     def with_cookie(self, cookie: str) -> list[int]:
         """Return every process that carries the cookie."""
         names = [entry.name for entry in self._root.iterdir() if entry.name.isdigit()]

@@ -17,7 +17,7 @@ from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, Ids, UnixTime
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
-from roundhouse_node_agent.domain.errors import StateDirUnusable
+from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.engine import Engine, RenderOrder
 from roundhouse_node_agent.models.resolvers import resolve
@@ -155,7 +155,11 @@ class LocalHost:
         log_dir = self._store.log_dir(assignment.replica_id)
         self._feeds.setdefault(assignment.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
         self._free_before[assignment.replica_id] = {device.uuid: device.memory_free_bytes for device in devices}
-        stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order)
+        try:
+            stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order)
+        except LaunchFailed:
+            del self._ports[assignment.replica_id]
+            raise
         self._shims[assignment.replica_id] = shim
         run = _as_run(stored)
         self._hold(run, stored)
@@ -180,7 +184,8 @@ class LocalHost:
         return await self._client.health(self._engine_of(run), run)
 
     async def is_working(self, run: EngineRun) -> bool:
-        ticks = self._store.table.cpu_ticks(run.pid)
+        cookie = self._runs[run.replica_id].launch.cookie
+        ticks = await asyncio.to_thread(self._store.table.cpu_ticks_of, cookie)
         before = self._cpu_ticks.get(run.replica_id)
         if ticks is not None:
             self._cpu_ticks[run.replica_id] = ticks

@@ -28,6 +28,7 @@ from roundhouse_node_agent.processes.records import (
 __all__ = ["RunStore", "StoredRun"]
 
 _FORGOTTEN = "forgotten"
+_KEPT_RUNS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ class RunStore:
             raise LaunchFailed(f"the run cannot be written down: {error}") from error
         except StateDirUnusable as error:
             raise LaunchFailed(f"the run cannot be written down: {error.message}") from error
+        self._prune(run)
         return run
 
     def load(self, run: RunDirectory) -> StoredRun | None:
@@ -91,13 +93,9 @@ class RunStore:
 
     def newest(self) -> list[StoredRun]:
         """Return the newest run of every replica that is not history."""
-        found: dict[str, StoredRun] = {}
-        for directory in run_directories(self._state_dir):
-            is_forgotten = (directory.path.parent.parent / _FORGOTTEN).exists()
-            stored = None if is_forgotten else self.load(directory)
-            if stored is not None:
-                found[directory.replica_id] = stored
-        return list(found.values())
+        newest = {directory.replica_id: directory for directory in run_directories(self._state_dir)}
+        remembered = [item for item in newest.values() if not (item.path.parent.parent / _FORGOTTEN).exists()]
+        return [stored for directory in remembered if (stored := self.load(directory)) is not None]
 
     def running(self) -> list[StoredRun]:
         """Return every run whose shim still runs, forgotten or not."""
@@ -135,6 +133,11 @@ class RunStore:
     def log_dir(self, replica_id: str) -> Path:
         """Return where a replica's log is. Raises ValueError for an id that is no plain file name."""
         return replica_directory(self._state_dir, replica_id) / "log"
+
+    def _prune(self, newest: RunDirectory) -> None:
+        """Keep the last few runs of a replica: one that fails for days would fill the disk with records."""
+        for old in sorted(newest.path.parent.iterdir())[:-_KEPT_RUNS]:
+            shutil.rmtree(old, ignore_errors=True)
 
     def _signal(self, stored: StoredRun, number: signal.Signals) -> None:
         """Signal the shim: opened first, then recognised, so that a reused pid is never hit."""

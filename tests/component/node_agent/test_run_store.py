@@ -1,0 +1,92 @@
+"""What a state directory remembers: made once, pruned, found again, held by one."""
+
+from pathlib import Path
+
+import pytest
+
+from roundhouse_common.runtime import SystemIds
+from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
+from roundhouse_node_agent.processes.identity import ProcessTable
+from roundhouse_node_agent.processes.records import LaunchFile
+from roundhouse_node_agent.processes.run_store import RunStore
+from roundhouse_node_agent.processes.state_dir import StateDir
+from tests.support.scheduler_stub import an_assignment
+
+IDS = SystemIds()
+
+
+def a_launch(attempt: int = 1, replica_id: str = "rep_1") -> LaunchFile:
+    assignment = an_assignment(replica_id, attempt=attempt)
+    return LaunchFile(assignment=assignment, epoch=1, cookie="c", port=1, base_url="http://127.0.0.1:1")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path, ProcessTable())
+
+
+def test_a_run_is_made_once(store: RunStore) -> None:
+    launch = a_launch()
+    store.create(launch.assignment, 1, launch)
+    with pytest.raises(LaunchFailed, match="attempt 1 was already started on this node"):
+        store.create(launch.assignment, 1, launch)
+
+
+def test_what_is_written_is_for_the_owner_only_since_it_holds_the_engines_key(store: RunStore) -> None:
+    run = store.create(a_launch().assignment, 1, a_launch())
+    assert run.launch_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_a_replica_that_fails_for_days_only_the_last_runs_are_kept(store: RunStore) -> None:
+    for attempt in range(1, 31):
+        launch = a_launch(attempt)
+        run = store.create(launch.assignment, 1, launch)
+    assert len(list(run.path.parent.iterdir())) == 8
+    assert [stored.launch.assignment.attempt for stored in store.newest()] == [30]
+
+
+def test_histories_are_kept_up_to_a_number_and_are_not_taken_up_again(store: RunStore, tmp_path: Path) -> None:
+    for number in range(5):
+        launch = a_launch(replica_id=f"rep_{number}")
+        store.create(launch.assignment, 1, launch)
+        store.forget(f"rep_{number}", keep=2)
+    assert sorted(path.name for path in (tmp_path / "replicas").iterdir()) == ["rep_3", "rep_4"]
+    assert store.newest() == []
+
+
+def test_a_record_that_is_no_record_is_not_taken_up(store: RunStore) -> None:
+    run = store.create(a_launch().assignment, 1, a_launch())
+    run.launch_file.write_text('{"half":')
+    assert store.newest() == []
+
+
+def test_an_id_that_is_no_file_name_is_refused(store: RunStore) -> None:
+    launch = a_launch(replica_id="../evil")
+    with pytest.raises(LaunchFailed, match="is no replica id"):
+        store.create(launch.assignment, 1, launch)
+
+
+def test_a_directory_keeps_its_nodes_id_and_epoch_and_belongs_to_no_other_node(tmp_path: Path) -> None:
+    first = StateDir.open(tmp_path / "state", node_id="", ids=IDS)
+    first.keep_epoch(7)
+    first.close()
+    again = StateDir.open(tmp_path / "state", node_id=first.node_id, ids=IDS)
+    assert (again.node_id, again.highest_epoch) == (first.node_id, 7)
+    again.close()
+    with pytest.raises(StateDirUnusable, match="belongs to node nod_"):
+        StateDir.open(tmp_path / "state", node_id="nod_other", ids=IDS)
+
+
+def test_a_directory_has_one_agent_at_a_time(tmp_path: Path) -> None:
+    first = StateDir.open(tmp_path, node_id="", ids=IDS)
+    with pytest.raises(StateDirUnusable, match="another node agent"):
+        StateDir.open(tmp_path, node_id="", ids=IDS)
+    first.close()
+    StateDir.open(tmp_path, node_id="", ids=IDS).close()
+
+
+def test_a_damaged_identity_is_not_replaced_by_a_new_one(tmp_path: Path) -> None:
+    StateDir.open(tmp_path, node_id="", ids=IDS).close()
+    (tmp_path / "node.json").write_text("")
+    with pytest.raises(StateDirUnusable, match=r"node\.json cannot be read"):
+        StateDir.open(tmp_path, node_id="", ids=IDS)
