@@ -36,7 +36,7 @@ async def run(agent: AgentContext) -> None:
 
 
 def _look_at_connection(agent: AgentContext, was_connected: bool) -> bool:
-    """A bus that was wiped has forgotten our report: after a reconnect it is written again, and assignments are read."""
+    """A wiped bus has forgotten our report: after a reconnect it is written again, and assignments are read."""
     is_connected = agent.bus.is_connected
     if is_connected and not was_connected:
         agent.report_due.set()
