@@ -116,8 +116,15 @@ async def test_unknown_setting_exits_with_two_and_one_line(tmp_path: Path) -> No
 
 
 async def test_service_skeleton_loads_nothing_that_only_some_services_need(tmp_path: Path) -> None:
-    heavy = ["fastapi", "sqlalchemy", "alembic", "joserfc", "cryptography", "opentelemetry.sdk"]
+    heavy = ["fastapi", "sqlalchemy", "alembic", "joserfc", "cryptography", "opentelemetry.sdk", "rich", "aiohttp"]
     script = f"import sys, roundhouse_common.service; print([name for name in {heavy} if name in sys.modules])"
     running = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     output, _ = await running.communicate()
     assert output.decode().strip() == "[]"
+
+
+async def test_what_was_kept_out_of_memory_can_still_be_imported() -> None:
+    script = "import roundhouse_common.service, rich, aiohttp; print(rich.__name__, aiohttp.__name__)"
+    running = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    output, _ = await running.communicate()
+    assert output.decode().strip() == "rich aiohttp"

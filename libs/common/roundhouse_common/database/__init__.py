@@ -4,6 +4,7 @@
 transaction decided, `alembic_env` runs migrations. Tables are SQLAlchemy Core tables in each service's `store/`.
 """
 
+from roundhouse_common import lean  # noqa: F401 - before anything loads structlog or nats-py
 from roundhouse_common.database.database import Database, DatabaseBusy, DatabaseUnavailable, ValueNotStorable
 from roundhouse_common.database.idempotency import idempotency_table
 from roundhouse_common.database.migrate import MigrationFailed, SchemaTooNew

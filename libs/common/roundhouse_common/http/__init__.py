@@ -3,6 +3,7 @@
 `idempotency.py` needs the database kit and is imported by its own name.
 """
 
+from roundhouse_common import lean  # noqa: F401 - before anything loads structlog or nats-py
 from roundhouse_common.http.app import create_app
 from roundhouse_common.http.pages import Page, PageRequest, page_of, page_request
 from roundhouse_common.http.permissions import requires
