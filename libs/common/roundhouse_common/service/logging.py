@@ -1,5 +1,6 @@
 """Structured logs: one event name and fields per line, JSON on stderr. No prompt, answer, key or token gets in."""
 
+import contextlib
 import logging
 import re
 import sys
@@ -44,7 +45,7 @@ def configure_logging(
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -63,6 +64,16 @@ def get_logger(name: str) -> FilteringBoundLogger:
     """Return a logger; `log.info("replica_started", replica_id=...)`: an event name, then fields."""
     logger: FilteringBoundLogger = structlog.get_logger(component=name)
     return logger
+
+
+class _Lines(structlog.PrintLogger):
+    """Drops a line that cannot be written: a disk that is full of logs must not stop the service that logs it."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
 
 class _Origin:

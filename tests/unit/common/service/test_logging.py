@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -108,3 +109,14 @@ def test_traceback_does_not_show_values_of_variables(
     output = capsys.readouterr().err
     assert "ValueError: 20" in output
     assert "local-variable-value" not in output.replace('hidden = "local-variable-value"', "")
+
+
+def test_a_full_disk_stops_the_log_and_not_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails, which proves that something was written
+    monkeypatch.setattr("sys.stderr", full)
+    configure()
+    get_logger("test").error("disk_full")
+    logging.getLogger("some.library").error("disk full")
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="No space"):
+        full.close()
