@@ -131,7 +131,13 @@ class Spool:
         return sum(sealed.size for sealed in self.writer.sealed) + self.writer.offset
 
     def close(self) -> None:
-        self.writer.close()
+        """Sync, and leave the spool to another process. Raises OSError when the last sync fails."""
+        try:
+            self.writer.close()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
