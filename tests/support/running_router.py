@@ -11,7 +11,8 @@ import aiohttp
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import ApiKeyRecord, EngineKind, ModelKind, RouteRecord, RouteTarget
-from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, ROUTES, USAGE
+from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
+from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, REPUBLISH_USAGE, ROUTES, USAGE
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock, SystemIds
@@ -82,7 +83,7 @@ class Fleet:
         self.broker = MemoryBroker(SystemClock())
         self._buses = {name: MemoryBus(self.broker, name, clock=SystemClock()) for name in _WRITERS}
         self.records: list[UsageRecord] = []
-        self._revision = 0
+        self.revision = 0
 
     async def __aenter__(self) -> "Fleet":
         for bus in self._buses.values():
@@ -106,8 +107,8 @@ class Fleet:
         await self._buses[ServiceName.CATALOG].bucket(ROUTES).put(record.route_id, record)
 
     async def put_endpoints(self, *endpoints: Endpoint, deployment_id: str = "dep_1") -> None:
-        self._revision += 1
-        value = deployment_endpoints(*endpoints, deployment_id=deployment_id, revision=self._revision)
+        self.revision += 1
+        value = deployment_endpoints(*endpoints, deployment_id=deployment_id, revision=self.revision)
         await self._buses[ServiceName.SCHEDULER].bucket(ENDPOINTS).put(deployment_id, value)
 
     async def serve(self, *engines: Engine, **changed: Any) -> None:  # Any: fields of Endpoint
@@ -120,6 +121,9 @@ class Fleet:
         """Wait for the first record and return it."""
         await eventually(lambda: self.records)
         return self.records[0]
+
+    async def ask_to_republish(self) -> list[Rebuilt]:
+        return await self._buses[ServiceName.METERING].request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=0.2)
 
     @property
     def by_id(self) -> dict[str, UsageRecord]:
