@@ -4,12 +4,14 @@ import asyncio
 import os
 import stat
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 
-from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
+from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable, sqlite_file
 from tests.support.databases import database
 
 METADATA = MetaData()
@@ -50,18 +52,6 @@ async def test_two_processes_write_at_once_without_an_error_or_a_lost_update(sql
             assert await reader.scalar(select(COUNTERS.c.count)) == 2 * _INCREMENTS
 
 
-_OPENER = """
-import asyncio, sys
-from roundhouse_common.database import Database
-
-async def main():
-    async with Database(sys.argv[1], service="test"):
-        pass
-
-asyncio.run(main())
-"""
-
-
 _TRY_TO_WRITE = """
 import sqlite3, sys
 
@@ -74,13 +64,17 @@ except sqlite3.OperationalError as error:
 """
 
 
-async def test_several_processes_may_open_a_new_file_at_the_same_moment(sqlite_url: str) -> None:
-    openers = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", _OPENER, sqlite_url, stderr=asyncio.subprocess.PIPE)
-        for _ in range(4)
-    ]
-    outputs = [await opener.communicate() for opener in openers]
-    assert [output[1].decode() for output in outputs] == [""] * 4
+def test_any_number_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    together = threading.Barrier(6)
+
+    def prepare(number: int) -> None:
+        together.wait()
+        sqlite_file.prepare(tmp_path / f"{number}.db", timeout_s=10)
+
+    with ThreadPoolExecutor(max_workers=6) as threads:
+        for number in range(50):
+            openings = [threads.submit(prepare, number) for _ in range(6)]
+            assert [opening.result(timeout=30) for opening in openings] == [None] * 6
 
 
 @pytest.mark.parametrize(
@@ -128,7 +122,7 @@ async def test_opening_a_database_twice_in_a_process_does_not_drop_its_locks(sql
         await session.execute(insert(COUNTERS).values(id=1, count=0))
         async with Database(sqlite_url, service="test").read() as other:
             assert await other.scalar(select(COUNTERS.c.count)) is None
-        Database(sqlite_url, service="test")._create_file()
+        sqlite_file.prepare(Path(sqlite_url.removeprefix("sqlite+aiosqlite:///")), timeout_s=1.0)
         outsider = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _TRY_TO_WRITE, sqlite_url), stdout=asyncio.subprocess.PIPE
         )

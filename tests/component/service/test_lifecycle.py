@@ -269,6 +269,18 @@ async def test_stop_while_starting_leaves_what_is_open_and_is_no_failure(life: L
     assert life.diary == ["first opened", "first left"]
 
 
+async def test_cancelling_serve_also_leaves_everything_in_order(life: Life) -> None:
+    life.service.resource("first", life.part("first"))
+    life.service.loop("loop", life.loop)
+    serving = asyncio.create_task(life.service.serve())
+    await eventually(lambda: life.service.readiness()["service"] == "ok")
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert life.diary == ["first opened", "loop started", "loop cancelled", "first left"]
+    assert _refuses(life.service.port)
+
+
 async def test_service_may_end_itself_with_a_code_of_its_own(life: Life) -> None:
     async with await life.start():
         life.service.stop(exit_code=4)

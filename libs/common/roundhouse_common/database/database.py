@@ -5,7 +5,7 @@ SQLite has a single writer anyway (BEGIN IMMEDIATE), and on Postgres every write
 advisory lock. So code that is right on one is right on the other, and outbox ids are in commit order.
 """
 
-import os
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from roundhouse_common.database import sqlite_file
 from roundhouse_common.database.failures import DatabaseBusy, DatabaseUnavailable, ValueNotStorable, translated
 from roundhouse_common.database.locks import lock_key
 from roundhouse_common.database.migrate import MigrationOrder, bring_to_head
@@ -67,7 +68,7 @@ class Database:
                 )
 
     async def __aenter__(self) -> Self:
-        self._create_file()
+        await self._prepare()
         try:
             async with self.write():
                 pass
@@ -111,7 +112,7 @@ class Database:
 
         Several processes may do it at the same time: one migrates, the others wait for it.
         """
-        self._create_file()
+        await self._prepare()
         url = self._url.render_as_string(hide_password=False)
         order = MigrationOrder(url=url, service=self._service, migrations=migrations, path=sys.path)
         engine = self.migration_engine()
@@ -129,9 +130,9 @@ class Database:
         async with self:
             yield self
 
-    def _create_file(self) -> None:
+    async def _prepare(self) -> None:
         if self.dialect == "sqlite":
-            _create_private_file(Path(self._url.database or ""))
+            await asyncio.to_thread(sqlite_file.prepare, Path(self._url.database or ""), timeout_s=_LOCK_TIMEOUT_S)
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine, *, read_only: bool) -> AsyncIterator[AsyncConnection]:
@@ -199,26 +200,8 @@ class Database:
         return self._sqlite_engine("BEGIN IMMEDIATE", pool_size=1, pragmas={"foreign_keys": "OFF"})
 
 
-def _create_private_file(path: Path) -> None:
-    """Make the file before SQLite does, readable by its owner only; its -wal and -shm files copy the mode.
-
-    A file that exists is not opened: closing it would drop the locks that SQLite holds on it in this process
-    (POSIX), and another process could then delete the log of a database in use.
-    """
-    if path.exists():
-        if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
-            raise DatabaseUnavailable(f"{path} is not a file that this program may read and write.")
-        return
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        if not path.is_file():  # else another process made it meanwhile
-            raise DatabaseUnavailable(f"The database file {path} cannot be made: {error.strerror}.") from error
-
-
 def _on_sqlite_connect(engine: AsyncEngine, pragmas: Mapping[str, str]) -> None:
-    wanted = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", **pragmas}
+    wanted = {"synchronous": "FULL", "foreign_keys": "ON", **pragmas}
 
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, _record: Any) -> None:  # Any: the driver's adapter has no public type

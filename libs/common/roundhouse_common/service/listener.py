@@ -73,11 +73,15 @@ class Listener(uvicorn.Server):
         self._ticking = asyncio.create_task(self.main_loop(), name="http-listener")
 
     async def stop(self) -> None:
-        """Stop accepting, close idle connections, and let requests in flight finish within the drain timeout."""
-        if self._ticking is None:
+        """Stop accepting, close idle connections, and let requests in flight finish within the drain timeout.
+
+        Does nothing before `start` and when repeated.
+        """
+        ticking, self._ticking = self._ticking, None
+        if ticking is None:
             return
         self.should_exit = True
-        await self._ticking
+        await ticking
         await self.shutdown(sockets=[self._reserved])
         if cut_off := list(self.server_state.tasks):
             await asyncio.wait(cut_off, timeout=_CUT_OFF_TIMEOUT_S)

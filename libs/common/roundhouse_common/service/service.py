@@ -168,6 +168,7 @@ class Service:
             self._exit_code = EXIT_START_FAILED
         finally:
             self._phase = "stopping"
+            await listener.stop()
             await _cancel(tasks)
             await _leave(opened)
         _log.info("stopped", exit_code=self._exit_code)
