@@ -139,6 +139,7 @@ async def test_sigterm_ends_the_agent_cleanly_and_leaves_engines_to_the_next(
     assert await answers(first)
 
 
+@pytest.mark.contract("A12")
 async def test_a_killed_engine_is_ready_again_within_five_seconds(
     agent: AgentProcess, real_scheduler: SchedulerStub
 ) -> None:

@@ -56,6 +56,7 @@ async def test_an_assigned_replica_becomes_ready_and_answers_only_with_its_key(
     await eventually(lambda: any(beat.loads for beat in scheduler.beats))
 
 
+@pytest.mark.contract("A12", "B02")
 async def test_a_killed_engine_is_reported_with_its_signal_and_the_next_attempt_starts(
     node: Node, scheduler: SchedulerStub
 ) -> None:

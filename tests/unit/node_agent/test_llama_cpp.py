@@ -54,6 +54,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[DeviceInfo, ...]]] = {
 }
 
 
+@pytest.mark.contract("A11")
 @pytest.mark.parametrize("case", CASES)
 def test_the_command_is_the_golden_one(case: str) -> None:
     changes, devices = CASES[case]
@@ -138,7 +139,7 @@ def test_labelled_metrics_are_summed_and_other_lines_skipped() -> None:
         ("ModuleNotFoundError: No module named 'numpy'", 1, None, "broken_environment", "numpy"),
         ("anything", 6, None, "broken_environment", "xllamacpp"),
         ("anything", 4, None, "model_unloadable", "could not be loaded"),
-        ("anything", None, 9, "killed", "memory ran out"),
+        ("anything", None, 9, "killed", "want of memory"),
         ("anything", None, 11, "crashed", "SIGSEGV"),
         ("anything", 77, None, "unknown", "code 77 after 3 s"),
         ("anything", None, None, "vanished", "restarted"),

@@ -69,10 +69,7 @@ def _from_exit(ending: Ending) -> Diagnosis:
     lines = _decisive(ending.lines, None)
     after = f"after {ending.ran_s:.0f} s"
     if ending.signal == signals.SIGKILL:
-        summary = (
-            f"it was killed (SIGKILL) {after}: by somebody on the node, or by the kernel because the node's memory ran"
-            " out"
-        )
+        summary = f"it was killed (SIGKILL) {after}, by hand or by the kernel for want of memory"
         return Diagnosis(kind="killed", summary=summary, lines=lines)
     if ending.signal is not None:
         return Diagnosis(kind="crashed", summary=f"it crashed with {_signal_name(ending.signal)} {after}", lines=lines)

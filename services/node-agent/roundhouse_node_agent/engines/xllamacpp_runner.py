@@ -100,6 +100,7 @@ def _params(xllamacpp: ModuleType, options: argparse.Namespace) -> Any:  # Any: 
     params.n_gpu_layers = options.gpu_layers
     params.fit_params = options.gpu_layers == _AUTOMATIC
     params.cache_ram_mib = options.prompt_cache_mib
+    params.cache_idle_slots = options.prompt_cache_mib > 0
     params.endpoint_metrics = params.endpoint_slots = params.endpoint_props = True
     params.use_jinja = True
     params.ui = False
