@@ -8,6 +8,7 @@ from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.local.layout import DataDir
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.supervisor.processes import start_ticks
 from roundhouse_cli.supervisor.records import ProcessRecord, read_records
 from roundhouse_cli.waiting import describe
 
@@ -49,7 +50,11 @@ def _service_rows(services: Services) -> list[Item]:
         state = "ready" if found.is_ready else "not ready" if found.is_answering else "unreachable"
         rows.append(_row(api.service, state, api.base_url, found.why_not, records.pop(api.service, None)))
     records.pop("supervisor", None)
-    return rows + [_row(name, "runs", "", "", record) for name, record in records.items()]
+    return rows + [_row(name, _process_state(record), "", "", record) for name, record in records.items()]
+
+
+def _process_state(record: ProcessRecord) -> str:
+    return "runs" if start_ticks(record.pid) == record.start_ticks else "stopped"
 
 
 def _row(service: str, state: str, url: str, detail: str, record: ProcessRecord | None) -> Item:

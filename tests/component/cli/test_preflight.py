@@ -45,10 +45,10 @@ def test_a_port_in_use_is_named_with_who_wants_it_and_who_has_it(ports: Ports, l
 
 
 def test_free_ports_and_closing_connections_are_no_obstacle(ports: Ports) -> None:
-    with socket.create_server(("127.0.0.1", ports.base)) as server:
-        with socket.create_connection(("127.0.0.1", ports.base)):
-            accepted, _ = server.accept()
-            accepted.close()  # this side closes first: the port stays in TIME_WAIT
+    here = ("127.0.0.1", ports.base)
+    with socket.create_server(here) as server, socket.create_connection(here):
+        accepted, _ = server.accept()
+        accepted.close()  # this side closes first: the port stays in TIME_WAIT
 
     check_ports(ports)
 
