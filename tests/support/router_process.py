@@ -1,0 +1,95 @@
+"""A real router process that starts from a snapshot on disk, with no bus anywhere: the control plane is not needed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import aiohttp
+import msgspec
+
+from roundhouse_common.contracts.scheduler import Endpoint
+from roundhouse_router.store.snapshot import SavedTable, save_table
+from tests.support.eventually import eventually
+from tests.support.running_router import SECRET, api_key, deployment_endpoints, route
+
+__all__ = ["RouterProcess"]
+
+
+class RouterProcess:
+    """`async with` starts `python -m roundhouse_router` and stops it with SIGTERM, unless it was killed."""
+
+    def __init__(self, state_dir: Path, *endpoints: Endpoint, **settings: str) -> None:
+        self.state_dir = state_dir
+        self._settings = settings
+        state_dir.mkdir(parents=True, exist_ok=True)
+        deployment = deployment_endpoints(*endpoints)
+        save_table(
+            state_dir,
+            SavedTable(
+                saved_at=0.0,
+                keys={"key_1": api_key()},
+                routes={"rte_tiny": route()},
+                endpoints={deployment.deployment_id: deployment},
+            ),
+        )
+
+    async def __aenter__(self) -> "RouterProcess":
+        self.port = _free_port()
+        environment = {
+            "ROUNDHOUSE_ROUTER_PORT": str(self.port),
+            "ROUNDHOUSE_ROUTER_STATE_DIR": str(self.state_dir),
+            "ROUNDHOUSE_ROUTER_NATS_URL": f"nats://127.0.0.1:{_free_port()}",
+            "ROUNDHOUSE_ROUTER_DRAIN_TIMEOUT_S": "2",
+            **{f"ROUNDHOUSE_ROUTER_{name.upper()}": value for name, value in self._settings.items()},
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDHOUSE_")}
+        with (self.state_dir / "router.log").open("ab") as log:
+            command = [sys.executable, "-m", "roundhouse_router"]
+            self.process = subprocess.Popen(command, env={**kept, **environment}, stderr=log)
+        self.session = aiohttp.ClientSession(self.url, headers={"authorization": f"Bearer {SECRET}"})
+        try:
+            await eventually(self._is_ready, within_s=20.0, why="the router is ready")
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.close()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    async def _is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError((self.state_dir / "router.log").read_text())
+        try:
+            async with self.session.get("/readyz") as answer:
+                return answer.status == 200 and msgspec.json.decode(await answer.read()) is not None
+        except aiohttp.ClientConnectionError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
