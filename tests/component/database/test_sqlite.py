@@ -4,8 +4,6 @@ import asyncio
 import os
 import stat
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,17 +62,31 @@ except sqlite3.OperationalError as error:
 """
 
 
-def test_any_number_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
-    together = threading.Barrier(6)
+_OPENER = """
+import sys
+from pathlib import Path
+from roundhouse_common.database.sqlite_file import prepare
 
-    def prepare(number: int) -> None:
-        together.wait()
-        sqlite_file.prepare(tmp_path / f"{number}.db", timeout_s=10)
+for line in sys.stdin:
+    prepare(Path(line.strip()), timeout_s=10)
+    print("ok", flush=True)
+"""
 
-    with ThreadPoolExecutor(max_workers=6) as threads:
-        for number in range(50):
-            openings = [threads.submit(prepare, number) for _ in range(6)]
-            assert [opening.result(timeout=30) for opening in openings] == [None] * 6
+
+async def test_any_number_of_processes_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    pipe = asyncio.subprocess.PIPE
+    openers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", _OPENER, stdin=pipe, stdout=pipe) for _ in range(4)
+    ]
+    for number in range(60):
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"{tmp_path}/{number}.db\n".encode())
+        for opener in openers:
+            assert opener.stdout is not None
+            assert await asyncio.wait_for(opener.stdout.readline(), timeout=30) == b"ok\n", f"file {number}"
+    for opener in openers:
+        await opener.communicate()
 
 
 @pytest.mark.parametrize(
