@@ -3,7 +3,7 @@
 import enum
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -53,7 +53,7 @@ def show_items(items: Sequence[Item], columns: Sequence[Column], output: OutputF
         table.add_column(column.title, no_wrap=not column.is_wrapped, overflow="fold")
     for item in items:
         table.add_row(*(_cell(column.value(item)) for column in columns))
-    _console().print(table)
+    _print_table(table)
 
 
 def show_item(item: Item, output: OutputFormat) -> None:
@@ -64,9 +64,9 @@ def show_item(item: Item, output: OutputFormat) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    for name, value in item.items():
+    for name, value in _fields(item):
         table.add_row(name, _cell(_flat(value)))
-    _console().print(table)
+    _print_table(table)
 
 
 def note(text: str) -> None:
@@ -78,10 +78,21 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _fields(item: Item, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every field; those of an object inside carry its name before theirs."""
+    for name, value in item.items():
+        if isinstance(value, dict) and value:
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def _flat(value: object) -> object:
-    if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False) if value else None
+    return value
 
 
 def _cell(value: object) -> Text:
@@ -91,6 +102,13 @@ def _cell(value: object) -> Text:
     return Text(text, style=_STYLES.get(text, ""))
 
 
-def _console() -> Console:
-    """Return a console as wide as the terminal; without a terminal nothing is ever cut or folded."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_UNBOUNDED)
+def _print_table(table: Table) -> None:
+    """Print as wide as the terminal; without a terminal nothing is cut, folded or padded at the end."""
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    console = Console(highlight=False, width=_UNBOUNDED, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
