@@ -66,20 +66,7 @@ def up(
     if is_running:
         _tell_running(directory)
         return
-    try:
-        running = bring_up(directory, ports, CLOCK, with_demo=demo)
-    except DemoFailed as error:
-        print(banner(Connection.load(directory.connection), directory, None))
-        if detach:
-            raise
-        note(f"roundhouse: {error}")
-    except (CliError, KeyboardInterrupt) as error:
-        if isinstance(error, ServiceFailed):
-            note("\n".join((f"The last lines of {directory.log(error.service)}:", *error.log)))
-        _stop(platform)
-        raise
-    else:
-        print(banner(running.connection, directory, running.model), flush=True)
+    _bring_up(platform, directory, ports, with_demo=demo, is_detached=detach)
     if not detach:
         _watch(supervisor, platform, Connection.load(directory.connection))
 
@@ -93,6 +80,24 @@ def down(data_dir: DataDirOption = None) -> None:
         return
     _stop(platform)
     note(f"Stopped; the data stays in {directory.path}.")
+
+
+def _bring_up(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool, is_detached: bool) -> None:
+    """Wait until it answers and say how to use it. When services do not come up, nothing is left running."""
+    try:
+        running = bring_up(directory, ports, CLOCK, with_demo=with_demo)
+    except DemoFailed as error:
+        print(banner(Connection.load(directory.connection), directory, None), flush=True)
+        if is_detached:
+            raise
+        note(f"roundhouse: {error}")
+    except (CliError, KeyboardInterrupt) as error:
+        if isinstance(error, ServiceFailed):
+            note("\n".join((f"The last lines of {directory.log(error.service)}:", *error.log)))
+        _stop(platform)
+        raise
+    else:
+        print(banner(running.connection, directory, running.model), flush=True)
 
 
 def _preflight(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool) -> None:
