@@ -1,6 +1,5 @@
 """`roundhouse up` and `roundhouse down`: a whole Roundhouse on this machine."""
 
-import os
 import signal
 import subprocess
 import time
@@ -50,18 +49,17 @@ def up(
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Deploy a small chat model.")] = True,
 ) -> None:
     """Start Roundhouse on this machine and wait until it answers. Repeating it resumes the same data."""
-    os.umask(0o077)
     check_platform()
     ports = Ports.checked(base_port)
     directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())
     check_directory(directory)
     platform = Platform(directory, CLOCK)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     with platform.starting():
         is_running = platform.supervisor() is not None
         if not is_running:
             _preflight(platform, directory, ports, with_demo=demo)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, _interrupt)
             supervisor = platform.start(prepare(directory, ports, SystemIds()), is_detached=detach)
     if is_running:
         _tell_running(directory)
