@@ -151,11 +151,15 @@ class NatsServer:
             probe.settimeout(0.2)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def _make_user(self, name: str) -> str:
-        seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+    def make_seed(self, name: str) -> Path:
+        """Write a fresh seed that no user of the server has."""
         path = self.directory / f"{name}.seed"
-        path.write_bytes(seed)
+        path.write_bytes(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
         path.chmod(0o600)
+        return path
+
+    def _make_user(self, name: str) -> str:
+        seed = self.make_seed(name).read_bytes()
         public_key: bytes = nkeys.from_seed(bytearray(seed)).public_key
         return public_key.decode()
 

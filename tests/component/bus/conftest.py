@@ -24,12 +24,12 @@ class BusWorld:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
+        self._buses: list[WireBus] = []
 
     def make(self, service: Service, node_id: str) -> WireBus:
         raise NotImplementedError
 
-    async def crash(self) -> None:
-        """Kill the server."""
+    def kill(self) -> None:
         raise NotImplementedError
 
     async def restart(self, *, wiped: bool = False) -> None:
@@ -40,6 +40,11 @@ class BusWorld:
         """Delete a stream or bucket while connections stay up, as an administrator might."""
         raise NotImplementedError
 
+    async def crash(self) -> None:
+        """Kill the server, and wait until every bus noticed."""
+        self.kill()
+        await eventually(lambda: not any(bus.is_connected for bus in self._buses))
+
     async def bus(self, service: Service, node_id: str = "") -> WireBus:
         """Return a connected bus."""
         if service is Service.NODE_AGENT and not node_id:
@@ -47,6 +52,7 @@ class BusWorld:
         bus = self.make(service, node_id)
         await bus.connect()
         self._stack.push_async_callback(bus.close)
+        self._buses.append(bus)
         return bus
 
     @asynccontextmanager
@@ -75,7 +81,7 @@ class MemoryWorld(BusWorld):
     def make(self, service: Service, node_id: str) -> MemoryBus:
         return MemoryBus(self.broker, service, clock=CLOCK, node_id=node_id)
 
-    async def crash(self) -> None:
+    def kill(self) -> None:
         self.broker.stop()
 
     async def restart(self, *, wiped: bool = False) -> None:
@@ -96,7 +102,7 @@ class NatsWorld(BusWorld):
         seed_file = self.server.seed_file(service, node_id)
         return NatsBus(service, url=self.server.url, seed_file=seed_file, clock=CLOCK, node_id=node_id)
 
-    async def crash(self) -> None:
+    def kill(self) -> None:
         self.server.kill()
 
     async def restart(self, *, wiped: bool = False) -> None:

@@ -22,6 +22,7 @@ from nats.nuid import NUID
 
 from roundhouse_common.bus.api import BusUnavailable, MessageTooLarge
 from roundhouse_common.bus.metrics import BusMetrics
+from roundhouse_common.bus.tasks import keeping_cancellation
 
 __all__ = ["NatsAddress", "NatsSession", "status_of"]
 
@@ -76,7 +77,8 @@ class NatsSession:
         session = cls(client, asyncio.get_running_loop().create_future(), prefix, metrics)
         try:
             async with asyncio.timeout(_CONNECT_S):
-                await session._connect(address)
+                with keeping_cancellation():
+                    await session._connect(address)
         except BaseException as error:
             session._fail()
             with contextlib.suppress(AssertionError, OSError, nats.errors.Error):  # it may not have come far enough
@@ -108,18 +110,20 @@ class NatsSession:
 
     async def close(self) -> None:
         """Send what is pending and disconnect; nothing happens when the connection is lost already."""
-        if not self.lost.done():
-            try:
-                await self.client.flush(timeout=int(_FLUSH_S))
-            except (nats.errors.Error, OSError) as error:
-                _log.debug("bus.flush_failed", error=str(error))
-        self._fail()
-        await self.client.close()
+        with keeping_cancellation():
+            if not self.lost.done():
+                try:
+                    await self.client.flush(timeout=int(_FLUSH_S))
+                except (nats.errors.Error, OSError) as error:
+                    _log.debug("bus.flush_failed", error=str(error))
+            self._fail()
+            await self.client.close()
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str], reply: str = "") -> None:
         """Hand a message to the client. Raises BusUnavailable or MessageTooLarge."""
         try:
-            await self.client.publish(subject, payload, reply=reply, headers=dict(headers) or None)
+            with keeping_cancellation():
+                await self.client.publish(subject, payload, reply=reply, headers=dict(headers) or None)
         except nats.errors.MaxPayloadError as error:
             most = self.client.max_payload
             raise MessageTooLarge(f"{len(payload)} bytes on {subject}; the server takes {most}") from error
@@ -129,8 +133,9 @@ class NatsSession:
     async def subscribe(self, subject: str, on_message: Callable[[Msg], Any], *, queue: str = "") -> Subscription:
         """Subscribe, and return when the server knows. Raises BusUnavailable."""
         try:
-            subscription = await self.client.subscribe(subject, queue=queue, cb=on_message)
-            await self.client.flush(timeout=int(_FLUSH_S))
+            with keeping_cancellation():
+                subscription = await self.client.subscribe(subject, queue=queue, cb=on_message)
+                await self.client.flush(timeout=int(_FLUSH_S))
         except (nats.errors.Error, OSError) as error:
             raise BusUnavailable(f"cannot subscribe to {subject}: {error}") from error
         return subscription

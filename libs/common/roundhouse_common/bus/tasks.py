@@ -1,9 +1,10 @@
 """Tasks that a connection owns: named, counted, and ended with it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 
-__all__ = ["OwnedTasks", "backoff_s"]
+__all__ = ["OwnedTasks", "backoff_s", "keeping_cancellation"]
 
 
 class OwnedTasks:
@@ -34,6 +35,20 @@ class OwnedTasks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def keeping_cancellation() -> Iterator[None]:
+    """Raise the CancelledError that the awaited code swallowed.
+
+    nats-py catches it in its flusher, and `asyncio.wait_for` of Python 3.11 loses one that comes together with the
+    result: a task cancelled there would run on for ever (seen when closing during a reconnect).
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    yield
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def backoff_s(failures: int, *, first_s: float = 0.1, most_s: float = 2.0) -> float:
