@@ -113,7 +113,7 @@ class NatsSession:
         with keeping_cancellation():
             if not self.lost.done():
                 try:
-                    await self.client.flush(timeout=int(_FLUSH_S))
+                    await self._server_has_it()
                 except (nats.errors.Error, OSError) as error:
                     _log.debug("bus.flush_failed", error=str(error))
             self._fail()
@@ -135,7 +135,7 @@ class NatsSession:
         try:
             with keeping_cancellation():
                 subscription = await self.client.subscribe(subject, queue=queue, cb=on_message)
-                await self.client.flush(timeout=int(_FLUSH_S))
+                await self._server_has_it()
         except (nats.errors.Error, OSError) as error:
             raise BusUnavailable(f"cannot subscribe to {subject}: {error}") from error
         return subscription
@@ -167,6 +167,15 @@ class NatsSession:
             yield replies
         finally:
             del self._waiting[token]
+
+    async def _server_has_it(self) -> None:
+        """Return when the server has processed everything sent so far.
+
+        nats-py writes the PING of a flush past the commands that wait for its flusher; by the time of the answer
+        those are written too, so that the second PING is behind them (measured: subscriptions came late).
+        """
+        await self.client.flush(timeout=int(_FLUSH_S))
+        await self.client.flush(timeout=int(_FLUSH_S))
 
     async def _replied(self, message: Msg) -> None:
         waiting = self._waiting.get(message.subject.rsplit(".", 1)[1])
