@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +31,6 @@ from roundhouse_common.runtime import SystemIds
 __all__ = ["down", "up"]
 
 _LINE_EVERY_S = 2.0
-_OTHER_UP_S = 120.0
 
 DataDirOption = Annotated[
     Path | None,
@@ -55,16 +53,14 @@ def up(
     check_directory(directory)
     platform = Platform(directory, CLOCK)
     with platform.starting():
-        is_running = platform.supervisor() is not None
-        if not is_running:
-            _preflight(platform, directory, ports, with_demo=demo)
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, _interrupt)
-            supervisor = platform.start(prepare(directory, ports, SystemIds()), is_detached=detach)
-    if is_running:
-        _tell_running(directory)
-        return
-    _bring_up(platform, directory, ports, with_demo=demo, is_detached=detach)
+        if platform.supervisor() is not None:
+            _tell_running(directory)
+            return
+        _preflight(platform, directory, ports, with_demo=demo)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        supervisor = platform.start(prepare(directory, ports, SystemIds()), is_detached=detach)
+        _bring_up(platform, directory, ports, with_demo=demo, is_detached=detach)
     if not detach:
         _watch(supervisor, platform, Connection.load(directory.connection))
 
@@ -110,13 +106,10 @@ def _preflight(platform: Platform, directory: DataDir, ports: Ports, *, with_dem
 
 
 def _tell_running(directory: DataDir) -> None:
-    """Print what an `up` that runs already has printed, or will when it is ready."""
+    """Print again what the `up` that runs already has printed."""
     note(f"Roundhouse runs already on {directory.path}.")
-    deadline = CLOCK.monotonic() + _OTHER_UP_S
-    while not directory.connection.exists():
-        if CLOCK.monotonic() > deadline:
-            raise Failure("It has not come up yet; `roundhouse down` stops it.")
-        time.sleep(0.1)
+    if not directory.connection.exists():
+        raise Failure(f"{directory.connection} is gone; `roundhouse down` and `roundhouse up` write it anew.")
     connection = Connection.load(directory.connection)
     with Services(connection) as services:
         model = running_model(services)

@@ -1,6 +1,7 @@
 """`roundhouse nodes`: the machines."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -71,4 +72,4 @@ def credentials(
     if source is None or not DataDir(source.parent).secrets.is_dir():
         raise Failure("Credentials are made where `roundhouse up` ran: its data directory is not here.")
     written = make_credentials(DataDir(source.resolve().parent), node_id, out)
-    note(f"Start the agent with:  set -a; . {written}; set +a; python -m roundhouse_node_agent")
+    note(f"Start the agent with:  set -a; . {shlex.quote(str(written))}; set +a; python -m roundhouse_node_agent")

@@ -14,6 +14,7 @@ from roundhouse_cli.local.files import private_dir, write_private
 from roundhouse_cli.local.layout import DataDir
 from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.local.services import stop_engines_command
+from roundhouse_cli.output import note
 from roundhouse_cli.supervisor.leftovers import end_leftovers, end_process
 from roundhouse_cli.supervisor.plan import Plan
 from roundhouse_cli.supervisor.processes import COOKIE_VARIABLE
@@ -40,7 +41,11 @@ class Platform:
     def starting(self) -> Iterator[None]:
         """Hold off every other `up` on this directory; waits for one that is at it."""
         with (private_dir(self._data_dir.run) / "up.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                note("Another `roundhouse up` is starting it; waiting for that.")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def supervisor(self) -> ProcessRecord | None:
