@@ -74,13 +74,22 @@ class Platform:
                 stderr=log,
                 start_new_session=True,
             )
+        try:
+            self._await_begin(process)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        return process
+
+    def _await_begin(self, process: "subprocess.Popen[bytes]") -> None:
+        """Return when the supervisor has taken the directory. Raises Failure with what it said."""
         deadline = self._clock.monotonic() + _START_S
         while self.supervisor() is None:
             if process.poll() is not None or self._clock.monotonic() > deadline:
                 said = self._data_dir.log("supervisor.err").read_text(errors="replace").strip().splitlines()
                 raise Failure(f"The supervisor did not start: {said[-1] if said else 'it said nothing'}")
             time.sleep(_POLL_S)
-        return process
 
     def is_stopped(self) -> bool:
         """Tell whether the last supervisor ended in order: then nothing of this directory runs."""

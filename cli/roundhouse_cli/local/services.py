@@ -16,7 +16,7 @@ __all__ = ["LOCAL_NODE_ID_FILE", "nats_server_program", "plan"]
 LOCAL_NODE_ID_FILE = "node-id"
 _START_ORDER = (Service.CATALOG, Service.SCHEDULER, Service.ROUTER, Service.NODE_AGENT, Service.METERING)
 """By how soon the first answer needs them, for machines with few cores."""
-_STOP_ENGINES = "stop-engines"
+_ENGINES = "engines"
 _DRAIN_S = 30.0
 
 
@@ -49,7 +49,7 @@ def plan(data_dir: DataDir, ports: Ports, *, node_id: str, cookie: str) -> Plan:
         for service in _START_ORDER
     )
     engines = TaskPlan(
-        name=_STOP_ENGINES,
+        name=_ENGINES,
         argv=stop_engines_command(data_dir),
         environment={**mark, **environment(Service.NODE_AGENT, data_dir, ports, node_id=node_id)},
     )
@@ -61,7 +61,7 @@ def plan(data_dir: DataDir, ports: Ports, *, node_id: str, cookie: str) -> Plan:
         stop_order=(
             Service.ROUTER,
             Service.NODE_AGENT,
-            _STOP_ENGINES,
+            _ENGINES,
             Service.SCHEDULER,
             Service.METERING,
             Service.CATALOG,

@@ -86,7 +86,7 @@ def test_the_nats_server_accepts_its_configuration(data_dir: DataDir, prepared: 
 
 
 def test_services_stop_from_the_outside_in(prepared: Plan) -> None:
-    order = ("router", "node-agent", "stop-engines", "scheduler", "metering", "catalog", "nats")
+    order = ("router", "node-agent", "engines", "scheduler", "metering", "catalog", "nats")
 
     assert prepared.stop_order == order
     assert {child.name for child in prepared.children} | {task.name for task in prepared.tasks} == set(order)
