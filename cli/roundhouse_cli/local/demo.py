@@ -53,16 +53,19 @@ class Demo:
         return self._made(self._services.catalog.post("/api/v1/deployments", {**body, "replicas": 1}))
 
     def wait(self, deployment: Item, step: Step, *, within_s: float = 120.0) -> None:
-        """Return when a chat completion through the router answered. Raises Failure with the replica's own reason."""
+        """Return when a chat completion through the router answered. Raises Failure with the replica's own reason.
+
+        The question is only asked when a replica is ready: each one that fails would stand in the usage for ever.
+        """
         deadline = self._clock.monotonic() + within_s
         while True:
-            why = self._ask(deployment["name"])
-            if not why:
+            status = self._status(deployment["id"])
+            why = describe(status) if status else "the scheduler does not know it yet"
+            if status and status["replicas_ready"] and not (why := self._ask(deployment["name"])):
                 return
-            seen = "; ".join(part for part in (self._status(deployment["id"]), why) if part)
-            step.note(seen)
+            step.note(why)
             if self._clock.monotonic() > deadline:
-                raise Failure(f"{deployment['name']} does not answer after {within_s:.0f} s: {seen}")
+                raise Failure(f"{deployment['name']} does not answer after {within_s:.0f} s: {why}")
             time.sleep(_POLL_S)
 
     def _model(self) -> Item:
@@ -87,12 +90,12 @@ class Demo:
             return str(error)
         return ""
 
-    def _status(self, deployment_id: str) -> str:
-        """Return how far the deployment is, or nothing while the scheduler does not know it."""
+    def _status(self, deployment_id: str) -> Item | None:
+        """Return how far the deployment is, or None while the scheduler does not know it."""
         try:
-            return describe(self._services.scheduler.get(f"/api/v1/deployments/{deployment_id}/status"))
+            return self._services.scheduler.get(f"/api/v1/deployments/{deployment_id}/status")
         except CliError:
-            return ""
+            return None
 
 
 def _model() -> Item:
