@@ -8,7 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
+from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import ApiKeyRecord, EngineKind, ModelKind, RouteRecord, RouteTarget
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
@@ -20,6 +22,7 @@ from roundhouse_router.main import build, limits_of
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.spool import Spool
 from tests.support.eventually import eventually
+from tests.support.nats import NatsServer
 from tests.support.scripted_engine import Engine
 
 __all__ = ["SECRET", "Fleet", "RunningRouter", "api_key", "deployment_endpoints", "endpoint", "route"]
@@ -79,9 +82,10 @@ def deployment_endpoints(*endpoints: Endpoint, deployment_id: str = "dep_1", rev
 class Fleet:
     """The control plane's side of the bus: writes the buckets as catalog and scheduler do, and gathers usage."""
 
-    def __init__(self) -> None:
+    def __init__(self, nats: NatsServer | None = None) -> None:
         self.broker = MemoryBroker(SystemClock())
-        self._buses = {name: MemoryBus(self.broker, name, clock=SystemClock()) for name in _WRITERS}
+        self._nats = nats
+        self._buses = {name: self.bus_of(name) for name in _WRITERS}
         self.records: list[UsageRecord] = []
         self.revision = 0
 
@@ -99,6 +103,12 @@ class Fleet:
         await asyncio.gather(self._consuming, return_exceptions=True)
         for bus in self._buses.values():
             await bus.close()
+
+    def bus_of(self, service: ServiceName) -> Bus:
+        """Return a bus of this service that is not connected yet: in memory, or on the real server."""
+        if self._nats is None:
+            return MemoryBus(self.broker, service, clock=SystemClock())
+        return NatsBus(service, url=self._nats.url, seed_file=self._nats.seed_file(service), clock=SystemClock())
 
     async def put_key(self, key: ApiKeyRecord) -> None:
         await self._buses[ServiceName.CATALOG].bucket(KEYS).put(key.key_id, key)
@@ -144,7 +154,7 @@ class RunningRouter:
         quick = {"ready_wait_s": 0.2, "spool_sync_s": 0.01, "snapshot_delay_s": 0.0, "drain_timeout_s": 2.0}
         self.settings = RouterSettings(state_dir=state_dir, port=0, **{**quick, **settings})
         clock, ids = SystemClock(), SystemIds()
-        self.bus = MemoryBus(fleet.broker, ServiceName.ROUTER, clock=clock)
+        self.bus = fleet.bus_of(ServiceName.ROUTER)
         self.spool = Spool.open(state_dir / "spool", limits=limits_of(self.settings), clock=clock, ids=ids)
         self.service = build(self.settings, self.spool, clock=clock, ids=ids, bus=self.bus)
 

@@ -171,7 +171,7 @@ class Engine:
         gone = asyncio.ensure_future(_gone(exchange.reader))
         try:
             await asyncio.wait((script, gone), return_when=asyncio.FIRST_COMPLETED)
-            if script.done():
+            if script.done() and not isinstance(script.exception(), ConnectionError):
                 script.result()
                 return not exchange.writer.transport.is_closing()
             exchange.closed_at = loop.time()

@@ -94,6 +94,7 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     service.loop("sync spool", keeper.run)
     service.loop("publish usage", publisher.run)
     service.before_stop("publish usage", publisher.flush)
+    service.before_stop("save snapshot", saver.save_now)
     service.ready_when("snapshot", lambda: None if control_plane.table.is_known else "nothing was heard yet")
     service.http(RouterApp(control_plane=control_plane, inference=inference, clock=clock, ids=ids, metrics=metrics))
     return service

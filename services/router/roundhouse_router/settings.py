@@ -30,6 +30,8 @@ class RouterSettings(ServiceSettings):
     """How long an engine may be silent between two chunks of a stream."""
     upstream_keep_alive_s: float = Field(default=4.0, gt=0)
     """How long an idle connection to an engine is kept; less than the engines' own limit (llama.cpp: 5 s)."""
+    client_stall_timeout_s: float = Field(default=60.0, gt=0)
+    """A client that takes nothing of its answer for this long, up to twice this, is taken for gone."""
     drain_answer_s: float = Field(default=1.0, ge=0)
     """How long an engine may take to end a stream after its `[DONE]`, before its connection is given up."""
 

@@ -1,6 +1,7 @@
 """A client that leaves cancels the engine's work within 100 ms, at every moment of a request."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from tests.support.eventually import eventually
 from tests.support.running_router import Fleet, RunningRouter
-from tests.support.scripted_engine import Engine, Exchange, chunk
+from tests.support.scripted_engine import DONE, Engine, Exchange, chunk, streams
 
 CANCELLED_WITHIN_S = 0.1
 
@@ -132,3 +133,54 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_was_never_admitted
     async with router.post() as answer:
         assert answer.status == 200
     assert (await fleet.one_record()).sequence == 1
+
+
+async def test_a_client_that_stops_reading_does_not_hold_the_engine(
+    tmp_path: Path, fleet: Fleet, engine: Engine
+) -> None:
+    async def floods(exchange: Exchange) -> None:
+        await exchange.head()
+        while True:
+            await exchange.send(chunk("x" * 100_000))
+
+    engine.script = floods
+    async with RunningRouter(tmp_path, fleet, client_stall_timeout_s=0.1) as router:
+        await fleet.serve(engine)
+        await router.ready()
+        _, writer = await asyncio.open_connection("127.0.0.1", router.service.port, limit=1024)
+        body = b'{"model":"tiny","stream":true}'
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{router_key()}content-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        record = await fleet.one_record()
+        assert (record.outcome, record.error_code) == (Outcome.ABORTED, "client_stalled")
+        await eventually(lambda: engine.exchanges[0].closed_at)
+        writer.transport.abort()
+
+
+async def test_a_slow_answer_is_not_a_stalled_client(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
+    async def thinks(exchange: Exchange) -> None:
+        await asyncio.sleep(0.4)
+        await streams(chunk("x"), DONE)(exchange)
+
+    engine.script = thinks
+    async with RunningRouter(tmp_path, fleet, client_stall_timeout_s=0.05) as router:
+        await fleet.serve(engine)
+        await router.ready()
+        async with router.stream() as answer:
+            assert await answer.read() == chunk("x") + DONE
+
+
+async def test_what_the_drain_cannot_wait_for_is_recorded_as_aborted(
+    tmp_path: Path, fleet: Fleet, engine: Engine
+) -> None:
+    engine.script = streams_for_ever
+    async with RunningRouter(tmp_path, fleet, drain_timeout_s=0.2) as router:
+        await fleet.serve(engine)
+        await router.ready()
+        answer = await router.stream()
+        await answer.content.readany()
+        router.service.stop()
+        record = await fleet.one_record()
+        answer.close()
+    assert (record.outcome, record.error_code) == (Outcome.ABORTED, "router_stopped")
+    assert record.output_tokens > 0

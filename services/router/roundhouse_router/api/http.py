@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from roundhouse_router.domain.errors import ApiError, BodyTooLarge
 
-__all__ = ["JSON", "ClientLeft", "ClientWatch", "Receive", "Scope", "Send", "read_body", "send_answer", "send_error"]
+__all__ = [
+    "CLIENT_LEFT",
+    "CLIENT_STALLED",
+    "JSON",
+    "ClientLeft",
+    "ClientWatch",
+    "Receive",
+    "Scope",
+    "Send",
+    "read_body",
+    "send_answer",
+    "send_error",
+]
 
 # Any: ASGI's messages are dictionaries with values of many types.
 Scope = MutableMapping[str, Any]
@@ -16,10 +28,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 JSON: Final = b"application/json"
+CLIENT_LEFT: Final = "client_left"
+CLIENT_STALLED: Final = "client_stalled"
 
 
 class ClientLeft(Exception):
-    """The client closed its connection before the answer was complete."""
+    """The client closed its connection, or stopped reading, before the answer was complete. Its text is the reason."""
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
@@ -34,7 +48,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
     parts, size = [body], len(body)
     while True:
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            raise ClientLeft(CLIENT_LEFT)
         if size > limit:
             raise _too_large(limit)
         if not message.get("more_body", False):
@@ -64,12 +78,18 @@ async def send_error(send: Send, error: ApiError, headers: Headers) -> None:
 class ClientWatch:
     """Cancels the block of its `async with` when the client leaves, and turns that into ClientLeft.
 
-    Enter it after the body was read; call `stop` right before the last bytes of the answer are sent.
+    A client that takes nothing of what is sent for `stall_s` counts as having left: nobody may hold an engine by not
+    reading. Enter it after the body was read, send through it, and call `stop` right before the last bytes are sent.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, send: Send, *, stall_s: float) -> None:
         self._receive = receive
+        self._send = send
+        self._stall_s = stall_s
+        self._begun = 0
+        self._ended = 0
         self._has_left = False
+        self._is_stalled = False
 
     async def __aenter__(self) -> "ClientWatch":
         task = asyncio.current_task()
@@ -84,15 +104,27 @@ class ClientWatch:
         self._watching.cancel()
         # As in asyncio.timeout: our own cancellation becomes ClientLeft, somebody else's passes on.
         if self._has_left and self._watched.uncancel() == 0 and kind is asyncio.CancelledError:
-            raise ClientLeft from error
+            raise ClientLeft(CLIENT_STALLED if self._is_stalled else CLIENT_LEFT) from error
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send one message; it waits while the client does not take what was sent before."""
+        self._begun += 1
+        await self._send(message)
+        self._ended += 1
 
     def stop(self) -> None:
         """Let the client go from now on."""
         self._watching.cancel()
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        while not self._is_stalled:
+            begun, is_waiting = self._begun, self._begun != self._ended
+            try:
+                async with asyncio.timeout(self._stall_s):
+                    if (await self._receive())["type"] == "http.disconnect":
+                        break
+            except TimeoutError:
+                self._is_stalled = is_waiting and self._begun == begun
         self._has_left = True
         self._watched.cancel()
 

@@ -69,8 +69,8 @@ class Inference:
         try:
             with self._span(path, headers, flight):
                 await self._fly(flight, path, headers, receive, send, reply_headers)
-        except ClientLeft:
-            flight.settle(Outcome.ABORTED, flight.status_sent or CLIENT_LEFT_STATUS, "client_left")
+        except ClientLeft as reason:
+            flight.settle(Outcome.ABORTED, flight.status_sent or CLIENT_LEFT_STATUS, str(reason))
             raise
         except ApiError as error:
             flight.settle(Outcome.FAILED, error.status, error.error_code)
@@ -109,13 +109,13 @@ class Inference:
         send: Send,
         reply_headers: list[tuple[bytes, bytes]],
     ) -> None:
-        async with ClientWatch(receive) as watch:
+        async with ClientWatch(receive, send, stall_s=self._settings.client_stall_timeout_s) as watch:
             answer = await self._attempts.answer(flight, path, self._upstream_headers(flight, headers))
             if isinstance(answer, Live):
                 drain_s = self._settings.drain_answer_s
-                await relay_live(flight, answer, watch, send, reply_headers, drain_s=drain_s)
+                await relay_live(flight, answer, watch, reply_headers, drain_s=drain_s)
             else:
-                await relay_whole(flight, answer, watch, send, reply_headers)
+                await relay_whole(flight, answer, watch, reply_headers)
 
     def _upstream_headers(self, flight: Flight, headers: Mapping[bytes, bytes]) -> dict[str, str]:
         """Return what the engine gets to see: nothing of the client's but its trace."""

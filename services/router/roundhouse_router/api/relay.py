@@ -20,7 +20,7 @@ _EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), 
 Headers = list[tuple[bytes, bytes]]
 
 
-async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, send: Send, headers: Headers) -> None:
+async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, headers: Headers) -> None:
     """Pass on an answer that came whole, also an engine's own error."""
     body = answer.body
     if answer.status == 200 and "content-encoding" not in answer.headers:
@@ -32,12 +32,10 @@ async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, send: S
         flight.settle(Outcome.FAILED, answer.status, f"upstream_{answer.status}")
     watch.stop()
     passed = [(name.encode(), value.encode("latin-1")) for name in _PASSED_ON if (value := answer.headers.get(name))]
-    await send_answer(send, answer.status, body, headers + passed)
+    await send_answer(watch.send, answer.status, body, headers + passed)
 
 
-async def relay_live(
-    flight: Flight, live: Live, watch: ClientWatch, send: Send, headers: Headers, *, drain_s: float
-) -> None:
+async def relay_live(flight: Flight, live: Live, watch: ClientWatch, headers: Headers, *, drain_s: float) -> None:
     """Pass on a stream, chunk by chunk. Raises ClientLeft (from the watch); the upstream is closed then."""
     request = flight.request
     scanner = StreamScanner(
@@ -49,11 +47,11 @@ async def relay_live(
     flight.first_token()
     flight.status_sent = 200
     try:
-        await send({"type": "http.response.start", "status": 200, "headers": headers + _EVENT_STREAM})
-        last, failure = await _pump(live, scanner, send)
+        await watch.send({"type": "http.response.start", "status": 200, "headers": headers + _EVENT_STREAM})
+        last, failure = await _pump(live, scanner, watch.send)
         _settle(flight, scanner, failure)
         watch.stop()
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        await watch.send({"type": "http.response.body", "body": last, "more_body": False})
         await _await_end(live.response, drain_s)
     finally:
         if not flight.is_settled:

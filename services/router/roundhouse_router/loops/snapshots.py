@@ -29,12 +29,16 @@ class SnapshotSaver:
                 await self._control_plane.changed()
                 await asyncio.sleep(self._settings.snapshot_delay_s)
             table = self._control_plane.table
-            if await self.save():
+            if await self._save():
                 saved = table
             else:
                 await asyncio.sleep(_RETRY_S)
 
-    async def save(self) -> bool:
+    async def save_now(self) -> None:
+        """Save what is known, so that a change right before the end is not forgotten."""
+        await self._save()
+
+    async def _save(self) -> bool:
         """Save what is known, if anything is; return whether that worked."""
         if not self._control_plane.table.is_known:
             return True
