@@ -4,6 +4,8 @@ import asyncio
 import os
 import stat
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -74,19 +76,30 @@ for line in sys.stdin:
 
 
 async def test_any_number_of_processes_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        openers = [await stack.enter_async_context(_opener()) for _ in range(4)]
+        for number in range(60):
+            for opener in openers:
+                assert opener.stdin is not None
+                opener.stdin.write(f"{tmp_path}/{number}.db\n".encode())
+            for opener in openers:
+                assert opener.stdout is not None
+                answer = await asyncio.wait_for(opener.stdout.readline(), timeout=30)
+                assert answer.decode() == "ok\n", f"file {number}"
+
+
+@asynccontextmanager
+async def _opener() -> AsyncIterator[asyncio.subprocess.Process]:
     pipe = asyncio.subprocess.PIPE
-    openers = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", _OPENER, stdin=pipe, stdout=pipe) for _ in range(4)
-    ]
-    for number in range(60):
-        for opener in openers:
-            assert opener.stdin is not None
-            opener.stdin.write(f"{tmp_path}/{number}.db\n".encode())
-        for opener in openers:
-            assert opener.stdout is not None
-            assert await asyncio.wait_for(opener.stdout.readline(), timeout=30) == b"ok\n", f"file {number}"
-    for opener in openers:
-        await opener.communicate()
+    opener = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _OPENER), stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        yield opener
+    finally:
+        if opener.returncode is None:
+            opener.kill()
+        await opener.wait()
 
 
 @pytest.mark.parametrize(
