@@ -22,6 +22,7 @@ _MEMORY_BYTES = 600 * _MIB
 """Measured: 370 MiB resident with four slots of 2048 tokens each; the rest is room for the batch buffers."""
 _PARAMETERS = {"parallel": "4", "context": "2048"}
 _POLL_S = 0.1
+_LOOKS = 4
 
 
 def model_file() -> str:
@@ -55,13 +56,15 @@ class Demo:
     def wait(self, deployment: Item, step: Step, *, within_s: float = 120.0) -> None:
         """Return when a chat completion through the router answered. Raises Failure with the replica's own reason.
 
-        The question is only asked when a replica is ready: each one that fails would stand in the usage for ever.
+        The question is only asked when a replica is ready and stays so over a few looks, because each one that fails
+        stands in the usage for ever. (After a restart the scheduler remembers engines until their node has reported.)
         """
-        deadline = self._clock.monotonic() + within_s
+        deadline, looks = self._clock.monotonic() + within_s, 0
         while True:
             status = self._status(deployment["id"])
             why = describe(status) if status else "the scheduler does not know it yet"
-            if status and status["replicas_ready"] and not (why := self._ask(deployment["name"])):
+            looks = looks + 1 if status and status["replicas_ready"] else 0
+            if looks >= _LOOKS and not (why := self._ask(deployment["name"])):
                 return
             step.note(why)
             if self._clock.monotonic() > deadline:
