@@ -36,10 +36,10 @@ THINGS = Table(
 )
 
 
-async def insert_then_fail(db: Database) -> None:
+async def insert_then_fail(db: Database, error: type[Exception] = LookupError) -> None:
     async with db.write() as session:
         await session.execute(insert(THINGS).values(name="a"))
-        raise LookupError
+        raise error
 
 
 async def count(db: Database) -> int:
@@ -59,6 +59,12 @@ async def test_write_rolls_back_when_its_block_raises(database_url: str) -> None
         with pytest.raises(LookupError):
             await insert_then_fail(db)
         assert await count(db) == 0
+
+
+async def test_error_of_the_block_itself_is_not_taken_for_one_of_the_database(database_url: str) -> None:
+    async with database(database_url, METADATA) as db:
+        with pytest.raises(BrokenPipeError):
+            await insert_then_fail(db, BrokenPipeError)
 
 
 async def test_cancelled_write_rolls_back_and_leaves_the_database_usable(database_url: str) -> None:

@@ -8,7 +8,7 @@ advisory lock. So code that is right on one is right on the other, and outbox id
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -136,18 +136,22 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine, *, read_only: bool) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with engine.connect() as connection:
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(engine.connect())
                 if read_only and self.dialect == "postgresql":
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 await connection.begin()
+            except (DBAPIError, PoolTimeout, OSError) as error:
+                raise translated(error, self.schema) from error
+            try:
                 yield connection
                 await connection.commit()
-        except (DBAPIError, PoolTimeout, OSError) as error:
-            failure = translated(error, self.schema)
-            if failure is error:
-                raise
-            raise failure from error
+            except DBAPIError as error:
+                failure = translated(error, self.schema)
+                if failure is error:
+                    raise
+                raise failure from error
 
     def _sqlite_engine(
         self,
