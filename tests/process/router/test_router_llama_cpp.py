@@ -24,9 +24,6 @@ pytestmark = pytest.mark.process
 
 COUNT = {"role": "user", "content": "Count from one to one hundred."}
 QUESTION: dict[str, Any] = {"messages": [COUNT], "temperature": 0}
-    "messages": [{"role": "user", "content": "Count from one to one hundred."}],
-    "temperature": 0,
-}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -13,8 +13,8 @@ from roundhouse_router.store.reading import read_after
 from roundhouse_router.store.spool import Spool, SpoolLimits
 from roundhouse_router.store.writer import Position
 from tests.support.router_process import RouterProcess
-from tests.support.running_router import endpoint
-from tests.support.scripted_engine import DONE, Engine, Exchange, chunk, usage_chunk
+from tests.support.running_router import SECRET, endpoint
+from tests.support.scripted_engine import DONE, Engine, Exchange, chunk, streams, usage_chunk
 
 pytestmark = pytest.mark.process
 
@@ -122,3 +122,22 @@ async def test_a_directory_that_cannot_be_used_is_one_clear_line(tmp_path: Path)
     with pytest.raises(RuntimeError, match=r"^router: cannot use .*spool"):
         async with RouterProcess(state_dir, endpoint("http://127.0.0.1:9")):
             pass
+
+
+async def test_nothing_on_disk_holds_a_prompt_an_answer_or_a_clients_key(tmp_path: Path) -> None:
+    body = {**BODY, "messages": [{"role": "user", "content": "prompt-of-the-client"}]}
+    async with (
+        Engine(streams(chunk("answer-of-the-engine"), DONE)) as engine,
+        RouterProcess(tmp_path, endpoint(engine.base_url), log_level="debug") as router,
+    ):
+        for document in (body, {**body, "model": "nope"}, {**body, "stream": "what"}):
+            async with router.session.post("/v1/chat/completions", json=document) as answer:
+                await answer.read()
+        engine.stop()
+        async with router.session.post("/v1/chat/completions", json=body) as answer:
+            assert answer.status == 502
+    written = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written["router.log"]
+    for secret in (SECRET, "prompt-of-the-client", "answer-of-the-engine"):
+        assert not [name for name, content in written.items() if secret.encode() in content]
+    assert [name for name, content in written.items() if b"engine-secret" in content] == ["snapshot.json"]
