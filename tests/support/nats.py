@@ -137,6 +137,9 @@ class NatsServer:
         """Freeze it: connections stay open and nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        while ") T " not in stat.read_text():
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let a frozen server go on."""

@@ -15,9 +15,9 @@ from roundhouse_common.contracts.generate.subjects import any_subject, bucket_su
 from roundhouse_common.contracts.registry import ASSIGNMENTS, CONTRACTS, DEAD_LETTERS, READ_ASSIGNMENTS, USAGE
 from roundhouse_common.runtime import SystemClock
 from tests.component.bus.builders import usage
-from tests.component.bus.samples import sample
 from tests.support.eventually import eventually
 from tests.support.nats import NODE_A, NODE_B, NatsServer
+from tests.support.samples import sample
 
 # Any below: tests that go over contracts of every message type.
 SERVICES = [service for service in Service if service is not Service.NODE_AGENT]

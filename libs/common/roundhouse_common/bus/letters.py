@@ -3,7 +3,9 @@
 import hashlib
 
 import structlog
+from msgspec.structs import replace
 
+from roundhouse_common.bus.api import MessageTooLarge
 from roundhouse_common.bus.codec import Undecodable, decode, encode
 from roundhouse_common.bus.headers import event_headers
 from roundhouse_common.bus.provisioner import Provisioner
@@ -35,6 +37,13 @@ class LetterBox:
     async def put(self, stream: str, pulled: Pulled, error: str) -> None:
         """Keep a copy of the message. Returns once it is stored; the same message is kept once."""
         letter = self._letter(stream, pulled, error)
+        try:
+            await self._store(letter)
+        except MessageTooLarge:
+            size = len(letter.payload)
+            await self._store(replace(letter, payload=b"", error=f"{error} (its {size} bytes were too many to keep)"))
+
+    async def _store(self, letter: DeadLetter) -> None:
         headers = event_headers(
             self._contract, schema="DeadLetter", source=self._source, event_id=letter.letter_id, at=self._clock.now()
         )

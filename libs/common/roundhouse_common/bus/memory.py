@@ -3,8 +3,9 @@
 from prometheus_client import CollectorRegistry
 
 from roundhouse_common.bus.core import BusIdentity, WireBus
+from roundhouse_common.bus.faults import Faults
 from roundhouse_common.bus.memory_broker import MemoryBroker
-from roundhouse_common.bus.memory_wire import Faults, MemoryWire
+from roundhouse_common.bus.memory_wire import MemoryWire
 from roundhouse_common.bus.metrics import BusMetrics
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.runtime import Clock

@@ -49,6 +49,7 @@ class MemoryBroker:
         self._interests: list[Interest] = []
         self._wires: list[_Connection] = []
         self._is_running = True
+        self._inboxes = 0
 
     @property
     def is_running(self) -> bool:
@@ -91,6 +92,11 @@ class MemoryBroker:
     def discard(self, interest: Interest) -> None:
         """Stop delivering to this listener."""
         self._interests = [other for other in self._interests if other is not interest]
+
+    def new_inbox(self) -> str:
+        """Return a reply subject that nobody else has."""
+        self._inboxes += 1
+        return f"_INBOX.memory.{self._inboxes}"
 
     def publish(self, packet: Packet) -> int:
         """Deliver to every listener, and to one of each queue group; return how many got it."""

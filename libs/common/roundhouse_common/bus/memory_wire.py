@@ -2,53 +2,26 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from roundhouse_common.bus.api import BusUnavailable, RevisionConflict
 from roundhouse_common.bus.callbacks import ConnectionCallbacks
+from roundhouse_common.bus.faults import Faults
 from roundhouse_common.bus.memory_broker import Interest, MemoryBroker
 from roundhouse_common.bus.memory_puller import MemoryPuller
 from roundhouse_common.bus.wire import ConnectionCallback, ConsumerSpec, Packet, PacketHandler, Stored
 from roundhouse_common.contracts.generate.streams import StreamConfig
 
-__all__ = ["Faults", "MemoryWire"]
+__all__ = ["MemoryWire"]
 
 T = TypeVar("T")
 
 _RECONNECT_S = 0.05
+_NOTICE_S = 9.0
+"""How long a partition lasts before a client counts its connection as lost: the pings of the NATS bus take as long."""
 _PENDING = 65_536
 _CALL_S = 5.0
-
-
-@dataclass(slots=True)
-class Faults:
-    """What may happen to packets of one connection, in either direction. All off by default; change at any time.
-
-    A dropped signal or hint is gone. A dropped request, or its dropped answer, is a timeout for the caller; in the
-    second case the server did what was asked. `is_partitioned` drops everything until it is set back.
-    """
-
-    rng: random.Random = field(default_factory=lambda: random.Random(0))
-    drop: float = 0.0
-    duplicate: float = 0.0
-    delay_s: tuple[float, float] = (0.0, 0.0)
-    is_partitioned: bool = False
-
-    def drops(self) -> bool:
-        """Return whether the next packet is lost."""
-        return self.is_partitioned or (self.drop > 0 and self.rng.random() < self.drop)
-
-    def copies(self) -> int:
-        """Return how often the next packet arrives."""
-        return 2 if self.duplicate > 0 and self.rng.random() < self.duplicate else 1
-
-    def travel_s(self) -> float:
-        """Return how long the next packet travels."""
-        low, high = self.delay_s
-        return self.rng.uniform(low, high) if high > 0 else 0.0
 
 
 class _Listening:
@@ -84,7 +57,8 @@ class MemoryWire:
         self._lost: asyncio.Future[None] | None = None
         self._is_wanted = False
         self._listening: list[_Listening] = []
-        self._inboxes = 0
+        self._notice: asyncio.TimerHandle | None = None
+        self._stop_watching_partitions = faults.on_partition(self._partition_changed)
 
     @property
     def is_connected(self) -> bool:
@@ -98,6 +72,7 @@ class MemoryWire:
 
     async def close(self) -> None:
         self._is_wanted = False
+        self._stop_watching_partitions()
         self.connection_lost()
         self._broker.detach(self)
         for listening in self._listening:
@@ -105,6 +80,7 @@ class MemoryWire:
 
     def connection_lost(self) -> None:
         """Break the connection, as a dying server does."""
+        self._forget_notice()
         if self._lost is not None:
             self._lost.set_result(None)
             self._lost = None
@@ -115,10 +91,23 @@ class MemoryWire:
         asyncio.get_running_loop().call_later(_RECONNECT_S, self.come_up)
 
     def come_up(self) -> None:
-        """Connect if the broker runs."""
-        if self._is_wanted and self._broker.is_running and self._lost is None:
+        """Connect if the broker runs and can be reached."""
+        is_possible = self._broker.is_running and not self._faults.is_partitioned
+        if self._is_wanted and is_possible and self._lost is None:
             self._lost = asyncio.get_running_loop().create_future()
             self._callbacks.tell(True)
+
+    def _partition_changed(self) -> None:
+        self._forget_notice()
+        if self._faults.is_partitioned and self._lost is not None:
+            self._notice = asyncio.get_running_loop().call_later(_NOTICE_S, self.connection_lost)
+        elif self._is_wanted and self._lost is None:
+            self.reconnect_soon()
+
+    def _forget_notice(self) -> None:
+        if self._notice is not None:
+            self._notice.cancel()
+            self._notice = None
 
     def on_connection(self, callback: ConnectionCallback) -> Callable[[], None]:
         return self._callbacks.add(callback)
@@ -235,9 +224,8 @@ class MemoryWire:
 
     @contextlib.asynccontextmanager
     async def _inbox(self) -> AsyncIterator[tuple[str, asyncio.Queue[Packet]]]:
-        self._inboxes += 1
         answers: asyncio.Queue[Packet] = asyncio.Queue(_PENDING)
-        subject = f"_INBOX.memory.{id(self)}.{self._inboxes}"
+        subject = self._broker.new_inbox()
         interest = Interest(subject, "", self, lambda packet: self.receive(answers, packet))
         self._broker.add(interest)
         try:
