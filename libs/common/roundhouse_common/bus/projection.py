@@ -15,6 +15,7 @@ __all__ = ["Projection"]
 
 M = TypeVar("M", bound=Message)
 
+_SECOND_LOOK_S = 0.5
 _log = structlog.get_logger("roundhouse.bus")
 
 
@@ -48,6 +49,8 @@ class Projection(Generic[M]):
         self._values: dict[str, M] = {}
         self._is_synced = False
         self._has_synced = False
+        self._saw_older = False
+        self._failures = 0
 
     @property
     def current(self) -> Mapping[str, M]:
@@ -68,39 +71,53 @@ class Projection(Generic[M]):
         """Follow the bucket until cancelled."""
         loop = asyncio.get_running_loop()
         async with self._bucket.watch(only_key=self._only_key) as changes:
-            failures = 0
             look_at = loop.time()
             while True:
                 if loop.time() >= look_at:
-                    failures = 0 if await self._relist() else failures + 1
-                    look_at = loop.time() + (backoff_s(failures, most_s=1.0) if failures else self._relist_s)
+                    look_at = loop.time() + await self._relist()
                 try:
                     async with asyncio.timeout_at(look_at):
                         change = await anext(changes)
                 except TimeoutError:
                     continue
                 if change is None:
-                    self._is_synced = False
-                    failures = 0
+                    self._connection_changed()
                     look_at = loop.time()
                 elif not self._apply(change):
                     look_at = loop.time()
 
-    async def _relist(self) -> bool:
+    def _connection_changed(self) -> None:
+        """Take whatever the next listing says: it may be of another server, or of a bucket that began afresh."""
+        self._is_synced = False
+        self._failures = 0
+        self._revisions.clear()
+
+    async def _relist(self) -> float:
+        """List, take in what is new, and return after how many seconds to look again."""
         try:
             listed = await self._bucket.list(only_key=self._only_key)
         except BusUnavailable as error:
+            self._failures += 1
             _log.debug("bus.projection_waits", bucket=self._name, error=str(error))
-            return False
-        changed = {}
-        for key, entry in listed.items():
-            self._revisions[key] = entry.revision
-            if self._values.get(key) != entry.value:
-                changed[key] = entry.value
+            return backoff_s(self._failures, most_s=1.0)
+        self._failures = 0
+        older = {key for key, entry in listed.items() if entry.revision < self._revisions.get(key, 0)}
+        if older and not self._saw_older:
+            # Either the bucket began afresh, or the server that answered lags behind the one that told of the change
+            # (any server of a cluster may answer a read). The second look decides.
+            self._saw_older = True
+            self._take({key: entry for key, entry in listed.items() if key not in older})
+            return _SECOND_LOOK_S
+        self._saw_older = False
+        self._take(listed)
+        return self._relist_s
+
+    def _take(self, listed: Mapping[str, Entry[M]]) -> None:
+        self._revisions.update({key: entry.revision for key, entry in listed.items()})
+        changed = {key: entry.value for key, entry in listed.items() if self._values.get(key) != entry.value}
         is_first = not self._has_synced
         self._is_synced = self._has_synced = True
         self._changed(changed, even_if_empty=is_first)
-        return True
 
     def _apply(self, entry: Entry[M]) -> bool:
         """Take in a watched change. Return False when it is older than what is known: then only a listing can tell."""
