@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from roundhouse_common.database import sqlite_file
 from roundhouse_common.database.failures import DatabaseBusy, DatabaseUnavailable, ValueNotStorable, translated
 from roundhouse_common.database.locks import lock_key
-from roundhouse_common.database.migrate import MigrationOrder, bring_to_head
+from roundhouse_common.database.migrate import MIGRATION_LOCK_TIMEOUT_S, MigrationOrder, bring_to_head
 from roundhouse_common.database.sessions import ReadSession, WriteSession
 from roundhouse_common.database.types import DialectName
 
@@ -159,6 +159,7 @@ class Database:
         *,
         pool_size: int,
         pragmas: Mapping[str, str] | None = None,
+        lock_timeout_s: float | None = None,
     ) -> AsyncEngine:
         # isolation_level None: the driver starts no transactions by itself, the "begin" event below does.
         how: dict[str, Any] = {"connect_args": {"isolation_level": None, "timeout": _LOCK_TIMEOUT_S}}
@@ -201,7 +202,9 @@ class Database:
         if self.dialect == "postgresql":
             return self._postgres_engine(poolclass=NullPool)
         # Alembic changes a SQLite table by copying it; with foreign keys on, dropping the old one empties its children.
-        return self._sqlite_engine("BEGIN IMMEDIATE", pool_size=1, pragmas={"foreign_keys": "OFF"})
+        return self._sqlite_engine(
+            "BEGIN IMMEDIATE", pool_size=1, pragmas={"foreign_keys": "OFF"}, lock_timeout_s=MIGRATION_LOCK_TIMEOUT_S
+        )
 
 
 def _on_sqlite_connect(engine: AsyncEngine, pragmas: Mapping[str, str]) -> None:

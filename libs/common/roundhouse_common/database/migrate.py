@@ -16,9 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roundhouse_common.errors import RoundhouseError
 
-__all__ = ["VERSION_TABLE", "MigrationFailed", "MigrationOrder", "SchemaTooNew", "bring_to_head", "directory_of"]
+__all__ = [
+    "MIGRATION_LOCK_TIMEOUT_S",
+    "MigrationFailed",
+    "MigrationOrder",
+    "SchemaTooNew",
+    "bring_to_head",
+    "directory_of",
+]
 
-VERSION_TABLE: Final = "alembic_version"
+MIGRATION_LOCK_TIMEOUT_S: Final = 120
+"""How long to wait for another process that migrates."""
+_VERSION_TABLE: Final = "alembic_version"
 _REVISION: Final = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(.+)$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"[\"']([^\"']+)[\"']")
 
@@ -75,9 +84,9 @@ def _revisions(directory: Path) -> tuple[set[str], set[str]]:
 
 
 def _versions(connection: Connection) -> set[str]:
-    if not inspect(connection).has_table(VERSION_TABLE):
+    if not inspect(connection).has_table(_VERSION_TABLE):
         return set()
-    return set(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars())
+    return set(connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalars())
 
 
 async def _upgrade_in_child(order: MigrationOrder) -> None:

@@ -14,10 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roundhouse_common.database.database import Database
 from roundhouse_common.database.locks import lock_key
-from roundhouse_common.database.migrate import MigrationOrder, directory_of
+from roundhouse_common.database.migrate import MIGRATION_LOCK_TIMEOUT_S, MigrationOrder, directory_of
 
-_LOCK_TIMEOUT_S: Final = 120
-"""How long to wait for another process that migrates."""
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
 
@@ -37,7 +35,7 @@ async def upgrade(order: MigrationOrder) -> None:
 
 
 async def _lock_and_create_schema(connection: AsyncConnection, schema: str) -> None:
-    await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATION_LOCK_TIMEOUT_S}s'"))
     await connection.execute(_LOCK, {"key": lock_key(f"roundhouse.{schema}.migrate")})
     exists = await connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema})
     if exists.first() is None:
