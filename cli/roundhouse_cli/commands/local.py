@@ -15,7 +15,7 @@ from roundhouse_cli.commands.options import CLOCK
 from roundhouse_cli.connection import Connection
 from roundhouse_cli.errors import CliError, Failure
 from roundhouse_cli.local.banner import banner
-from roundhouse_cli.local.bring_up import DemoFailed, ServiceFailed, bring_up
+from roundhouse_cli.local.bring_up import BroughtUp, ServiceFailed, bring_up
 from roundhouse_cli.local.demo import model_file
 from roundhouse_cli.local.layout import DEFAULT_BASE_PORT, DataDir, Ports, default_data_dir
 from roundhouse_cli.local.live import live_line, running_model
@@ -60,9 +60,13 @@ def up(
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
         supervisor = platform.start(prepare(directory, ports, SystemIds()), is_detached=detach)
-        _bring_up(platform, directory, ports, with_demo=demo, is_detached=detach)
+        running = _bring_up(platform, directory, ports, with_demo=demo)
     if not detach:
-        _watch(supervisor, platform, Connection.load(directory.connection))
+        _watch(supervisor, platform, running)
+        return
+    print(banner(running.connection, directory, running.model))
+    if running.problem:
+        raise Failure(running.problem)
 
 
 def down(data_dir: DataDirOption = None) -> None:
@@ -76,22 +80,15 @@ def down(data_dir: DataDirOption = None) -> None:
     note(f"Stopped; the data stays in {directory.path}.")
 
 
-def _bring_up(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool, is_detached: bool) -> None:
-    """Wait until it answers and say how to use it. When services do not come up, nothing is left running."""
+def _bring_up(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool) -> BroughtUp:
+    """Wait until it answers. When services do not come up, or on Ctrl-C, nothing is left running."""
     try:
-        running = bring_up(directory, ports, CLOCK, with_demo=with_demo)
-    except DemoFailed as error:
-        print(banner(Connection.load(directory.connection), directory, None), flush=True)
-        if is_detached:
-            raise
-        note(f"roundhouse: {error}")
+        return bring_up(directory, ports, CLOCK, with_demo=with_demo)
     except (CliError, KeyboardInterrupt) as error:
         if isinstance(error, ServiceFailed):
             note("\n".join((f"The last lines of {directory.log(error.service)}:", *error.log)))
         _stop(platform)
         raise
-    else:
-        print(banner(running.connection, directory, running.model), flush=True)
 
 
 def _preflight(platform: Platform, directory: DataDir, ports: Ports, *, with_demo: bool) -> None:
@@ -116,11 +113,17 @@ def _tell_running(directory: DataDir) -> None:
     print(banner(connection, directory, model))
 
 
-def _watch(supervisor: "subprocess.Popen[bytes]", platform: Platform, connection: Connection) -> None:
-    """Show a live line until Ctrl-C stops everything, or `roundhouse down` has."""
-    console = Console(stderr=True, highlight=False)
+def _watch(supervisor: "subprocess.Popen[bytes]", platform: Platform, running: BroughtUp) -> None:
+    """Say how to use it and show a live line until Ctrl-C stops everything, or `roundhouse down` has."""
     try:
-        with Services(connection) as services, Live(console=console, auto_refresh=False, transient=True) as live:
+        print(banner(running.connection, platform.data_dir, running.model), flush=True)
+        if running.problem:
+            note(f"roundhouse: {running.problem}")
+        console = Console(stderr=True, highlight=False)
+        with (
+            Services(running.connection) as services,
+            Live(console=console, auto_refresh=False, transient=True) as live,
+        ):
             while supervisor.poll() is None:
                 if console.is_terminal:
                     live.update(Text(f"{live_line(services)}  Ctrl-C stops it."), refresh=True)
@@ -131,7 +134,7 @@ def _watch(supervisor: "subprocess.Popen[bytes]", platform: Platform, connection
         note("Stopped.")
         return
     if supervisor.returncode != 0:
-        raise Failure(f"The supervisor ended with exit code {supervisor.returncode}; see {platform.logs}.")
+        raise Failure(f"The supervisor ended with exit code {supervisor.returncode}; see {platform.data_dir.logs}.")
     note("Stopped by `roundhouse down`.")
 
 

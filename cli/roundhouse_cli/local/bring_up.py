@@ -15,7 +15,7 @@ from roundhouse_cli.steps import Step, Steps
 from roundhouse_cli.supervisor.records import read_record
 from roundhouse_common.runtime import Clock
 
-__all__ = ["BroughtUp", "DemoFailed", "ServiceFailed", "bring_up"]
+__all__ = ["BroughtUp", "ServiceFailed", "bring_up"]
 
 _FIRST_KEY = "first key"
 _POLL_S = 0.05
@@ -33,23 +33,21 @@ class ServiceFailed(Failure):
         self.log = log
 
 
-class DemoFailed(Failure):
-    """The services run, the demo does not answer."""
-
-
 @dataclass(frozen=True, slots=True)
 class BroughtUp:
     """What runs now."""
 
     connection: Connection
     model: str | None
-    """What the demo answers to; None without a demo."""
+    """What the demo answers to; None without a demo that answers."""
+    problem: str = ""
+    """Why the demo does not answer although all services run."""
 
 
 def bring_up(data_dir: DataDir, ports: Ports, clock: Clock, *, with_demo: bool) -> BroughtUp:
     """Wait for the services, make what is missing, write the connection file, wait for the demo's first answer.
 
-    Raises ServiceFailed when a service does not come up, and DemoFailed when all services run but the demo does not.
+    Raises ServiceFailed when a service does not come up.
     """
     steps = Steps(clock)
     token = Secrets(data_dir.secrets).admin_token(clock)
@@ -70,7 +68,7 @@ def bring_up(data_dir: DataDir, ports: Ports, clock: Clock, *, with_demo: bool) 
             with steps.step(f"Waiting for {deployment['name']} to answer") as step:
                 demo.wait(deployment, step)
         except CliError as error:
-            raise DemoFailed(str(error)) from error
+            return BroughtUp(connection, None, str(error))
         return BroughtUp(connection, deployment["name"])
 
 

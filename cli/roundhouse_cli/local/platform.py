@@ -33,14 +33,13 @@ class Platform:
     """The processes of one data directory, whoever started them."""
 
     def __init__(self, data_dir: DataDir, clock: Clock) -> None:
-        self._data_dir = data_dir
-        self.logs = data_dir.logs
+        self.data_dir = data_dir
         self._clock = clock
 
     @contextmanager
     def starting(self) -> Iterator[None]:
         """Hold off every other `up` on this directory; waits for one that is at it."""
-        with (private_dir(self._data_dir.run) / "up.lock").open("w") as lock:
+        with (private_dir(self.data_dir.run) / "up.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -50,25 +49,25 @@ class Platform:
 
     def supervisor(self) -> ProcessRecord | None:
         """Return the running supervisor, or None."""
-        record = read_record(self._data_dir.run, SUPERVISOR)
+        record = read_record(self.data_dir.run, SUPERVISOR)
         return record if record and is_alive(record, self._cookie()) else None
 
     def end_leftovers(self) -> list[str]:
         """End the services that a killed supervisor left; engines go on and are adopted by the next node agent."""
-        return end_leftovers(self._data_dir.run, self._cookie(), self._clock)
+        return end_leftovers(self.data_dir.run, self._cookie(), self._clock)
 
     def start(self, plan: Plan, *, is_detached: bool) -> "subprocess.Popen[bytes]":
         """Start the supervisor and return when it has begun. Raises Failure with what it said."""
-        private_dir(self._data_dir.logs)
-        write_private(self._data_dir.plan, plan.dumps())
-        command = [sys.executable, "-m", "roundhouse_cli.supervisor", str(self._data_dir.plan)]
+        private_dir(self.data_dir.logs)
+        write_private(self.data_dir.plan, plan.dumps())
+        command = [sys.executable, "-m", "roundhouse_cli.supervisor", str(self.data_dir.plan)]
         if not is_detached:
             command.append(f"--parent={os.getpid()}")
-        with self._data_dir.log("supervisor.err").open("wb") as log:
+        with self.data_dir.log("supervisor.err").open("wb") as log:
             process = subprocess.Popen(
                 command,
                 env={**os.environ, COOKIE_VARIABLE: plan.cookie},
-                cwd=self._data_dir.path,
+                cwd=self.data_dir.path,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -87,13 +86,13 @@ class Platform:
         deadline = self._clock.monotonic() + _START_S
         while self.supervisor() is None:
             if process.poll() is not None or self._clock.monotonic() > deadline:
-                said = self._data_dir.log("supervisor.err").read_text(errors="replace").strip().splitlines()
+                said = self.data_dir.log("supervisor.err").read_text(errors="replace").strip().splitlines()
                 raise Failure(f"The supervisor did not start: {said[-1] if said else 'it said nothing'}")
             time.sleep(_POLL_S)
 
     def is_stopped(self) -> bool:
         """Tell whether the last supervisor ended in order: then nothing of this directory runs."""
-        return read_record(self._data_dir.run, SUPERVISOR) is None
+        return read_record(self.data_dir.run, SUPERVISOR) is None
 
     def stop(self) -> Iterator[str]:
         """Stop everything in order, yielding what is being stopped. Nothing is left when it ends; safe to repeat."""
@@ -106,7 +105,7 @@ class Platform:
         yield "cleaning up after a supervisor that was killed"
         self.end_leftovers()
         self._stop_engines()
-        remove_record(self._data_dir.run, SUPERVISOR)
+        remove_record(self.data_dir.run, SUPERVISOR)
 
     def hurry(self) -> None:
         """Tell a supervisor that is stopping to kill what does not stop at once."""
@@ -117,7 +116,7 @@ class Platform:
         """Wait for the supervisor's end, or end it."""
         deadline, doing = self._clock.monotonic() + _STOP_S, ""
         while is_alive(record, self._cookie()):
-            now = read_record(self._data_dir.run, SUPERVISOR)
+            now = read_record(self.data_dir.run, SUPERVISOR)
             if now is not None and now.doing != doing:
                 doing = now.doing
                 yield doing
@@ -130,7 +129,7 @@ class Platform:
         """Stop engines that outlived their agent. Quick when there are none."""
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                stop_engines_command(self._data_dir),
+                stop_engines_command(self.data_dir),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -139,7 +138,7 @@ class Platform:
             )
 
     def _cookie(self) -> str:
-        return Secrets(self._data_dir.secrets).cookie()
+        return Secrets(self.data_dir.secrets).cookie()
 
 
 def _signal(record: ProcessRecord, number: signal.Signals) -> None:
