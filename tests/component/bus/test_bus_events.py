@@ -227,12 +227,13 @@ async def test_a_slow_handler_keeps_its_messages(world: BusWorld) -> None:
         calls.append(batch[0].deliveries)
         await finish.wait()
 
-    consumers = [metering.consumer(USAGE, "metering-usage", slow, ack_wait_s=0.3) for _ in range(2)]
+    consumers = [metering.consumer(USAGE, "metering-usage", slow, ack_wait_s=1.0) for _ in range(2)]
     async with world.running(*(consumer.run for consumer in consumers)):
-        await eventually(lambda: calls == [1])
-        await never(lambda: len(calls) > 1, for_s=1.0)
+        await eventually(lambda: calls)
+        await never(lambda: len(calls) > 1, for_s=2.5)
         finish.set()
         await never(lambda: len(calls) > 1, for_s=0.5)
+    assert calls == [1]
 
 
 async def test_a_message_whose_consumer_died_comes_again_after_the_ack_wait(world: BusWorld) -> None:
