@@ -42,6 +42,10 @@ class Oracle:
         if self.broken:
             raise InvariantBroken("; ".join(self.broken[:3]))
 
+    def reason_to_stop(self, replica_id: str) -> Reason | None:
+        """Return why it was decided that a replica need not run any more."""
+        return self._may_stop.get(replica_id)
+
     def saw_plan(self, view: View, plan: Plan) -> None:
         """Judge one look and what was decided on it."""
         self._judge_reports(view, plan)

@@ -12,8 +12,8 @@ async def disagreement(world: World) -> str:
     """Return what does not agree yet, or an empty string."""
     records = await world.records()
     objections = [_of_deployment(records, spec) for _, spec in sorted(world.specs.items())]
-    objections += [_of_hosts(world, records), _of_router(world, records)]
-    return "; ".join(item for item in objections if item)
+    found = "; ".join(item for item in (*objections, _of_hosts(world, records)) if item)
+    return found or _of_router(world, records)
 
 
 def _of_deployment(records: Records, spec: DeploymentSpec) -> str:

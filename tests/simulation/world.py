@@ -2,20 +2,23 @@
 
 import asyncio
 import random
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from roundhouse_common.bus.codec import encode
 from roundhouse_common.bus.memory import Faults, MemoryBroker, MemoryBus
 from roundhouse_common.bus.publisher import Publisher
-from roundhouse_common.contracts.base import Service
+from roundhouse_common.bus.wire import NoSuchStream
+from roundhouse_common.contracts.base import Bucket, Message, Service
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec, VersionSpec
+from roundhouse_common.contracts.generate.subjects import bucket_subject
 from roundhouse_common.contracts.registry import SPECS
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import NodeId
@@ -29,11 +32,15 @@ from tests.simulation.inline_sqlite import connect_inline
 from tests.simulation.loop import SequentialIds, VirtualClock, VirtualTimeLoop
 from tests.simulation.oracle import Oracle
 from tests.simulation.sim_host import SimHost
+from tests.simulation.trace import Trace
 from tests.support.scheduler import a_version
 
 __all__ = ["SimNode", "World"]
 
-_MIGRATIONS = "roundhouse_scheduler.migrations"
+_INSTANT_S = 1e-6
+_LEAVE_S = 10.0
+"""How long `Service` waits for cancelled loops."""
+M = TypeVar("M", bound=Message)
 
 
 class Tasks:
@@ -49,12 +56,19 @@ class Tasks:
             task = asyncio.create_task(self._supervisor.keep_running(f"{owner}.{name}", loop), name=f"{owner}.{name}")
             self._tasks.append(task)
 
+    def cancel(self) -> None:
+        """Let none of them take another step."""
+        for task in self._tasks:
+            task.cancel()
+
     async def end(self) -> None:
         """Kill them all."""
+        self.cancel()
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=_LEAVE_S)
+            if stuck:
+                raise AssertionError(f"would not end: {sorted(repr(task) for task in stuck)}")
 
 
 @dataclass
@@ -85,6 +99,7 @@ class World:
         self.supervisor = Supervisor(clock=self.clock, rng=self._rng(), registry=self.registry)
         self.broker = MemoryBroker(self.clock)
         self.oracle = Oracle(self.clock)
+        self.trace: Trace | None = None
         self.nodes: dict[str, SimNode] = {}
         self.specs: dict[str, DeploymentSpec] = {}
         self.core: SchedulerCore | None = None
@@ -115,6 +130,16 @@ class World:
         self._outside.start("catalog", {"specs": self._specs_publisher.run})
         self._outside.start("router", dict(self.router.loops))
         await self.start_scheduler()
+
+    def say(self, what: str) -> None:
+        """Note in the trace what the scenario does."""
+        if self.trace is not None:
+            self.trace.say(what)
+
+    def crashes(self) -> float:
+        """Return how many loops of any process have crashed: none ever should."""
+        found = (item for metric in self.registry.collect() for item in metric.samples)
+        return sum(item.value for item in found if item.name == "roundhouse_loop_crashes_total")
 
     async def close(self) -> None:
         """Kill everything."""
@@ -147,6 +172,11 @@ class World:
         await core.start()
         self._scheduler_tasks.start("scheduler", core.loops())
         self.core = core
+
+    def freeze_scheduler(self, frozen: asyncio.Event) -> None:
+        """Its process takes no further step: what it has committed it tells nobody. Kill it next."""
+        self._scheduler_tasks.cancel()
+        frozen.set()
 
     async def kill_scheduler(self) -> None:
         """The scheduler's process dies where it stands."""
@@ -219,11 +249,16 @@ class World:
         self._specs_publisher.wake()
         return self.specs[name]
 
+    def forge(self, contract: Bucket[M], key: str, value: M) -> None:
+        """Put something into a bucket that its owner never wrote, as a damaged disk may."""
+        with suppress(NoSuchStream):
+            self.broker.store(bucket_subject(contract, key), encode(value), {})
+
     async def run_for(self, seconds: float) -> None:
         """Let time pass, and complain as soon as an invariant is broken."""
         until = self.loop.time() + seconds
-        while self.loop.time() < until:
-            await asyncio.sleep(min(1.0, until - self.loop.time()))
+        while (left := until - self.loop.time()) > _INSTANT_S:
+            await asyncio.sleep(min(1.0, left))
             self.oracle.complain()
 
     async def until(self, condition: Callable[[], Awaitable[str]], *, within_s: float) -> None:
@@ -244,27 +279,16 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(loop: VirtualTimeLoop, seed: int, *, rules: Rules | None = None) -> AsyncIterator[World]:
-    """Open a world with an empty record; its files lie in memory where the machine has such a place."""
+async def open_world(
+    loop: VirtualTimeLoop, seed: int, *, record: bytes, rules: Rules | None = None
+) -> AsyncIterator[World]:
+    """Open a world on a copy of an empty record; its files lie in memory where the machine has such a place."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None, prefix="rh-sim-") as name:
-        shutil.copy(await _template(), Path(name) / "scheduler.db")
+        (Path(name) / "scheduler.db").write_bytes(record)
         world = World(loop=loop, rng=random.Random(seed), directory=Path(name), rules=rules or Rules())
         await world.open()
         try:
             yield world
         finally:
             await world.close()
-
-
-_templates: list[Path] = []
-
-
-async def _template() -> Path:
-    """Migrate once per process: it takes longer than a scenario."""
-    if not _templates:
-        directory = tempfile.mkdtemp(prefix="rh-sim-template-")
-        db = Database(f"sqlite+aiosqlite:///{directory}/scheduler.db", service="scheduler", connect=connect_inline)
-        await db.migrate(_MIGRATIONS)
-        _templates.append(Path(directory) / "scheduler.db")
-    return _templates[0]

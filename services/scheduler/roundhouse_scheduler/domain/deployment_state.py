@@ -68,7 +68,7 @@ def _running(
     reason = _words(waiting[0]) if waiting else ""
     if serving:
         if ready >= deployment.replicas:
-            return DeploymentState.RUNNING, f"all {ready} replicas are ready"
+            return DeploymentState.RUNNING, "its replica is ready" if ready == 1 else f"all {ready} replicas are ready"
         why = f"{ready} of {deployment.replicas} replicas are ready"
         unknown = [item for item in serving if item.phase is Phase.UNKNOWN]
         rest = reason or (_words(unknown[0]) if unknown else "")

@@ -128,7 +128,7 @@ class Planner:
         self._metrics.saw(view, plan)
         for observer in self._observers:
             observer(view, plan)
-        if plan.is_brake_held is not self._was_braked:
+        if view.is_listening and plan.is_brake_held is not self._was_braked:
             self._was_braked = plan.is_brake_held
             if plan.is_brake_held:
                 _log.warning("fleet_brake_held", nodes=len(view.nodes))

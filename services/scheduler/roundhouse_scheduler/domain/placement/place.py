@@ -1,6 +1,6 @@
 """Pick a node for a replica, or say for every node why not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roundhouse_common.contracts.scheduler import Phase, Reason
@@ -29,13 +29,15 @@ class Infeasible:
     """No node can take it now; every one says why."""
 
     rejections: tuple[Rejection, ...]
+    hostnames: Mapping[str, str]
+    """By node id: people know their machines by name."""
 
     @property
     def detail(self) -> str:
         """One sentence over all nodes."""
         if not self.rejections:
             return "there is no node"
-        shown = "; ".join(f"{item.node_id}: {item.detail}" for item in self.rejections[:3])
+        shown = "; ".join(f"{self.hostnames[item.node_id]}: {item.detail}" for item in self.rejections[:3])
         more = len(self.rejections) - 3
         return f"{shown}; and {more} more nodes" if more > 0 else shown
 
@@ -51,7 +53,8 @@ def place(demand: Demand, candidates: Sequence[Candidate]) -> Choice | Infeasibl
         else:
             rejections.append(found)
     if not fitting:
-        return Infeasible(rejections=tuple(rejections))
+        hostnames = {item.node.node_id: item.node.inventory.hostname for item in candidates}
+        return Infeasible(rejections=tuple(rejections), hostnames=hostnames)
     best = min(fitting, key=lambda item: (-total_score(demand, item), item.node.node_id))
     devices = best.fitting_devices(demand)[: demand.version.resources.device_count]
     return Choice(
