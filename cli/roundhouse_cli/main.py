@@ -65,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        _complain(f"{error.format_message()} (`roundhouse --help` lists what there is)")
-        return error.exit_code
+        return _explain_usage(error, given)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except BrokenPipeError:
@@ -78,6 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _complain(f"This is a defect: {type(error).__name__}: {error} (ROUNDHOUSE_DEBUG=1 shows where)")
         return 1
+
+
+def _explain_usage(error: typer.TyperException, given: Sequence[str]) -> int:
+    """Say what is wrong with the command line. A command without arguments has shown its help already."""
+    message = error.format_message().replace("Value error, ", "")
+    if message:
+        is_early_option = bool(given) and given[0].startswith("-")
+        hint = "options come after the command" if is_early_option else "`roundhouse --help` lists what there is"
+        _complain(f"{message} ({hint})")
+    return error.exit_code
 
 
 def _complain(message: str) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from roundhouse_cli.rest import Item
+from roundhouse_cli.units import show_bytes
 
 __all__ = ["Column", "OutputFormat", "note", "show_item", "show_items"]
 
@@ -23,6 +25,8 @@ _STYLES = {
     ),
 }
 _UNBOUNDED = 100_000
+_NARROWEST_TEXT = 24
+"""Columns. A table that would have to squeeze its text below this is wider than the terminal instead."""
 
 
 class OutputFormat(enum.StrEnum):
@@ -50,7 +54,12 @@ def show_items(items: Sequence[Item], columns: Sequence[Column], output: OutputF
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column.title, no_wrap=not column.is_wrapped, overflow="fold")
+        table.add_column(
+            column.title,
+            no_wrap=not column.is_wrapped,
+            overflow="fold",
+            min_width=_NARROWEST_TEXT if column.is_wrapped else None,
+        )
     for item in items:
         table.add_row(*(_cell(column.value(item)) for column in columns))
     _print_table(table)
@@ -65,7 +74,7 @@ def show_item(item: Item, output: OutputFormat) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in _fields(item):
-        table.add_row(name, _cell(_flat(value)))
+        table.add_row(name, _cell(_readable(name, value)))
     _print_table(table)
 
 
@@ -87,7 +96,9 @@ def _fields(item: Item, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield f"{prefix}{name}", value
 
 
-def _flat(value: object) -> object:
+def _readable(name: str, value: object) -> object:
+    if name.endswith("_bytes") and isinstance(value, int):
+        return show_bytes(value)
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
     if isinstance(value, dict | list):
@@ -103,9 +114,14 @@ def _cell(value: object) -> Text:
 
 
 def _print_table(table: Table) -> None:
-    """Print as wide as the terminal; without a terminal nothing is cut, folded or padded at the end."""
+    """Print as wide as the terminal, or as wide as the table needs where that is more: no cell is ever cut.
+
+    Without a terminal nothing is folded, or padded at the end.
+    """
     if sys.stdout.isatty():
-        Console(highlight=False).print(table)
+        console = Console(highlight=False)
+        needed = Measurement.get(console, console.options.update_width(_UNBOUNDED), table).minimum
+        Console(highlight=False, width=max(needed, console.width)).print(table)
         return
     console = Console(highlight=False, width=_UNBOUNDED, color_system=None)
     with console.capture() as captured:

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from roundhouse_cli.commands.deployment_view import show_deployment
 from roundhouse_cli.commands.logs import follow_logs, open_logs
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Unreachable
+from roundhouse_cli.errors import Failure, Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
 from roundhouse_cli.rest import Item, Services
@@ -68,13 +69,18 @@ def list_deployments(url: Url = "", output: Output = OutputFormat.TABLE) -> None
 
 @app.command("show")
 def show(deployment: Deployment, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
-    """Show everything about one deployment."""
+    """Show one deployment: its state and why, its replicas, and the last log lines of a failed one."""
     with connect(url) as services:
         found = find_deployment(services, deployment)
-        show_item({**found, "status": statuses(services).get(found["id"], {})}, output)
+        status = statuses(services).get(found["id"], {})
+        replicas = services.scheduler.items("/api/v1/replicas", deployment_id=found["id"])
+        if output is OutputFormat.JSON:
+            show_item({**found, "status": status, "replicas": replicas}, output)
+        else:
+            show_deployment(services, found, status, replicas)
 
 
-@app.command("scale")
+@app.command("scale", context_settings={"ignore_unknown_options": True})
 def scale(
     deployment: Deployment,
     replicas: Annotated[int, typer.Argument(min=0, help="How many copies to run.")],
@@ -115,6 +121,8 @@ def remove(deployment: Deployment, url: Url = "") -> None:
     """Remove a stopped deployment for good."""
     with connect(url) as services:
         found = find_deployment(services, deployment)
+        if found["desired"] == "run":
+            raise Failure(f"{found['name']} is to run; `roundhouse deployments stop {found['name']}` comes first.")
         services.catalog.delete(f"/api/v1/deployments/{found['id']}")
         note(f"{found['name']} is removed.")
 

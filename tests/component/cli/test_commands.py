@@ -52,6 +52,16 @@ REPLICA = {
     "since": "2026-11-21T09:00:00.000Z",
     "rejections": [{"node_id": "nod_one", "reason": "memory", "detail": "600 MiB wanted, 100 MiB free"}],
 }
+NODE_ID = "nod_0197aa00000070008000000000000555"
+FAILED = {
+    **REPLICA,
+    "node_id": NODE_ID,
+    "phase": "failed",
+    "reason": "restart-backoff",
+    "detail": "the model file is not a GGUF file",
+    "exit_code": 3,
+    "log_tail": ["loading", "bad magic"],
+}
 KEY = {
     "id": "key_0197aa00000070008000000000000444",
     "name": "laptop",
@@ -70,6 +80,7 @@ def deployed(server: Scripted) -> Scripted:
     server.items("/api/v1/deployments", DEPLOYMENT)
     server.items("/api/v1/deployment-statuses", STATUS)
     server.items("/api/v1/replicas", REPLICA)
+    server.items("/api/v1/nodes", {"id": NODE_ID, "hostname": "gpu-one"})
     server.items("/api/v1/api-keys", KEY)
     server.on("GET", f"/api/v1/deployments/{DEPLOYMENT['id']}", DEPLOYMENT, headers={"etag": '"3"'})
     return server
@@ -187,13 +198,13 @@ def test_stop_and_start_ask_for_it(roundhouse: Command, deployed: Scripted, verb
 
 
 def test_what_the_service_refuses_is_said_in_its_words(roundhouse: Command, deployed: Scripted) -> None:
-    problem = {"title": "Conflict", "detail": "tiny runs; stop it first.", "code": "deployment_active", "errors": []}
-    deployed.on("DELETE", f"/api/v1/deployments/{DEPLOYMENT['id']}", problem, status=409)
+    problem = {"title": "Conflict", "detail": "tiny is deployed.", "code": "model_in_use", "errors": []}
+    deployed.on("DELETE", f"/api/v1/models/{MODEL['id']}", problem, status=409)
 
-    result = roundhouse.fails("deployments", "rm", "tiny")
+    result = roundhouse.fails("models", "rm", "tiny")
 
     assert result.code == 1
-    assert "tiny runs; stop it first." in result.err
+    assert "tiny is deployed." in result.err
 
 
 def test_fields_at_fault_are_named(roundhouse: Command, deployed: Scripted) -> None:

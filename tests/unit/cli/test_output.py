@@ -49,3 +49,21 @@ def test_one_thing_is_a_field_a_line_with_those_inside_named_by_their_path(capsy
         ["inside.deep.er", "1.5"],
         ["none", "-"],
     ]
+
+
+def test_no_cell_is_cut_on_a_terminal_that_is_too_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    items = [{"name": "a-name-of-twenty-six-letters", "why": "memory is short"}]
+
+    show_items(items, _COLUMNS, OutputFormat.TABLE, empty="nothing")
+
+    assert "a-name-of-twenty-six-letters  memory is short" in printed(capsys)[1]
+
+
+def test_sizes_of_one_thing_are_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    show_item({"memory_bytes": 600 * 2**20}, OutputFormat.TABLE)
+
+    assert printed(capsys) == ["memory_bytes  600 MiB"]

@@ -1,0 +1,71 @@
+"""What `roundhouse deployments show` tells: what is wanted, what is so, and why."""
+
+from collections.abc import Sequence
+
+from roundhouse_cli.commands.replica_table import REPLICA_COLUMNS, with_hosts
+from roundhouse_cli.errors import CliError
+from roundhouse_cli.output import OutputFormat, show_item, show_items
+from roundhouse_cli.resolve import short_id
+from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.units import show_bytes
+from roundhouse_cli.waiting import describe
+
+__all__ = ["show_deployment"]
+
+_LAST_LINES = 12
+_IN_TROUBLE = frozenset({"failed", "lost"})
+
+
+def show_deployment(services: Services, deployment: Item, status: Item, replicas: Sequence[Item]) -> None:
+    """Print the state and why, what is asked for, every replica, and the last log lines of those in trouble."""
+    show_item(_facts(deployment, status), OutputFormat.TABLE)
+    print()
+    show_items(with_hosts(services, replicas), REPLICA_COLUMNS, OutputFormat.TABLE, empty="No replica runs.")
+    for replica in replicas:
+        if replica["phase"] in _IN_TROUBLE:
+            _show_trouble(services, replica)
+
+
+def _facts(deployment: Item, status: Item) -> Item:
+    version = deployment["active_version"]
+    resources, placement = version.get("resources") or {}, version.get("placement") or {}
+    labels = placement.get("node_labels") or {}
+    return {
+        "name": deployment["name"],
+        "id": deployment["id"],
+        "state": describe(status) if status else f"not known; to {deployment['desired']}",
+        "model": version["model_name"],
+        "engine": version["engine"],
+        "version": version["number"],
+        "parameters": _pairs(version.get("parameters") or {}),
+        "memory per replica": show_bytes(resources.get("memory_bytes")),
+        "devices per replica": resources.get("device_count", 0),
+        "placement": _pairs(
+            {name: value for name, value in {**placement, "node_labels": _pairs(labels)}.items() if value}
+        ),
+        "disconnect grace": f"{deployment.get('disconnect_grace_s', 0):g} s",
+        "drain timeout": f"{deployment.get('drain_timeout_s', 0):g} s",
+        "created": f"{deployment['created_at']} by {deployment.get('created_by', '-')}",
+        "changed": f"{deployment.get('updated_at', '-')} by {deployment.get('updated_by', '-')}",
+    }
+
+
+def _pairs(values: Item) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _show_trouble(services: Services, replica: Item) -> None:
+    """Print why a replica is in trouble, and the end of its log as far as anybody still has it."""
+    exit_code = replica.get("exit_code")
+    ended = f", exit code {exit_code}" if exit_code is not None else ""
+    print(f"\nreplica {short_id(replica['id'])}, attempt {replica['attempt']}{ended}: {replica.get('detail') or '-'}")
+    for line in replica.get("log_tail") or _log_tail(services, replica["id"]):
+        print(f"  | {line}")
+
+
+def _log_tail(services: Services, replica_id: str) -> list[str]:
+    try:
+        chunk = services.scheduler.get(f"/api/v1/replicas/{replica_id}/log", tail=_LAST_LINES)
+    except CliError:
+        return []
+    return str(chunk.get("text", "")).splitlines()
