@@ -121,8 +121,8 @@ class NatsPuller:
         }
         subject = f"CONSUMER.CREATE.{spec.stream}.{spec.durable}.{spec.filter_subject}"
         await self._link.api(subject, {"stream_name": spec.stream, "config": config})
-        inbox = f"{session.prefix}.pull.{spec.durable}"
-        if inbox != self._inbox:
+        if not self._inbox.startswith(f"{session.prefix}."):
+            inbox = session.new_inbox()
             self._arrived = asyncio.Queue()
             await session.subscribe(f"{inbox}.*", self._receive)
             self._inbox = inbox

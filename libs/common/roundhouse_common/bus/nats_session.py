@@ -140,6 +140,10 @@ class NatsSession:
             raise BusUnavailable(f"cannot subscribe to {subject}: {error}") from error
         return subscription
 
+    def new_inbox(self) -> str:
+        """Return a subject that nobody else on this connection listens on."""
+        return f"{self.prefix}.own.{next(self._tokens)}"
+
     async def ask(self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float) -> Msg:
         """Return the first reply, which may be a status. Raises BusUnavailable."""
         async with self.asking(subject, payload, headers) as replies:
