@@ -2,7 +2,9 @@
 
 import time
 
-from roundhouse_cli.errors import Failure
+import httpx
+
+from roundhouse_cli.errors import Failure, Refused
 from roundhouse_cli.rest import Item, Services
 from roundhouse_cli.steps import Steps
 from roundhouse_common.runtime import Clock
@@ -21,7 +23,7 @@ def wait_until_running(services: Services, deployment: Item, clock: Clock, *, wi
     deadline = clock.monotonic() + within_s
     with Steps().step(f"Waiting for {deployment['name']}") as step:
         while True:
-            status = services.scheduler.get(f"/api/v1/deployments/{deployment['id']}/status")
+            status = _status(services, deployment)
             is_seen = status["generation"] >= deployment["generation"]
             if is_seen and status["state"] == "Running" and status["replicas_ready"] == deployment["replicas"]:
                 return
@@ -31,6 +33,18 @@ def wait_until_running(services: Services, deployment: Item, clock: Clock, *, wi
                 raise Failure(f"{deployment['name']} does not run after {within_s:.0f} s: {describe(status)}")
             step.note(describe(status))
             time.sleep(_POLL_S)
+
+
+def _status(services: Services, deployment: Item) -> Item:
+    """Return what the scheduler says; a deployment made this moment may not have reached it yet."""
+    try:
+        return services.scheduler.get(f"/api/v1/deployments/{deployment['id']}/status")
+    except Refused as error:
+        if error.status != httpx.codes.NOT_FOUND:
+            raise
+        wanted = deployment["replicas"]
+        why = "the scheduler has not heard of it yet"
+        return {"generation": 0, "state": "Preparing", "why": why, "replicas_wanted": wanted, "replicas_ready": 0}
 
 
 def describe(status: Item) -> str:

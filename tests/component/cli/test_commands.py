@@ -173,6 +173,15 @@ def test_deploy_with_wait_returns_when_it_runs(roundhouse: Command, deployed: Sc
     assert len([asked for asked in deployed.asked if asked.path.endswith("/status")]) == 3
 
 
+def test_waiting_outlasts_a_scheduler_that_has_not_heard_yet(roundhouse: Command, deployed: Scripted) -> None:
+    deployed.on("POST", "/api/v1/deployments", DEPLOYMENT, status=201)
+    path = f"/api/v1/deployments/{DEPLOYMENT['id']}/status"
+    deployed.on("GET", path, {"title": "Not Found", "detail": "unknown", "code": "not_found"}, status=404)
+    deployed.on("GET", path, RUNNING)
+
+    assert roundhouse("deploy", "tiny", "--wait").code == 0
+
+
 def test_waiting_ends_with_the_reason_when_it_fails(roundhouse: Command, deployed: Scripted) -> None:
     deployed.on("POST", "/api/v1/deployments", DEPLOYMENT, status=201)
     failed = {**STATUS, "state": "Error", "why": "the model's file is damaged"}
