@@ -73,6 +73,8 @@ class AgentContext:
         self.scheduler_heard_at = clock.monotonic()
         """When the scheduler last answered: what fencing counts from."""
         self.is_superseded = False
+        self.reports_made = 0
+        """The sequence of the newest report. It outlives the loop: the scheduler drops what counts from 1 again."""
         self._change = asyncio.Event()
         self.registration_due = asyncio.Event()
         self.reconcile_due = asyncio.Event()
@@ -118,6 +120,12 @@ class AgentContext:
             self.report_due.set()
         self.reconcile_due.set()
         return True
+
+    def assignment_of(self, replica_id: str) -> Assignment:
+        """Return the assignment as it is wanted now; as its attempt was begun with when it is not wanted any more."""
+        wanted = self.wanted.assignments if self.wanted is not None else ()
+        found = (assignment for assignment in wanted if assignment.replica_id == replica_id)
+        return next(found, self.replicas[replica_id].assignment)
 
     async def changed(self) -> None:
         """Return at the next change of any replica."""

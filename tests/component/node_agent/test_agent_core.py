@@ -10,10 +10,12 @@ import pytest
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.node import ObservedPhase
+from roundhouse_common.contracts.registry import REPORTS
 from roundhouse_common.contracts.scheduler import Desired, Reason
 from roundhouse_common.runtime import NodeId, SystemClock, SystemIds
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.domain.engine_run import PORT_IN_USE
+from roundhouse_node_agent.loops import report
 from tests.support.eventually import eventually, never
 from tests.support.fake_host import FakeHost
 from tests.support.scheduler_stub import SchedulerStub, an_assignment
@@ -148,6 +150,15 @@ async def test_a_drain_ends_with_its_time(place: Place) -> None:
     assert await place.reported(ObservedPhase.STOPPED) == Reason.DRAIN_TIMEOUT
 
 
+async def test_a_drain_takes_the_time_that_is_wanted_now(place: Place) -> None:
+    await place.serving(drain_timeout_s=60.0)
+    place.host.set_load("rep_1", running=1)
+    await place.scheduler.assign(
+        NODE, an_assignment(desired=Desired.DRAIN, reason=Reason.SCALED_DOWN, drain_timeout_s=0.2)
+    )
+    assert await place.reported(ObservedPhase.STOPPED) == Reason.DRAIN_TIMEOUT
+
+
 async def test_a_replica_that_is_wanted_again_while_it_drains_goes_on(place: Place) -> None:
     await place.serving()
     place.host.set_load("rep_1", running=1)
@@ -215,6 +226,20 @@ async def test_reports_come_again_without_a_change_and_their_sequence_grows(plac
         return report is not None and report.sequence > first.sequence + 1
 
     await eventually(is_later)
+
+
+async def test_the_sequence_goes_on_when_the_report_loop_begins_anew(place: Place) -> None:
+    await place.serving()
+    reports = place.scheduler.bus.bucket(REPORTS)
+    before = await reports.get(NODE)
+    assert before is not None
+    sequences = [before.value.sequence]
+    async with running(report.run(place.agent.context)), reports.watch(only_key=NODE) as changes:
+        while len(sequences) < 6:
+            change = await anext(changes)
+            if change is not None and change.revision > before.revision:
+                sequences.append(change.value.sequence)
+    assert sequences == sorted(set(sequences))
 
 
 async def test_a_refused_launch_is_a_failed_start(place: Place) -> None:

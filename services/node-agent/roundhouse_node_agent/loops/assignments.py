@@ -16,6 +16,8 @@ __all__ = ["ask", "run_confirmation", "run_projection"]
 
 _log = structlog.get_logger(__name__)
 _NOT_FOUND = "not_found"
+_ASK_AGAIN_S = 5.0
+"""After a question without an answer: an agent that just registered may have nothing else to go by."""
 
 
 async def run_projection(agent: AgentContext) -> None:
@@ -30,9 +32,11 @@ async def run_projection(agent: AgentContext) -> None:
 
 async def run_confirmation(agent: AgentContext) -> None:
     """Ask the database regularly, and when there is a reason to: a lost projection costs time, never truth."""
+    pause_s = _interval_s(agent)
     while True:
-        await wait_until_due(agent.confirm_due, _interval_s(agent))
-        await ask(agent)
+        await wait_until_due(agent.confirm_due, pause_s)
+        answer = await ask(agent)
+        pause_s = _interval_s(agent) if answer is not None else min(_ASK_AGAIN_S, _interval_s(agent))
 
 
 async def ask(agent: AgentContext) -> NodeAssignments | None:

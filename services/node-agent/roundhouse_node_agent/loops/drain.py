@@ -18,8 +18,8 @@ _log = structlog.get_logger(__name__)
 async def drain(agent: AgentContext, replica_id: str) -> None:
     """Return when the engine was told to end, ended by itself, or is wanted again."""
     options, clock = agent.options, agent.clock
-    first = agent.replicas[replica_id]
-    state = begin_drain(clock.monotonic(), settle_s=options.drain_settle_s, timeout_s=first.assignment.drain_timeout_s)
+    timeout_s = agent.assignment_of(replica_id).drain_timeout_s
+    state = begin_drain(clock.monotonic(), settle_s=options.drain_settle_s, timeout_s=timeout_s)
     while True:
         replica = agent.replicas.get(replica_id)
         if replica is None or replica.run is None or not replica.is_active or replica.is_stopping:

@@ -19,19 +19,18 @@ _RETRY_S = 0.5
 async def run(agent: AgentContext) -> None:
     """Write the whole report at every change (changes during a write go into the next one) and regularly."""
     bucket = agent.bus.bucket(REPORTS)
-    sequence = 0
     while True:
         is_change = await wait_until_due(agent.report_due, agent.options.report_interval_s)
         if not is_change:
             agent.inventory = await agent.host.inventory()
         if agent.registered is None or agent.inventory is None or agent.is_superseded:
             continue
-        sequence += 1
+        agent.reports_made += 1
         report = NodeReport(
             node_id=agent.node_id,
             epoch=agent.registered.epoch,
             incarnation=agent.incarnation,
-            sequence=sequence,
+            sequence=agent.reports_made,
             assignments_revision=agent.wanted.revision if agent.wanted is not None else 0,
             inventory=agent.inventory,
             replicas=agent.reports(),
