@@ -1,5 +1,7 @@
 """What a state directory remembers: made once, pruned, found again, held by one."""
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ import pytest
 from roundhouse_common.runtime import SystemIds
 from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 from roundhouse_node_agent.processes.identity import ProcessTable
-from roundhouse_node_agent.processes.records import LaunchFile
+from roundhouse_node_agent.processes.launcher import ShimOrder, start_shim
+from roundhouse_node_agent.processes.records import LaunchFile, NodeFile, read_file, write_file
 from roundhouse_node_agent.processes.run_store import RunStore
 from roundhouse_node_agent.processes.state_dir import StateDir
 from tests.support.scheduler_stub import an_assignment
@@ -15,9 +18,14 @@ from tests.support.scheduler_stub import an_assignment
 IDS = SystemIds()
 
 
-def a_launch(attempt: int = 1, replica_id: str = "rep_1") -> LaunchFile:
+def a_launch(attempt: int = 1, replica_id: str = "rep_1", cookie: str = "c") -> LaunchFile:
     assignment = an_assignment(replica_id, attempt=attempt)
-    return LaunchFile(assignment=assignment, epoch=1, cookie="c", port=1, base_url="http://127.0.0.1:1")
+    return LaunchFile(assignment=assignment, epoch=1, cookie=cookie, port=1, base_url="http://127.0.0.1:1")
+
+
+def an_order(cookie: str) -> ShimOrder:
+    argv = ("/bin/sleep", "60")
+    return ShimOrder(argv=argv, env={}, segment_bytes=1000, segments=2, grace_s=1, cookie=cookie, attempt=1)
 
 
 @pytest.fixture
@@ -30,6 +38,34 @@ def test_a_run_is_made_once(store: RunStore) -> None:
     store.create(launch.assignment, 1, launch)
     with pytest.raises(LaunchFailed, match="attempt 1 was already started on this node"):
         store.create(launch.assignment, 1, launch)
+
+
+def test_a_new_run_ends_what_nobody_watches_of_the_former(store: RunStore, tmp_path: Path) -> None:
+    stray = store.create(a_launch().assignment, 1, a_launch())
+    watched = a_launch(replica_id="rep_2", cookie="d")
+    other = store.create(watched.assignment, 1, watched)
+    shims = [start_shim(stray, an_order("c")), start_shim(other, an_order("d"))]
+    try:
+        store.create(a_launch(2).assignment, 1, a_launch(2))
+        assert shims[0].wait(5) == -signal.SIGKILL
+        assert [run.directory for run in store.running()] == [other]
+    finally:
+        for shim in shims:
+            shim.kill()
+            shim.wait()
+
+
+def test_a_disk_that_takes_half_a_record_keeps_the_record_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    write_file(path, NodeFile(node_id="nod_1", highest_epoch=7))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))  # 16 bytes are taken, then none: like a full disk
+    try:
+        with pytest.raises(StateDirUnusable, match="cannot write"):
+            write_file(path, NodeFile(node_id="nod_1", highest_epoch=8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert read_file(path, NodeFile) == NodeFile(node_id="nod_1", highest_epoch=7)
 
 
 def test_what_is_written_is_for_the_owner_only_since_it_holds_the_engines_key(store: RunStore) -> None:

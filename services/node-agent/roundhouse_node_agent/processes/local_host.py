@@ -214,8 +214,8 @@ class LocalHost:
             await asyncio.to_thread(self._store.kill, stored)
 
     async def forget(self, replica_id: str) -> None:
-        self._runs.pop(replica_id, None)
-        self._feeds.pop(replica_id, None)
+        for known in (self._runs, self._feeds, self._ports, self._cpu_ticks):
+            known.pop(replica_id, None)
         await asyncio.to_thread(partial(self._store.forget, replica_id, keep=self._options.kept_histories))
 
     async def read_log(self, query: LogQuery) -> LogChunk:

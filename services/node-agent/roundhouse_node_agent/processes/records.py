@@ -135,9 +135,10 @@ def run_directory(state_dir: Path, replica_id: str, attempt: int, launch: int) -
     return RunDirectory(path=path, replica_id=replica_id, attempt=attempt, launch=launch)
 
 
-def run_directories(state_dir: Path) -> Iterator[RunDirectory]:
-    """Yield every run that this directory remembers, per replica from the oldest to the newest."""
-    for replica in sorted(_subdirectories(state_dir / "replicas")):
+def run_directories(state_dir: Path, replica_id: str = "") -> Iterator[RunDirectory]:
+    """Yield every run that this directory remembers, of one replica or of all, each replica's oldest first."""
+    replicas = [replica_directory(state_dir, replica_id)] if replica_id else _subdirectories(state_dir / "replicas")
+    for replica in sorted(replicas):
         for run in sorted(_subdirectories(replica / "runs")):
             name = _RUN_NAME.fullmatch(run.name)
             if name is not None:
@@ -163,7 +164,9 @@ def write_file(path: Path, value: msgspec.Struct) -> None:
     try:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, msgspec.json.encode(value))
+            data = msgspec.json.encode(value)
+            while data:  # a disk that becomes full takes a part first, and fails only at the rest
+                data = data[os.write(fd, data) :]
             os.fsync(fd)
         finally:
             os.close(fd)

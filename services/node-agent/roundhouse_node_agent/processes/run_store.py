@@ -62,8 +62,12 @@ class RunStore:
         self.table = table
 
     def create(self, assignment: Assignment, launch_number: int, launch: LaunchFile) -> RunDirectory:
-        """Make the directory of a new run. Raises LaunchFailed when this run was started before or cannot be kept."""
+        """Make the directory of a new run. Raises LaunchFailed when this run was started before or cannot be kept.
+
+        What still runs of the replica's former runs is killed: nobody watches it, since a replica has one engine.
+        """
         try:
+            self._end_strays(assignment.replica_id)
             run = run_directory(self._state_dir, assignment.replica_id, assignment.attempt, launch_number)
             run.path.mkdir(parents=True, mode=0o700)
             (run.path.parent.parent / _FORGOTTEN).unlink(missing_ok=True)
@@ -133,6 +137,12 @@ class RunStore:
     def log_dir(self, replica_id: str) -> Path:
         """Return where a replica's log is. Raises ValueError for an id that is no plain file name."""
         return replica_directory(self._state_dir, replica_id) / "log"
+
+    def _end_strays(self, replica_id: str) -> None:
+        for directory in run_directories(self._state_dir, replica_id):
+            stored = self.load(directory)
+            if stored is not None and self.is_running(stored):
+                self.kill(stored)
 
     def _prune(self, newest: RunDirectory) -> None:
         """Keep the last few runs of a replica: one that fails for days would fill the disk with records."""
