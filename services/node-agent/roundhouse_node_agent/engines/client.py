@@ -48,7 +48,17 @@ class EngineClient:
         headers = {"Authorization": f"Bearer {run.assignment.engine_api_key}"}
         try:
             async with self._session.get(run.base_url + path, headers=headers, allow_redirects=False) as response:
-                body = await response.content.read(_MOST_BYTES)
-                return response.status, body.decode("utf-8", "replace")
+                return response.status, (await _body(response)).decode("utf-8", "replace")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return 0, str(error) or type(error).__name__
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body up to a limit. One read returns what has arrived, which may be half of the metrics."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size >= _MOST_BYTES:
+            break
+    return b"".join(parts)[:_MOST_BYTES]
