@@ -52,15 +52,19 @@ class Liveness:
 
     def trusted_s(self, now: float) -> float:
         """Return how long our hearing has been beyond doubt."""
-        since = self._listening_since if self._listening_since is not None else now
-        return now - max(since, self._doubted_at)
+        return now - max(self._since(now), self._doubted_at)
 
     def silence(self, node_ids: Iterable[str], now: float) -> dict[str, Silence]:
         """Return how long each node has been silent."""
-        since = self._listening_since if self._listening_since is not None else now
+        since = self._since(now)
         found: dict[str, Silence] = {}
         for node_id in node_ids:
             heard_at = self._heard_at.get(node_id)
             contact_s = None if heard_at is None else now - heard_at
             found[node_id] = Silence(contact_s=contact_s, silent_s=now - max(since, heard_at or since))
         return found
+
+    def _since(self, now: float) -> float:
+        """Since when we listen: from now on while the tick that would notice a standstill is itself overdue."""
+        is_overdue = self._ticked_at is not None and now - self._ticked_at > self._stall_s
+        return now if self._listening_since is None or is_overdue else self._listening_since
