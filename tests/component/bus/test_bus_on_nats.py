@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 from roundhouse_common.bus.api import BusUnavailable, Delivery, MessageTooLarge
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.bus.nats_wire import NatsWire
+from roundhouse_common.bus.publisher import Publisher
 from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.registry import KEYS, USAGE
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock
@@ -115,6 +117,23 @@ async def test_a_message_larger_than_the_server_takes_is_an_error_that_says_so(n
     with pytest.raises(MessageTooLarge, match="the server takes"):
         await bus.bucket(KEYS).put("key_1", api_key(name="x" * 5_000_000))
     assert bus.is_connected
+    await bus.close()
+
+
+async def test_what_the_server_did_not_take_does_not_count_as_published(nats_server: NatsServer) -> None:
+    bus = make(nats_server, Service.CATALOG)
+    await bus.connect()
+    record = {"key_1": api_key(name="x" * 5_000_000)}
+
+    async def desired() -> Mapping[str, ApiKeyRecord]:
+        return record
+
+    publisher = Publisher(bus, KEYS, desired=desired)
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup, match="1 sub-exception"):
+            await publisher.sync()
+    record["key_1"] = api_key()
+    assert await publisher.sync() == 1
     await bus.close()
 
 

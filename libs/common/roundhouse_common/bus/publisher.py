@@ -69,18 +69,28 @@ class Publisher(Generic[M]):
 
     async def sync(self) -> int:
         """Write what differs, now; return how many keys were written or deleted. Raises BusUnavailable."""
-        async with self._one_at_a_time:
-            if not self._is_verified:
-                listed = await self._bucket.list(only_key=self._only_key)
-                self._written = {key: entry.value for key, entry in listed.items()}
-                self._revisions = {key: entry.revision for key, entry in listed.items()}
-                self._is_verified = True
-            return await self._write(await self._desired(), base=self._written)
+        return await self._make_equal(is_rebuild=False)
 
     async def rebuild(self) -> int:
         """Write every desired key, whatever the bucket holds; return how many. Raises BusUnavailable."""
+        return await self._make_equal(is_rebuild=True)
+
+    async def _make_equal(self, *, is_rebuild: bool) -> int:
+        """Nothing counts as written after a failure of any kind: the next look compares with the bucket."""
         async with self._one_at_a_time:
-            return await self._write(await self._desired(), base={})
+            is_done = False
+            try:
+                if not self._is_verified and not is_rebuild:
+                    self._is_verified = True  # before the look: whoever writes during it asks for another
+                    listed = await self._bucket.list(only_key=self._only_key)
+                    self._written = {key: entry.value for key, entry in listed.items()}
+                    self._revisions = {key: entry.revision for key, entry in listed.items()}
+                count = await self._write(await self._desired(), base={} if is_rebuild else self._written)
+                is_done = True
+            finally:
+                if not is_done:
+                    self._is_verified = False
+            return count
 
     async def _write(self, desired: Mapping[str, M], *, base: Mapping[str, M]) -> int:
         puts = {key: value for key, value in desired.items() if base.get(key) != value}
@@ -93,7 +103,6 @@ class Publisher(Generic[M]):
                 for key in deletes:
                     group.create_task(self._delete(key, limit), name=f"delete-{key}")
         except* BusUnavailable as errors:
-            self._is_verified = False
             raise errors.exceptions[0] from errors
         return len(puts) + len(deletes)
 
