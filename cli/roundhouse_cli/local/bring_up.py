@@ -12,7 +12,7 @@ from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.output import note
 from roundhouse_cli.rest import Api, Services
 from roundhouse_cli.steps import Step, Steps
-from roundhouse_cli.supervisor.records import read_record
+from roundhouse_cli.supervisor.records import SUPERVISOR, read_record
 from roundhouse_common.runtime import Clock
 
 __all__ = ["BroughtUp", "ServiceFailed", "bring_up"]
@@ -73,12 +73,16 @@ def bring_up(data_dir: DataDir, ports: Ports, clock: Clock, *, with_demo: bool) 
 
 
 def wait_until_ready(apis: Sequence[Api], data_dir: DataDir, clock: Clock, step: Step) -> None:
-    """Return when all are ready. Raises ServiceFailed for the first that keeps dying or takes too long."""
+    """Return when all are ready. Raises ServiceFailed for the first that keeps dying or takes too long, and Failure
+    when somebody stops them meanwhile.
+    """
     deadline, waiting = clock.monotonic() + _READY_S, list(apis)
     while waiting:
         reasons = {api.service: found.why_not for api in waiting if not (found := api.readiness()).is_ready}
         waiting = [api for api in waiting if api.service in reasons]
         step.note("waiting for " + ", ".join(reasons))
+        if waiting and is_being_stopped(data_dir):
+            raise Failure("It was stopped while it was starting.")
         for service, why in reasons.items():
             record = read_record(data_dir.run, service)
             if record is not None and record.restarts > _RESTARTS_TOLERATED:
@@ -88,6 +92,12 @@ def wait_until_ready(apis: Sequence[Api], data_dir: DataDir, clock: Clock, step:
                 raise ServiceFailed(service, why, last_lines(data_dir, service))
         if waiting:
             time.sleep(_POLL_S)
+
+
+def is_being_stopped(data_dir: DataDir) -> bool:
+    """Tell whether a `down` is at it or was: what is waited for then never comes."""
+    record = read_record(data_dir.run, SUPERVISOR)
+    return record is None or record.doing.startswith("stopping")
 
 
 def last_lines(data_dir: DataDir, service: str) -> list[str]:
