@@ -11,7 +11,7 @@ class OwnedTasks:
     """Tasks of one owner, at most `limit` at a time. `close` cancels what still runs and waits for it."""
 
     def __init__(self, *, limit: int = 64) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order of their start, so that a run replays
         self._free = asyncio.Semaphore(limit)
 
     async def start(self, name: str, work: Coroutine[None, None, None]) -> None:
@@ -22,11 +22,11 @@ class OwnedTasks:
             work.close()
             raise
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         self._free.release()
 
     async def close(self) -> None:
