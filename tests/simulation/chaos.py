@@ -31,7 +31,12 @@ async def chaos(world: World) -> None:
     for i in range(world.rng.randint(3, 6)):
         await world.add_node(f"nod_{i}", memory_bytes=16 * GIB)
     for name in ("chat", "embed"):
-        world.deploy(name, replicas=world.rng.randint(1, 4), version=a_version(1, version_id=f"{name}_v1"))
+        world.deploy(
+            name,
+            replicas=world.rng.randint(1, 4),
+            version=a_version(1, version_id=f"{name}_v1"),
+            disconnect_grace_s=world.rng.choice((5.0, 20.0, 60.0)),
+        )
     await world.run_for(world.rng.uniform(0.0, 10.0))
     until = world.loop.time() + _TROUBLE_S
     while world.loop.time() < until:
@@ -86,6 +91,15 @@ async def partition_node(world: World) -> None:
     faults = a_node_of(world).faults
     world.say("partition or heal a node")
     faults.is_partitioned = not faults.is_partitioned
+
+
+async def lose_node(world: World) -> None:
+    """One node is away for long enough to be given up, with everything else as it is."""
+    node = a_node_of(world)
+    world.say(f"{node.node_id} is away for long")
+    node.faults.is_partitioned = True
+    await world.run_for(world.rng.choice((25.0, 45.0)))
+    node.faults.is_partitioned = False
 
 
 async def partition_most(world: World) -> None:
@@ -220,6 +234,7 @@ _TROUBLES: dict[_Trouble, float] = {
     stop_or_start: 1,
     new_version: 1,
     partition_node: 3,
+    lose_node: 2,
     partition_most: 0.5,
     partition_scheduler: 1,
     bad_network: 3,

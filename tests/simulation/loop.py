@@ -5,6 +5,7 @@ When everything waits and there is no timer, the simulation would stand still fo
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -47,7 +48,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         self._turns = 0
         self._rng = rng
         self._selector = _NoFiles(self)
-        self._clock_resolution = 1e-9
+        self._clock_resolution = 0.0
 
     def time(self) -> float:
         return self._now
@@ -56,14 +57,16 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         """Jump to the next timer, and shuffle what is ready."""
         if timeout is None:
             raise Deadlock("every task waits, and there is no timer")
-        if timeout > 0:
-            # To the timer exactly: adding up would leave fractions of a nanosecond, and waits that never end.
-            self._now = max(self._now, self._scheduled[0]._when)  # type: ignore[attr-defined]  # BaseEventLoop's heap
+        ready = self._ready  # type: ignore[attr-defined]  # the deque of BaseEventLoop
+        if not ready:
+            # Just behind the timer: a callback that ran a hair before its time would find that it is not time yet,
+            # and set the same timer again for ever.
+            when = self._scheduled[0]._when  # type: ignore[attr-defined]  # the heap of BaseEventLoop
+            self._now = max(self._now, math.nextafter(when, math.inf))
             self._turns = 0
         self._turns += 1
         if self._turns > _TURNS_WITHOUT_TIME:
             raise Deadlock(f"no time passes at {self._now:.3f} s")
-        ready = self._ready  # type: ignore[attr-defined]  # the deque of BaseEventLoop
         if len(ready) > 1:
             handles = list(ready)
             self._rng.shuffle(handles)

@@ -206,7 +206,7 @@ class World:
             clock=self.clock,
             ids=self.ids,
             rng=self._rng(),
-            options=AgentOptions(ready_poll_s=0.5),
+            options=AgentOptions(ready_poll_s=0.5, start_timeout_s=30.0),
         )
         await agent.start()
         node.agent, node.bus = agent, bus

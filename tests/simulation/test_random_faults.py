@@ -1,0 +1,35 @@
+"""A hundred seeds of random faults: no invariant breaks, and quiet brings agreement.
+
+A seed that fails is printed with its trace; `python -m tests.simulation.replay SEED` runs it again.
+"""
+
+import pytest
+
+from tests.simulation.chaos import chaos
+from tests.simulation.simulate import simulate
+
+_SEEDS_PER_TEST = 10
+_HAPPENS = (
+    "after=lost",
+    "before=lost",
+    "reason=survivor-elsewhere",
+    "reason=version-replaced",
+    "reason=engine-exited",
+    "reason=restart-backoff",
+    "reason=engine-unresponsive",
+    "report_ignored",
+    "stop_unconfirmed",
+    "fleet_brake_held",
+    "engine_adopted",
+)
+
+
+@pytest.mark.parametrize("first", range(0, 100, _SEEDS_PER_TEST))
+def test_ten_seeds_from(first: int) -> None:
+    for seed in range(first, first + _SEEDS_PER_TEST):
+        simulate(chaos, seed)
+
+
+def test_the_faults_reach_what_they_should_test() -> None:
+    seen = "\n".join(line for seed in range(12) for line in simulate(chaos, seed).lines)
+    assert [what for what in _HAPPENS if what not in seen] == []
