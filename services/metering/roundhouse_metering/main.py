@@ -22,8 +22,6 @@ __all__ = ["build", "main", "openapi"]
 
 _NAME = "metering"
 _MIGRATIONS = "roundhouse_metering.migrations"
-_ACK_WAIT_S = 5.0
-"""What a killed process had in hand comes again after this long, so a restart delays the ledger by no more."""
 
 
 def main() -> int:
@@ -51,7 +49,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         registry=service.registry,
     )
     recorder = UsageRecorder(db, clock=clock, registry=service.registry)
-    consumer = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size, ack_wait_s=_ACK_WAIT_S)
+    consumer = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
     service.resource("database", _migrated(db))
     service.resource("bus", _connected(bus))
     service.loop("usage", consumer.run)

@@ -150,7 +150,7 @@ class WireBus:
         )
 
     def consumer(
-        self, contract: Event[M], durable: str, handler: Handler[M], *, batch: int = 256, ack_wait_s: float = 30.0
+        self, contract: Event[M], durable: str, handler: Handler[M], *, batch: int = 256, ack_wait_s: float = 5.0
     ) -> WireConsumer[M]:
         self._access.must_consume(contract, durable)
         spec = ConsumerSpec(

@@ -60,7 +60,7 @@ class ConsumerSpec:
     stream: str
     durable: str
     filter_subject: str
-    ack_wait_s: float = 10.0
+    ack_wait_s: float
     """What a killed process had in hand comes again after this long; a living one says that it still works."""
     max_ack_pending: int = 10_000
 
