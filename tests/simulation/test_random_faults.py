@@ -1,13 +1,17 @@
-"""A hundred seeds of random faults: no invariant breaks, and quiet brings agreement.
+"""Seeds of random faults: no invariant breaks, and quiet brings agreement.
 
-A seed that fails is printed with its trace; `python -m tests.simulation.replay SEED` runs it again.
+A hundred seeds, or as many as ROUNDHOUSE_SIMULATION_SEEDS says (`scripts/test --sim`). A seed that fails is printed
+with its trace; `python -m tests.simulation.replay SEED` runs it again.
 """
+
+import os
 
 import pytest
 
 from tests.simulation.chaos import chaos
 from tests.simulation.simulate import simulate
 
+_SEEDS = int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS", "100"))
 _SEEDS_PER_TEST = 10
 _HAPPENS = (
     "after=lost",
@@ -24,7 +28,7 @@ _HAPPENS = (
 )
 
 
-@pytest.mark.parametrize("first", range(0, 100, _SEEDS_PER_TEST))
+@pytest.mark.parametrize("first", range(0, _SEEDS, _SEEDS_PER_TEST))
 def test_ten_seeds_from(first: int) -> None:
     for seed in range(first, first + _SEEDS_PER_TEST):
         simulate(chaos, seed)
