@@ -1,5 +1,7 @@
 """What silence means: late, then (on two looks, with the brake off) lost."""
 
+import msgspec
+
 from roundhouse_common.contracts.node import ObservedPhase
 from roundhouse_common.contracts.scheduler import EndpointState, Phase, Reason
 from roundhouse_scheduler.domain.documents import endpoints_of
@@ -159,3 +161,31 @@ def test_a_report_of_another_incarnation_says_nothing() -> None:
         fleet.step(2.0)
         fleet.hear_all()
     assert fleet.phases() == [Phase.READY]
+
+
+def test_when_nobody_is_heard_nobody_is_given_up_however_few_they_are() -> None:
+    fleet = a_fleet(nodes=1, replicas=1)
+    silence_all_but(fleet, "nod_01", seconds=600, step_s=5.0)
+    assert fleet.phases() == [Phase.UNKNOWN]
+    assert states(fleet) == [EndpointState.SUSPECT]
+
+
+def test_a_node_that_an_operator_gave_up_is_replaced_although_the_brake_holds() -> None:
+    silent = ("nod_01", "nod_02", "nod_03")
+    fleet = a_fleet(nodes=5, replicas=5)
+    silence_all_but(fleet, *silent, seconds=120)
+    assert fleet.phases().count(Phase.LOST) == 0
+    fleet.nodes["nod_01"] = msgspec.structs.replace(fleet.nodes["nod_01"], is_given_up=True)
+    silence_all_but(fleet, *silent, seconds=120)
+    assert [item.node_id for item in fleet.live() if item.phase is Phase.LOST] == ["nod_01"]
+    assert fleet.nodes["nod_01"].state is NodeState.UNREACHABLE
+
+
+def test_a_node_that_was_given_up_and_is_heard_counts_again() -> None:
+    fleet = a_fleet(nodes=4, replicas=4)
+    silence_all_but(fleet, "nod_01", seconds=20)
+    fleet.nodes["nod_01"] = msgspec.structs.replace(fleet.nodes["nod_01"], is_given_up=True)
+    fleet.step()
+    fleet.hear_all()
+    fleet.step()
+    assert (fleet.nodes["nod_01"].is_given_up, fleet.nodes["nod_01"].state) == (False, NodeState.READY)
