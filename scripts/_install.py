@@ -200,7 +200,7 @@ _ABSENT = re.compile(
 
 def explain(log: str, step: str, environment: Mapping[str, str]) -> str:
     """Return one line for what an installer printed: what happened, and what to do about it."""
-    index = _without_password(environment.get("UV_DEFAULT_INDEX", "") or "https://pypi.org/simple")
+    index = _without_password(environment.get("UV_DEFAULT_INDEX", "") or "of Python (no other is configured)")
     cases: tuple[tuple[re.Pattern[str], Callable[[], str]], ...] = (
         (_DISK, lambda: f"the disk of {ROOT} or of uv's cache is full ({step}); some 700 MiB are needed"),
         (_HASH, lambda: f"a package does not have the pinned hash ({_line(log, _HASH)}); do not trust that index"),

@@ -14,7 +14,8 @@ from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_catalog.store import tables
 from roundhouse_catalog.store.tenants import seed
 from roundhouse_common.auth.tokens import TokenVerifier
-from roundhouse_common.bus.api import Bus, BusUnavailable
+from roundhouse_common.bus.api import BusUnavailable
+from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.database import Database, OutboxRelay
@@ -67,7 +68,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         relay.wake()
 
     service.resource("database", opened(db, clock))
-    service.resource("bus", _connected(bus))
+    service.resource("bus", connected(bus))
     service.loop("publish specs", publications.specs.run)
     service.loop("publish keys", publications.keys.run)
     service.loop("publish routes", publications.routes.run)
@@ -95,15 +96,6 @@ async def opened(db: Database, clock: Clock) -> AsyncIterator[None]:
         async with db.write() as session:
             await seed(session, now=clock.now())
         yield
-
-
-@asynccontextmanager
-async def _connected(bus: Bus) -> AsyncIterator[None]:
-    await bus.connect()
-    try:
-        yield
-    finally:
-        await bus.close()
 
 
 async def _flush(relay: OutboxRelay) -> None:

@@ -1,12 +1,10 @@
 """The composition root of metering: everything is constructed here and nowhere else."""
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
-from roundhouse_common.bus.api import Bus
+from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.registry import USAGE
@@ -50,8 +48,8 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     )
     recorder = UsageRecorder(db, clock=clock, registry=service.registry)
     consumer = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
-    service.resource("database", _migrated(db))
-    service.resource("bus", _connected(bus))
+    service.resource("database", db.migrated(_MIGRATIONS))
+    service.resource("bus", connected(bus))
     service.loop("usage", consumer.run)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     app = create_metering_app(
@@ -79,19 +77,3 @@ def _verifier(settings: MeteringSettings, clock: Clock) -> TokenVerifier:
     if settings.token_public_key_file is None:
         raise ValueError("ROUNDHOUSE_METERING_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
     return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)
-
-
-@asynccontextmanager
-async def _migrated(db: Database) -> AsyncIterator[None]:
-    await db.migrate(_MIGRATIONS)
-    async with db:
-        yield
-
-
-@asynccontextmanager
-async def _connected(bus: Bus) -> AsyncIterator[None]:
-    await bus.connect()
-    try:
-        yield
-    finally:
-        await bus.close()

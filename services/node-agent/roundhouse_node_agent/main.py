@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import SourceKind
@@ -90,7 +91,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
     service.resource("inventory", _closing(inventory))
     service.resource("engine-client", client)
     service.resource("engines", _installed(engines, [LlamaCpp(settings.llamacpp_python)]))
-    service.resource("bus", _connected(bus))
+    service.resource("bus", connected(bus))
     service.resource("agent", _started(agent))
     _add_loops(service, agent, lambda: log_lines.run(bus, state_dir.node_id, host.log_feeds))
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
@@ -166,15 +167,6 @@ def _exit_code(command: tuple[str, ...]) -> int | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.returncode
-
-
-@contextlib.asynccontextmanager
-async def _connected(bus: NatsBus) -> AsyncIterator[None]:
-    await bus.connect()
-    try:
-        yield
-    finally:
-        await bus.close()
 
 
 @contextlib.asynccontextmanager

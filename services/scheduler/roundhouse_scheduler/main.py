@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Bus, BusUnavailable
+from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.database import Database
@@ -61,8 +62,8 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
         registry=service.registry,
         retention=settings.retention(),
     )
-    service.resource("database", _migrated(db))
-    service.resource("bus", _connected(bus))
+    service.resource("database", db.migrated(_MIGRATIONS))
+    service.resource("bus", connected(bus))
     service.resource("answers", _started(core))
     for name, loop in core.loops().items():
         service.loop(name, loop)
@@ -100,22 +101,6 @@ def _verifier(settings: SchedulerSettings, clock: Clock) -> TokenVerifier:
     if settings.token_public_key_file is None:
         raise ValueError("ROUNDHOUSE_SCHEDULER_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
     return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)
-
-
-@asynccontextmanager
-async def _migrated(db: Database) -> AsyncIterator[None]:
-    await db.migrate(_MIGRATIONS)
-    async with db:
-        yield
-
-
-@asynccontextmanager
-async def _connected(bus: Bus) -> AsyncIterator[None]:
-    await bus.connect()
-    try:
-        yield
-    finally:
-        await bus.close()
 
 
 @asynccontextmanager
