@@ -14,7 +14,6 @@ from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_catalog.store import tables
 from roundhouse_catalog.store.tenants import seed
 from roundhouse_common.auth.tokens import TokenVerifier
-from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
@@ -36,7 +35,7 @@ def main() -> int:
     settings = load_settings(CatalogSettings)
     clock = SystemClock()
     try:
-        verifier = _verifier(settings, clock)
+        verifier = TokenVerifier.from_setting(settings.token_public_key_file, service=_NAME, clock=clock)
     except (OSError, ValueError) as error:
         print(f"catalog: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured before the service runs
         return EXIT_BAD_SETTINGS
@@ -74,7 +73,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("publish routes", publications.routes.run)
     service.loop("outbox", relay.run)
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
-    service.before_stop("outbox", partial(_flush, relay))
+    service.before_stop("outbox", relay.flush_before_stop)
     catalog = Catalog(
         db=db,
         idempotency=idempotency,
@@ -96,16 +95,3 @@ async def opened(db: Database, clock: Clock) -> AsyncIterator[None]:
         async with db.write() as session:
             await seed(session, now=clock.now())
         yield
-
-
-async def _flush(relay: OutboxRelay) -> None:
-    try:
-        await relay.flush()
-    except BusUnavailable:
-        return  # what is left stays in the outbox for the next start
-
-
-def _verifier(settings: CatalogSettings, clock: Clock) -> TokenVerifier:
-    if settings.token_public_key_file is None:
-        raise ValueError("ROUNDHOUSE_CATALOG_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
-    return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)

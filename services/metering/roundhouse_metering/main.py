@@ -27,7 +27,11 @@ def main() -> int:
     settings = load_settings(MeteringSettings)
     clock = SystemClock()
     try:
-        service = build(settings, clock=clock, verifier=_verifier(settings, clock))
+        service = build(
+            settings,
+            clock=clock,
+            verifier=TokenVerifier.from_setting(settings.token_public_key_file, service=_NAME, clock=clock),
+        )
     except (OSError, ValueError) as error:
         print(f"metering: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured before the service runs
         return EXIT_BAD_SETTINGS
@@ -71,9 +75,3 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
         rebuild_timeout_s=1.0,
     )
     return app.openapi()
-
-
-def _verifier(settings: MeteringSettings, clock: Clock) -> TokenVerifier:
-    if settings.token_public_key_file is None:
-        raise ValueError("ROUNDHOUSE_METERING_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
-    return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)

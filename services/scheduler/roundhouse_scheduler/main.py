@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
-from roundhouse_common.bus.api import Bus, BusUnavailable
+from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
@@ -33,7 +33,7 @@ def main() -> int:
     settings = load_settings(SchedulerSettings)
     clock = SystemClock()
     try:
-        verifier = _verifier(settings, clock)
+        verifier = TokenVerifier.from_setting(settings.token_public_key_file, service=_NAME, clock=clock)
     except (OSError, ValueError) as error:
         print(f"scheduler: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured before the service runs
         return EXIT_BAD_SETTINGS
@@ -67,7 +67,7 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     service.resource("answers", _started(core))
     for name, loop in core.loops().items():
         service.loop(name, loop)
-    service.before_stop("outbox", lambda: _flushed(core))
+    service.before_stop("outbox", core.relay.flush_before_stop)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     service.ready_when("specs", lambda: None if core.specs.has_synced else "the specs were not read yet")
     service.http(_app(db, bus, core, verifier))
@@ -97,21 +97,7 @@ def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier) -
     return create_scheduler_app(seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=verifier)
 
 
-def _verifier(settings: SchedulerSettings, clock: Clock) -> TokenVerifier:
-    if settings.token_public_key_file is None:
-        raise ValueError("ROUNDHOUSE_SCHEDULER_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
-    return TokenVerifier.from_file(settings.token_public_key_file, clock=clock)
-
-
 @asynccontextmanager
 async def _started(core: SchedulerCore) -> AsyncIterator[None]:
     await core.start()
     yield
-
-
-async def _flushed(core: SchedulerCore) -> None:
-    """What is decided is told before we go, if the bus is there; if not, the next start tells it."""
-    try:
-        await core.relay.flush()
-    except BusUnavailable:
-        return

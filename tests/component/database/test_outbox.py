@@ -156,6 +156,19 @@ async def test_bus_that_is_away_leaves_everything_in_the_outbox(database_url: st
         assert await relay(db, stream).pending() == 2
 
 
+async def test_service_that_stops_tells_what_it_decided_or_leaves_it_for_the_next_start(database_url: str) -> None:
+    stream = Stream()
+    stream.is_away = True
+    async with database(database_url, METADATA) as db:
+        await write(db, 1, 2)
+        await relay(db, stream).flush_before_stop()
+        left = await relay(db, stream).pending()
+        stream.is_away = False
+        await relay(db, stream).flush_before_stop()
+    assert left == 2
+    assert stream.stored == ["evt_0001", "evt_0002"]
+
+
 async def test_loop_publishes_when_woken_and_goes_on_when_the_bus_is_back(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

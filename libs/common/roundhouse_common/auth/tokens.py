@@ -86,6 +86,13 @@ class TokenVerifier:
         except (JoseError, ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} does not hold public keys as JSON (a JWK set): {error}") from error
 
+    @classmethod
+    def from_setting(cls, path: Path | None, *, service: str, clock: Clock) -> "TokenVerifier":
+        """Read the file that a service's setting names. Raises OSError, or ValueError, also when it is not set."""
+        if path is None:
+            raise ValueError(f"ROUNDHOUSE_{service.upper()}_TOKEN_PUBLIC_KEY_FILE is not set, and it has no default")
+        return cls.from_file(path, clock=clock)
+
     def verify(self, token: str) -> Subject:
         """Return who the token stands for. Raises Unauthenticated, without saying which key or claim it wanted."""
         if len(token) > _MAX_TOKEN_CHARS:

@@ -4,7 +4,6 @@ from roundhouse_common.contracts.base import Message, OpenEnum
 
 __all__ = [
     "ApiKeyRecord",
-    "Ask",
     "DeploymentChange",
     "DeploymentChanged",
     "DeploymentDesired",
@@ -177,7 +176,3 @@ class RouteRecord(Message, frozen=True, kw_only=True):
     created_at: float
     is_deleted: bool = False
     """Kept as a tombstone: a missing key never means "delete"."""
-
-
-class Ask(Message, frozen=True, kw_only=True):
-    """The empty question of an Rpc that needs no argument."""

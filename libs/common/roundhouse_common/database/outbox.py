@@ -126,6 +126,13 @@ class OutboxRelay:
                 if batch < _BATCH:
                     return sent
 
+    async def flush_before_stop(self) -> None:
+        """Tell what was decided before the service goes; without a bus it stays for the next start."""
+        try:
+            await self.flush()
+        except BusUnavailable as error:
+            _log.info("outbox_left_for_next_start", error=str(error))
+
     async def pending(self) -> int:
         """Return how many events wait to be published."""
         async with self._db.read() as session:
