@@ -3,16 +3,24 @@
 from roundhouse_common.contracts.base import Message, OpenEnum
 
 __all__ = [
+    "Alternative",
+    "AntiAffinity",
     "ApiKeyRecord",
+    "Autoscale",
     "DeploymentChange",
     "DeploymentChanged",
     "DeploymentDesired",
     "DeploymentSpec",
     "EngineKind",
+    "MemoryNeed",
     "ModelKind",
     "ModelSource",
     "Placement",
+    "PlacementStrategy",
+    "ReplicaWindow",
     "Resources",
+    "Rollout",
+    "RolloutStrategy",
     "RouteRecord",
     "RouteTarget",
     "SourceKind",
@@ -53,6 +61,25 @@ class EngineKind(OpenEnum):
 
     UNKNOWN = "unknown"
     LLAMA_CPP = "llama.cpp"
+    VLLM = "vllm"
+    SGLANG = "sglang"
+
+
+class MemoryNeed(Message, frozen=True, kw_only=True):
+    """What one replica takes, in bytes on each device (or of host memory without devices)."""
+
+    weights_bytes: int
+    kv_cache_bytes: int
+    activation_bytes: int
+    overhead_bytes: int
+    """The engine's runtime itself: libraries, graphs, communication buffers."""
+    context_tokens: int
+    concurrency: int
+    devices: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.weights_bytes + self.kv_cache_bytes + self.activation_bytes + self.overhead_bytes
 
 
 class Resources(Message, frozen=True, kw_only=True):
@@ -63,6 +90,28 @@ class Resources(Message, frozen=True, kw_only=True):
     cpu_millis: int = 0
     """Thousandths of a core that are reserved; 0 reserves none."""
     device_count: int = 0
+    """On each node."""
+    node_count: int = 1
+    """More than 1: a gang, one member per node, each with these resources."""
+    is_exclusive: bool = False
+    """Claim the devices whole; otherwise several replicas share a device as far as its memory goes."""
+
+
+class PlacementStrategy(OpenEnum):
+    UNKNOWN = "unknown"
+    SPREAD = "spread"
+    """Over many nodes: one node's death takes fewer replicas."""
+    PACK = "pack"
+    """Onto few nodes: whole devices and nodes stay free for large models."""
+
+
+class AntiAffinity(OpenEnum):
+    """Whether replicas of one deployment may share a node or a zone."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    PREFERRED = "preferred"
+    REQUIRED = "required"
 
 
 class Placement(Message, frozen=True, kw_only=True):
@@ -71,6 +120,27 @@ class Placement(Message, frozen=True, kw_only=True):
     node_labels: dict[str, str] = {}
     region: str = ""
     device_vendor: str = ""
+    zone: str = ""
+    device_model: str = ""
+    """A pattern with `*`, compared without regard to case, e.g. `*H100*`."""
+    device_uuids: tuple[str, ...] = ()
+    """Exactly these devices, wherever they are."""
+    node_ids: tuple[str, ...] = ()
+    strategy: PlacementStrategy = PlacementStrategy.SPREAD
+    node_anti_affinity: AntiAffinity = AntiAffinity.PREFERRED
+    zone_anti_affinity: AntiAffinity = AntiAffinity.PREFERRED
+
+
+class Alternative(Message, frozen=True, kw_only=True):
+    """How a version runs on one class of devices; the first that fits a node is taken there."""
+
+    name: str
+    device_vendor: str = ""
+    """Empty with an empty `device_model` and no devices asked for: the CPU."""
+    device_model: str = ""
+    resources: Resources
+    parameters: dict[str, str] = {}
+    """Laid over the version's own."""
 
 
 class VersionSpec(Message, frozen=True, kw_only=True):
@@ -90,6 +160,68 @@ class VersionSpec(Message, frozen=True, kw_only=True):
     """Engine parameters as the user gave them, e.g. {"parallel": "4"}; checked by the engine's driver."""
     resources: Resources
     placement: Placement = Placement()
+    alternatives: tuple[Alternative, ...] = ()
+    """In order of preference; empty: `resources` and `parameters` alone."""
+    template: str = ""
+    """`name@number` of the template it was made from."""
+    memory_need: MemoryNeed | None = None
+    """What `resources.memory_bytes` is made of when it follows from the model's files; None when somebody stated it."""
+
+
+class RolloutStrategy(OpenEnum):
+    UNKNOWN = "unknown"
+    ROLLING = "rolling"
+    """New replicas come up before old ones go, within the limits."""
+    RECREATE = "recreate"
+    """All old replicas go before the first new one starts: for when there is no room for both."""
+
+
+class Rollout(Message, frozen=True, kw_only=True):
+    """How one version replaces another."""
+
+    strategy: RolloutStrategy = RolloutStrategy.ROLLING
+    max_surge: int = 1
+    """Replicas beyond the wanted number that may exist meanwhile."""
+    max_unavailable: int = 0
+    """Replicas below the wanted number that may be missing meanwhile."""
+    min_ready_s: float = 0.0
+    """How long a new replica must have been ready before it counts."""
+    progress_deadline_s: float = 900.0
+    """A new version of which no further replica became available for so long has failed."""
+    is_rolled_back: bool = True
+    """Whether a failed version is replaced by the one before it."""
+
+
+class ReplicaWindow(Message, frozen=True, kw_only=True):
+    """Other bounds at certain hours."""
+
+    name: str
+    cron: str
+    """Five fields: when the window opens."""
+    timezone: str = "UTC"
+    duration_s: float
+    min_replicas: int
+    max_replicas: int
+
+
+class Autoscale(Message, frozen=True, kw_only=True):
+    """How many replicas follow the load. A target of 0 is not looked at."""
+
+    min_replicas: int = 1
+    """0: scale to zero after `idle_s` without a request."""
+    max_replicas: int = 1
+    target_in_flight: float = 0.0
+    """Requests in flight per ready replica."""
+    target_queue: float = 0.0
+    """Requests waiting in each engine."""
+    target_ttft_s: float = 0.0
+    """Mean time to first token."""
+    up_stabilization_s: float = 0.0
+    """The load must have asked for more for so long."""
+    down_stabilization_s: float = 300.0
+    """The load must have asked for less for so long."""
+    idle_s: float = 600.0
+    windows: tuple[ReplicaWindow, ...] = ()
 
 
 class DeploymentDesired(OpenEnum):
@@ -115,6 +247,19 @@ class DeploymentSpec(Message, frozen=True, kw_only=True):
     """How long past its lease a node may be silent before its replicas are replaced elsewhere."""
     drain_timeout_s: float = 30.0
     """How long requests in flight may go on after a replica was told to drain."""
+    rollout: Rollout = Rollout()
+    autoscale: Autoscale | None = None
+    """With it `replicas` is only the number to begin with."""
+    is_paused: bool = False
+    """No rollout and no automatic scaling; failed and lost replicas are still replaced."""
+    is_evictable: bool = False
+    """While idle it may be put to sleep to make room; the next request wakes it."""
+    wake_timeout_s: float = 300.0
+    """How long a router holds a request for a deployment that sleeps."""
+    failure_budget: int = 10
+    """So many failed starts in a row and a replica rests until somebody restarts the version."""
+    restarts: int = 0
+    """Grows when somebody restarts the version: failures so far are forgotten."""
 
 
 class DeploymentChange(OpenEnum):
@@ -128,6 +273,14 @@ class DeploymentChange(OpenEnum):
     UPDATED = "updated"
     """Settings other than the replica count changed."""
     DELETED = "deleted"
+    VERSION_STARTED = "version_started"
+    """An earlier version became the active one again."""
+    VERSION_RESTARTED = "version_restarted"
+    VERSION_DELETED = "version_deleted"
+    ROLLED_BACK = "rolled_back"
+    """The active version failed and the one before it took its place, without anybody asking."""
+    PAUSED = "paused"
+    RESUMED = "resumed"
 
 
 class DeploymentChanged(Message, frozen=True, kw_only=True):

@@ -8,7 +8,9 @@ import msgspec
 from roundhouse_common.contracts.base import Message, OpenEnum
 
 __all__ = [
+    "DeviceHealth",
     "DeviceInfo",
+    "DeviceSample",
     "DeviceVendor",
     "Heartbeat",
     "LogChunk",
@@ -16,9 +18,11 @@ __all__ = [
     "LogQuery",
     "NodeInventory",
     "NodeReport",
+    "NodeSample",
     "ObservedPhase",
     "ReplicaLoad",
     "ReplicaReport",
+    "ReplicaSample",
     "digest_of",
 ]
 
@@ -26,6 +30,14 @@ __all__ = [
 class DeviceVendor(OpenEnum):
     UNKNOWN = "unknown"
     NVIDIA = "nvidia"
+
+
+class DeviceHealth(OpenEnum):
+    UNKNOWN = "unknown"
+    OK = "ok"
+    DEGRADED = "degraded"
+    """It works, and its vendor's tools complain; nothing new is placed on it while others fit."""
+    FAILED = "failed"
 
 
 class DeviceInfo(Message, frozen=True, kw_only=True):
@@ -37,6 +49,8 @@ class DeviceInfo(Message, frozen=True, kw_only=True):
     model: str
     memory_total_bytes: int
     memory_free_bytes: int
+    health: DeviceHealth = DeviceHealth.OK
+    health_detail: str = ""
 
 
 class NodeInventory(Message, frozen=True, kw_only=True):
@@ -52,6 +66,7 @@ class NodeInventory(Message, frozen=True, kw_only=True):
     arch: str
     agent_version: str
     region: str = ""
+    zone: str = ""
     labels: dict[str, str] = {}
     engines: tuple[str, ...] = ()
     """Engine kinds this node can start."""
@@ -80,6 +95,50 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     digest: str
     """`digest_of` the replicas; when it differs from the last report's the scheduler reads the report again."""
     loads: tuple[ReplicaLoad, ...] = ()
+
+
+class DeviceSample(Message, frozen=True, kw_only=True):
+    """One device at one moment; -1 where the device does not tell."""
+
+    uuid: str
+    utilization: float = -1.0
+    """0 to 1."""
+    memory_used_bytes: int = -1
+    memory_total_bytes: int = -1
+    temperature_c: float = -1.0
+    power_w: float = -1.0
+
+
+class ReplicaSample(Message, frozen=True, kw_only=True):
+    """The processes of one engine over the last interval."""
+
+    replica_id: str
+    deployment_id: str
+    cpu_user: float
+    """Cores."""
+    cpu_system: float
+    """Cores."""
+    memory_bytes: int
+    devices: tuple[DeviceSample, ...] = ()
+    """The devices it runs on, of which `memory_used_bytes` is its own part where the vendor tells."""
+
+
+class NodeSample(Message, frozen=True, kw_only=True):
+    """One host over the last interval. Signal: a lost one is a gap in a curve."""
+
+    node_id: str
+    epoch: int
+    at: float
+    """Unix seconds, of the end of the interval."""
+    interval_s: float
+    cpu_cores: int
+    cpu_user: float
+    """Cores busy in user mode, 0 to `cpu_cores`."""
+    cpu_system: float
+    memory_used_bytes: int
+    memory_total_bytes: int
+    devices: tuple[DeviceSample, ...] = ()
+    replicas: tuple[ReplicaSample, ...] = ()
 
 
 class ObservedPhase(OpenEnum):
@@ -114,6 +173,16 @@ class ReplicaReport(Message, frozen=True, kw_only=True):
     exit_code: int | None = None
     log_tail: tuple[str, ...] = ()
     """The decisive last lines of a failed engine's log."""
+    memory_bytes: int = 0
+    """What the engine takes in fact, on its fullest device or of host memory; 0 when not measured."""
+    version_id: str = ""
+    version_number: int = 0
+    device_uuids: tuple[str, ...] = ()
+    engine_api_key: str = ""
+    """With the three above, what a scheduler that lost its record needs to take a running engine up again."""
+    gang_id: str = ""
+    gang_rank: int = 0
+    gang_epoch: int = 0
 
 
 class NodeReport(Message, frozen=True, kw_only=True):

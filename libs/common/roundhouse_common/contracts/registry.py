@@ -4,20 +4,26 @@ To add a message: write its struct in the module of its owner, add a Contract he
 commit the changed golden files (docs/how-to/add-a-message.md).
 """
 
-from roundhouse_common.contracts import catalog, node, operations, scheduler, usage
+from roundhouse_common.contracts import catalog, demand, models, node, operations, scheduler, usage
 from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal, Stream
 
 __all__ = [
     "ASSIGNMENTS",
     "CONTRACTS",
     "DEAD_LETTERS",
+    "DEMAND",
     "DEPLOYMENT_CHANGED",
+    "DEPLOYMENT_WANTED",
     "ENDPOINTS",
     "HEARTBEAT",
+    "INSPECT_MODEL",
     "KEYS",
     "LOG_LINE",
+    "NODE_SAMPLE",
     "READ_ASSIGNMENTS",
     "READ_LOG",
+    "READ_MODEL_FACTS",
+    "READ_VERSION_STATES",
     "REGISTER_NODE",
     "REPLICA_TRANSITION",
     "REPORTS",
@@ -26,6 +32,7 @@ __all__ = [
     "SPECS",
     "STREAMS",
     "USAGE",
+    "VERSION_FAILED",
 ]
 
 _DAY_S = 86_400
@@ -36,7 +43,9 @@ USAGE_STREAM = Stream(name="USAGE", max_age_s=30 * _DAY_S, max_bytes=4096 * _MIB
 EVENTS_STREAM = Stream(
     name="EVENTS", max_age_s=30 * _DAY_S, max_bytes=1024 * _MIB, provisioners=(_S.CATALOG, _S.SCHEDULER)
 )
-DLQ_STREAM = Stream(name="DLQ", max_age_s=90 * _DAY_S, max_bytes=512 * _MIB, provisioners=(_S.SCHEDULER, _S.METERING))
+DLQ_STREAM = Stream(
+    name="DLQ", max_age_s=90 * _DAY_S, max_bytes=512 * _MIB, provisioners=(_S.CATALOG, _S.SCHEDULER, _S.METERING)
+)
 
 SPECS = Bucket(
     subject="specs",
@@ -98,6 +107,28 @@ LOG_LINE = Signal(
     doc="Live engine log. Id: node id, replica id.",
 )
 
+NODE_SAMPLE = Signal(
+    subject="rh.hb.v1.node-agent.node.sample",
+    owner=_S.NODE_AGENT,
+    readers=(_S.METERING,),
+    message=node.NodeSample,
+    doc="Processor, memory and devices of a host. Id: node id.",
+)
+DEMAND = Signal(
+    subject="rh.hb.v1.router.demand.tell",
+    owner=_S.ROUTER,
+    readers=(_S.SCHEDULER,),
+    message=demand.RouterDemand,
+    doc="What one router has to do for each deployment. Id: router id.",
+)
+DEPLOYMENT_WANTED = Signal(
+    subject="rh.hint.v1.router.deployment.wanted",
+    owner=_S.ROUTER,
+    readers=(_S.SCHEDULER,),
+    message=demand.DeploymentWanted,
+    doc="A request waits for a deployment that sleeps. Id: deployment id.",
+)
+
 REGISTER_NODE = Rpc(
     subject="rh.rpc.v1.scheduler.node.register",
     owner=_S.SCHEDULER,
@@ -121,6 +152,30 @@ READ_LOG = Rpc(
     request=node.LogQuery,
     reply=node.LogChunk,
     doc="A range of an engine's log. Id: node id.",
+)
+READ_MODEL_FACTS = Rpc(
+    subject="rh.rpc.v1.node-agent.model.read",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    request=models.InspectModel,
+    reply=models.ModelInspected,
+    doc="The headers of a model's files on a node. Id: node id.",
+)
+INSPECT_MODEL = Rpc(
+    subject="rh.rpc.v1.scheduler.model.inspect",
+    owner=_S.SCHEDULER,
+    readers=(_S.CATALOG,),
+    request=models.InspectModel,
+    reply=models.ModelInspected,
+    doc="What some node that has the model's files reads in them. Id: `any`.",
+)
+READ_VERSION_STATES = Rpc(
+    subject="rh.rpc.v1.scheduler.version.states",
+    owner=_S.SCHEDULER,
+    readers=(_S.CATALOG,),
+    request=scheduler.VersionStatesQuery,
+    reply=scheduler.VersionStates,
+    doc="Which versions of a deployment are active. Id: deployment id.",
 )
 REPUBLISH_USAGE = Rpc(
     subject="rh.rpc.v1.router.bus.rebuild",
@@ -160,7 +215,17 @@ REPLICA_TRANSITION = Event(
     doc="A replica changed phase. Id: replica id.",
 )
 
-_CONSUMING_SERVICES = (_S.SCHEDULER, _S.METERING)
+VERSION_FAILED = Event(
+    subject="rh.evt.v1.scheduler.version.failed",
+    owner=_S.SCHEDULER,
+    readers=(_S.CATALOG,),
+    message=scheduler.VersionFailed,
+    stream=EVENTS_STREAM,
+    durables=("catalog-rollbacks",),
+    doc="A new version failed before it took over. Id: deployment id.",
+)
+
+_CONSUMING_SERVICES = (_S.CATALOG, _S.SCHEDULER, _S.METERING)
 
 DEAD_LETTERS: dict[Service, Event[operations.DeadLetter]] = {
     service: Event(
@@ -185,12 +250,19 @@ CONTRACTS: tuple[Contract, ...] = (
     REPORTS,
     HEARTBEAT,
     LOG_LINE,
+    NODE_SAMPLE,
+    DEMAND,
+    DEPLOYMENT_WANTED,
     REGISTER_NODE,
     READ_ASSIGNMENTS,
     READ_LOG,
+    READ_MODEL_FACTS,
+    INSPECT_MODEL,
+    READ_VERSION_STATES,
     REPUBLISH_USAGE,
     USAGE,
     DEPLOYMENT_CHANGED,
     REPLICA_TRANSITION,
+    VERSION_FAILED,
     *DEAD_LETTERS.values(),
 )

@@ -2,7 +2,7 @@
 
 from roundhouse_common.contracts.base import Message, OpenEnum
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
-from roundhouse_common.contracts.node import NodeInventory
+from roundhouse_common.contracts.node import NodeInventory, ReplicaReport
 
 __all__ = [
     "Assignment",
@@ -11,12 +11,18 @@ __all__ = [
     "Desired",
     "Endpoint",
     "EndpointState",
+    "GangMembership",
+    "NodeAdmission",
     "NodeAssignments",
     "Phase",
     "Reason",
     "RegisterNode",
     "Registered",
     "ReplicaTransition",
+    "VersionFailed",
+    "VersionState",
+    "VersionStates",
+    "VersionStatesQuery",
 ]
 
 
@@ -82,6 +88,37 @@ class Reason(OpenEnum):
     DRAINED = "drained"
     DRAIN_TIMEOUT = "drain-timeout"
     STOPPED_AS_ASKED = "stopped-as-asked"
+    NODE_DRAINED = "node-drained"
+    """An operator drains its node; its replacement is ready elsewhere."""
+    NODE_REMOVED = "node-removed"
+    DEVICE_QUARANTINED = "device-quarantined"
+    """An operator, or its node, took one of its devices out of use."""
+    GANG_MEMBER_DOWN = "gang-member-down"
+    """Another member of its gang is down: all stop, and a new epoch starts."""
+    FAILURE_BUDGET_SPENT = "failure-budget-spent"
+    """It failed too often in a row and rests until somebody restarts the version."""
+    VERSION_FAILED = "version-failed"
+    """Its version failed and is replaced by the one before it."""
+    AUTOSCALED = "autoscaled"
+    IDLE = "idle"
+    """Nobody asked for so long that the deployment was put to sleep."""
+    EVICTED = "evicted"
+    """It was idle, and another deployment needed the room."""
+    SWITCH_CANCELLED = "switch-cancelled"
+    ADOPTED = "adopted"
+    """Its node runs it, and the scheduler's record had lost it."""
+
+
+class GangMembership(Message, frozen=True, kw_only=True):
+    """One member of a replica that spans several nodes. The rendezvous is rank 0's address and port."""
+
+    gang_id: str
+    epoch: int
+    """Grows whenever the gang starts anew; members of two epochs never run together."""
+    rank: int
+    size: int
+    address: str
+    port: int
 
 
 class Assignment(Message, frozen=True, kw_only=True):
@@ -102,6 +139,7 @@ class Assignment(Message, frozen=True, kw_only=True):
     drain_timeout_s: float = 30.0
     fence_after_s: float = 0.0
     """Stop this engine by itself when cut off from the scheduler this long; 0 means never (docs/decisions)."""
+    gang: GangMembership | None = None
 
 
 class NodeAssignments(Message, frozen=True, kw_only=True):
@@ -116,6 +154,9 @@ class NodeAssignments(Message, frozen=True, kw_only=True):
     revision: int
     """Grows with every change for this node; a node ignores a lower one than it has seen in this epoch."""
     assignments: tuple[Assignment, ...]
+    is_settled: bool = True
+    """False while the scheduler has not yet judged what this node said it runs: then nothing that is not listed may
+    be stopped."""
 
 
 class AssignmentsQuery(Message, frozen=True, kw_only=True):
@@ -135,6 +176,16 @@ class RegisterNode(Message, frozen=True, kw_only=True):
     highest_epoch: int = 0
     """The highest epoch this node has seen. The new one is above it, also when the scheduler's database was restored
     from an older copy: a node refuses an epoch that does not grow."""
+    replicas: tuple[ReplicaReport, ...] = ()
+    """What it runs at this moment."""
+
+
+class NodeAdmission(OpenEnum):
+    UNKNOWN = "unknown"
+    APPROVED = "approved"
+    PENDING = "pending"
+    """It waits for an administrator and gets nothing to run."""
+    REMOVED = "removed"
 
 
 class Registered(Message, frozen=True, kw_only=True):
@@ -142,6 +193,7 @@ class Registered(Message, frozen=True, kw_only=True):
     epoch: int
     heartbeat_interval_s: float
     lease_s: float
+    admission: NodeAdmission = NodeAdmission.APPROVED
 
 
 class EndpointState(OpenEnum):
@@ -180,6 +232,10 @@ class DeploymentEndpoints(Message, frozen=True, kw_only=True):
     revision: int
     """Grows with every change; a router ignores a lower one than it has seen."""
     endpoints: tuple[Endpoint, ...]
+    is_wakeable: bool = False
+    """It may sleep: routers that find no endpoint signal `deployment.wanted` and hold the request."""
+    wake_timeout_s: float = 0.0
+    """How long they hold it."""
 
 
 class ReplicaTransition(Message, frozen=True, kw_only=True):
@@ -195,3 +251,45 @@ class ReplicaTransition(Message, frozen=True, kw_only=True):
     after: Phase
     reason: Reason
     detail: str = ""
+
+
+class VersionState(OpenEnum):
+    """A version's state as its user sees it, derived from the phases of its replicas."""
+
+    UNKNOWN = "Unknown"
+    PREPARING = "Preparing"
+    RUNNING = "Running"
+    SHUTTING_DOWN = "Shutting Down"
+    STOPPED = "Stopped"
+    ERROR = "Error"
+
+
+class VersionStatesQuery(Message, frozen=True, kw_only=True):
+    """Ask for the states of all versions of a deployment that the scheduler has seen."""
+
+    deployment_id: str
+
+
+class VersionStates(Message, frozen=True, kw_only=True):
+    """States by version id; a version that never ran is not in it."""
+
+    deployment_id: str
+    generation: int
+    """Of the newest spec that the scheduler has taken in; an asker that knows a higher one must ask again."""
+    states: dict[str, VersionState]
+
+
+class VersionFailed(Message, frozen=True, kw_only=True):
+    """A new version failed before it took over. Event: the catalog decides whether to go back."""
+
+    event_id: str
+    at: float
+    deployment_id: str
+    generation: int
+    """Of the spec under which it failed: the catalog ignores the event when the spec has moved on."""
+    version_id: str
+    version_number: int
+    reason: Reason
+    detail: str
+    """The diagnosis, for people."""
+    log_tail: tuple[str, ...] = ()

@@ -1,0 +1,85 @@
+"""What is known of a model from its own files, and from nothing else."""
+
+from roundhouse_common.contracts.base import Message, OpenEnum
+from roundhouse_common.contracts.catalog import ModelSource
+
+__all__ = ["AttentionKind", "InspectModel", "LayerGroup", "ModelFacts", "ModelFormat", "ModelInspected"]
+
+
+class ModelFormat(OpenEnum):
+    UNKNOWN = "unknown"
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+
+
+class AttentionKind(OpenEnum):
+    """How a layer keeps the past."""
+
+    UNKNOWN = "unknown"
+    FULL = "full"
+    """Keys and values of every token (multi-head, grouped-query and multi-query differ in `kv_heads` only)."""
+    SLIDING = "sliding"
+    """Keys and values of the last `window` tokens."""
+    LATENT = "latent"
+    """Multi-head latent attention: one compressed vector per token, shared by all heads."""
+    RECURRENT = "recurrent"
+    """A state of fixed size per sequence (linear attention, state-space layers)."""
+
+
+class LayerGroup(Message, frozen=True, kw_only=True):
+    """Layers that keep the past in the same way."""
+
+    layers: int
+    attention: AttentionKind
+    kv_heads: int = 0
+    key_dim: int = 0
+    """Elements per head of a key; for LATENT the elements of the compressed vector and its rotary part."""
+    value_dim: int = 0
+    """Elements per head of a value; 0 for LATENT, which keeps one vector."""
+    window: int = 0
+    """Tokens, for SLIDING."""
+    state_bytes: int = 0
+    """Per sequence and layer, for RECURRENT."""
+
+
+class ModelFacts(Message, frozen=True, kw_only=True):
+    """Read from headers and configuration, never guessed: what the files do not say is 0 or empty."""
+
+    format: ModelFormat
+    architecture: str
+    """As the files say it, e.g. `LlamaForCausalLM` or `llama`."""
+    weight_bytes: int
+    """Of all tensors, as stored."""
+    parameter_count: int = 0
+    quantization: str = ""
+    """e.g. `gptq-4bit`, `awq-4bit`, `fp8`, `Q4_K_M`; empty for plain weights."""
+    dtype: str = ""
+    """Of the plain weights, which the KV cache has by default, e.g. `bfloat16`."""
+    context_length: int = 0
+    layers: int = 0
+    hidden_size: int = 0
+    intermediate_size: int = 0
+    attention_heads: int = 0
+    kv_heads: int = 0
+    vocab_size: int = 0
+    expert_count: int = 0
+    experts_per_token: int = 0
+    groups: tuple[LayerGroup, ...] = ()
+    digest: str = ""
+    """Of names, sizes and headers of the files: the same files give the same digest."""
+    gaps: tuple[str, ...] = ()
+    """What could not be learnt, in words: why a memory need cannot be computed."""
+
+
+class InspectModel(Message, frozen=True, kw_only=True):
+    """Read the headers of a model's files."""
+
+    source: ModelSource
+
+
+class ModelInspected(Message, frozen=True, kw_only=True):
+    """What a node found, or why it found nothing."""
+
+    facts: ModelFacts | None = None
+    node_id: str = ""
+    error: str = ""
