@@ -35,7 +35,7 @@ class Json(TypeDecorator[Any]):  # Any: the values are of the type that the colu
         self.value_type = value_type
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else Text())
+        return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         # The engine's own JSON codec is switched off (`database.py`), so both databases take and return text.

@@ -122,6 +122,19 @@ class Draft:
         """Yield the replicas that have not ended, oldest first; changes during the walk are not seen."""
         return [self.replicas[key] for key in sorted(self.replicas) if self.replicas[key].ended_at is None]
 
+    def focus_nodes(self) -> list[Node]:
+        """Return the nodes that this decision must look at, in the order of their ids. A step that walks nodes walks
+        these: what nothing happened to needs no look."""
+        return [self.nodes[key] for key in sorted(self.nodes)]
+
+    def focus_deployments(self) -> list[Deployment]:
+        """Return the deployments that this decision must look at, in the order of their ids."""
+        return [self.deployments[key] for key in sorted(self.deployments)]
+
+    def focus_replicas(self) -> list[Replica]:
+        """Return the replicas that this decision must look at and that have not ended, oldest first."""
+        return list(self.live())
+
     def of(self, deployment_id: str) -> list[Replica]:
         """Return the replicas of one deployment that have not ended, oldest first."""
         found = (self.replicas[key] for key in sorted(self._by_deployment.get(deployment_id, ())))
@@ -140,6 +153,20 @@ class Draft:
     def look_again(self, at: float) -> None:
         """Ask for another decision at `at` even if nothing happens."""
         self.look_again_at = min(self.look_again_at, at)
+
+    # Any: the fields of Deployment, checked by msgspec.structs.replace.
+    def edit_deployment(self, deployment_id: str, **changes: Any) -> Deployment:
+        """Change fields of a deployment that are the scheduler's own; leaves no action."""
+        deployment = msgspec.structs.replace(self.deployments[deployment_id], **changes)
+        self.deployments[deployment_id] = deployment
+        return deployment
+
+    # Any: the fields of Node, checked by msgspec.structs.replace.
+    def edit_node(self, node_id: str, **changes: Any) -> Node:
+        """Change fields of a node; leaves no action."""
+        node = msgspec.structs.replace(self.nodes[node_id], **changes)
+        self.nodes[node_id] = node
+        return node
 
     def create(self, replica: Replica) -> None:
         """Add a new replica."""

@@ -4,11 +4,29 @@ import enum
 
 import msgspec
 
-from roundhouse_common.contracts.catalog import DeploymentDesired, EngineKind, ModelKind, Resources
+from roundhouse_common.contracts.catalog import (
+    Autoscale,
+    DeploymentDesired,
+    EngineKind,
+    ModelKind,
+    Resources,
+    Rollout,
+)
 from roundhouse_common.contracts.node import NodeInventory
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase, Reason
 
-__all__ = ["Deployment", "Node", "NodeState", "Refusal", "Rejection", "RejectionReason", "Replica"]
+__all__ = [
+    "Deployment",
+    "Node",
+    "NodeDuty",
+    "NodeState",
+    "Quarantine",
+    "Refusal",
+    "Rejection",
+    "RejectionReason",
+    "Replica",
+    "VersionFailure",
+]
 
 
 class NodeState(enum.StrEnum):
@@ -19,6 +37,38 @@ class NodeState(enum.StrEnum):
     """The lease ran out; nothing is concluded yet."""
     UNREACHABLE = "unreachable"
     """Silent past the grace, on two looks, with the brake off; its replicas were replaced."""
+
+
+class NodeDuty(enum.StrEnum):
+    """What an administrator wants of a node."""
+
+    ACTIVE = "active"
+    CORDONED = "cordoned"
+    """What runs goes on; nothing new comes."""
+    DRAINING = "draining"
+    """Its replicas move away, each when its replacement is ready; then it stays cordoned."""
+    MAINTENANCE = "maintenance"
+    """As DRAINING, and its silence alarms nobody."""
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
+    """One device that is not to be used."""
+
+    device_uuid: str
+    reason: str
+    actor: str
+    at: float
+
+
+class VersionFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """The first error of a version since it was last started, with its diagnosis."""
+
+    at: float
+    replica_id: str
+    node_id: str
+    reason: Reason
+    detail: str
+    log_tail: tuple[str, ...] = ()
 
 
 class RejectionReason(enum.StrEnum):
@@ -34,6 +84,16 @@ class RejectionReason(enum.StrEnum):
     DEVICES = "devices"
     MEMORY = "memory"
     CPU = "cpu"
+    NODE_NOT_APPROVED = "node-not-approved"
+    NODE_CORDONED = "node-cordoned"
+    ZONE = "zone"
+    NOT_CHOSEN = "not-chosen"
+    """The placement names other nodes or devices."""
+    DEVICE_MODEL = "device-model"
+    DEVICE_HEALTH = "device-health"
+    ANTI_AFFINITY = "anti-affinity"
+    GANG = "gang"
+    """It would do for one member, but there are not enough like it."""
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +102,8 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     node_id: str
     reason: RejectionReason
     detail: str
+    device_uuid: str = ""
+    """Empty when it is about the node as a whole."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +132,44 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     is_given_up: bool = False
     """An operator said that it is dead: neither grace nor brake keeps its replicas. Forgotten when it is heard."""
     assignments_revision: int = 0
+    labels: dict[str, str] = {}
+    """An administrator's; laid over the inventory's."""
+    region: str = ""
+    """An administrator's; empty: the inventory's. So is `zone`."""
+    zone: str = ""
+    admission: NodeAdmission = NodeAdmission.APPROVED
+    duty: NodeDuty = NodeDuty.ACTIVE
+    duty_since: float = 0.0
+    duty_reason: str = ""
+    quarantines: tuple[Quarantine, ...] = ()
+    is_settled: bool = True
+    """False until what it said it runs was judged, after it registered with a record that did not know it."""
     row_version: int = 0
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """Its own labels with an administrator's laid over them."""
+        return {**self.inventory.labels, **self.labels}
+
+    @property
+    def in_region(self) -> str:
+        """Where it is, in the words of its administrator or its own."""
+        return self.region or self.inventory.region
+
+    @property
+    def in_zone(self) -> str:
+        """Where it is within its region."""
+        return self.zone or self.inventory.zone
+
+    @property
+    def takes_replicas(self) -> bool:
+        """Whether anything new may be placed on it, as far as people say."""
+        return self.admission is NodeAdmission.APPROVED and self.duty is NodeDuty.ACTIVE
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its replicas are to move away."""
+        return self.duty in (NodeDuty.DRAINING, NodeDuty.MAINTENANCE) or self.admission is NodeAdmission.REMOVED
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +188,35 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     disconnect_grace_s: float
     drain_timeout_s: float
     endpoints_revision: int = 0
+    rollout: Rollout = Rollout()
+    autoscale: Autoscale | None = None
+    is_paused: bool = False
+    is_evictable: bool = False
+    wake_timeout_s: float = 300.0
+    failure_budget: int = 10
+    restarts: int = 0
+    """As the spec says; when it grows, failures so far are forgotten."""
+    target_replicas: int | None = None
+    """What automatic scaling, idleness or eviction made of `replicas`; None: as the spec says."""
+    target_reason: Reason = Reason.UNKNOWN
+    last_used_at: float = 0.0
+    """When a request was last known to be there; written at most every half minute."""
+    rollout_began_at: float | None = None
+    rollout_progress_at: float | None = None
+    """When the version being rolled out last gained an available replica."""
+    failed_version_id: str = ""
+    """The version that failed; while it is the wanted one nothing more is made of it."""
     row_version: int = 0
+
+    @property
+    def wanted_replicas(self) -> int:
+        """How many replicas there should be now."""
+        return self.replicas if self.target_replicas is None else self.target_replicas
+
+    @property
+    def is_wakeable(self) -> bool:
+        """Whether it may sleep, and a request wakes it."""
+        return self.is_evictable or (self.autoscale is not None and self.autoscale.min_replicas == 0)
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +264,19 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     log_tail: tuple[str, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    alternative: str = ""
+    """Name of the version's alternative that `resources` are of; empty: the version's own."""
+    is_spent: bool = False
+    """It failed too often in a row: it rests, holds nothing, and counts as present until the version is restarted."""
+    memory_bytes: int = 0
+    """What it was last measured to take; `resources.memory_bytes` is what was predicted."""
+    gang_id: str = ""
+    """The same for all members of a replica that spans nodes, over all its epochs; empty for a single one."""
+    gang_rank: int = 0
+    gang_size: int = 1
+    gang_epoch: int = 0
+    gang_address: str = ""
+    gang_port: int = 0
     row_version: int = 0
 
     @property
@@ -147,4 +287,4 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_held(self) -> bool:
         """Whether it holds its claim on a node."""
-        return bool(self.node_id) and self.ended_at is None
+        return bool(self.node_id) and self.ended_at is None and not self.is_spent

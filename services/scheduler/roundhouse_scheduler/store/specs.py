@@ -56,12 +56,27 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         model_kind=spec.version.model_kind,
         disconnect_grace_s=spec.disconnect_grace_s,
         drain_timeout_s=spec.drain_timeout_s,
+        rollout=spec.rollout,
+        autoscale=spec.autoscale,
+        is_paused=spec.is_paused,
+        is_evictable=spec.is_evictable,
+        wake_timeout_s=spec.wake_timeout_s,
+        failure_budget=spec.failure_budget,
+        restarts=spec.restarts,
         endpoints_revision=next_endpoints_revision(0, at),
     )
     if before is None:
         return after
     return msgspec.structs.replace(
-        after, endpoints_revision=next_endpoints_revision(before.endpoints_revision, at), row_version=before.row_version
+        after,
+        endpoints_revision=next_endpoints_revision(before.endpoints_revision, at),
+        target_replicas=before.target_replicas,
+        target_reason=before.target_reason,
+        last_used_at=before.last_used_at,
+        rollout_began_at=before.rollout_began_at,
+        rollout_progress_at=before.rollout_progress_at,
+        failed_version_id=before.failed_version_id,
+        row_version=before.row_version,
     )
 
 

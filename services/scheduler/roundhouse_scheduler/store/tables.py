@@ -6,11 +6,19 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-from roundhouse_common.contracts.catalog import DeploymentDesired, EngineKind, ModelKind, Resources, VersionSpec
+from roundhouse_common.contracts.catalog import (
+    Autoscale,
+    DeploymentDesired,
+    EngineKind,
+    ModelKind,
+    Resources,
+    Rollout,
+    VersionSpec,
+)
 from roundhouse_common.contracts.node import NodeInventory
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase, Reason
 from roundhouse_common.database import Json, UnixSeconds, outbox_table
-from roundhouse_scheduler.domain.records import NodeState, Refusal, Rejection
+from roundhouse_scheduler.domain.records import NodeDuty, NodeState, Quarantine, Refusal, Rejection, VersionFailure
 
 __all__ = ["deployments", "events", "metadata", "nodes", "outbox", "replicas", "versions"]
 
@@ -52,6 +60,15 @@ nodes = Table(
     Column("is_shutting_down", Boolean, nullable=False),
     Column("is_given_up", Boolean, nullable=False),
     Column("assignments_revision", BigInteger, nullable=False),
+    Column("labels", Json(dict[str, str]), nullable=False),
+    Column("region", _NAME, nullable=False),
+    Column("zone", _NAME, nullable=False),
+    Column("admission", EnumText(NodeAdmission), nullable=False),
+    Column("duty", EnumText(NodeDuty), nullable=False),
+    Column("duty_since", UnixSeconds, nullable=False),
+    Column("duty_reason", Text, nullable=False),
+    Column("quarantines", Json(tuple[Quarantine, ...]), nullable=False),
+    Column("is_settled", Boolean, nullable=False),
     Column("row_version", Integer, nullable=False),
 )
 
@@ -71,6 +88,19 @@ deployments = Table(
     Column("disconnect_grace_s", UnixSeconds, nullable=False),
     Column("drain_timeout_s", UnixSeconds, nullable=False),
     Column("endpoints_revision", BigInteger, nullable=False),
+    Column("rollout", Json(Rollout), nullable=False),
+    Column("autoscale", Json(Autoscale)),
+    Column("is_paused", Boolean, nullable=False),
+    Column("is_evictable", Boolean, nullable=False),
+    Column("wake_timeout_s", UnixSeconds, nullable=False),
+    Column("failure_budget", Integer, nullable=False),
+    Column("restarts", Integer, nullable=False),
+    Column("target_replicas", Integer),
+    Column("target_reason", EnumText(Reason), nullable=False),
+    Column("last_used_at", UnixSeconds, nullable=False),
+    Column("rollout_began_at", UnixSeconds),
+    Column("rollout_progress_at", UnixSeconds),
+    Column("failed_version_id", _ID, nullable=False),
     Column("row_version", Integer, nullable=False),
 )
 
@@ -80,6 +110,7 @@ versions = Table(
     Column("version_id", _ID, primary_key=True),
     Column("deployment_id", _ID, nullable=False, index=True),
     Column("spec", Json(VersionSpec), nullable=False),
+    Column("failure", Json(VersionFailure)),
 )
 
 replicas = Table(
@@ -119,6 +150,15 @@ replicas = Table(
     Column("log_tail", Json(tuple[str, ...]), nullable=False),
     Column("rejections", Json(tuple[Rejection, ...]), nullable=False),
     Column("refusals", Json(tuple[Refusal, ...]), nullable=False),
+    Column("alternative", _NAME, nullable=False),
+    Column("is_spent", Boolean, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("gang_id", _ID, nullable=False),
+    Column("gang_rank", Integer, nullable=False),
+    Column("gang_size", Integer, nullable=False),
+    Column("gang_epoch", Integer, nullable=False),
+    Column("gang_address", _NAME, nullable=False),
+    Column("gang_port", Integer, nullable=False),
     Column("row_version", Integer, nullable=False),
     Index("replicas_by_deployment", "deployment_id", "ended_at"),
     Index("replicas_by_node", "node_id", "ended_at"),

@@ -1,0 +1,70 @@
+"""Duties and places of nodes, settings of rollouts and scaling, gangs, failures of versions."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from roundhouse_common.database import Json, UnixSeconds
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _extend_nodes()
+    _extend_deployments()
+    _extend_versions()
+    _extend_replicas()
+
+
+# Any of the defaults below is what a row of the release before means; new rows always state every column.
+def _extend_nodes() -> None:
+    _add("nodes", "labels", Json(), "{}")
+    _add("nodes", "region", sa.String(255), "")
+    _add("nodes", "zone", sa.String(255), "")
+    _add("nodes", "admission", sa.String(40), "approved")
+    _add("nodes", "duty", sa.String(40), "active")
+    _add("nodes", "duty_since", UnixSeconds, "0")
+    _add("nodes", "duty_reason", sa.Text, "")
+    _add("nodes", "quarantines", Json(), "[]")
+    _add("nodes", "is_settled", sa.Boolean, sa.true())
+
+
+def _extend_deployments() -> None:
+    _add("deployments", "rollout", Json(), "{}")
+    op.add_column("deployments", sa.Column("autoscale", Json()))
+    _add("deployments", "is_paused", sa.Boolean, sa.false())
+    _add("deployments", "is_evictable", sa.Boolean, sa.false())
+    _add("deployments", "wake_timeout_s", UnixSeconds, "300")
+    _add("deployments", "failure_budget", sa.Integer, "10")
+    _add("deployments", "restarts", sa.Integer, "0")
+    op.add_column("deployments", sa.Column("target_replicas", sa.Integer))
+    _add("deployments", "target_reason", sa.String(40), "unknown")
+    _add("deployments", "last_used_at", UnixSeconds, "0")
+    op.add_column("deployments", sa.Column("rollout_began_at", UnixSeconds))
+    op.add_column("deployments", sa.Column("rollout_progress_at", UnixSeconds))
+    _add("deployments", "failed_version_id", sa.String(64), "")
+
+
+def _extend_versions() -> None:
+    op.add_column("versions", sa.Column("failure", Json()))
+
+
+def _extend_replicas() -> None:
+    _add("replicas", "alternative", sa.String(255), "")
+    _add("replicas", "is_spent", sa.Boolean, sa.false())
+    _add("replicas", "memory_bytes", sa.BigInteger, "0")
+    _add("replicas", "gang_id", sa.String(64), "")
+    _add("replicas", "gang_rank", sa.Integer, "0")
+    _add("replicas", "gang_size", sa.Integer, "1")
+    _add("replicas", "gang_epoch", sa.Integer, "0")
+    _add("replicas", "gang_address", sa.String(255), "")
+    _add("replicas", "gang_port", sa.Integer, "0")
+
+
+# Any: a column type, as a class or an instance; a default as SQL text or expression.
+def _add(table: str, name: str, kind: sa.types.TypeEngine | type, default: object) -> None:  # type: ignore[type-arg]
+    if isinstance(default, str):
+        default = sa.text(f"'{default}'")
+    op.add_column(table, sa.Column(name, kind, nullable=False, server_default=default))  # type: ignore[arg-type]
