@@ -150,8 +150,8 @@ class Draft:
         if replica.node_id:
             self._by_node.setdefault(replica.node_id, set()).add(replica.replica_id)
 
-    def look_again(self, at: float) -> None:
-        """Ask for another decision at `at` even if nothing happens."""
+    def look_again(self, at: float, *, deployment_id: str = "", node_id: str = "", replica_id: str = "") -> None:
+        """Ask for another decision at `at` even if nothing happens, about this record."""
         self.look_again_at = min(self.look_again_at, at)
 
     # Any: the fields of Deployment, checked by msgspec.structs.replace.
