@@ -183,8 +183,11 @@ class Bus(Protocol):
         A RoundhouseError raised by the handler travels to the asker as RemoteError.
         """
 
-    async def subscribe(self, contract: Signal[M], handler: SignalHandler[M], *ids: str) -> None:
-        """Receive signals until closed, also after reconnects. `ids` restricts the subject; default is any."""
+    async def subscribe(self, contract: Signal[M], handler: SignalHandler[M], *ids: str, group: str = "") -> None:
+        """Receive signals until closed, also after reconnects. `ids` restricts the subject; default is any.
+
+        Of several subscribers with the same `group` one gets each signal.
+        """
 
     def bucket(self, contract: Bucket[M]) -> KeyValue[M]:
         """Return the bucket. Cheap; no I/O."""

@@ -132,13 +132,13 @@ class WireBus:
         queue = "" if contract.is_broadcast else _ANSWERERS
         await self._wire.listen(any_subject(contract, ids), asked, queue=queue)
 
-    async def subscribe(self, contract: Signal[M], handler: SignalHandler[M], *ids: str) -> None:
+    async def subscribe(self, contract: Signal[M], handler: SignalHandler[M], *ids: str, group: str = "") -> None:
         self._access.must_read(contract)
 
         async def received(packet: Packet) -> None:
             await self._receive(contract, handler, packet)
 
-        await self._wire.listen(any_subject(contract, ids), received)
+        await self._wire.listen(any_subject(contract, ids), received, queue=group)
 
     def bucket(self, contract: Bucket[M]) -> KeyValue[M]:
         return WireBucket(

@@ -1,7 +1,7 @@
 """What the scheduler publishes: who runs what where, and which addresses take requests."""
 
 from roundhouse_common.contracts.base import Message, OpenEnum
-from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind, Resources, VersionSpec
 from roundhouse_common.contracts.node import NodeInventory, ReplicaReport
 
 __all__ = [
@@ -251,6 +251,15 @@ class ReplicaTransition(Message, frozen=True, kw_only=True):
     after: Phase
     reason: Reason
     detail: str = ""
+    tenant_id: str = ""
+    version_number: int = 0
+    is_holding: bool | None = None
+    """Whether it holds its claim from here on; None from a scheduler that did not say."""
+    is_serving: bool | None = None
+    """Whether it serves from here on; a node that is late does not end it."""
+    resources: Resources | None = None
+    """What it claims while it holds."""
+    device_uuids: tuple[str, ...] = ()
 
 
 class VersionState(OpenEnum):

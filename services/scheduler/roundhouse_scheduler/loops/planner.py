@@ -88,7 +88,7 @@ class Planner:
         if not plan.is_empty:
             rows = dict(view.replicas) | {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
             async with self._db.write() as session:
-                await commit_plan(session, plan, rows, at=now, ids=self._ids)
+                await commit_plan(session, plan, rows, at=now, ids=self._ids, deployments=view.deployments)
                 session.after_commit(self._on_commit)
         if plan.is_brake_held:
             self._liveness.doubt(self._clock.monotonic())

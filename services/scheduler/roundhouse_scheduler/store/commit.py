@@ -1,13 +1,16 @@
 """Write a plan: its rows, the timeline and the outbox, in one transaction."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from sqlalchemy import insert
 
 from roundhouse_common.contracts.registry import REPLICA_TRANSITION
-from roundhouse_common.contracts.scheduler import ReplicaTransition
+from roundhouse_common.contracts.scheduler import Phase, Reason, ReplicaTransition
 from roundhouse_common.database import WriteSession, enqueue
 from roundhouse_common.runtime import Ids
 from roundhouse_scheduler.domain.plan import Created, Moved, Plan, Wanted
-from roundhouse_scheduler.domain.records import Replica
+from roundhouse_scheduler.domain.records import Deployment, Replica
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import add, replace
 
@@ -16,10 +19,19 @@ __all__ = ["commit_plan"]
 _ACTOR = "service:scheduler"
 
 
-async def commit_plan(session: WriteSession, plan: Plan, replicas: dict[str, Replica], *, at: float, ids: Ids) -> None:
+async def commit_plan(
+    session: WriteSession,
+    plan: Plan,
+    replicas: Mapping[str, Replica],
+    *,
+    at: float,
+    ids: Ids,
+    deployments: Mapping[str, Deployment] = MappingProxyType({}),
+) -> None:
     """Write the plan whole, or raise StaleView when any row it touches has changed since it was read.
 
-    `replicas` are all replicas that the plan's actions speak of, as they are after it.
+    `replicas` are all replicas that the plan's actions speak of, as they are after it; `deployments` those that they
+    belong to.
     """
     for node in plan.nodes:
         await replace(session, tables.nodes, node)
@@ -35,8 +47,11 @@ async def commit_plan(session: WriteSession, plan: Plan, replicas: dict[str, Rep
                 await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
             case Moved():
                 await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
-                if action.before is not action.after:
-                    await _announce(session, action, replicas[action.replica_id], at=at, ids=ids)
+                if action.before is not action.after or action.reason is Reason.FAILURE_BUDGET_SPENT:
+                    replica = replicas[action.replica_id]
+                    owner = deployments.get(replica.deployment_id)
+                    message = _transition(action, replica, owner, at=at, event_id=ids.new("evt"))
+                    await enqueue(session, REPLICA_TRANSITION, message, replica.replica_id, event_id=message.event_id)
             case _:
                 continue
 
@@ -70,9 +85,14 @@ async def _note(
     )
 
 
-async def _announce(session: WriteSession, action: Moved, replica: Replica, *, at: float, ids: Ids) -> None:
-    event_id = ids.new("evt")
-    message = ReplicaTransition(
+def _transition(
+    action: Moved, replica: Replica, deployment: Deployment | None, *, at: float, event_id: str
+) -> ReplicaTransition:
+    """Say what changed, and what the replica holds and does from here on: replica-seconds are counted from it.
+
+    One that is lost holds its claim for the planner, in case its node comes back; nobody has any use of it.
+    """
+    return ReplicaTransition(
         event_id=event_id,
         at=at,
         replica_id=replica.replica_id,
@@ -83,5 +103,10 @@ async def _announce(session: WriteSession, action: Moved, replica: Replica, *, a
         after=action.after,
         reason=action.reason,
         detail=action.detail,
+        tenant_id=deployment.tenant_id if deployment is not None else "",
+        version_number=replica.version_number,
+        is_holding=replica.is_held and replica.phase is not Phase.LOST,
+        is_serving=replica.is_serving and replica.phase in (Phase.READY, Phase.UNKNOWN),
+        resources=replica.resources,
+        device_uuids=replica.device_uuids,
     )
-    await enqueue(session, REPLICA_TRANSITION, message, replica.replica_id, event_id=event_id)
