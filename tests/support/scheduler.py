@@ -130,6 +130,10 @@ class CountingMint:
         self._made += 1
         return f"rep_new_{self._made:04d}"
 
+    def switch_id(self) -> str:
+        self._made += 1
+        return f"swi_new_{self._made:04d}"
+
     def engine_api_key(self) -> str:
         return f"secret-{self._made}"
 

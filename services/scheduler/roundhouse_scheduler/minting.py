@@ -20,5 +20,8 @@ class SystemMint:
     def replica_id(self) -> str:
         return self._ids.new("rep")
 
+    def switch_id(self) -> str:
+        return self._ids.new("swi")
+
     def engine_api_key(self) -> str:
         return "rhe-" + base64.urlsafe_b64encode(self._rng.randbytes(_KEY_BYTES)).rstrip(b"=").decode("ascii")

@@ -1,18 +1,32 @@
 """A plan: what was decided, why, and the rows it changes. Made by `Draft` inside one `decide`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
 
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_scheduler.domain.autoscale.demand import NO_DEMAND, Demand
 from roundhouse_scheduler.domain.records import Deployment, Node, NodeState, Replica
 from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.domain.switching.switch import Switch
 from roundhouse_scheduler.domain.transitions import ReplicaEvent, advance
 from roundhouse_scheduler.domain.view import Mint, View
 
-__all__ = ["Action", "BrakeHeld", "Created", "Draft", "Moved", "NodeMarked", "Plan", "ReportIgnored", "Wanted"]
+__all__ = [
+    "Action",
+    "Advised",
+    "BrakeHeld",
+    "Created",
+    "Draft",
+    "Moved",
+    "NodeMarked",
+    "Plan",
+    "ReportIgnored",
+    "Scaled",
+    "Wanted",
+]
 
 Row = TypeVar("Row", Node, Deployment, Replica)
 
@@ -72,7 +86,26 @@ class BrakeHeld:
     nodes: int
 
 
-Action = Created | Moved | Wanted | NodeMarked | ReportIgnored | BrakeHeld
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """The number of wanted replicas changed without anybody asking."""
+
+    deployment_id: str
+    before: int
+    after: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advised:
+    """What the load of a deployment asks for now. Kept in memory for the looks to come; nothing is written."""
+
+    replicas: int
+    strained_load: float | None = None
+
+
+Action = Scaled | Created | Moved | Wanted | NodeMarked | ReportIgnored | BrakeHeld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +117,17 @@ class Plan:
     deployments: tuple[Deployment, ...] = ()
     replicas: tuple[Replica, ...] = ()
     new_replicas: tuple[Replica, ...] = ()
+    switches: tuple[Switch, ...] = ()
+    """New ones and those that changed; a new one has the `row_version` 0 and is not in the view."""
+    advice: Mapping[str, Advised] = field(default_factory=dict)
+    """By deployment; for the memory of whoever makes the next view."""
     look_again_at: float = float("inf")
     is_brake_held: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.nodes or self.deployments or self.replicas or self.new_replicas)
+        return not (self.nodes or self.deployments or self.replicas or self.new_replicas or self.switches)
 
 
 @dataclass(slots=True)
@@ -104,6 +141,8 @@ class Draft:
     nodes: dict[str, Node] = field(init=False)
     deployments: dict[str, Deployment] = field(init=False)
     replicas: dict[str, Replica] = field(init=False)
+    switches: dict[str, Switch] = field(init=False)
+    advice: dict[str, Advised] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     look_again_at: float = float("inf")
     late: frozenset[str] = frozenset()
@@ -115,6 +154,7 @@ class Draft:
         self.nodes = dict(self.view.nodes)
         self.deployments = dict(self.view.deployments)
         self.replicas = dict(self.view.replicas)
+        self.switches = dict(self.view.switches)
         for replica in self.replicas.values():
             self._index(replica)
 
@@ -153,6 +193,25 @@ class Draft:
     def look_again(self, at: float, *, deployment_id: str = "", node_id: str = "", replica_id: str = "") -> None:
         """Ask for another decision at `at` even if nothing happens, about this record."""
         self.look_again_at = min(self.look_again_at, at)
+
+    def demand_of(self, deployment_id: str) -> Demand:
+        """Return what is known of the demand for a deployment."""
+        return self.view.demand.get(deployment_id, NO_DEMAND)
+
+    def scale(self, deployment_id: str, target: int | None, *, reason: Reason, detail: str) -> None:
+        """Change how many replicas a deployment has without anybody asking; None: as its spec says."""
+        before = self.deployments[deployment_id]
+        after = self.edit_deployment(deployment_id, target_replicas=target, target_reason=reason)
+        if before.wanted_replicas != after.wanted_replicas:
+            self.actions.append(
+                Scaled(
+                    deployment_id=deployment_id,
+                    before=before.wanted_replicas,
+                    after=after.wanted_replicas,
+                    reason=reason,
+                    detail=detail,
+                )
+            )
 
     # Any: the fields of Deployment, checked by msgspec.structs.replace.
     def edit_deployment(self, deployment_id: str, **changes: Any) -> Deployment:
@@ -226,6 +285,8 @@ class Draft:
             deployments=_changed(self.view.deployments, self.deployments),
             replicas=tuple(row for key, row in sorted(self.replicas.items()) if key in known and row != known[key]),
             new_replicas=tuple(row for key, row in sorted(self.replicas.items()) if key not in known),
+            switches=tuple(row for key, row in sorted(self.switches.items()) if row != self.view.switches.get(key)),
+            advice=self.advice,
             look_again_at=self.look_again_at,
             is_brake_held=self.is_brake_held,
         )

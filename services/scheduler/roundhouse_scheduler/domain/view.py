@@ -6,7 +6,9 @@ from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
 from roundhouse_common.contracts.node import NodeReport
+from roundhouse_scheduler.domain.autoscale.demand import Demand
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+from roundhouse_scheduler.domain.switching.switch import Switch
 
 __all__ = ["Mint", "Silence", "View"]
 
@@ -19,6 +21,9 @@ class Mint(Protocol):
 
     def engine_api_key(self) -> str:
         """Return a new secret."""
+
+    def switch_id(self) -> str:
+        """Return a new id of a switch; later ones sort behind earlier ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +51,9 @@ class View:
     """Whether the bus is connected: without it nobody's silence means anything."""
     trusted_s: float = float("inf")
     """How long our own hearing has been beyond doubt: since the connection came up or the brake let go."""
+    demand: Mapping[str, Demand] = field(default_factory=dict)
+    """By deployment; one that is not in it has no demand that anybody told of."""
+    demand_known_s: float = 0.0
+    """How long routers have been heard without a gap: before that nothing follows from their silence."""
+    switches: Mapping[str, Switch] = field(default_factory=dict)
+    """Those that have not ended."""

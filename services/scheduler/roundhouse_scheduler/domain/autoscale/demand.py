@@ -1,0 +1,49 @@
+"""The demand for one deployment: what routers tell, what engines say, and what was made of it before."""
+
+from dataclasses import dataclass
+
+__all__ = ["NO_DEMAND", "Demand", "Recommended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommended:
+    """A number of replicas that the load asked for, from `at` until the next one."""
+
+    at: float
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Sums over the routers that are heard, beside the engines' own words."""
+
+    in_flight: int = 0
+    """Requests sent to engines and not answered to the end, as routers count them."""
+    held: int = 0
+    """Requests that wait in routers for a replica."""
+    running: int = 0
+    waiting: int = 0
+    """In the engines' own queues."""
+    busiest: int = 0
+    """The most that any one engine runs at once."""
+    ttft_s: float | None = None
+    """Mean time to first token over the last interval; None when nothing began to answer in it."""
+    last_used_at: float = 0.0
+    """When a request was last known to be there; 0 while none was since this scheduler started."""
+    history: tuple[Recommended, ...] = ()
+    """What the load asked for before, oldest first."""
+    strained_load: float | None = None
+    """The least load per replica at which answers began too late, if that was seen lately."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether any request is being served or waits. Engines count too: a router that is cut off tells nothing."""
+        return bool(self.in_flight or self.held or self.running or self.waiting)
+
+    @property
+    def load(self) -> int:
+        """Requests that there are. The larger of what routers and engines say, since either may be cut off."""
+        return max(self.in_flight, self.running + self.waiting) + self.held
+
+
+NO_DEMAND = Demand()
