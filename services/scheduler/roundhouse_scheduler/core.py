@@ -19,6 +19,7 @@ from roundhouse_common.contracts.registry import (
     ENDPOINTS,
     HEARTBEAT,
     READ_ASSIGNMENTS,
+    READ_VERSION_STATES,
     REGISTER_NODE,
     REPORTS,
     SPECS,
@@ -28,6 +29,7 @@ from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_scheduler.bus.changes import DURABLE, ChangeRecorder
 from roundhouse_scheduler.bus.registration import Registrar
+from roundhouse_scheduler.bus.versions import VersionAnswers
 from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.view import View
@@ -80,6 +82,7 @@ class SchedulerCore:
         self.registrar = Registrar(
             db, clock=clock, rules=rules, hearing=self.hearing, planner=planning, telling=telling
         )
+        self._versions = VersionAnswers(db, rules=rules)
         self._telling = Telling(endpoints=self.endpoints, assignments=self.assignments, waker=telling)
         self._housekeeping = Housekeeping(
             db,
@@ -114,6 +117,7 @@ class SchedulerCore:
         """Answer nodes and hear heartbeats from now on."""
         await self._bus.serve(REGISTER_NODE, self.registrar.register)
         await self._bus.serve(READ_ASSIGNMENTS, self.registrar.read_assignments)
+        await self._bus.serve(READ_VERSION_STATES, self._versions.read_states)
         await self._bus.subscribe(HEARTBEAT, self.hearing.take_heartbeat)
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:

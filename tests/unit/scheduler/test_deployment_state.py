@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from roundhouse_common.contracts.catalog import DeploymentDesired
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
-from roundhouse_scheduler.domain.deployment_state import DeploymentState, status_of
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason, VersionState
+from roundhouse_scheduler.domain.deployment_state import status_of
 from roundhouse_scheduler.domain.rules import Rules
 from tests.support.scheduler import a_deployment, a_replica
 
@@ -27,24 +27,24 @@ DRAINING: dict[str, Any] = {"phase": Phase.DRAINING, "desired": Desired.DRAIN}
 @pytest.mark.parametrize(
     ("desired", "wanted", "replicas", "state"),
     [
-        (DeploymentDesired.RUN, 1, [], DeploymentState.PREPARING),
-        (DeploymentDesired.RUN, 1, [STARTING], DeploymentState.PREPARING),
-        (DeploymentDesired.RUN, 1, [READY], DeploymentState.RUNNING),
-        (DeploymentDesired.RUN, 2, [READY, STARTING], DeploymentState.RUNNING),
-        (DeploymentDesired.RUN, 2, [READY, FAILING], DeploymentState.RUNNING),
-        (DeploymentDesired.RUN, 1, [LATE], DeploymentState.RUNNING),
-        (DeploymentDesired.RUN, 1, [LOST, STARTING], DeploymentState.PREPARING),
-        (DeploymentDesired.RUN, 1, [FAILING], DeploymentState.ERROR),
-        (DeploymentDesired.RUN, 1, [DRAINING], DeploymentState.PREPARING),
-        (DeploymentDesired.RUN, 0, [], DeploymentState.RUNNING),
-        (DeploymentDesired.STOP, 1, [DRAINING], DeploymentState.SHUTTING_DOWN),
-        (DeploymentDesired.STOP, 1, [], DeploymentState.STOPPED),
-        (DeploymentDesired.STOP, 1, [LOST], DeploymentState.STOPPED),
-        (DeploymentDesired.DELETE, 1, [], DeploymentState.STOPPED),
+        (DeploymentDesired.RUN, 1, [], VersionState.PREPARING),
+        (DeploymentDesired.RUN, 1, [STARTING], VersionState.PREPARING),
+        (DeploymentDesired.RUN, 1, [READY], VersionState.RUNNING),
+        (DeploymentDesired.RUN, 2, [READY, STARTING], VersionState.RUNNING),
+        (DeploymentDesired.RUN, 2, [READY, FAILING], VersionState.RUNNING),
+        (DeploymentDesired.RUN, 1, [LATE], VersionState.RUNNING),
+        (DeploymentDesired.RUN, 1, [LOST, STARTING], VersionState.PREPARING),
+        (DeploymentDesired.RUN, 1, [FAILING], VersionState.ERROR),
+        (DeploymentDesired.RUN, 1, [DRAINING], VersionState.PREPARING),
+        (DeploymentDesired.RUN, 0, [], VersionState.RUNNING),
+        (DeploymentDesired.STOP, 1, [DRAINING], VersionState.SHUTTING_DOWN),
+        (DeploymentDesired.STOP, 1, [], VersionState.STOPPED),
+        (DeploymentDesired.STOP, 1, [LOST], VersionState.STOPPED),
+        (DeploymentDesired.DELETE, 1, [], VersionState.STOPPED),
     ],
 )
 def test_the_state_follows_from_the_replicas(
-    desired: DeploymentDesired, wanted: int, replicas: list[dict[str, Any]], state: DeploymentState
+    desired: DeploymentDesired, wanted: int, replicas: list[dict[str, Any]], state: VersionState
 ) -> None:
     rows = [a_replica(f"rep_{i}", **changes) for i, changes in enumerate(replicas)]
     status = status_of(a_deployment(desired=desired, replicas=wanted), rows, Rules())

@@ -3,9 +3,9 @@
 from pydantic import BaseModel, Field
 
 from roundhouse_common.contracts.node import LogChunk, ReplicaLoad
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason, VersionState
 from roundhouse_common.http import Timestamp
-from roundhouse_scheduler.domain.deployment_state import DeploymentState, DeploymentStatus
+from roundhouse_scheduler.domain.deployment_state import DeploymentStatus
 from roundhouse_scheduler.domain.records import Deployment, RejectionReason, Replica
 from roundhouse_scheduler.store.pages import Event
 
@@ -88,7 +88,7 @@ class DeploymentStatusView(BaseModel):
 
     deployment_id: str
     name: str
-    state: DeploymentState
+    state: VersionState
     why: str
     replicas_wanted: int
     replicas_ready: int

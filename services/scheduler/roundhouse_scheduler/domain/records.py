@@ -69,6 +69,8 @@ class VersionFailure(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     detail: str
     log_tail: tuple[str, ...] = ()
+    is_fatal: bool = False
+    """The version was given up because of it, not only one of its engines."""
 
 
 class RejectionReason(enum.StrEnum):
@@ -112,6 +114,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     node_id: str
     detail: str
     until: float
+    is_soft: bool = False
+    """Another node is tried first; when none can take it this one is asked after all."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,14 +208,25 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     rollout_began_at: float | None = None
     rollout_progress_at: float | None = None
     """When the version being rolled out last gained an available replica."""
+    rollout_from_number: int = 0
+    """The version that the one being rolled out takes over from."""
+    rollout_paused_at: float | None = None
     failed_version_id: str = ""
-    """The version that failed; while it is the wanted one nothing more is made of it."""
+    """The version that failed last. While it is the wanted one nothing more is made of it; while the one before it
+    takes its place again, that one is not judged."""
+    restarts_done: int = 0
+    """Up to which of `restarts` failures were forgotten."""
     row_version: int = 0
 
     @property
     def wanted_replicas(self) -> int:
         """How many replicas there should be now."""
         return self.replicas if self.target_replicas is None else self.target_replicas
+
+    @property
+    def is_sleeping(self) -> bool:
+        """Whether idleness or eviction made it hold nothing, though it should run."""
+        return self.desired is DeploymentDesired.RUN and self.target_replicas == 0
 
     @property
     def is_wakeable(self) -> bool:
@@ -249,6 +264,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     ready_since: float | None = None
     failures: int = 0
     """In a row; forgotten after a long time ready."""
+    node_failures: int = 0
+    """Those of them on its present node."""
     retry_at: float | None = None
     last_failure: str = ""
     overdue_since: float | None = None

@@ -13,6 +13,7 @@ from roundhouse_scheduler.store.rows import deployment_from, node_from, replica_
 
 __all__ = [
     "Event",
+    "any_deployment",
     "deployment_names",
     "find_deployment",
     "find_node",
@@ -77,6 +78,13 @@ async def find_deployment(session: ReadSession, tenant_id: str, deployment_id: s
     if row is None:
         raise UnknownDeployment(deployment_id)
     return deployment_from(row)
+
+
+async def any_deployment(session: ReadSession, deployment_id: str) -> Deployment | None:
+    """Return one deployment of whatever tenant: for other services, not for people."""
+    table = tables.deployments
+    row = (await session.execute(select(table).where(table.c.deployment_id == deployment_id))).first()
+    return None if row is None else deployment_from(row)
 
 
 async def replicas_on(session: ReadSession, node_ids: list[str]) -> list[Replica]:

@@ -19,8 +19,9 @@ from roundhouse_common.contracts.node import NodeInventory
 from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase, Reason
 from roundhouse_common.database import Json, UnixSeconds, outbox_table
 from roundhouse_scheduler.domain.records import NodeDuty, NodeState, Quarantine, Refusal, Rejection, VersionFailure
+from roundhouse_scheduler.domain.switching.switch import SwitchState, SwitchStep, Victim
 
-__all__ = ["deployments", "events", "metadata", "nodes", "outbox", "replicas", "versions"]
+__all__ = ["deployments", "events", "metadata", "nodes", "outbox", "replicas", "switches", "versions"]
 
 metadata = MetaData()
 
@@ -100,7 +101,10 @@ deployments = Table(
     Column("last_used_at", UnixSeconds, nullable=False),
     Column("rollout_began_at", UnixSeconds),
     Column("rollout_progress_at", UnixSeconds),
+    Column("rollout_from_number", Integer, nullable=False),
+    Column("rollout_paused_at", UnixSeconds),
     Column("failed_version_id", _ID, nullable=False),
+    Column("restarts_done", Integer, nullable=False),
     Column("row_version", Integer, nullable=False),
 )
 
@@ -138,6 +142,7 @@ replicas = Table(
     Column("is_serving", Boolean, nullable=False),
     Column("ready_since", UnixSeconds),
     Column("failures", Integer, nullable=False),
+    Column("node_failures", Integer, nullable=False),
     Column("retry_at", UnixSeconds),
     Column("last_failure", Text, nullable=False),
     Column("overdue_since", UnixSeconds),
@@ -182,5 +187,26 @@ events = Table(
     Index("events_by_time", "at"),
 )
 """The timeline of deployments: what an administrator changed, what was decided, what was observed."""
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("switch_id", _ID, primary_key=True),
+    Column("tenant_id", _ID, nullable=False),
+    Column("deployment_id", _ID, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("state", EnumText(SwitchState), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("began_at", UnixSeconds, nullable=False),
+    Column("deadline_at", UnixSeconds, nullable=False),
+    Column("ended_at", UnixSeconds),
+    Column("was_asleep", Boolean, nullable=False),
+    Column("is_cancelling", Boolean, nullable=False),
+    Column("victims", Json(tuple[Victim, ...]), nullable=False),
+    Column("steps", Json(tuple[SwitchStep, ...]), nullable=False),
+    Column("row_version", Integer, nullable=False),
+    Index("switches_by_end", "ended_at"),
+    Index("switches_by_tenant", "tenant_id", "switch_id"),
+)
 
 outbox = outbox_table(metadata)

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _extend_deployments()
     _extend_versions()
     _extend_replicas()
+    _create_switches()
 
 
 # Any of the defaults below is what a row of the release before means; new rows always state every column.
@@ -44,7 +45,10 @@ def _extend_deployments() -> None:
     _add("deployments", "last_used_at", UnixSeconds, "0")
     op.add_column("deployments", sa.Column("rollout_began_at", UnixSeconds))
     op.add_column("deployments", sa.Column("rollout_progress_at", UnixSeconds))
+    _add("deployments", "rollout_from_number", sa.Integer, "0")
+    op.add_column("deployments", sa.Column("rollout_paused_at", UnixSeconds))
     _add("deployments", "failed_version_id", sa.String(64), "")
+    _add("deployments", "restarts_done", sa.Integer, "0")
 
 
 def _extend_versions() -> None:
@@ -52,6 +56,7 @@ def _extend_versions() -> None:
 
 
 def _extend_replicas() -> None:
+    _add("replicas", "node_failures", sa.Integer, "0")
     _add("replicas", "alternative", sa.String(255), "")
     _add("replicas", "is_spent", sa.Boolean, sa.false())
     _add("replicas", "memory_bytes", sa.BigInteger, "0")
@@ -61,6 +66,28 @@ def _extend_replicas() -> None:
     _add("replicas", "gang_epoch", sa.Integer, "0")
     _add("replicas", "gang_address", sa.String(255), "")
     _add("replicas", "gang_port", sa.Integer, "0")
+
+
+def _create_switches() -> None:
+    op.create_table(
+        "switches",
+        sa.Column("switch_id", sa.String(64), primary_key=True),
+        sa.Column("tenant_id", sa.String(64), nullable=False),
+        sa.Column("deployment_id", sa.String(64), nullable=False),
+        sa.Column("actor", sa.String(255), nullable=False),
+        sa.Column("state", sa.String(40), nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("began_at", UnixSeconds, nullable=False),
+        sa.Column("deadline_at", UnixSeconds, nullable=False),
+        sa.Column("ended_at", UnixSeconds),
+        sa.Column("was_asleep", sa.Boolean, nullable=False),
+        sa.Column("is_cancelling", sa.Boolean, nullable=False),
+        sa.Column("victims", Json(), nullable=False),
+        sa.Column("steps", Json(), nullable=False),
+        sa.Column("row_version", sa.Integer, nullable=False),
+    )
+    op.create_index("switches_by_end", "switches", ["ended_at"])
+    op.create_index("switches_by_tenant", "switches", ["tenant_id", "switch_id"])
 
 
 # Any: a column type, as a class or an instance; a default as SQL text or expression.
