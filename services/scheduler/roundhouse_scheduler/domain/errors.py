@@ -8,6 +8,7 @@ RoundhouseError
 │   ├── UnknownNode
 │   ├── UnknownReplica
 │   ├── UnknownDeployment
+│   ├── UnknownSwitch
 │   └── UnknownLetter
 └── IllegalTransition       a bug: an event that the table does not have for this phase
 """
@@ -23,6 +24,7 @@ __all__ = [
     "UnknownDeployment",
     "UnknownNode",
     "UnknownReplica",
+    "UnknownSwitch",
 ]
 
 
@@ -70,6 +72,11 @@ class UnknownReplica(NotFound):
 class UnknownDeployment(NotFound):
     def __init__(self, deployment_id: str) -> None:
         super().__init__(f"the scheduler knows no deployment {deployment_id}")
+
+
+class UnknownSwitch(NotFound):
+    def __init__(self, switch_id: str) -> None:
+        super().__init__(f"there is no switch {switch_id}; `GET /api/v1/switches` lists them")
 
 
 class IllegalTransition(RoundhouseError):

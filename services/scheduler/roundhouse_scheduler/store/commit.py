@@ -9,7 +9,7 @@ from roundhouse_common.contracts.registry import REPLICA_TRANSITION
 from roundhouse_common.contracts.scheduler import Phase, Reason, ReplicaTransition
 from roundhouse_common.database import WriteSession, enqueue
 from roundhouse_common.runtime import Ids
-from roundhouse_scheduler.domain.plan import Created, Moved, Plan, Wanted
+from roundhouse_scheduler.domain.plan import Created, Moved, Plan, Scaled, Wanted
 from roundhouse_scheduler.domain.records import Deployment, Replica
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import add, replace
@@ -41,8 +41,14 @@ async def commit_plan(
         await replace(session, tables.replicas, replica)
     for replica in plan.new_replicas:
         await add(session, tables.replicas, replica)
+    for switch in plan.switches:
+        await replace(session, tables.switches, switch)
+    for switch in plan.new_switches:
+        await add(session, tables.switches, switch)
     for action in plan.actions:
         match action:
+            case Scaled():
+                await _note_scaled(session, action, at=at, ids=ids)
             case Created() | Wanted():
                 await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
             case Moved():
@@ -80,6 +86,23 @@ async def _note(
             after=after,
             reason=reason,
             detail=detail,
+            actor=_ACTOR,
+        )
+    )
+
+
+async def _note_scaled(session: WriteSession, action: Scaled, *, at: float, ids: Ids) -> None:
+    await session.execute(
+        insert(tables.events).values(
+            event_id=ids.new("evt"),
+            at=at,
+            deployment_id=action.deployment_id,
+            kind="deployment.scaled",
+            replica_id="",
+            before=str(action.before),
+            after=str(action.after),
+            reason=action.reason.value,
+            detail=action.detail,
             actor=_ACTOR,
         )
     )

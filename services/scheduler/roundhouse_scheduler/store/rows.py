@@ -8,10 +8,11 @@ from sqlalchemy import Row, Table, insert, update
 from roundhouse_common.database import WriteSession
 from roundhouse_scheduler.domain.errors import StaleView
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+from roundhouse_scheduler.domain.switching.switch import Switch
 
 __all__ = ["add", "deployment_from", "node_from", "replace", "replica_from"]
 
-Record = Node | Deployment | Replica
+Record = Node | Deployment | Replica | Switch
 
 
 # Row[Any]: the columns are the record's fields, which the constructor checks.

@@ -1,4 +1,4 @@
-"""Duties and places of nodes, settings of rollouts and scaling, gangs, failures of versions."""
+"""Duties and places of nodes, settings of rollouts and scaling, gangs, failures of versions, switches."""
 
 import sqlalchemy as sa
 from alembic import op
