@@ -60,6 +60,35 @@ BEFORE_THE_FIRST_BYTE: list[Script] = [
 ]
 
 
+async def test_many_idle_connections_given_up_together_cost_nobody_anything(
+    router: RunningRouter, engine: Engine
+) -> None:
+    """As when an engine closes all its idle connections while a loaded machine holds the news back."""
+    met = asyncio.Barrier(3)
+    heard = dict[int, int]()
+
+    async def serves_each_connection_once(exchange: Exchange) -> None:
+        key = id(exchange.writer)
+        heard[key] = heard.get(key, 0) + 1
+        if heard[key] > 1:
+            exchange.hang_up()
+            return
+        if len(heard) <= 3:
+            await met.wait()
+        await answers()(exchange)
+
+    async def ask() -> int:
+        async with router.post() as answer:
+            await answer.read()
+            status: int = answer.status
+            return status
+
+    engine.script = serves_each_connection_once
+    assert list(await asyncio.gather(ask(), ask(), ask())) == [200] * 3
+    assert [await ask() for _ in range(2)] == [200] * 2
+    assert max(heard.values()) == 2, "an idle connection was tried"
+
+
 @pytest.mark.contract("D19")
 @pytest.mark.parametrize("failing", BEFORE_THE_FIRST_BYTE)
 async def test_what_fails_before_the_first_byte_is_answered_by_another_endpoint(

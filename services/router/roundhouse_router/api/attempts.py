@@ -104,7 +104,7 @@ class Attempts:
             replica_id = candidate.endpoint.replica_id
             answer: Whole | Live | _Failed
             try:
-                answer = await self._try(flight, path, headers, candidate)
+                answer = await self._try(flight, path, headers, candidate, is_fresh=replica_id in hung_up)
             except _Failed as failure:
                 answer = failure
                 if failure.kind == _HANGUP and replica_id not in hung_up:
@@ -158,7 +158,9 @@ class Attempts:
             for candidate in self._balancer.order(deployment, now)
         ]
 
-    async def _try(self, flight: Flight, path: str, headers: dict[str, str], candidate: Candidate) -> Whole | Live:
+    async def _try(
+        self, flight: Flight, path: str, headers: dict[str, str], candidate: Candidate, *, is_fresh: bool
+    ) -> Whole | Live:
         endpoint = candidate.endpoint
         flight.candidate = candidate
         flight.attempts += 1
@@ -168,7 +170,7 @@ class Attempts:
         body = outgoing(flight.request, served_model=endpoint.served_model, running=running)
         sent = {**headers, "Authorization": f"Bearer {endpoint.engine_api_key}"} if endpoint.engine_api_key else headers
         try:
-            response = await self._upstream.post(endpoint, path, body, sent)
+            response = await self._upstream.post(endpoint, path, body, sent, is_fresh=is_fresh)
             try:
                 return await self._begin(response, running)
             except BaseException:
