@@ -129,3 +129,15 @@ async def fetch(url: str, token: str, **query: str) -> Any:  # Any: a JSON docum
     ):
         assert answer.status == 200, f"{url}: {answer.status} {await answer.text()}"
         return await answer.json()
+
+
+async def send(method: str, url: str, token: str, body: object = None, *, expect: int = 200) -> Any:  # Any: as `fetch`
+    """Send a JSON body with a bearer token and return the JSON answer; any other status than expected is a failure."""
+    headers = {"authorization": f"Bearer {token}", **({"if-match": "*"} if method in {"PATCH", "DELETE"} else {})}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, json=body, headers=headers) as answer,
+    ):
+        text = await answer.text()
+        assert answer.status == expect, f"{method} {url}: {answer.status} {text}"
+        return json.loads(text) if text else None
