@@ -6,13 +6,13 @@ long, and only with the fleet brake off: many nodes silent together means that w
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 
-from roundhouse_common.contracts.scheduler import Phase, Reason
+from roundhouse_common.contracts.scheduler import NodeAdmission, Phase, Reason
 from roundhouse_scheduler.domain.plan import BrakeHeld, Draft
-from roundhouse_scheduler.domain.records import Node, NodeState
+from roundhouse_scheduler.domain.records import Node, NodeDuty, NodeState
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.transitions import ReplicaEvent, next_phase
 from roundhouse_scheduler.domain.view import Silence
@@ -36,21 +36,44 @@ def brake_holds(nodes: Mapping[str, Node], late: frozenset[str], *, now: float, 
 
 
 def judge_leases(draft: Draft) -> None:
-    """Mark nodes ready, late or unreachable, and their replicas UNKNOWN or LOST."""
+    """Mark nodes ready, late or unreachable, and their replicas UNKNOWN or LOST.
+
+    Who is silent is known without asking every node: those that are quiet, and those that were silent before.
+    """
+    unready = draft.unready_nodes()
     if not draft.view.is_listening:
-        draft.late = frozenset(key for key, node in draft.nodes.items() if node.state is not NodeState.READY)
+        draft.late = frozenset(node.node_id for node in unready)
         return
-    late = frozenset(key for key, node in draft.nodes.items() if _is_late(draft, node))
-    draft.late = late | {key for key, node in draft.nodes.items() if _stays_away(draft, node)}
-    in_doubt = {key: node for key, node in draft.nodes.items() if not node.is_given_up}
-    draft.is_brake_held = brake_holds(in_doubt, late & in_doubt.keys(), now=draft.now, rules=draft.rules)
-    if draft.is_brake_held:
+    newly = {key for key in _quiet(draft) if key in draft.nodes and draft.nodes[key].state is NodeState.READY}
+    late = frozenset(newly | {node.node_id for node in unready if _is_late(draft, node)})
+    draft.late = late | {node.node_id for node in unready if _stays_away(draft, node)}
+    draft.is_brake_held = _judge_brake(draft, late)
+    looked_at = {node.node_id for node in draft.focus_nodes()} | newly
+    for node_id in sorted(looked_at & late):
+        _silent(draft, node_id)
+    for node_id in sorted((looked_at | {node.node_id for node in unready}) - draft.late):
+        _heard(draft, node_id)
+
+
+def _quiet(draft: Draft) -> Set[str]:
+    if draft.view.quiet is not None:
+        return draft.view.quiet
+    return {key for key, node in draft.nodes.items() if _silence(draft, node).silent_s > draft.rules.lease_s}
+
+
+def _judge_brake(draft: Draft, late: frozenset[str]) -> bool:
+    if not late:
+        return False
+    in_doubt = {key: node for key, node in draft.nodes.items() if not node.is_given_up and not _may_be_away(node)}
+    is_held = brake_holds(in_doubt, late & in_doubt.keys(), now=draft.now, rules=draft.rules)
+    if is_held:
         draft.actions.append(BrakeHeld(silent=tuple(sorted(late)), nodes=len(draft.nodes)))
-    for node_id in sorted(draft.nodes):
-        if node_id in late:
-            _silent(draft, node_id)
-        elif node_id not in draft.late:
-            _heard(draft, node_id)
+    return is_held
+
+
+def _may_be_away(node: Node) -> bool:
+    """Its silence is no sign of anything: people took it away."""
+    return node.duty is NodeDuty.MAINTENANCE or node.admission is NodeAdmission.REMOVED
 
 
 def _silence(draft: Draft, node: Node) -> Silence:
@@ -75,8 +98,6 @@ def _heard(draft: Draft, node_id: str) -> None:
         draft.mark(node_id, NodeState.READY)
     if draft.nodes[node_id].is_given_up:
         draft.nodes[node_id] = msgspec.structs.replace(draft.nodes[node_id], is_given_up=False)
-    silence = _silence(draft, draft.nodes[node_id])
-    draft.look_again(draft.now + max(0.0, draft.rules.lease_s - silence.silent_s) + 0.001)
     for replica in draft.on(node_id):
         if replica.overdue_since is not None:
             draft.edit(replica.replica_id, overdue_since=None)
@@ -98,7 +119,7 @@ def _silent(draft: Draft, node_id: str) -> None:
     if is_bare and (is_due or node.is_given_up):
         draft.mark(node_id, NodeState.UNREACHABLE)
     elif past_lease_s <= draft.rules.node_grace_s:
-        draft.look_again(draft.now + draft.rules.node_grace_s - past_lease_s + 0.001)
+        draft.look_again(draft.now + draft.rules.node_grace_s - past_lease_s + 0.001, node_id=node_id)
 
 
 def _look(draft: Draft, replica_id: str, past_lease_s: float) -> None:
@@ -113,13 +134,13 @@ def _look(draft: Draft, replica_id: str, past_lease_s: float) -> None:
         if replica.overdue_since is not None:
             draft.edit(replica_id, overdue_since=None)
         if past_lease_s <= grace_s:
-            draft.look_again(draft.now + grace_s - past_lease_s + 0.001)
+            draft.look_again(draft.now + grace_s - past_lease_s + 0.001, node_id=replica.node_id)
         return
     if replica.overdue_since is None:
         draft.edit(replica_id, overdue_since=draft.now)
-        draft.look_again(draft.now + draft.rules.second_look_s)
+        draft.look_again(draft.now + draft.rules.second_look_s, node_id=replica.node_id)
     elif draft.now - replica.overdue_since >= draft.rules.second_look_s:
         detail = f"node {replica.node_id} has been silent for {past_lease_s + draft.rules.lease_s:.0f} s"
         draft.move(replica_id, ReplicaEvent.NODE_LOST, reason=Reason.NODE_LOST, detail=detail, is_serving=False)
     else:
-        draft.look_again(replica.overdue_since + draft.rules.second_look_s)
+        draft.look_again(replica.overdue_since + draft.rules.second_look_s, node_id=replica.node_id)

@@ -44,10 +44,10 @@ def accepts(node: Node, report: NodeReport) -> bool:
 
 def fold_reports(draft: Draft) -> None:
     """Take in every report that counts, of every node that is heard."""
-    for node_id in sorted(draft.view.reports):
-        node = draft.nodes.get(node_id)
-        report = draft.view.reports[node_id]
-        if node is None or node_id in draft.late:
+    for node in draft.focus_nodes():
+        node_id = node.node_id
+        report = draft.view.reports.get(node_id)
+        if report is None or node_id in draft.late:
             continue
         if not accepts(node, report):
             draft.actions.append(ReportIgnored(node_id=node_id, epoch=report.epoch, current_epoch=node.epoch))
@@ -153,7 +153,7 @@ def _refuse(draft: Draft, replica: Replica, entry: ReplicaReport) -> None:
         is_serving=False,
         refusals=(*others, Refusal(node_id=replica.node_id, detail=entry.detail, until=until)),
     )
-    draft.look_again(until)
+    draft.look_again(until, replica_id=replica.replica_id)
 
 
 def _fold_absence(draft: Draft, replica: Replica, report: NodeReport) -> None:
@@ -165,9 +165,9 @@ def _fold_absence(draft: Draft, replica: Replica, report: NodeReport) -> None:
         return
     if replica.missing_since is None:
         draft.edit(replica.replica_id, missing_since=draft.now)
-        draft.look_again(draft.now + draft.rules.second_look_s)
+        draft.look_again(draft.now + draft.rules.second_look_s, replica_id=replica.replica_id)
     elif draft.now - replica.missing_since < draft.rules.second_look_s:
-        draft.look_again(replica.missing_since + draft.rules.second_look_s)
+        draft.look_again(replica.missing_since + draft.rules.second_look_s, replica_id=replica.replica_id)
     elif replica.desired is Desired.RUN:
         note_failure(
             draft, replica, reason=Reason.ENGINE_EXITED, detail=f"node {replica.node_id} does not have it any more"

@@ -8,8 +8,12 @@ import msgspec
 
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_scheduler.domain.autoscale.demand import NO_DEMAND, Demand
+from roundhouse_scheduler.domain.focus import Focus, Later
+from roundhouse_scheduler.domain.index import Index
+from roundhouse_scheduler.domain.overlay import Overlay
 from roundhouse_scheduler.domain.records import Deployment, Node, NodeState, Replica
 from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.domain.scope import Scope
 from roundhouse_scheduler.domain.switching.switch import Switch
 from roundhouse_scheduler.domain.transitions import ReplicaEvent, advance
 from roundhouse_scheduler.domain.view import Mint, View
@@ -28,7 +32,7 @@ __all__ = [
     "Wanted",
 ]
 
-Row = TypeVar("Row", Node, Deployment, Replica)
+Row = TypeVar("Row", Node, Deployment, Replica, Switch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,81 +122,125 @@ class Plan:
     replicas: tuple[Replica, ...] = ()
     new_replicas: tuple[Replica, ...] = ()
     switches: tuple[Switch, ...] = ()
-    """New ones and those that changed; a new one has the `row_version` 0 and is not in the view."""
+    new_switches: tuple[Switch, ...] = ()
     advice: Mapping[str, Advised] = field(default_factory=dict)
     """By deployment; for the memory of whoever makes the next view."""
     look_again_at: float = float("inf")
+    later: tuple[Later, ...] = ()
+    """Which records are to be looked at again, and when, even if nothing happens."""
+    touched: Focus = Focus()
+    """What was changed: the next decision looks at it."""
     is_brake_held: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.nodes or self.deployments or self.replicas or self.new_replicas or self.switches)
+        rows = (self.nodes, self.deployments, self.replicas, self.new_replicas, self.switches, self.new_switches)
+        return not any(rows)
 
 
 @dataclass(slots=True)
 class Draft:
-    """The working set of one decision: steps read and change it in turn, and every change leaves an action."""
+    """The working set of one decision: steps read and change it in turn, and every change leaves an action.
+
+    `nodes`, `deployments` and `replicas` are what was read with the changes laid over it; setting a row there counts
+    as changing it. A step looks at what `focus_*` returns and at what follows from it, never at everything.
+    """
 
     view: View
     now: float
     rules: Rules
     mint: Mint
-    nodes: dict[str, Node] = field(init=False)
-    deployments: dict[str, Deployment] = field(init=False)
-    replicas: dict[str, Replica] = field(init=False)
+    nodes: Overlay[Node] = field(init=False)
+    deployments: Overlay[Deployment] = field(init=False)
+    replicas: Overlay[Replica] = field(init=False)
     switches: dict[str, Switch] = field(init=False)
     advice: dict[str, Advised] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     look_again_at: float = float("inf")
     late: frozenset[str] = frozenset()
     is_brake_held: bool = False
-    _by_node: dict[str, set[str]] = field(default_factory=dict)
-    _by_deployment: dict[str, set[str]] = field(default_factory=dict)
+    _index: Index = field(init=False)
+    _scope: Scope = field(init=False)
+    _changed: Index = field(default_factory=Index)
 
     def __post_init__(self) -> None:
-        self.nodes = dict(self.view.nodes)
-        self.deployments = dict(self.view.deployments)
-        self.replicas = dict(self.view.replicas)
-        self.switches = dict(self.view.switches)
-        for replica in self.replicas.values():
-            self._index(replica)
+        view = self.view
+        self._index = view.index or Index(view.nodes.values(), view.replicas.values())
+        self.replicas = Overlay(view.replicas, self._replica_set)
+        self._scope = Scope(view.focus, self._index, self.replicas)
+        self.nodes = Overlay(view.nodes, self._scope.node_set)
+        self.deployments = Overlay(view.deployments, self._scope.deployment_set)
+        self.switches = dict(view.switches)
 
     def live(self) -> Iterable[Replica]:
-        """Yield the replicas that have not ended, oldest first; changes during the walk are not seen."""
+        """Yield all replicas that have not ended, oldest first. For tests: it costs what the fleet costs."""
         return [self.replicas[key] for key in sorted(self.replicas) if self.replicas[key].ended_at is None]
 
     def focus_nodes(self) -> list[Node]:
         """Return the nodes that this decision must look at, in the order of their ids. A step that walks nodes walks
         these: what nothing happened to needs no look."""
-        return [self.nodes[key] for key in sorted(self.nodes)]
+        keys = self.nodes if self._scope.is_all else self._scope.nodes
+        return [self.nodes[key] for key in sorted(keys) if key in self.nodes]
 
     def focus_deployments(self) -> list[Deployment]:
         """Return the deployments that this decision must look at, in the order of their ids."""
-        return [self.deployments[key] for key in sorted(self.deployments)]
+        keys = self.deployments if self._scope.is_all else self._scope.deployments
+        return [self.deployments[key] for key in sorted(keys) if key in self.deployments]
 
     def focus_replicas(self) -> list[Replica]:
-        """Return the replicas that this decision must look at and that have not ended, oldest first."""
-        return list(self.live())
+        """Return the replicas that this decision must look at and that have not ended, oldest first. When room was
+        freed, or a node changed, all PENDING ones are among them."""
+        if self._scope.is_all:
+            return list(self.live())
+        keys = self._scope.replicas
+        if self._scope.has_room_changed:
+            keys = keys | self._index.pending
+        found = (self.replicas.get(key) for key in sorted(keys))
+        return [replica for replica in found if replica is not None and replica.ended_at is None]
 
     def of(self, deployment_id: str) -> list[Replica]:
         """Return the replicas of one deployment that have not ended, oldest first."""
-        found = (self.replicas[key] for key in sorted(self._by_deployment.get(deployment_id, ())))
+        found = (self.replicas[key] for key in sorted(self._index.of(deployment_id) | self._changed.of(deployment_id)))
         return [replica for replica in found if replica.ended_at is None]
 
     def on(self, node_id: str) -> list[Replica]:
         """Return the replicas that hold a claim on a node, oldest first."""
-        found = (self.replicas[key] for key in sorted(self._by_node.get(node_id, ())))
+        found = (self.replicas[key] for key in sorted(self._index.on(node_id) | self._changed.on(node_id)))
         return [replica for replica in found if replica.ended_at is None and replica.node_id == node_id]
 
-    def _index(self, replica: Replica) -> None:
-        self._by_deployment.setdefault(replica.deployment_id, set()).add(replica.replica_id)
-        if replica.node_id:
-            self._by_node.setdefault(replica.node_id, set()).add(replica.replica_id)
+    def unready_nodes(self) -> list[Node]:
+        """Return the nodes that were LATE or UNREACHABLE when this decision began."""
+        return [self.nodes[key] for key in sorted(self._index.unready)]
+
+    def changed_replicas(self) -> list[tuple[Replica | None, Replica]]:
+        """Return what was read (None: it is new) and what became of it, of every replica that a step changed."""
+        return [(self.view.replicas.get(key), row) for key, row in sorted(self.replicas.changed.items())]
+
+    def _replica_set(self, before: Replica | None, after: Replica) -> None:
+        self._changed.take_replica(before, after)
+        self._scope.replica_set(before, after)
 
     def look_again(self, at: float, *, deployment_id: str = "", node_id: str = "", replica_id: str = "") -> None:
-        """Ask for another decision at `at` even if nothing happens, about this record."""
+        """Ask for another decision at `at` even if nothing happens, about this record; without one, about all."""
         self.look_again_at = min(self.look_again_at, at)
+        named = (("deployment", deployment_id), ("node", node_id), ("replica", replica_id))
+        for kind, key in [item for item in named if item[1]] or [("", "")]:
+            self._scope.look_again(at, kind, key)
+
+    # Any: the fields of Deployment, checked by msgspec.structs.replace.
+    def edit_deployment(self, deployment_id: str, **changes: Any) -> Deployment:
+        """Change fields of a deployment that are the scheduler's own; leaves no action."""
+        deployment = msgspec.structs.replace(self.deployments[deployment_id], **changes)
+        self.deployments[deployment_id] = deployment
+        return deployment
+
+    # Any: the fields of Node, checked by msgspec.structs.replace.
+    def edit_node(self, node_id: str, **changes: Any) -> Node:
+        """Change fields of a node; leaves no action."""
+        node = msgspec.structs.replace(self.nodes[node_id], **changes)
+        self.nodes[node_id] = node
+        return node
 
     def demand_of(self, deployment_id: str) -> Demand:
         """Return what is known of the demand for a deployment."""
@@ -213,24 +261,9 @@ class Draft:
                 )
             )
 
-    # Any: the fields of Deployment, checked by msgspec.structs.replace.
-    def edit_deployment(self, deployment_id: str, **changes: Any) -> Deployment:
-        """Change fields of a deployment that are the scheduler's own; leaves no action."""
-        deployment = msgspec.structs.replace(self.deployments[deployment_id], **changes)
-        self.deployments[deployment_id] = deployment
-        return deployment
-
-    # Any: the fields of Node, checked by msgspec.structs.replace.
-    def edit_node(self, node_id: str, **changes: Any) -> Node:
-        """Change fields of a node; leaves no action."""
-        node = msgspec.structs.replace(self.nodes[node_id], **changes)
-        self.nodes[node_id] = node
-        return node
-
     def create(self, replica: Replica) -> None:
         """Add a new replica."""
         self.replicas[replica.replica_id] = replica
-        self._index(replica)
         self.actions.append(
             Created(replica_id=replica.replica_id, deployment_id=replica.deployment_id, replaces=replica.replaces)
         )
@@ -240,8 +273,6 @@ class Draft:
         """Change fields that are neither phase nor desired; leaves no action."""
         replica = msgspec.structs.replace(self.replicas[replica_id], **changes)
         self.replicas[replica_id] = replica
-        if "node_id" in changes:
-            self._index(replica)
         return replica
 
     def move(
@@ -278,19 +309,27 @@ class Draft:
 
     def finish(self) -> Plan:
         """Return the plan: the rows that differ from the view."""
+        replicas = sorted(self.replicas.changed.items())
         known = self.view.replicas
         return Plan(
             actions=tuple(self.actions),
-            nodes=_changed(self.view.nodes, self.nodes),
-            deployments=_changed(self.view.deployments, self.deployments),
-            replicas=tuple(row for key, row in sorted(self.replicas.items()) if key in known and row != known[key]),
-            new_replicas=tuple(row for key, row in sorted(self.replicas.items()) if key not in known),
-            switches=tuple(row for key, row in sorted(self.switches.items()) if row != self.view.switches.get(key)),
+            nodes=_changed(self.view.nodes, self.nodes.changed),
+            deployments=_changed(self.view.deployments, self.deployments.changed),
+            replicas=tuple(row for key, row in replicas if key in known and row != known[key]),
+            new_replicas=tuple(row for key, row in replicas if key not in known),
+            switches=tuple(
+                row
+                for key, row in sorted(self.switches.items())
+                if key in self.view.switches and row != self.view.switches[key]
+            ),
+            new_switches=tuple(row for key, row in sorted(self.switches.items()) if key not in self.view.switches),
             advice=self.advice,
             look_again_at=self.look_again_at,
+            later=self._scope.later_looks(),
+            touched=self._scope.touched,
             is_brake_held=self.is_brake_held,
         )
 
 
-def _changed(before: Any, after: dict[str, Row]) -> tuple[Row, ...]:  # Any: a mapping of the same rows
-    return tuple(row for key, row in sorted(after.items()) if row != before[key])
+def _changed(before: Mapping[str, Row], after: Mapping[str, Row]) -> tuple[Row, ...]:
+    return tuple(row for key, row in sorted(after.items()) if key not in before or row != before[key])

@@ -17,11 +17,7 @@ def next_endpoints_revision(revision: int, now: float) -> int:
 
 def bump_revisions(draft: Draft) -> None:
     """Raise the revision of every node's assignments and every deployment's endpoints that the draft changes."""
-    changed = [
-        (draft.view.replicas.get(key), row)
-        for key, row in sorted(draft.replicas.items())
-        if draft.view.replicas.get(key) != row
-    ]
+    changed = draft.changed_replicas()
     _bump_assignments(draft, changed)
     _bump_endpoints(draft, changed)
 

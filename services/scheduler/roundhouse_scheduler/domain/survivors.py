@@ -28,8 +28,15 @@ def heir_of(replica: Replica, replacements: dict[str, Replica]) -> Replica | Non
 
 def settle_survivors(draft: Draft) -> None:
     """Let one of each pair go, with the reason SURVIVOR_ELSEWHERE."""
-    replacements = {item.replaces: item for item in draft.live() if item.replaces and item.is_wanted}
-    for replica in draft.live():
+    for deployment in draft.focus_deployments():
+        replicas = draft.of(deployment.deployment_id)
+        if any(item.replaces for item in replicas):
+            _settle(draft, deployment.deployment_id)
+
+
+def _settle(draft: Draft, deployment_id: str) -> None:
+    replacements = _replacements(draft, deployment_id)
+    for replica in draft.of(deployment_id):
         if replica.replica_id not in replacements or not replica.is_wanted or replica.phase not in _BACK:
             continue
         heir = heir_of(replica, replacements)
@@ -38,4 +45,8 @@ def settle_survivors(draft: Draft) -> None:
         goes = replica if choose_survivor(replica, heir) is heir else heir
         draft.want(goes.replica_id, Desired.DRAIN, reason=Reason.SURVIVOR_ELSEWHERE)
         draft.edit(heir.replica_id, replaces="")
-        replacements = {item.replaces: item for item in draft.live() if item.replaces and item.is_wanted}
+        replacements = _replacements(draft, deployment_id)
+
+
+def _replacements(draft: Draft, deployment_id: str) -> dict[str, Replica]:
+    return {item.replaces: item for item in draft.of(deployment_id) if item.replaces and item.is_wanted}

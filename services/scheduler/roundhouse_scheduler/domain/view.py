@@ -1,12 +1,14 @@
 """Everything one decision looks at, read at one moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
 from roundhouse_common.contracts.node import NodeReport
 from roundhouse_scheduler.domain.autoscale.demand import Demand
+from roundhouse_scheduler.domain.focus import Focus
+from roundhouse_scheduler.domain.index import Index
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
 from roundhouse_scheduler.domain.switching.switch import Switch
 
@@ -47,6 +49,12 @@ class View:
     reports: Mapping[str, NodeReport] = field(default_factory=dict)
     """The newest report that was heard of each node, of whatever epoch."""
     silence: Mapping[str, Silence] = field(default_factory=dict)
+    index: Index | None = None
+    """Over these nodes and replicas, where one is kept; without it a decision makes its own."""
+    focus: Focus | None = None
+    """What must be looked at; None: everything."""
+    quiet: Set[str] | None = None
+    """The nodes that have been silent for longer than the lease; None: `silence` says it of every node."""
     is_listening: bool = True
     """Whether the bus is connected: without it nobody's silence means anything."""
     trusted_s: float = float("inf")
