@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from roundhouse_common.contracts.node import DeviceInfo, LogChunk, LogQuery, NodeInventory
+from roundhouse_common.contracts.node import DeviceInfo, DeviceSample, LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineExit, EngineRun, EngineSample, Health
 from roundhouse_node_agent.domain.errors import LaunchFailed, ModelUnavailable
+from roundhouse_node_agent.domain.usage import Counters, EngineUsage, HostUsage
 
 __all__ = ["FakeHost"]
 
@@ -52,6 +53,8 @@ class FakeHost:
         self.unlaunchable: set[str] = set()
         """Replicas whose engines cannot be started."""
         self.epoch = 0
+        self.contact_at = float("-inf")
+        """When the agent last noted that it heard the scheduler."""
         self.launched: list[tuple[str, int]] = []
         """(replica id, attempt) of every engine ever started."""
         self.stopped: list[tuple[str, Reason]] = []
@@ -106,6 +109,31 @@ class FakeHost:
     async def inventory(self) -> NodeInventory:
         return self._inventory
 
+    async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
+        """Every engine that runs keeps half a core busy, in user mode."""
+        now, running = self.clock.monotonic(), self.running()
+        engines = tuple(
+            EngineUsage(
+                run=run,
+                cpu=Counters(user_s=(self.clock.now() - run.started_at) / 2, system_s=0.0),
+                memory_bytes=run.assignment.version.resources.memory_bytes,
+            )
+            for run in runs
+            if run.replica_id in running
+        )
+        return HostUsage(
+            measured_at=now,
+            cpu_cores=self._inventory.cpu_cores,
+            cpu=Counters(user_s=now / 2, system_s=now / 4),
+            memory_used_bytes=sum(engine.memory_bytes for engine in engines),
+            memory_total_bytes=self._inventory.memory_total_bytes,
+            devices=tuple(
+                DeviceSample(uuid=device.uuid, utilization=0.5, memory_total_bytes=device.memory_total_bytes)
+                for device in self._inventory.devices
+            ),
+            engines=engines,
+        )
+
     async def adopt(self) -> Sequence[EngineRun]:
         return [engine.run for engine in self._engines.values()]
 
@@ -137,7 +165,10 @@ class FakeHost:
             started_at=self.clock.now(),
         )
         self.launched.append((replica_id, assignment.attempt))
-        self._engines[replica_id] = _Engine(run=run, ready_after=self.clock.monotonic() + self.load_s)
+        engine = _Engine(run=run, ready_after=self.clock.monotonic() + self.load_s)
+        self._engines[replica_id] = engine
+        if assignment.fence_after_s > 0:
+            self._guard(engine)
         return run
 
     async def wait(self, run: EngineRun) -> EngineExit:
@@ -172,6 +203,20 @@ class FakeHost:
         engine.run = replace(engine.run, stop_reason=reason)
         delay_s = 10.0 if engine.is_hung else self.stop_s
         asyncio.get_running_loop().call_later(delay_s, self._end_as_asked, engine, reason)
+
+    async def note_contact(self, age_s: float) -> None:
+        self.contact_at = self.clock.monotonic() - age_s
+
+    def _guard(self, engine: _Engine) -> None:
+        """What a fenced engine's guard does, agent or not."""
+        fence_s = engine.run.assignment.fence_after_s + 10.0
+        if engine.run.ended is not None:
+            return
+        silent_s = self.clock.monotonic() - max(self.contact_at, engine.ready_after - self.load_s)
+        if silent_s > fence_s:
+            self.kill(engine.run.replica_id)
+        else:
+            asyncio.get_running_loop().call_later(fence_s - silent_s + 0.1, self._guard, engine)
 
     async def forget(self, replica_id: str) -> None:
         engine = self._engines.get(replica_id)

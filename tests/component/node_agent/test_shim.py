@@ -56,7 +56,13 @@ class Shims:
         self.attempt = 0
 
     def order(
-        self, program: str, *, segment_bytes: int = 1_000_000, segments: int = 3, grace_s: float = 5.0
+        self,
+        program: str,
+        *,
+        segment_bytes: int = 1_000_000,
+        segments: int = 3,
+        grace_s: float = 5.0,
+        fence_s: float = 0.0,
     ) -> ShimOrder:
         return ShimOrder(
             argv=(sys.executable, "-I", "-S", "-u", "-c", program),
@@ -66,6 +72,8 @@ class Shims:
             grace_s=grace_s,
             cookie=COOKIE,
             attempt=self.attempt,
+            contact_file=str(self.path / "contact"),
+            fence_s=fence_s,
         )
 
     def directory(self) -> RunDirectory:
@@ -232,3 +240,20 @@ def test_the_record_names_both_processes(shims: Shims) -> None:
     with contextlib.suppress(ProcessLookupError):
         guarded.shim.terminate()
     assert guarded.ended().signal == signal.SIGTERM
+
+
+def test_a_fenced_engine_ends_without_any_agent_when_the_scheduler_was_not_heard(shims: Shims) -> None:
+    guarded = shims.start("import time; time.sleep(60)", fence_s=0.5)
+
+    ended = guarded.ended()
+
+    assert (ended.signal, ended.was_asked) == (signal.SIGKILL, False)
+    assert "the scheduler has not been heard for 0.5 s" in guarded.log()
+
+
+def test_a_fenced_engine_goes_on_while_contact_is_noted(shims: Shims) -> None:
+    in_a_minute = time.clock_gettime(time.CLOCK_BOOTTIME) + 60
+    (shims.path / "contact").write_text(f"{in_a_minute:.3f}\n")
+    guarded = shims.start("import time; time.sleep(2.5); print('done')", fence_s=0.5)
+
+    assert guarded.ended().code == 0

@@ -7,8 +7,8 @@ import pytest
 
 from roundhouse_common.contracts.catalog import Resources
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor, NodeInventory, ObservedPhase, digest_of
-from roundhouse_common.contracts.scheduler import Reason
-from roundhouse_node_agent.domain.capacity import refusal
+from roundhouse_common.contracts.scheduler import Assignment, GangMembership, Reason
+from roundhouse_node_agent.domain.capacity import other_epoch, refusal
 from roundhouse_node_agent.domain.drain import DrainVerdict, begin_drain, step
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.fencing import fenced
@@ -62,6 +62,23 @@ def test_a_fence_is_due_after_its_time_and_zero_is_never(fence_after_s: float, s
     replica = replace(a_replica(ObservedPhase.READY), assignment=an_assignment(fence_after_s=fence_after_s))
     assert fenced([replica], silent_s) == (("rep_1",) if due else ())
     assert fenced([replace(replica, ended=an_exit())], silent_s) == ()
+
+
+@pytest.mark.contract("A07")
+def test_a_member_waits_for_the_end_of_an_earlier_epoch_of_its_gang() -> None:
+    def member(epoch: int) -> Assignment:
+        where = GangMembership(gang_id="gang", epoch=epoch, rank=1, size=2, address="10.0.0.1", port=29500)
+        return an_assignment(f"rep_{epoch}", gang=where)
+
+    earlier = replace(a_replica(ObservedPhase.READY), assignment=member(1))
+
+    said = other_epoch(member(2), [earlier])
+
+    assert said is not None
+    assert "member 1 of epoch 1" in said
+    assert other_epoch(member(2), [replace(earlier, ended=an_exit(), phase=ObservedPhase.STOPPED)]) is None
+    assert other_epoch(member(1), [earlier]) is None
+    assert other_epoch(an_assignment(), [earlier]) is None
 
 
 def inventory(total_gib: float, available_gib: float, *devices: DeviceInfo) -> NodeInventory:

@@ -6,7 +6,7 @@ from roundhouse_common.contracts.node import DeviceInfo, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment
 from roundhouse_node_agent.domain.replica import Replica
 
-__all__ = ["refusal"]
+__all__ = ["other_epoch", "refusal"]
 
 _MIB = 1024 * 1024
 
@@ -24,6 +24,20 @@ def refusal(assignment: Assignment, others: Iterable[Replica], inventory: NodeIn
         measured_bytes=inventory.memory_available_bytes,
         where="host memory",
     )
+
+
+def other_epoch(assignment: Assignment, others: Iterable[Replica]) -> str | None:
+    """Return why a member of a gang cannot start beside one of another epoch that is not down yet, or None."""
+    gang = assignment.gang
+    if gang is None:
+        return None
+    for other in others:
+        theirs = other.assignment.gang
+        if other.is_active and theirs is not None and theirs.gang_id == gang.gang_id and theirs.epoch != gang.epoch:
+            return (
+                f"member {theirs.rank} of epoch {theirs.epoch} of its gang still runs here; this is epoch {gang.epoch}"
+            )
+    return None
 
 
 def _devices_refusal(assignment: Assignment, claims: Sequence[Assignment], devices: Sequence[DeviceInfo]) -> str | None:

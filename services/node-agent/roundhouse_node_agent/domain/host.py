@@ -10,6 +10,7 @@ from roundhouse_common.contracts.node import LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import UnixTime
 from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
+from roundhouse_node_agent.domain.usage import HostUsage
 
 __all__ = ["Host"]
 
@@ -25,6 +26,10 @@ class Host(Protocol):
 
     async def inventory(self) -> NodeInventory:
         """Return what the machine has now."""
+
+    async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
+        """Read what the machine, its devices and these runs use; has a deadline of its own. A run that is gone is
+        left out."""
 
     async def adopt(self) -> Sequence[EngineRun]:
         """Return every replica's newest run that this host remembers: running ones (adopted) and ended ones."""
@@ -58,6 +63,9 @@ class Host(Protocol):
 
         May return before or after the end; `wait` tells when. Safe to repeat; the first reason stays.
         """
+
+    async def note_contact(self, age_s: float) -> None:
+        """The scheduler was heard so long ago: what the guards of fenced engines go by when this agent is dead."""
 
     async def forget(self, replica_id: str) -> None:
         """The replica is history: its run is remembered no more, its log stays readable for a while."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
 from roundhouse_common.contracts.node import DeviceInfo
+from roundhouse_common.contracts.scheduler import GangMembership
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 
 __all__ = ["Command", "Ending", "Engine", "RenderOrder"]
@@ -23,6 +24,8 @@ class RenderOrder:
     host: str
     port: int
     api_key: str
+    gang: GangMembership | None = None
+    """For a member of a replica that spans nodes: its rank and where all members meet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import structlog
 
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_node_agent.context import AgentContext
-from roundhouse_node_agent.domain.capacity import refusal
+from roundhouse_node_agent.domain.capacity import other_epoch, refusal
 from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, EngineExit, EngineRun
 from roundhouse_node_agent.domain.errors import LaunchFailed, ModelUnavailable
 from roundhouse_node_agent.domain.probing import ProbeState, is_unresponsive, observe
@@ -70,7 +70,8 @@ async def _objection(agent: AgentContext, assignment: Assignment) -> str | None:
     if cannot is not None:
         return cannot
     agent.inventory = await agent.host.inventory()
-    return refusal(assignment, agent.replicas.values(), agent.inventory)
+    other = other_epoch(assignment, agent.replicas.values())
+    return other or refusal(assignment, agent.replicas.values(), agent.inventory)
 
 
 async def _on_another_port(agent: AgentContext, run: EngineRun, ended: EngineExit) -> EngineRun | None:

@@ -33,6 +33,8 @@ class ShimOrder:
     grace_s: float
     cookie: str
     attempt: int
+    contact_file: str = ""
+    fence_s: float = 0.0
 
 
 def start_shim(run: RunDirectory, order: ShimOrder) -> subprocess.Popen[bytes]:
@@ -46,6 +48,8 @@ def start_shim(run: RunDirectory, order: ShimOrder) -> subprocess.Popen[bytes]:
             "segment_bytes": order.segment_bytes,
             "segments": order.segments,
             "grace_s": order.grace_s,
+            "contact_file": order.contact_file,
+            "fence_s": order.fence_s,
             "identity": {"cookie": order.cookie, "attempt": order.attempt},
         }
     )

@@ -18,12 +18,14 @@ from roundhouse_common.runtime import Clock, Ids, UnixTime
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
 from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
+from roundhouse_node_agent.domain.usage import HostUsage
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.engine import Engine, RenderOrder
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.processes.ending import wait_for_end
 from roundhouse_node_agent.processes.exits import exit_of
+from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.launcher import ShimOrder, start_shim
 from roundhouse_node_agent.processes.log_files import end_offset
 from roundhouse_node_agent.processes.log_queries import LogFeed, answer
@@ -36,6 +38,8 @@ __all__ = ["HostOptions", "LocalHost"]
 
 _log = structlog.get_logger(__name__)
 _KILL_MARGIN_S = 5.0
+_GUARD_WAITS_S = 10.0
+"""How much longer than the agent an engine's guard waits before it fences: the agent lets the engine end properly."""
 _DEVICES_FREE_WITHIN_S = 15.0
 _RETURNED_SHARE = 0.95
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME")
@@ -65,6 +69,7 @@ class LocalHost:
         state_dir: StateDir,
         store: RunStore,
         inventory: Inventory,
+        meter: HostMeter,
         engines: Mapping[str, Engine],
         resolvers: Mapping[SourceKind, ModelResolver],
         client: EngineClient,
@@ -76,6 +81,7 @@ class LocalHost:
         self._state_dir = state_dir
         self._store = store
         self._inventory = inventory
+        self._meter = meter
         self._engines = engines
         self._resolvers = resolvers
         self._client = client
@@ -98,6 +104,11 @@ class LocalHost:
 
     async def inventory(self) -> NodeInventory:
         return await self._inventory.read(tuple(sorted(self._engines)))
+
+    async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
+        held = ((run, self._runs.get(run.replica_id)) for run in runs)
+        guards = [(run, guard) for run, stored in held if stored is not None and (guard := stored.shim()) is not None]
+        return await self._meter.read(guards)
 
     async def adopt(self) -> Sequence[EngineRun]:
         adopted = []
@@ -137,6 +148,7 @@ class LocalHost:
                 host=options.engine_host,
                 port=port,
                 api_key=assignment.engine_api_key,
+                gang=assignment.gang,
             )
         )
         base_url = f"http://{options.address}:{port}"
@@ -151,6 +163,8 @@ class LocalHost:
             grace_s=options.stop_grace_s,
             cookie=cookie,
             attempt=assignment.attempt,
+            contact_file=str(self._state_dir.contact_file),
+            fence_s=assignment.fence_after_s + _GUARD_WAITS_S if assignment.fence_after_s > 0 else 0.0,
         )
         log_dir = self._store.log_dir(assignment.replica_id)
         self._feeds.setdefault(assignment.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
@@ -212,6 +226,9 @@ class LocalHost:
         except TimeoutError:
             _log.warning("engine_guard_stuck", replica_id=run.replica_id, shim_pid=shim.pid)
             await asyncio.to_thread(self._store.kill, stored)
+
+    async def note_contact(self, age_s: float) -> None:
+        await asyncio.to_thread(self._state_dir.note_contact, age_s)
 
     async def forget(self, replica_id: str) -> None:
         for known in (self._runs, self._feeds, self._ports, self._cpu_ticks):

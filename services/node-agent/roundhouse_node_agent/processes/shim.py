@@ -6,6 +6,7 @@ Run as `python -I -S shim.py DIRECTORY` in a session of its own, with a JSON ord
     log_dir               where the replica's log segments are; the log goes on where it ended
     segment_bytes, segments   size of one segment and how many are kept
     grace_s               how long after SIGTERM the engine's group is killed
+    contact_file, fence_s   kill the engine when what the file says, seconds since boot, is older than this; 0: never
     identity              copied into run.json
 
 It answers one line on standard output, `ok` or `error TEXT`, writes DIRECTORY/run.json, waits, and writes
@@ -30,6 +31,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _READ_BYTES = 65536
 _RESERVED_BYTES = 512
 _READS_PER_TURN = 64
+_FENCE_LOOK_MS = 1000.0
 _LAST_WORDS_S = 2.0
 """How long output is still read after the engine's end: a pipe held open by a stray process must not hold us."""
 
@@ -46,6 +48,8 @@ class Order:
         self.segment_bytes: int = raw["segment_bytes"]
         self.segments: int = raw["segments"]
         self.grace_s: float = raw["grace_s"]
+        self.contact_file: str = raw.get("contact_file", "")
+        self.fence_s: float = raw.get("fence_s", 0.0)
         self.identity: dict[str, object] = raw["identity"]
 
 
@@ -256,14 +260,39 @@ def _pump(engine: Engine, log: Log) -> bool:
     return True
 
 
-def _guard(engine: Engine, log: Log, wake: int, grace_s: float, asked: dict[str, bool]) -> None:
+class Fence:
+    """The last guard against two lives of one replica: a member of a gang must not outlive its node's contact with the
+    scheduler, also when the agent that would end it is dead."""
+
+    def __init__(self, order: Order) -> None:
+        self._file = order.contact_file
+        self._limit_s = order.fence_s
+        self._contact_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    @property
+    def is_set(self) -> bool:
+        return self._limit_s > 0
+
+    def is_due(self) -> bool:
+        with contextlib.suppress(OSError, ValueError), open(self._file, encoding="ascii") as file:
+            self._contact_at = max(self._contact_at, float(file.read(64)))
+        return self.is_set and time.clock_gettime(time.CLOCK_BOOTTIME) - self._contact_at > self._limit_s
+
+
+def _guard(engine: Engine, log: Log, wake: int, order: Order, asked: dict[str, bool]) -> None:
     """Return when the engine process has ended."""
     poller = select.poll()
     poller.register(wake, select.POLLIN)
     poller.register(engine.output, select.POLLIN)
     kill_at = None
+    fence = Fence(order)
     while True:
         timeout_ms = None if kill_at is None else max(0, (kill_at - time.monotonic()) * 1000)
+        if fence.is_set and kill_at is None:
+            timeout_ms = _FENCE_LOOK_MS
+            if fence.is_due():
+                log.say(f"the scheduler has not been heard for {order.fence_s:g} s: killed, for its gang starts anew")
+                engine.signal_group(signal.SIGKILL)
         for fd, _ in poller.poll(timeout_ms):
             if fd == wake:
                 os.read(wake, 4096)
@@ -274,11 +303,11 @@ def _guard(engine: Engine, log: Log, wake: int, grace_s: float, asked: dict[str,
             return
         if asked["stop"] and kill_at is None:
             engine.signal_group(signal.SIGTERM)
-            kill_at = time.monotonic() + grace_s
+            kill_at = time.monotonic() + order.grace_s
         if kill_at is not None and time.monotonic() >= kill_at:
-            log.say(f"it did not end within {grace_s:g} s of SIGTERM and was killed")
+            log.say(f"it did not end within {order.grace_s:g} s of SIGTERM and was killed")
             engine.signal_group(signal.SIGKILL)
-            kill_at = time.monotonic() + grace_s
+            kill_at = time.monotonic() + order.grace_s
 
 
 def _finish(engine: Engine, log: Log) -> None:
@@ -346,7 +375,7 @@ def main(directory: str) -> int:
         return 1
     log.say(f"attempt {record['attempt']}: process {engine.pid}: {' '.join(order.argv)}")
     _answer("ok")
-    _guard(engine, log, wake, order.grace_s, asked)
+    _guard(engine, log, wake, order, asked)
     _finish(engine, log)
     code = os.waitstatus_to_exitcode(engine.status or 0)
     log.say(f"process {engine.pid} ended with " + (f"code {code}" if code >= 0 else f"signal {-code}"))

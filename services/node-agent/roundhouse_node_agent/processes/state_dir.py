@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from roundhouse_common.runtime import Ids
@@ -74,6 +75,19 @@ class StateDir:
         node = NodeFile(node_id=self._node.node_id, highest_epoch=epoch)
         write_file(self.path / "node.json", node)
         self._node = node
+
+    @property
+    def contact_file(self) -> Path:
+        """When the scheduler was last heard, in seconds since boot: engines' guards read it (`shim.py`)."""
+        return self.path / "contact"
+
+    def note_contact(self, age_s: float) -> None:
+        """Note that the scheduler was heard so long ago. A note that cannot be written makes a guard stricter."""
+        heard_at = time.clock_gettime(time.CLOCK_BOOTTIME) - age_s
+        with contextlib.suppress(OSError):
+            new = self.contact_file.with_suffix(".new")
+            new.write_text(f"{heard_at:.3f}\n", encoding="ascii")
+            new.replace(self.contact_file)
 
     def close(self) -> None:
         """Let another agent have the directory."""
