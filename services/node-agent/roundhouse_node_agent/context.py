@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from roundhouse_common.bus.api import Bus
-from roundhouse_common.contracts.node import NodeInventory, ReplicaReport
+from roundhouse_common.contracts.node import NodeInventory, NodeSample, ReplicaReport
 from roundhouse_common.contracts.scheduler import Assignment, NodeAssignments, Registered
 from roundhouse_common.runtime import Clock, Ids, NodeId
 from roundhouse_node_agent.domain.engine_run import EngineSample
@@ -41,6 +41,7 @@ class AgentOptions:
     drain_settle_s: float = 1.0
     drain_poll_s: float = 0.25
     port_attempts: int = 5
+    sample_interval_s: float = 10.0
 
 
 class AgentContext:
@@ -70,6 +71,8 @@ class AgentContext:
         self.replicas: dict[str, Replica] = {}
         self.samples: dict[str, EngineSample] = {}
         self.inventory: NodeInventory | None = None
+        self.sample: NodeSample | None = None
+        """What the machine and its engines used in the last interval."""
         self.scheduler_heard_at = clock.monotonic()
         """When the scheduler last answered: what fencing counts from."""
         self.is_superseded = False

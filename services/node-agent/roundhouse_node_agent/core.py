@@ -20,7 +20,16 @@ from roundhouse_common.runtime import Clock, Ids, NodeId
 from roundhouse_node_agent.context import AgentContext, AgentOptions
 from roundhouse_node_agent.domain.host import Host
 from roundhouse_node_agent.domain.replica import adopted
-from roundhouse_node_agent.loops import assignments, engines, fence, heartbeat, reconcile, registration, report
+from roundhouse_node_agent.loops import (
+    assignments,
+    engines,
+    fence,
+    heartbeat,
+    reconcile,
+    registration,
+    report,
+    sampling,
+)
 
 __all__ = ["AgentOptions", "NodeAgent"]
 
@@ -76,6 +85,7 @@ class NodeAgent:
             "report": lambda: report.run(context),
             "heartbeat": lambda: heartbeat.run(context),
             "fence": lambda: fence.run(context),
+            "sampling": lambda: sampling.run(context),
         }
 
     async def run(self) -> None:

@@ -18,7 +18,9 @@ from roundhouse_common.service.service import Service
 from roundhouse_common.service.settings import load_settings
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
+from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.devices.nvidia import NvidiaProvider
+from roundhouse_node_agent.devices.nvidia_meter import NvidiaMeter
 from roundhouse_node_agent.domain.errors import StateDirUnusable
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.engine import Engine
@@ -27,6 +29,7 @@ from roundhouse_node_agent.loops import log_lines
 from roundhouse_node_agent.metrics import AgentCollector
 from roundhouse_node_agent.models.path import PathResolver
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
+from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
 from roundhouse_node_agent.processes.run_store import RunStore
@@ -77,7 +80,8 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         labels=settings.labels,
     )
     engines: dict[str, Engine] = {}
-    host = _host(settings, state_dir, inventory, engines, client)
+    meters = DeviceMeters([NvidiaMeter()])
+    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, client)
     agent = NodeAgent(
         node_id=NodeId(state_dir.node_id),
         bus=bus,
@@ -89,6 +93,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         on_superseded=partial(service.stop, exit_code=EXIT_SUPERSEDED),
     )
     service.resource("inventory", _closing(inventory))
+    service.resource("device-meters", _closing(meters))
     service.resource("engine-client", client)
     service.resource("engines", _installed(engines, [LlamaCpp(settings.llamacpp_python)]))
     service.resource("bus", connected(bus))
@@ -110,6 +115,7 @@ def _host(
     settings: NodeAgentSettings,
     state_dir: StateDir,
     inventory: Inventory,
+    meter: HostMeter,
     engines: Mapping[str, Engine],
     client: EngineClient,
 ) -> LocalHost:
@@ -117,6 +123,7 @@ def _host(
         state_dir=state_dir,
         store=RunStore(state_dir.path, ProcessTable()),
         inventory=inventory,
+        meter=meter,
         engines=engines,
         resolvers={
             SourceKind.PATH: PathResolver(tuple(settings.model_directories)),
@@ -145,6 +152,7 @@ def _agent_options(settings: NodeAgentSettings) -> AgentOptions:
         probe_interval_s=settings.probe_interval_s,
         probe_failures=settings.probe_failures,
         drain_settle_s=settings.drain_settle_s,
+        sample_interval_s=settings.sample_interval_s,
     )
 
 
@@ -177,6 +185,6 @@ async def _started(agent: NodeAgent) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _closing(inventory: Inventory) -> AsyncIterator[None]:
-    with contextlib.closing(inventory):
+async def _closing(devices: Inventory | DeviceMeters) -> AsyncIterator[None]:
+    with contextlib.closing(devices):
         yield

@@ -46,6 +46,8 @@ class NodeAgentSettings(ServiceSettings):
     """How often a ready engine's metrics are read; its readiness is asked for only when they are not answered."""
     probe_failures: int = Field(default=5, ge=1)
     """After so many looks in a row without an answer and without work, an engine counts as unresponsive."""
+    sample_interval_s: float = Field(default=10.0, ge=1, le=300)
+    """How often processor, memory and devices are sampled."""
     log_segment_bytes: int = Field(default=8 * _MIB, ge=1024)
     log_segments: int = Field(default=6, ge=2)
     """How many segments of an engine's log are kept."""

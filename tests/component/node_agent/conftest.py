@@ -15,10 +15,12 @@ from roundhouse_common.contracts.catalog import SourceKind
 from roundhouse_common.runtime import NodeId, SystemClock, SystemIds
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
+from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from roundhouse_node_agent.models.path import PathResolver
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
+from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
 from roundhouse_node_agent.processes.run_store import RunStore
@@ -50,6 +52,7 @@ class Node:
         inventory = self._open.enter_context(
             contextlib.closing(Inventory([], address="127.0.0.1", agent_version="test", region="", labels={}))
         )
+        meters = self._open.enter_context(contextlib.closing(DeviceMeters([])))
         client = await self._open.enter_async_context(EngineClient())
         bus = MemoryBus(self._broker, Service.NODE_AGENT, clock=clock, node_id=NODE)
         await bus.connect()
@@ -58,6 +61,7 @@ class Node:
             state_dir=state_dir,
             store=RunStore(self.path, self.table),
             inventory=inventory,
+            meter=HostMeter(meters, clock),
             engines={LlamaCpp.kind: LlamaCpp(sys.executable)},
             resolvers={SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()},
             client=client,

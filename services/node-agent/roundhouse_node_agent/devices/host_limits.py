@@ -8,9 +8,12 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["HostLimits", "read_host_limits"]
+from roundhouse_node_agent.domain.usage import Counters
+
+__all__ = ["HostLimits", "read_cpu_counters", "read_host_limits"]
 
 _NO_LIMIT = 1 << 60
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,31 @@ def read_host_limits(
     return HostLimits(cpu_cores=max(1, math.floor(cores)), memory_total_bytes=total, memory_available_bytes=available)
 
 
+def read_cpu_counters(
+    *,
+    cgroup_root: Path = Path("/sys/fs/cgroup"),
+    own_cgroup: Path = Path("/proc/self/cgroup"),
+    stat: Path = Path("/proc/stat"),
+) -> Counters:
+    """Return the processor time used so far by whoever shares the cores that `read_host_limits` counts.
+
+    Where a control group limits them, that group's own time; else that of the machine's cores this process may use.
+    """
+    limited = [group for group in _groups(cgroup_root, own_cgroup) if group.cpu_quota() is not None]
+    for group in sorted(limited, key=lambda group: group.cpu_quota() or math.inf):
+        if (counters := group.cpu_counters()) is not None:
+            return counters
+    own = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    user = system = 0
+    for line in stat.read_text().splitlines():
+        name, *fields = line.split()
+        if name in own:
+            ticks = [int(field) for field in fields]
+            user += ticks[0] + ticks[1]
+            system += ticks[2] + ticks[5] + ticks[6]
+    return Counters(user_s=user / _TICKS_PER_S, system_s=system / _TICKS_PER_S)
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """One control group's directories: the same one in version 2, one per controller in version 1."""
@@ -60,6 +88,16 @@ class _Group:
             return None if quota == "max" else int(quota) / int(period)
         quota_us, period_us = _number(self.cpu / "cpu.cfs_quota_us"), _number(self.cpu / "cpu.cfs_period_us")
         return quota_us / period_us if quota_us is not None and quota_us > 0 and period_us else None
+
+    def cpu_counters(self) -> Counters | None:
+        """Return what version 2 tells in microseconds, version 1 in ticks; None when neither is there."""
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            told = _statistics(self.cpu / "cpu.stat")
+            return Counters(user_s=int(told["user_usec"]) / 1e6, system_s=int(told["system_usec"]) / 1e6)
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            told = _statistics(self.cpu / "cpuacct.stat")
+            return Counters(user_s=int(told["user"]) / _TICKS_PER_S, system_s=int(told["system"]) / _TICKS_PER_S)
+        return None
 
 
 def _groups(root: Path, own: Path) -> list[_Group]:
@@ -93,6 +131,10 @@ def _number(path: Path) -> int | None:
 
 def _statistic(path: Path, *names: str) -> int:
     with contextlib.suppress(OSError, ValueError):
-        values = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
+        values = _statistics(path)
         return max(int(values.get(name, 0)) for name in names)
     return 0
+
+
+def _statistics(path: Path) -> dict[str, str]:
+    return dict(line.split(maxsplit=1) for line in path.read_text().splitlines())

@@ -9,7 +9,7 @@ import pynvml
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_node_agent.devices.provider import Discovery
 
-__all__ = ["NvidiaProvider"]
+__all__ = ["NvidiaProvider", "nvml", "text_of"]
 
 
 class NvidiaProvider:
@@ -22,7 +22,7 @@ class NvidiaProvider:
 
     def discover(self) -> Discovery:
         try:
-            with _nvml():
+            with nvml():
                 return self._look()
         except pynvml.NVMLError as error:
             return self._no_library(error)
@@ -49,17 +49,17 @@ def _read(index: int) -> DeviceInfo:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return DeviceInfo(
-        uuid=_text(pynvml.nvmlDeviceGetUUID(handle)),
+        uuid=text_of(pynvml.nvmlDeviceGetUUID(handle)),
         index=index,
         vendor=DeviceVendor.NVIDIA,
-        model=_text(pynvml.nvmlDeviceGetName(handle)),
+        model=text_of(pynvml.nvmlDeviceGetName(handle)),
         memory_total_bytes=int(memory.total),
         memory_free_bytes=int(memory.free),
     )
 
 
 @contextlib.contextmanager
-def _nvml() -> Iterator[None]:
+def nvml() -> Iterator[None]:
     """Open NVML for one look: a driver that is loaded later, or reset, is then seen."""
     pynvml.nvmlInit()
     try:
@@ -69,5 +69,6 @@ def _nvml() -> Iterator[None]:
             pynvml.nvmlShutdown()
 
 
-def _text(value: str | bytes) -> str:
+def text_of(value: str | bytes) -> str:
+    """Return what the library said; older versions of its binding give bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
