@@ -63,6 +63,7 @@ class EngineKind(OpenEnum):
     LLAMA_CPP = "llama.cpp"
     VLLM = "vllm"
     SGLANG = "sglang"
+    LMDEPLOY = "lmdeploy"
 
 
 class MemoryNeed(Message, frozen=True, kw_only=True):

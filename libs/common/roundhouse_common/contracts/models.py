@@ -24,6 +24,8 @@ class AttentionKind(OpenEnum):
     """Multi-head latent attention: one compressed vector per token, shared by all heads."""
     RECURRENT = "recurrent"
     """A state of fixed size per sequence (linear attention, state-space layers)."""
+    NONE = "none"
+    """Nothing of the past: encoders see their whole input at once, and some layers have no attention."""
 
 
 class LayerGroup(Message, frozen=True, kw_only=True):
@@ -65,6 +67,23 @@ class ModelFacts(Message, frozen=True, kw_only=True):
     expert_count: int = 0
     experts_per_token: int = 0
     groups: tuple[LayerGroup, ...] = ()
+    expert_intermediate_size: int = 0
+    attention_width: int = 0
+    """Elements of all query heads together; `hidden_size` when the files do not say otherwise."""
+    kv_cache_dtype: str = ""
+    """What the model was made to keep its KV cache in, e.g. `fp8`; empty: `dtype`."""
+    embedding_bytes: int = 0
+    """Of `weight_bytes`, the table of the input embedding, which the first pipeline stage holds."""
+    output_bytes: int = 0
+    """Of `weight_bytes`, the table of the output, which the last stage holds; 0: it shares the embedding's."""
+    replicated_bytes: int = 0
+    """Of `weight_bytes`, what each device of a tensor parallel group holds whole: norms, routers, latent projections."""
+    kv_projection_bytes: int = 0
+    """Of `weight_bytes`, the key and value projections, which are divided by KV heads and no further."""
+    float32_bytes: int = 0
+    """Of `weight_bytes`, what is stored as 32-bit floats; most engines for devices load it as 16-bit floats."""
+    quantization_group: int = 0
+    """Weights that share one scale along the divided side; 0: none or not by groups."""
     digest: str = ""
     """Of names, sizes and headers of the files: the same files give the same digest."""
     gaps: tuple[str, ...] = ()
