@@ -9,10 +9,12 @@ from roundhouse_common.contracts.scheduler import (
     Desired,
     Endpoint,
     EndpointState,
+    GangMembership,
     NodeAssignments,
     Phase,
 )
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+from roundhouse_scheduler.domain.rules import grace_s
 
 __all__ = ["assignments_of", "endpoint_of", "endpoints_of"]
 
@@ -41,15 +43,30 @@ def assignments_of(
                 device_uuids=item.device_uuids,
                 engine_api_key=item.engine_api_key,
                 drain_timeout_s=deployments[item.deployment_id].drain_timeout_s,
+                fence_after_s=grace_s(item, deployments[item.deployment_id]) if item.gang_id else 0.0,
+                gang=_membership(item),
             )
             for item in held
         ),
     )
 
 
+def _membership(replica: Replica) -> GangMembership | None:
+    if not replica.gang_id:
+        return None
+    return GangMembership(
+        gang_id=replica.gang_id,
+        epoch=replica.gang_epoch,
+        rank=replica.gang_rank,
+        size=replica.gang_size,
+        address=replica.gang_address,
+        port=replica.gang_port,
+    )
+
+
 def endpoint_of(replica: Replica, node: Node | None) -> Endpoint | None:
-    """Return the address of a replica that takes requests or finishes them, else None."""
-    if not replica.base_url or node is None:
+    """Return the address of a replica that takes requests or finishes them, else None. A gang's is its leader's."""
+    if not replica.base_url or node is None or replica.gang_rank > 0:
         return None
     if replica.phase is Phase.READY:
         state = EndpointState.READY if replica.desired is Desired.RUN else EndpointState.DRAINING

@@ -13,7 +13,7 @@ import msgspec
 from roundhouse_common.contracts.scheduler import NodeAdmission, Phase, Reason
 from roundhouse_scheduler.domain.plan import BrakeHeld, Draft
 from roundhouse_scheduler.domain.records import Node, NodeDuty, NodeState
-from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.domain.rules import Rules, grace_s
 from roundhouse_scheduler.domain.transitions import ReplicaEvent, next_phase
 from roundhouse_scheduler.domain.view import Silence
 
@@ -129,12 +129,12 @@ def _look(draft: Draft, replica_id: str, past_lease_s: float) -> None:
         detail = f"an operator gave up node {replica.node_id}"
         draft.move(replica_id, ReplicaEvent.NODE_LOST, reason=Reason.NODE_LOST, detail=detail, is_serving=False)
         return
-    grace_s = draft.deployments[replica.deployment_id].disconnect_grace_s
-    if draft.is_brake_held or past_lease_s <= grace_s:
+    patience_s = grace_s(replica, draft.deployments[replica.deployment_id])
+    if draft.is_brake_held or past_lease_s <= patience_s:
         if replica.overdue_since is not None:
             draft.edit(replica_id, overdue_since=None)
-        if past_lease_s <= grace_s:
-            draft.look_again(draft.now + grace_s - past_lease_s + 0.001, node_id=replica.node_id)
+        if past_lease_s <= patience_s:
+            draft.look_again(draft.now + patience_s - past_lease_s + 0.001, node_id=replica.node_id)
         return
     if replica.overdue_since is None:
         draft.edit(replica_id, overdue_since=draft.now)

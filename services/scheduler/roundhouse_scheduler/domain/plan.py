@@ -91,6 +91,47 @@ class BrakeHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something for the timeline of a deployment that no row says by itself."""
+
+    deployment_id: str
+    kind: str
+    reason: str
+    detail: str
+    replica_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureSeen:
+    """The first error of a series of failures of a version."""
+
+    version_id: str
+    failure: VersionFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureForgotten:
+    """Somebody started a version anew: its errors so far are not held against it."""
+
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionGivenUp:
+    """A version failed while it was rolled out: the catalog is told, and decides which one is wanted next."""
+
+    deployment_id: str
+    generation: int
+    version_id: str
+    version_number: int
+    replica_id: str
+    node_id: str
+    reason: Reason
+    detail: str
+    log_tail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
     """The number of wanted replicas changed without anybody asking."""
 
@@ -200,7 +241,11 @@ class Draft:
         return [replica for replica in found if replica is not None and replica.ended_at is None]
 
     def of(self, deployment_id: str) -> list[Replica]:
-        """Return the replicas of one deployment that have not ended, oldest first."""
+        """Return the replicas of one deployment that have not ended, oldest first; of a gang its leader."""
+        return [replica for replica in self.members(deployment_id) if replica.gang_rank == 0]
+
+    def members(self, deployment_id: str) -> list[Replica]:
+        """Return as `of`, with every member of its gangs."""
         found = (self.replicas[key] for key in sorted(self._index.of(deployment_id) | self._changed.of(deployment_id)))
         return [replica for replica in found if replica.ended_at is None]
 

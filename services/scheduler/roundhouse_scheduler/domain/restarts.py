@@ -55,6 +55,8 @@ def note_failure(
 def restart_failed(draft: Draft) -> None:
     """Start failed engines again whose pause is over; move them off a node that is going away."""
     for replica in draft.live():
+        if replica.gang_id:
+            continue  # its gang starts anew as a whole (gangs/tend.py)
         if replica.phase is not Phase.FAILED or not replica.is_wanted or replica.node_id in draft.late:
             continue
         if draft.nodes[replica.node_id].is_shutting_down:

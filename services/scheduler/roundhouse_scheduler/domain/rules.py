@@ -1,8 +1,23 @@
 """The numbers that decisions depend on. Settings fill them; tests and the simulation pass their own."""
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Rules"]
+from roundhouse_scheduler.domain.records import Deployment, Replica
+
+__all__ = ["GANG_FENCE_S", "Rules", "grace_s"]
+
+GANG_FENCE_S: Final = 300.0
+"""A member of a gang ends itself when its node has not heard the scheduler for so long. Long, since an outage of the
+control plane must not end what it serves; bounded, since a gang with a dead node can only start anew when no member of
+its last epoch can run any more (docs/decisions/0065)."""
+
+
+def grace_s(replica: Replica, deployment: Deployment) -> float:
+    """Return how long past its lease a node may be silent before this replica of it is given up."""
+    if replica.gang_id:
+        return max(deployment.disconnect_grace_s, GANG_FENCE_S)
+    return deployment.disconnect_grace_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
