@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
-from roundhouse_common.bus.api import Bus
+from roundhouse_common.bus.api import Bus, SignalHandler
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.bus.nats_bus import NatsBus
+from roundhouse_common.contracts.base import Message, Signal
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import ApiKeyRecord, EngineKind, ModelKind, RouteRecord, RouteTarget
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
@@ -29,6 +30,7 @@ __all__ = ["SECRET", "Fleet", "RunningRouter", "api_key", "deployment_endpoints"
 
 SECRET = "rh-" + "k" * 43
 TENANT = "ten_default"
+M = TypeVar("M", bound=Message)
 
 
 def api_key(secret: str = SECRET, **changed: Any) -> ApiKeyRecord:  # Any: fields of many types
@@ -67,7 +69,12 @@ def endpoint(base_url: str, number: int = 1, **changed: Any) -> Endpoint:  # Any
     return Endpoint(**{**fields, **changed})
 
 
-def deployment_endpoints(*endpoints: Endpoint, deployment_id: str = "dep_1", revision: int = 1) -> DeploymentEndpoints:
+def deployment_endpoints(
+    *endpoints: Endpoint,
+    deployment_id: str = "dep_1",
+    revision: int = 1,
+    **changed: Any,  # Any: fields of DeploymentEndpoints
+) -> DeploymentEndpoints:
     return DeploymentEndpoints(
         deployment_id=deployment_id,
         deployment_name="tiny",
@@ -76,6 +83,7 @@ def deployment_endpoints(*endpoints: Endpoint, deployment_id: str = "dep_1", rev
         model_kind=ModelKind.CHAT,
         revision=revision,
         endpoints=endpoints,
+        **changed,
     )
 
 
@@ -116,9 +124,14 @@ class Fleet:
     async def put_route(self, record: RouteRecord) -> None:
         await self._buses[ServiceName.CATALOG].bucket(ROUTES).put(record.route_id, record)
 
-    async def put_endpoints(self, *endpoints: Endpoint, deployment_id: str = "dep_1") -> None:
+    async def put_endpoints(
+        self,
+        *endpoints: Endpoint,
+        deployment_id: str = "dep_1",
+        **changed: Any,  # Any: fields of DeploymentEndpoints
+    ) -> None:
         self.revision += 1
-        value = deployment_endpoints(*endpoints, deployment_id=deployment_id, revision=self.revision)
+        value = deployment_endpoints(*endpoints, deployment_id=deployment_id, revision=self.revision, **changed)
         await self._buses[ServiceName.SCHEDULER].bucket(ENDPOINTS).put(deployment_id, value)
 
     async def serve(self, *engines: Engine, **changed: Any) -> None:  # Any: fields of Endpoint
@@ -142,6 +155,16 @@ class Fleet:
 
     async def _take(self, batch: Any) -> None:  # Any: a sequence of deliveries
         self.records += [delivery.message for delivery in batch]
+
+    async def hear(self, contract: Signal[M], handler: SignalHandler[M]) -> None:
+        """Hear what routers signal to the scheduler."""
+        await self._buses[ServiceName.SCHEDULER].subscribe(contract, handler)
+
+    async def sleeps(self, *, wake_timeout_s: float = 30.0) -> None:
+        """Publish a key, a route, and a deployment that sleeps."""
+        await self.put_key(api_key())
+        await self.put_route(route())
+        await self.put_endpoints(is_wakeable=True, wake_timeout_s=wake_timeout_s)
 
 
 _WRITERS = (ServiceName.CATALOG, ServiceName.SCHEDULER, ServiceName.METERING)

@@ -12,10 +12,13 @@ from roundhouse_common.service import Service, configure_logging, load_settings
 from roundhouse_common.service.service import EXIT_START_FAILED
 from roundhouse_router.api.app import RouterApp
 from roundhouse_router.api.attempts import Attempts
+from roundhouse_router.api.holding import Holding
 from roundhouse_router.api.inference import Inference
 from roundhouse_router.api.upstream import Upstream
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.balancing import Resting, RoundRobin
+from roundhouse_router.domain.demand import DemandLedger
+from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.publisher import UsagePublisher
 from roundhouse_router.loops.snapshots import SnapshotSaver
 from roundhouse_router.loops.spooling import SpoolKeeper
@@ -72,11 +75,31 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     keeper = SpoolKeeper(spool, sync_s=settings.spool_sync_s, acknowledged=lambda: publisher.acknowledged)
     upstream = Upstream(settings)
     resting = Resting(settings.failure_rest_s)
+    ledger = DemandLedger()
+    teller = DemandTeller(
+        bus,
+        ledger,
+        clock,
+        router_id=spool.router_id,
+        incarnation=ids.new("inc"),
+        interval_s=settings.demand_interval_s,
+    )
+    holding = Holding(
+        control_plane=control_plane,
+        ledger=ledger,
+        want=teller.want,
+        is_stopping=lambda: service.is_stopping,
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+    )
     attempts = Attempts(
         control_plane=control_plane,
         upstream=upstream,
         balancer=RoundRobin(resting),
         resting=resting,
+        holding=holding,
+        ledger=ledger,
         draw=rng.random,
         settings=settings,
         clock=clock,
@@ -93,6 +116,8 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     service.loop("save snapshot", saver.run)
     service.loop("sync spool", keeper.run)
     service.loop("publish usage", publisher.run)
+    service.loop("tell demand", teller.tell)
+    service.loop("ask for replicas", teller.ask)
     service.before_stop("publish usage", publisher.flush)
     service.before_stop("save snapshot", saver.save_now)
     service.ready_when("snapshot", lambda: None if control_plane.table.is_known else "nothing was heard yet")

@@ -42,6 +42,16 @@ class RouterMetrics:
             registry=registry,
         )
         self.in_flight = Gauge("roundhouse_router_in_flight", "Admitted requests in flight", registry=registry)
+        self.held = Gauge("roundhouse_router_held", "Requests that wait for a ready replica", registry=registry)
+        self.hold_s = Histogram(
+            "roundhouse_router_hold_seconds",
+            "How long requests waited for a ready replica, those that gave up included",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.hold_refused = Counter(
+            "roundhouse_router_holds_refused", "Requests refused because too many waited already", registry=registry
+        )
         self._upstream_errors = Counter(
             "roundhouse_router_upstream_errors", "Attempts that failed", ["kind"], registry=registry
         )

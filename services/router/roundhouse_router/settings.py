@@ -21,7 +21,16 @@ class RouterSettings(ServiceSettings):
     """A larger answer that is not a stream is given up with 502."""
 
     ready_wait_s: float = Field(default=2.0, ge=0)
-    """How long a request waits for a ready replica before it is refused with 503."""
+    """How long a request waits for a ready replica before it is refused with 503. A deployment that may sleep has a
+    longer time of its own, its `wake_timeout_s`."""
+    held_most: int = Field(default=1000, ge=1)
+    """Requests that wait for one deployment at once; further ones are refused with 503."""
+    wake_comment_after_s: float = Field(default=2.0, ge=0)
+    """A client that streams and has waited this long for a model to wake gets its headers and a comment line."""
+    wake_comment_every_s: float = Field(default=5.0, gt=0)
+    """How often it gets another one."""
+    demand_interval_s: float = Field(default=2.0, gt=0, le=60)
+    """How often the scheduler is told what there is to do."""
     connect_timeout_s: float = Field(default=3.0, gt=0)
     """How long connecting to an engine may take."""
     first_byte_timeout_s: float = Field(default=600.0, gt=0)

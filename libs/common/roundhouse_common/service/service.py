@@ -95,6 +95,11 @@ class Service:
         if self._phase == "starting" and self._main is not None:
             self._main.cancel()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it drains or has ended: what only waits should let go."""
+        return self._stop_requested.is_set()
+
     def readiness(self) -> dict[str, str]:
         """Return each check's `ok` or why it is not."""
         checks = {"service": "ok" if self._phase == "running" else self._phase}

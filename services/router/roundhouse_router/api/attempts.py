@@ -1,6 +1,5 @@
 """Getting an answer out of some endpoint: pick, ask, and ask another one while nothing has reached the client."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +10,13 @@ import aiohttp
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.runtime import Clock
 from roundhouse_router.api.flight import Flight
+from roundhouse_router.api.holding import Holding, Waiting
 from roundhouse_router.api.upstream import Upstream
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.balancing import Balancer, Candidate, Resting, RetryBudget, pick_target
+from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.engines import RUNNING, Running
-from roundhouse_router.domain.errors import ApiError, NoReadyReplica, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
+from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
 from roundhouse_router.domain.request import outgoing
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
@@ -69,6 +70,8 @@ class Attempts:
         upstream: Upstream,
         balancer: Balancer,
         resting: Resting,
+        holding: Holding,
+        ledger: DemandLedger,
         draw: Callable[[], float],
         settings: RouterSettings,
         clock: Clock,
@@ -78,15 +81,22 @@ class Attempts:
         self._upstream = upstream
         self._balancer = balancer
         self._resting = resting
+        self._holding = holding
+        self._ledger = ledger
         self._draw = draw
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self.budget = RetryBudget(share=settings.retry_share, at_least=settings.retries_at_least)
 
-    async def answer(self, flight: Flight, path: str, headers: dict[str, str]) -> Whole | Live:
-        """Return the first answer that is worth passing on. Raises ApiError: nobody was ready, or the last failure."""
-        candidates = await self._candidates(flight)
+    async def answer(
+        self, flight: Flight, path: str, headers: dict[str, str], waiting: Waiting | None = None
+    ) -> Whole | Live:
+        """Return the first answer that is worth passing on. Raises ApiError: nobody was ready, or the last failure.
+
+        While there is no replica, `waiting` is told now and then to say so to the client.
+        """
+        candidates = await self._candidates(flight, waiting)
         self.budget.in_flight += 1
         try:
             return await self._first_good(flight, path, headers, deque(candidates))
@@ -131,21 +141,14 @@ class Attempts:
                 self._metrics.retries_refused.inc()
         return flight.is_retrying
 
-    async def _candidates(self, flight: Flight) -> list[Candidate]:
-        """Return where to try, best first; wait a little for a ready replica. Raises NoReadyReplica."""
-        began = self._clock.monotonic()
-        found = self._ordered(flight)
+    async def _candidates(self, flight: Flight, waiting: Waiting | None) -> list[Candidate]:
+        """Return where to try, best first; wait for a ready replica. Raises NoReadyReplica."""
+        found, waited_s = self._ordered(flight), 0.0
         if not found:
-            try:
-                async with asyncio.timeout(self._settings.ready_wait_s):
-                    while not found:
-                        await self._control_plane.changed()
-                        found = self._ordered(flight)
-            except TimeoutError:
-                raise NoReadyReplica(
-                    f"No replica of the model `{flight.request.model}` is ready. Try again in a moment."
-                ) from None
-        flight.asks_upstream(waited_s=self._clock.monotonic() - began)
+            began = self._clock.monotonic()
+            found = await self._holding.hold(flight, lambda: self._ordered(flight), waiting)
+            waited_s = self._clock.monotonic() - began
+        flight.asks_upstream(self._ledger.of(found[0].deployment.deployment_id), waited_s=waited_s)
         return found
 
     def _ordered(self, flight: Flight) -> list[Candidate]:

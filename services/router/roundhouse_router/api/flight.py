@@ -7,6 +7,7 @@ from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteTarget
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord, UsageSource
 from roundhouse_common.runtime import Clock
 from roundhouse_router.domain.balancing import Candidate
+from roundhouse_router.domain.demand import Tally
 from roundhouse_router.domain.request import ParsedRequest
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 from roundhouse_router.metrics import RouterMetrics
@@ -41,6 +42,9 @@ class Flight:
         self._metrics = metrics
         self._received = received
         self._first_token_at: float | None = None
+        self._asked_at = received
+        self._tally: Tally | None = None
+        self._is_asking = False
         self._admission = UsageRecord(
             request_id=request_id,
             router_id=spool.router_id,
@@ -80,22 +84,38 @@ class Flight:
 
     def first_token(self) -> None:
         """The first bytes of a stream are there."""
-        self._first_token_at = self._clock.monotonic()
+        now = self._first_token_at = self._clock.monotonic()
+        if self._tally is not None:
+            self._tally.ttft_count += 1
+            self._tally.ttft_sum_s += now - self._asked_at
 
     def know(self, counts: TokenCounts | None, source: UsageSource) -> None:
         """Take in token figures."""
         if counts is not None:
             self.counts, self.source = counts, source
 
-    def asks_upstream(self, *, waited_s: float) -> None:
-        """The first attempt goes out now."""
-        self._metrics.overhead.observe(self._clock.monotonic() - self._received - waited_s)
+    def counts_for(self, tally: Tally) -> None:
+        """The request is one for this deployment. Of two that it may go to the first that it waited for counts."""
+        if self._tally is None:
+            self._tally = tally
+            tally.started += 1
+
+    def asks_upstream(self, tally: Tally, *, waited_s: float) -> None:
+        """The first attempt goes out now, to this deployment."""
+        self.counts_for(tally)
+        self._tally = tally
+        tally.in_flight += 1
+        self._is_asking = True
+        self._asked_at = self._clock.monotonic()
+        self._metrics.overhead.observe(self._asked_at - self._received - waited_s)
 
     def settle(self, outcome: Outcome, status: int, error_code: str = "") -> None:
         """Write the outcome. Call it before the last byte goes out."""
         if self.is_settled:
             return
         self.is_settled = True
+        if self._is_asking and self._tally is not None:
+            self._tally.in_flight -= 1
         duration_s = self._clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         self._spool.settle(self._record(outcome, status, error_code, duration_s, first_token_s))

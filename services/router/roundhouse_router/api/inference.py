@@ -11,7 +11,7 @@ from roundhouse_common.telemetry import SpanKind, inject, span
 from roundhouse_router.api.attempts import Attempts, Live
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
 from roundhouse_router.api.http import ClientLeft, ClientWatch, Receive, Send, read_body
-from roundhouse_router.api.relay import relay_live, relay_whole
+from roundhouse_router.api.relay import EarlyStream, relay_live, relay_whole
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.errors import ApiError, Internal
 from roundhouse_router.domain.request import parse
@@ -110,7 +110,16 @@ class Inference:
         reply_headers: list[tuple[bytes, bytes]],
     ) -> None:
         async with ClientWatch(receive, send, stall_s=self._settings.client_stall_timeout_s) as watch:
-            answer = await self._attempts.answer(flight, path, self._upstream_headers(flight, headers))
+            early = EarlyStream(flight, watch, reply_headers)
+            try:
+                answer = await self._attempts.answer(
+                    flight, path, self._upstream_headers(flight, headers), early if flight.request.is_stream else None
+                )
+            except ApiError as error:
+                if not flight.status_sent:
+                    raise
+                await early.fail(error)
+                return
             if isinstance(answer, Live):
                 drain_s = self._settings.drain_answer_s
                 await relay_live(flight, answer, watch, reply_headers, drain_s=drain_s)

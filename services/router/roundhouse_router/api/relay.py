@@ -13,11 +13,37 @@ from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
 from roundhouse_router.domain.stream import StreamScanner
 
-__all__ = ["relay_live", "relay_whole"]
+__all__ = ["EarlyStream", "relay_live", "relay_whole"]
 
 _PASSED_ON: Final = ("content-type", "content-encoding", "retry-after", "retry-after-ms")
 _EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_COMMENT: Final = b": waiting for the model\n\n"
+_DONE: Final = b"data: [DONE]\n\n"
 Headers = list[tuple[bytes, bytes]]
+
+
+class EarlyStream:
+    """A stream that begins before there is a replica: comment lines, which clients of server-sent events skip.
+
+    Nothing of an engine has been sent yet, so another endpoint may still be tried; but the status is: what fails
+    from now on is told inside the stream.
+    """
+
+    def __init__(self, flight: Flight, watch: ClientWatch, headers: Headers) -> None:
+        self._flight = flight
+        self._watch = watch
+        self._headers = headers
+
+    async def say(self) -> None:
+        """Send the head of the answer the first time, and a comment each time."""
+        await _begin(self._flight, self._watch, self._headers)
+        await self._watch.send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+
+    async def fail(self, error: ApiError) -> None:
+        """Settle, and end the stream with an error event."""
+        self._flight.settle(Outcome.FAILED, self._flight.status_sent, error.error_code)
+        self._watch.stop()
+        await self._watch.send({"type": "http.response.body", "body": _last_event(error.body()), "more_body": False})
 
 
 async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, headers: Headers) -> None:
@@ -29,8 +55,11 @@ async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, headers
     if answer.status < 400:
         flight.settle(Outcome.COMPLETED, answer.status)
     else:
-        flight.settle(Outcome.FAILED, answer.status, f"upstream_{answer.status}")
+        flight.settle(Outcome.FAILED, flight.status_sent or answer.status, f"upstream_{answer.status}")
     watch.stop()
+    if flight.status_sent:  # the stream had begun: a refusal is told inside it
+        await watch.send({"type": "http.response.body", "body": _last_event(body), "more_body": False})
+        return
     passed = [(name.encode(), value.encode("latin-1")) for name in _PASSED_ON if (value := answer.headers.get(name))]
     await send_answer(watch.send, answer.status, body, headers + passed)
 
@@ -45,9 +74,8 @@ async def relay_live(flight: Flight, live: Live, watch: ClientWatch, headers: He
         strip_running=live.running is not None and live.running.parameter not in request.members,
     )
     flight.first_token()
-    flight.status_sent = 200
     try:
-        await watch.send({"type": "http.response.start", "status": 200, "headers": headers + _EVENT_STREAM})
+        await _begin(flight, watch, headers)
         last, failure = await _pump(live, scanner, watch.send)
         _settle(flight, scanner, failure)
         watch.stop()
@@ -57,6 +85,18 @@ async def relay_live(flight: Flight, live: Live, watch: ClientWatch, headers: He
         if not flight.is_settled:
             flight.know(scanner.so_far(), UsageSource.ENGINE_RUNNING)
         live.response.close()
+
+
+async def _begin(flight: Flight, watch: ClientWatch, headers: Headers) -> None:
+    """Send the head of a stream, unless it is out already."""
+    if not flight.status_sent:
+        flight.status_sent = 200
+        await watch.send({"type": "http.response.start", "status": 200, "headers": headers + _EVENT_STREAM})
+
+
+def _last_event(body: bytes) -> bytes:
+    """A whole answer as the only event, and the end: the SDKs raise on an error, others see that nothing more comes."""
+    return b"data: " + body.replace(b"\n", b" ") + b"\n\n" + _DONE
 
 
 async def _pump(live: Live, scanner: StreamScanner, send: Send) -> tuple[bytes, ApiError | None]:

@@ -9,6 +9,8 @@ ApiError                     status  code                        whose fault
 ├── BodyTooLarge             413     request_too_large           the caller's
 ├── NoSnapshot               503     router_starting             ours, retryable
 ├── NoReadyReplica           503     no_ready_replica            ours, retryable
+│   ├── TooManyWaiting       503     too_many_waiting            ours, retryable
+│   └── RouterStopping       503     router_stopping             ours, retryable
 ├── UpstreamFailed           502     upstream_error              the engine's, retryable
 ├── UpstreamRefusedUs        502     upstream_auth               ours: never the caller's key
 ├── UpstreamTimeout          504     upstream_timeout            the engine's
@@ -30,6 +32,8 @@ __all__ = [
     "ModelNotFound",
     "NoReadyReplica",
     "NoSnapshot",
+    "RouterStopping",
+    "TooManyWaiting",
     "UnknownPath",
     "UpstreamFailed",
     "UpstreamRefusedUs",
@@ -117,6 +121,20 @@ class NoReadyReplica(ApiError):
     status = 503
     retryable = True
     retry_after_s = 5
+
+
+class TooManyWaiting(NoReadyReplica):
+    """So many requests wait for the model to wake that no more are held."""
+
+    code = "too_many_waiting"
+    retry_after_s = 10
+
+
+class RouterStopping(NoReadyReplica):
+    """This router ends, and the request still waited for a replica: another router will hold it."""
+
+    code = "router_stopping"
+    retry_after_s = 1
 
 
 class UpstreamFailed(ApiError):
