@@ -1,6 +1,5 @@
 """The invariants bite: with a safeguard taken out, a seed soon breaks one. Each mutation is one line of the product."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +8,9 @@ import pytest
 from roundhouse_common.contracts.node import NodeReport
 from roundhouse_node_agent.domain import reconcile as agent_reconcile
 from roundhouse_scheduler.domain import leases, observe, scaling
+from roundhouse_scheduler.domain.placement import filters
 from roundhouse_scheduler.domain.plan import Draft
-from roundhouse_scheduler.domain.records import Node, Rejection
+from roundhouse_scheduler.domain.records import Node
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.liveness import Liveness
@@ -66,11 +66,7 @@ def test_when_old_epochs_are_accepted_a_ghost_is_believed(monkeypatch: pytest.Mo
 
 
 def test_when_claims_are_forgotten_a_node_is_claimed_beyond_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fits(demand: Any, candidate: Any) -> Rejection | None:
-        return None
-
-    placement = importlib.import_module("roundhouse_scheduler.domain.placement.place")
-    monkeypatch.setattr(placement, "FILTERS", (fits,))
+    monkeypatch.setattr(filters, "judge_option", lambda shape, index, candidate: filters.Fit(index, 0.0))
 
     async def scenario(world: World) -> None:
         await world.add_node("nod_0", memory_bytes=2 * 1024**3)

@@ -2,7 +2,7 @@
 
 from roundhouse_scheduler.domain.leases import judge_leases
 from roundhouse_scheduler.domain.observe import fold_reports
-from roundhouse_scheduler.domain.placement import place_pending
+from roundhouse_scheduler.domain.placement.pending import place_pending
 from roundhouse_scheduler.domain.plan import Draft, Plan
 from roundhouse_scheduler.domain.restarts import restart_failed
 from roundhouse_scheduler.domain.revisions import bump_revisions

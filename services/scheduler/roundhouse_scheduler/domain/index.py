@@ -4,6 +4,7 @@ from collections.abc import Iterable, Set
 from typing import Any
 
 from roundhouse_common.contracts.scheduler import Phase
+from roundhouse_scheduler.domain.placement.board import Board
 from roundhouse_scheduler.domain.records import Node, NodeState, Replica
 
 __all__ = ["Index"]
@@ -19,6 +20,9 @@ class Index:
         self._by_deployment: dict[str, set[str]] = {}
         self._pending: set[str] = set()
         self._unready: set[str] = set()
+        self._moved: set[str] = set()
+        self.board: Board | None = None
+        """What placement remembers of these nodes; it asks `take_moved` which it must look at again."""
         for node in nodes:
             self.take_node(None, node)
         for replica in replicas:
@@ -42,8 +46,14 @@ class Index:
         """Nodes that are LATE or UNREACHABLE."""
         return self._unready
 
+    def take_moved(self) -> set[str]:
+        """Return the nodes of which something changed since the last call: they themselves or what is on them."""
+        moved, self._moved = self._moved, set()
+        return moved
+
     def take_node(self, before: Node | None, after: Node | None) -> None:
         """A node was added, changed or (`after` is None) removed."""
+        self._moved |= {row.node_id for row in (before, after) if row is not None}
         if before is not None:
             self._unready.discard(before.node_id)
         if after is not None and after.state is not NodeState.READY:
@@ -51,6 +61,7 @@ class Index:
 
     def take_replica(self, before: Replica | None, after: Replica | None) -> None:
         """A replica was added, changed or removed."""
+        self._moved |= {row.node_id for row in (before, after) if row is not None and row.node_id}
         if before is not None and before.ended_at is None:
             self._drop(before)
         if after is not None and after.ended_at is None:

@@ -254,6 +254,11 @@ class Draft:
         found = (self.replicas[key] for key in sorted(self._index.on(node_id) | self._changed.on(node_id)))
         return [replica for replica in found if replica.ended_at is None and replica.node_id == node_id]
 
+    @property
+    def index(self) -> Index:
+        """The index of the records as they were read."""
+        return self._index
+
     def unready_nodes(self) -> list[Node]:
         """Return the nodes that were LATE or UNREACHABLE when this decision began."""
         return [self.nodes[key] for key in sorted(self._index.unready)]

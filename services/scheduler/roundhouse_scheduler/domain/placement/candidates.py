@@ -1,75 +1,117 @@
-"""What a replica asks for and what a node has left. Free memory is the lower of what was not claimed and what the
-node says is free, less what its starting replicas have not taken yet."""
+"""What a node has left, summed up once and kept along: nothing here walks the replicas of a node again.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Free memory is the lower of what was not claimed and what the node says is free, less what its starting replicas have
+not taken yet.
+"""
 
-from roundhouse_common.contracts.catalog import VersionSpec
-from roundhouse_common.contracts.node import DeviceInfo
+from collections.abc import Iterable, Sequence
+
+from roundhouse_common.contracts.catalog import Resources
+from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo
 from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_scheduler.domain.records import Node, Replica
 
-__all__ = ["Candidate", "Demand", "claimed_memory_bytes"]
+__all__ = ["Candidate", "DeviceRoom", "claimed_memory_bytes"]
 
 _NOT_LOADED = frozenset({Phase.ASSIGNED, Phase.FETCHING, Phase.STARTING, Phase.FAILED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What one replica asks for."""
-
-    replica: Replica
-    version: VersionSpec
-    now: float
-
-
-def claimed_memory_bytes(held: Sequence[Replica]) -> int:
+def claimed_memory_bytes(held: Iterable[Replica]) -> int:
     """Return the host memory that the replicas on a node claim."""
-    return sum(item.resources.memory_bytes for item in held if item.resources.device_count == 0)
+    return sum(item.resources.memory_bytes for item in held if item.is_held and item.resources.device_count == 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRoom:
+    """One device and what is left of it."""
+
+    __slots__ = ("barred", "free_bytes", "holders", "index", "info", "is_degraded", "is_whole", "uuid")
+
+    def __init__(self, info: DeviceInfo, barred: str) -> None:
+        self.info = info
+        self.uuid = info.uuid
+        self.index = info.index
+        self.barred = barred
+        """Why nothing may be placed on it; empty when it may."""
+        self.is_degraded = info.health is DeviceHealth.DEGRADED
+        self.free_bytes = 0
+        """What a new replica can count on."""
+        self.holders = 0
+        self.is_whole = False
+        """One replica claims all of it."""
+
+    def take(self, memory_bytes: int, *, is_exclusive: bool) -> None:
+        """One more replica claims its memory here."""
+        self.free_bytes -= memory_bytes
+        self.holders += 1
+        self.is_whole = self.is_whole or is_exclusive
+
+
 class Candidate:
-    """One node with the replicas that hold a claim on it."""
+    """One node as placement sees it. `take` keeps it up to date while a plan grows; it is derived, never the record."""
 
-    node: Node
-    held: tuple[Replica, ...]
-    is_late: bool
+    __slots__ = ("device_free", "device_total", "devices", "engines", "free_cpu_millis", "free_memory_bytes", "is_late",
+                 "labels", "node", "node_id", "region", "zone")  # fmt: skip
 
-    @property
-    def unclaimed_memory_bytes(self) -> int:
-        """Host memory by the books."""
-        return self.node.inventory.memory_total_bytes - claimed_memory_bytes(self.held)
-
-    @property
-    def free_memory_bytes(self) -> int:
+    def __init__(self, node: Node, held: Iterable[Replica] = (), *, is_late: bool = False) -> None:
+        inventory = node.inventory
+        claims = [item for item in held if item.is_held]
+        on_host = [item for item in claims if item.resources.device_count == 0]
+        coming = sum(item.resources.memory_bytes for item in on_host if item.phase in _NOT_LOADED)
+        claimed = sum(item.resources.memory_bytes for item in on_host)
+        self.node = node
+        self.node_id = node.node_id
+        self.is_late = is_late
+        self.engines = frozenset(inventory.engines)
+        self.region = node.in_region
+        self.zone = node.in_zone
+        self.labels = node.all_labels
+        self.free_memory_bytes = min(inventory.memory_total_bytes - claimed, inventory.memory_available_bytes - coming)
         """Host memory that a new replica can count on."""
-        coming = claimed_memory_bytes([item for item in self.held if item.phase in _NOT_LOADED])
-        return min(self.unclaimed_memory_bytes, self.node.inventory.memory_available_bytes - coming)
+        self.free_cpu_millis = inventory.cpu_cores * 1000 - sum(item.resources.cpu_millis for item in claims)
+        """Reserved cores are reserved; what is not reserved is shared."""
+        self.devices = _rooms(node, claims) if inventory.devices else []
+        self.device_total = sum(device.memory_total_bytes for device in inventory.devices)
+        self.device_free = sum(max(0, room.free_bytes) for room in self.devices)
 
     @property
-    def free_cpu_millis(self) -> int:
-        """Reserved cores are reserved; what is not reserved is shared."""
-        return self.node.inventory.cpu_cores * 1000 - sum(item.resources.cpu_millis for item in self.held)
+    def place(self) -> tuple[str, str]:
+        """The zone that siblings are counted by: names of zones are those of a region."""
+        return self.region, self.zone
 
-    def free_device_bytes(self, device: DeviceInfo) -> int:
-        """Memory on one device that a new replica can count on."""
-        holders = [item for item in self.held if device.uuid in item.device_uuids]
-        claimed = sum(item.resources.memory_bytes for item in holders)
-        coming = sum(item.resources.memory_bytes for item in holders if item.phase in _NOT_LOADED)
-        return min(device.memory_total_bytes - claimed, device.memory_free_bytes - coming)
+    def take(self, resources: Resources, device_uuids: Sequence[str]) -> None:
+        """One more replica claims its resources here; its engine has loaded nothing yet."""
+        self.free_cpu_millis -= resources.cpu_millis
+        if resources.device_count == 0:
+            self.free_memory_bytes -= resources.memory_bytes
+            return
+        for room in self.devices:
+            if room.uuid in device_uuids:
+                room.take(resources.memory_bytes, is_exclusive=resources.is_exclusive)
+                self.device_free -= resources.memory_bytes
 
-    def count_of(self, deployment_id: str) -> int:
-        """How many replicas of a deployment are here and meant to stay."""
-        return sum(1 for item in self.held if item.deployment_id == deployment_id and item.is_wanted)
 
-    def fitting_devices(self, demand: Demand) -> list[DeviceInfo]:
-        """Return the devices that fit, those with most room first."""
-        vendor = demand.version.placement.device_vendor
-        need_bytes = demand.version.resources.memory_bytes
-        fitting = [
-            device
-            for device in self.node.inventory.devices
-            if vendor in ("", device.vendor.value) and self.free_device_bytes(device) >= need_bytes
-        ]
-        return sorted(fitting, key=lambda device: (-self.free_device_bytes(device), device.index, device.uuid))
+def _rooms(node: Node, claims: Sequence[Replica]) -> list[DeviceRoom]:
+    quarantined = {item.device_uuid: item.reason for item in node.quarantines}
+    rooms = {device.uuid: DeviceRoom(device, _barred(device, quarantined)) for device in node.inventory.devices}
+    coming = dict.fromkeys(rooms, 0)
+    for replica in claims:
+        for uuid in replica.device_uuids:
+            room = rooms.get(uuid)
+            if room is None:
+                continue
+            room.take(replica.resources.memory_bytes, is_exclusive=replica.resources.is_exclusive)
+            if replica.phase in _NOT_LOADED:
+                coming[uuid] += replica.resources.memory_bytes
+    for uuid, room in rooms.items():
+        by_the_books = room.info.memory_total_bytes + room.free_bytes
+        room.free_bytes = min(by_the_books, room.info.memory_free_bytes - coming[uuid])
+    return sorted(rooms.values(), key=lambda room: (room.index, room.uuid))
+
+
+def _barred(device: DeviceInfo, quarantined: dict[str, str]) -> str:
+    if device.uuid in quarantined:
+        reason = quarantined[device.uuid]
+        return f"it is quarantined: {reason}" if reason else "it is quarantined"
+    if device.health is DeviceHealth.FAILED:
+        return f"it has failed: {device.health_detail}" if device.health_detail else "it has failed"
+    return ""

@@ -1,119 +1,142 @@
-"""The filters: each says why a node cannot take a replica, or None. `FILTERS` is the whole list, in order."""
+"""The filters: which of them a node fails first. `NODE_FILTERS` ask about the node as a whole, in order; then each
+option asks for devices, memory and cores. What can never do is asked before what may change.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from roundhouse_scheduler.domain.placement.candidates import Candidate, Demand
-from roundhouse_scheduler.domain.records import Rejection, RejectionReason
+from roundhouse_common.contracts.catalog import AntiAffinity
+from roundhouse_common.contracts.scheduler import NodeAdmission
+from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
+from roundhouse_scheduler.domain.placement.demand import Shape
+from roundhouse_scheduler.domain.placement.devices import Miss, choose_devices
+from roundhouse_scheduler.domain.placement.scores import score
+from roundhouse_scheduler.domain.records import NodeDuty, RejectionReason
 
-__all__ = ["FILTERS", "Filter"]
+__all__ = ["MOMENTARY", "NODE_FILTERS", "Filter", "Fit", "judge", "judge_option"]
 
-Filter = Callable[[Demand, Candidate], Rejection | None]
-
-_GIB = 1024**3
-
-
-def _no(candidate: Candidate, reason: RejectionReason, detail: str) -> Rejection:
-    return Rejection(node_id=candidate.node.node_id, reason=reason, detail=detail)
-
-
-def _gib(amount_bytes: int) -> str:
-    return f"{amount_bytes / _GIB:.1f} GiB"
-
-
-def node_is_heard(demand: Demand, candidate: Candidate) -> Rejection | None:
-    if candidate.is_late:
-        return _no(candidate, RejectionReason.NODE_NOT_READY, "the node is silent")
-    return None
+_R = RejectionReason
+Filter = Callable[[Shape, Candidate], bool]
+"""Whether the node passes."""
 
 
-def node_stays(demand: Demand, candidate: Candidate) -> Rejection | None:
-    if candidate.node.is_shutting_down:
-        return _no(candidate, RejectionReason.NODE_SHUTTING_DOWN, "the node is shutting down")
-    return None
+class Fit(NamedTuple):
+    """The node will do."""
+
+    option: int
+    score: float
+    """Apart from where its siblings are."""
 
 
-def node_has_not_refused(demand: Demand, candidate: Candidate) -> Rejection | None:
-    for refusal in demand.replica.refusals:
-        if refusal.node_id == candidate.node.node_id and refusal.until > demand.now:
-            return _no(candidate, RejectionReason.REFUSED_BY_NODE, f"the node refused it: {refusal.detail}")
-    return None
+def engine_is_there(shape: Shape, candidate: Candidate) -> bool:
+    return shape.engine in candidate.engines
 
 
-def engine_is_there(demand: Demand, candidate: Candidate) -> Rejection | None:
-    engine = demand.version.engine.value
-    if engine in candidate.node.inventory.engines:
-        return None
-    has = ", ".join(candidate.node.inventory.engines) or "none"
-    return _no(candidate, RejectionReason.ENGINE_MISSING, f"needs the engine {engine}, the node has {has}")
+def node_is_chosen(shape: Shape, candidate: Candidate) -> bool:
+    return not shape.node_ids or candidate.node_id in shape.node_ids
 
 
-def region_matches(demand: Demand, candidate: Candidate) -> Rejection | None:
-    wanted, has = demand.version.placement.region, candidate.node.inventory.region
-    if wanted in ("", has):
-        return None
-    return _no(candidate, RejectionReason.REGION, f"needs region {wanted}, the node is in {has or 'none'}")
+def region_matches(shape: Shape, candidate: Candidate) -> bool:
+    return shape.placement.region in ("", candidate.region)
 
 
-def labels_match(demand: Demand, candidate: Candidate) -> Rejection | None:
-    labels = candidate.node.inventory.labels
-    lacking = [f"{k}={v}" for k, v in sorted(demand.version.placement.node_labels.items()) if labels.get(k) != v]
-    if not lacking:
-        return None
-    return _no(candidate, RejectionReason.LABELS, f"the node lacks {', '.join(lacking)}")
+def zone_matches(shape: Shape, candidate: Candidate) -> bool:
+    return shape.placement.zone in ("", candidate.zone)
 
 
-def vendor_is_there(demand: Demand, candidate: Candidate) -> Rejection | None:
-    vendor = demand.version.placement.device_vendor
-    if not vendor or any(device.vendor.value == vendor for device in candidate.node.inventory.devices):
-        return None
-    return _no(candidate, RejectionReason.DEVICE_VENDOR, f"needs {vendor} devices, the node has none")
+def labels_match(shape: Shape, candidate: Candidate) -> bool:
+    wanted = shape.placement.node_labels
+    return not wanted or all(candidate.labels.get(key) == value for key, value in wanted.items())
 
 
-def devices_fit(demand: Demand, candidate: Candidate) -> Rejection | None:
-    resources = demand.version.resources
-    if resources.device_count == 0:
-        return None
-    fitting = len(candidate.fitting_devices(demand))
-    if fitting >= resources.device_count:
-        return None
-    errors = "; ".join(candidate.node.inventory.device_errors)
-    detail = (
-        f"needs {resources.device_count} devices with {_gib(resources.memory_bytes)} free each, "
-        f"{fitting} of {len(candidate.node.inventory.devices)} fit"
-    )
-    return _no(
-        candidate, RejectionReason.DEVICES, f"{detail}; could not look everywhere: {errors}" if errors else detail
-    )
+def zone_is_known(shape: Shape, candidate: Candidate) -> bool:
+    """Where siblings must be in different zones, a node must say in which one it is."""
+    return bool(candidate.zone) or shape.placement.zone_anti_affinity is not AntiAffinity.REQUIRED
 
 
-def memory_fits(demand: Demand, candidate: Candidate) -> Rejection | None:
-    resources = demand.version.resources
-    if resources.device_count > 0 or candidate.free_memory_bytes >= resources.memory_bytes:
-        return None
-    detail = (
-        f"needs {_gib(resources.memory_bytes)}, {_gib(max(0, candidate.free_memory_bytes))} free of "
-        f"{_gib(candidate.node.inventory.memory_total_bytes)}"
-    )
-    return _no(candidate, RejectionReason.MEMORY, detail)
+def node_is_approved(_shape: Shape, candidate: Candidate) -> bool:
+    return candidate.node.admission is NodeAdmission.APPROVED
 
 
-def cpu_fits(demand: Demand, candidate: Candidate) -> Rejection | None:
-    need = demand.version.resources.cpu_millis
-    if candidate.free_cpu_millis >= need:
-        return None
-    detail = f"needs {need} thousandths of a core reserved, {max(0, candidate.free_cpu_millis)} are left"
-    return _no(candidate, RejectionReason.CPU, detail)
+def node_is_active(_shape: Shape, candidate: Candidate) -> bool:
+    return candidate.node.duty is NodeDuty.ACTIVE
 
 
-FILTERS: tuple[Filter, ...] = (
-    node_is_heard,
-    node_stays,
-    node_has_not_refused,
-    engine_is_there,
-    region_matches,
-    labels_match,
-    vendor_is_there,
-    devices_fit,
-    memory_fits,
-    cpu_fits,
+def node_stays(_shape: Shape, candidate: Candidate) -> bool:
+    return not candidate.node.is_shutting_down
+
+
+def node_is_heard(_shape: Shape, candidate: Candidate) -> bool:
+    return not candidate.is_late
+
+
+NODE_FILTERS: tuple[tuple[RejectionReason, Filter], ...] = (
+    (_R.ENGINE_MISSING, engine_is_there),
+    (_R.NOT_CHOSEN, node_is_chosen),
+    (_R.REGION, region_matches),
+    (_R.ZONE, zone_matches),
+    (_R.LABELS, labels_match),
+    (_R.ANTI_AFFINITY, zone_is_known),
+    (_R.NODE_NOT_APPROVED, node_is_approved),
+    (_R.NODE_CORDONED, node_is_active),
+    (_R.NODE_SHUTTING_DOWN, node_stays),
+    (_R.NODE_NOT_READY, node_is_heard),
 )
+
+MOMENTARY = frozenset({_R.NODE_NOT_APPROVED, _R.NODE_CORDONED, _R.NODE_SHUTTING_DOWN, _R.NODE_NOT_READY})
+"""What may pass without anything being bought or moved."""
+
+_NEVER = frozenset({_R.DEVICE_VENDOR, _R.DEVICE_MODEL, _R.NOT_CHOSEN})
+
+
+def judge(shape: Shape, candidate: Candidate) -> Fit | Miss:
+    """Return how a node would run a replica of this shape, or the reason why it cannot now."""
+    for reason, passes in NODE_FILTERS:
+        if not passes(shape, candidate):
+            if reason not in MOMENTARY:
+                return Miss(reason)
+            found = _by_options(shape, candidate)
+            return found if isinstance(found, Miss) and found.reason in _NEVER else Miss(reason)
+    return _by_options(shape, candidate)
+
+
+_NEARNESS = (_R.DEVICE_VENDOR, _R.NOT_CHOSEN, _R.DEVICE_MODEL, _R.DEVICE_HEALTH, _R.DEVICES, _R.MEMORY, _R.CPU)
+
+
+def _by_options(shape: Shape, candidate: Candidate) -> Fit | Miss:
+    """The first option that fits; when none does, the miss of the one that came furthest."""
+    nearest: Miss | None = None
+    for index in range(len(shape.options)):
+        found = judge_option(shape, index, candidate)
+        if isinstance(found, Fit):
+            return found
+        if nearest is None or _NEARNESS.index(found.reason) > _NEARNESS.index(nearest.reason):
+            nearest = found
+    assert nearest is not None, "a shape has at least one option"
+    return nearest
+
+
+def judge_option(shape: Shape, index: int, candidate: Candidate) -> Fit | Miss:
+    """Return how a node would run a replica by one option, or why it cannot, apart from the node as a whole."""
+    option = shape.options[index]
+    needs = option.resources
+    devices: Sequence[DeviceRoom] = ()
+    if needs.device_count > 0:
+        chosen = choose_devices(shape, index, candidate)
+        if isinstance(chosen, Miss):
+            return chosen
+        devices = chosen
+    else:
+        if option.vendors and not any(_has_vendors(option.vendors, room.info.vendor) for room in candidate.devices):
+            return Miss(_R.DEVICE_VENDOR, index)
+        if option.models and not any(option.takes_model(room.info.model) for room in candidate.devices):
+            return Miss(_R.DEVICE_MODEL, index)
+        if candidate.free_memory_bytes < needs.memory_bytes:
+            return Miss(_R.MEMORY, index, needs.memory_bytes - candidate.free_memory_bytes)
+    if needs.cpu_millis and candidate.free_cpu_millis < needs.cpu_millis:
+        return Miss(_R.CPU, index)
+    return Fit(index, score(shape, index, candidate, devices))
+
+
+def _has_vendors(vendors: tuple[str, ...], vendor: str) -> bool:
+    return all(vendor == wanted for wanted in vendors)

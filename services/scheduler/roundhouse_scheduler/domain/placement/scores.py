@@ -1,44 +1,63 @@
-"""The scorers: 0 (worst) to 1 (best) for a node that fits. `SCORERS` is the whole list with its weights."""
+"""The scores: what makes one node that fits better than another. Higher is better; `docs/how-to/place-replicas.md` says
+it for people. Weights are far enough apart that a later question only decides between equals of an earlier one, except
+between where siblings are and how much room there is, which are weighed against each other.
+"""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from roundhouse_scheduler.domain.placement.candidates import Candidate, Demand
+from roundhouse_common.contracts.catalog import AntiAffinity, Placement, PlacementStrategy
+from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
+from roundhouse_scheduler.domain.placement.demand import Shape
 
-__all__ = ["SCORERS", "Scorer", "total_score"]
+__all__ = ["node_term", "score", "zone_term"]
 
-Scorer = Callable[[Demand, Candidate], float]
-
-
-def spread(demand: Demand, candidate: Candidate) -> float:
-    """Fewer replicas of the same deployment: one node's death takes fewer of them."""
-    return 1.0 / (1 + candidate.count_of(demand.replica.deployment_id))
-
-
-def room(demand: Demand, candidate: Candidate) -> float:
-    """The larger share of memory left."""
-    resources = demand.version.resources
-    if resources.device_count > 0:
-        fitting = candidate.fitting_devices(demand)[: resources.device_count]
-        total = sum(device.memory_total_bytes for device in fitting)
-        free = sum(candidate.free_device_bytes(device) for device in fitting)
-    else:
-        total, free = candidate.node.inventory.memory_total_bytes, candidate.free_memory_bytes
-    return max(0.0, free / total) if total > 0 else 0.0
+_PREFERRED_OPTION = 100.0
+_HEALTHY = 20.0
+_PACKED = 8.0
+_KEEPS_DEVICES_FREE = 0.5
+_APART = 4.0
+_APART_WHEN_PACKED = 0.25
 
 
-def keeps_devices_free(demand: Demand, candidate: Candidate) -> float:
-    """A replica that needs no device stays off nodes that have them, if it can."""
-    has_devices = bool(candidate.node.inventory.devices)
-    return 0.0 if has_devices and demand.version.resources.device_count == 0 else 1.0
+def score(shape: Shape, index: int, candidate: Candidate, devices: Sequence[DeviceRoom]) -> float:
+    """Return the score of a node for a replica that would run by option `index` on these devices."""
+    found = _PREFERRED_OPTION * (1.0 - index / len(shape.options))
+    free = room(candidate, devices)
+    found += _PACKED * (1.0 - free) if shape.placement.strategy is PlacementStrategy.PACK else free
+    if devices:
+        found -= _HEALTHY * sum(device.is_degraded for device in devices) / len(devices)
+    elif candidate.devices:
+        found -= _KEEPS_DEVICES_FREE
+    return found
 
 
-SCORERS: tuple[tuple[float, Scorer], ...] = (
-    (4.0, spread),
-    (1.0, room),
-    (0.5, keeps_devices_free),
-)
+def room(candidate: Candidate, devices: Sequence[DeviceRoom]) -> float:
+    """Return the share of memory that is free, 0 to 1: of the node's and of the chosen devices, half and half."""
+    if not devices:
+        return _share(candidate.free_memory_bytes, candidate.node.inventory.memory_total_bytes)
+    free, total = 0, 0
+    for device in devices:
+        free += device.free_bytes
+        total += device.info.memory_total_bytes
+    return (_share(free, total) + _share(candidate.device_free, candidate.device_total)) / 2
 
 
-def total_score(demand: Demand, candidate: Candidate) -> float:
-    """Return the weighted sum of all scorers."""
-    return sum(weight * scorer(demand, candidate) for weight, scorer in SCORERS)
+def node_term(placement: Placement, siblings: int) -> float:
+    """Fewer siblings on the node: its death takes fewer of them."""
+    return _apart(placement, placement.node_anti_affinity, siblings)
+
+
+def zone_term(placement: Placement, siblings: int) -> float:
+    """Fewer siblings in the zone, likewise."""
+    return _apart(placement, placement.zone_anti_affinity, siblings)
+
+
+def _apart(placement: Placement, rule: AntiAffinity, siblings: int) -> float:
+    if rule is AntiAffinity.NONE:
+        return 0.0
+    weight = _APART_WHEN_PACKED if placement.strategy is PlacementStrategy.PACK else _APART
+    return weight / (1 + siblings)
+
+
+def _share(free: int, total: int) -> float:
+    return max(0.0, min(1.0, free / total)) if total > 0 else 0.0

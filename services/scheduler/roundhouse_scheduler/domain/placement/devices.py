@@ -1,0 +1,132 @@
+"""Which devices of one node a replica gets: of one model, close together, the healthy ones first."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from roundhouse_common.contracts.catalog import PlacementStrategy
+from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
+from roundhouse_scheduler.domain.placement.demand import Option, Shape
+from roundhouse_scheduler.domain.records import RejectionReason
+
+__all__ = ["Miss", "choose_by_model", "choose_devices", "device_miss"]
+
+
+class Miss(NamedTuple):
+    """Why a node will not do, without words: those are made only for people who ask."""
+
+    reason: RejectionReason
+    option: int = 0
+    """Index of the option that came closest."""
+    lacks_bytes: int = 0
+    """For MEMORY: how much more would have to be free."""
+
+
+_R = RejectionReason
+
+
+def device_miss(shape: Shape, option: Option, room: DeviceRoom) -> RejectionReason | None:
+    """Return why one device will not do, or None. `DEVICES` means that others claim it, or it would have to be whole.
+
+    The order of the questions is the order in which reasons are shown: what can never do comes before what is taken.
+    """
+    if shape.device_uuids and room.uuid not in shape.device_uuids:
+        return _R.NOT_CHOSEN
+    for vendor in option.vendors:
+        if room.info.vendor != vendor:
+            return _R.DEVICE_VENDOR
+    if option.models and not option.takes_model(room.info.model):
+        return _R.DEVICE_MODEL
+    if room.barred:
+        return _R.DEVICE_HEALTH
+    if room.is_whole or (room.holders and option.resources.is_exclusive):
+        return _R.DEVICES
+    if room.free_bytes < option.resources.memory_bytes:
+        return _R.MEMORY
+    return None
+
+
+def choose_devices(shape: Shape, index: int, candidate: Candidate) -> Sequence[DeviceRoom] | Miss:
+    """Return the devices for one replica that runs by option `index`, or why there are not enough."""
+    option = shape.options[index]
+    count = option.resources.device_count
+    fitting = [room for room in candidate.devices if device_miss(shape, option, room) is None]
+    if len(fitting) >= count:
+        is_packed = shape.placement.strategy is PlacementStrategy.PACK
+        found = [_closest(group, count, is_packed=is_packed) for group in _by_model(fitting) if len(group) >= count]
+        return min(found)[-1] if found else Miss(_R.DEVICES, index)
+    return _why_not(shape, index, candidate)
+
+
+def choose_by_model(shape: Shape, index: int, candidate: Candidate) -> dict[str, Sequence[DeviceRoom]]:
+    """Return the devices for one replica for each model of which there are enough."""
+    option = shape.options[index]
+    count = option.resources.device_count
+    fitting = [room for room in candidate.devices if device_miss(shape, option, room) is None]
+    is_packed = shape.placement.strategy is PlacementStrategy.PACK
+    return {
+        group[0].info.model: _closest(group, count, is_packed=is_packed)[-1]
+        for group in (_by_model(fitting) if fitting else ())
+        if len(group) >= count
+    }
+
+
+def _by_model(rooms: list[DeviceRoom]) -> list[list[DeviceRoom]]:
+    first = rooms[0].info.model
+    if all(room.info.model == first for room in rooms):
+        return [rooms]
+    groups: dict[str, list[DeviceRoom]] = {}
+    for room in rooms:
+        groups.setdefault(room.info.model, []).append(room)
+    return [groups[model] for model in sorted(groups)]
+
+
+_Ranked = tuple[int, int, int, int, str, list[DeviceRoom]]
+
+
+def _closest(rooms: list[DeviceRoom], count: int, *, is_packed: bool) -> _Ranked:
+    """Return the best run of neighbours: few degraded, no gaps, then most room (or, packing, least)."""
+    sign = 1 if is_packed else -1
+    runs = (rooms[start : start + count] for start in range(len(rooms) - count + 1))
+    return min(
+        (
+            sum(room.is_degraded for room in run),
+            run[-1].index - run[0].index,
+            sign * sum(room.free_bytes for room in run),
+            run[0].index,
+            run[0].uuid,
+            run,
+        )
+        for run in runs
+    )
+
+
+def _why_not(shape: Shape, index: int, candidate: Candidate) -> Miss:
+    """Name the first question that leaves too few devices."""
+    option = shape.options[index]
+    count = option.resources.device_count
+    reasons = [device_miss(shape, option, room) for room in candidate.devices]
+    left = len(reasons)
+    asked = (
+        (_R.NOT_CHOSEN, shape.device_uuids),
+        (_R.DEVICE_VENDOR, option.vendors),
+        (_R.DEVICE_MODEL, option.models),
+    )
+    for reason, is_asked in asked:
+        left -= reasons.count(reason)
+        if left == 0 and is_asked:
+            return Miss(reason, index)
+    if left < count:
+        return Miss(_R.DEVICES, index)
+    for reason in (_R.DEVICE_HEALTH, _R.DEVICES):
+        left -= reasons.count(reason)
+        if left < count:
+            return Miss(reason, index)
+    free = sorted(
+        (
+            room.free_bytes
+            for room, reason in zip(candidate.devices, reasons, strict=True)
+            if reason in (None, _R.MEMORY)
+        ),
+        reverse=True,
+    )
+    return Miss(_R.MEMORY, index, option.resources.memory_bytes - free[count - 1])
