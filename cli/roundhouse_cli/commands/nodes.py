@@ -1,25 +1,23 @@
-"""`roundhouse nodes`: the machines."""
+"""`roundhouse nodes`: the machines, as an administrator sees them."""
 
-import os
-import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from roundhouse_cli.commands import join_tokens, node_duties
+from roundhouse_cli.commands.node_arguments import NodeName, find_node
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.connection import find_connection
-from roundhouse_cli.errors import Failure
-from roundhouse_cli.local.join import make_credentials
-from roundhouse_cli.local.layout import DataDir
+from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
-from roundhouse_cli.resolve import pick, short_id
+from roundhouse_cli.resolve import short_id
 from roundhouse_cli.rest import Item
 from roundhouse_cli.units import age, show_bytes
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Nodes: the machines that run engines.")
+app.add_typer(join_tokens.app, name="join-token")
+node_duties.add_to(app)
 
 
 def _devices(node: Item) -> str:
@@ -28,10 +26,25 @@ def _devices(node: Item) -> str:
     return counted or ("could not look" if node["device_errors"] else "none")
 
 
+def _duty(node: Item) -> str:
+    """Say what is wanted of it; who waits for approval has no duty yet."""
+    admission, duty = node.get("admission", "approved"), node.get("duty", "active")
+    if admission != "approved":
+        return str(admission)
+    left = (node.get("drain") or {}).get("left")
+    return f"{duty} ({left} left)" if left else str(duty)
+
+
+def _place(node: Item) -> str:
+    return "/".join(part for part in (node.get("region"), node.get("zone")) if part)
+
+
 _COLUMNS = (
     Column("ID", lambda node: short_id(node["id"])),
     Column("HOST", lambda node: node["hostname"]),
     Column("STATE", lambda node: node["state"]),
+    Column("DUTY", _duty),
+    Column("PLACE", _place),
     Column("CORES", lambda node: node["cpu_cores"]),
     Column("MEMORY", lambda node: show_bytes(node["memory_total_bytes"])),
     Column("FREE", lambda node: show_bytes(node["memory_free_bytes"])),
@@ -51,25 +64,41 @@ def list_nodes(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
 
 
 @app.command("show")
-def show(
-    node: Annotated[str, typer.Argument(metavar="NODE", help="A host name, an id, or a part of an id.")],
-    url: Url = "",
-    output: Output = OutputFormat.TABLE,
-) -> None:
+def show(node: NodeName, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
     """Show everything about one node."""
     with connect(url) as services:
-        found = pick(services.scheduler.items("/api/v1/nodes"), node, "node", name_field="hostname")
+        found = find_node(services, node)
         show_item(services.scheduler.get(f"/api/v1/nodes/{found['id']}"), output)
 
 
-@app.command("credentials")
-def credentials(
-    node_id: Annotated[str, typer.Argument(metavar="NODE_ID", help="A new id, e.g. nod_second.")],
-    out: Annotated[Path, typer.Option(help="Where to write nats.seed and node.env.")],
+@app.command("label")
+def label(
+    node: NodeName,
+    labels: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE|KEY-", help="KEY- takes one away.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where it is; '' is what its host says.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Where within the region.")] = None,
+    url: Url = "",
 ) -> None:
-    """Let the node agent of another host join. Run it on the machine of `roundhouse up`, beside its data directory."""
-    source = find_connection("", os.environ, Path.cwd()).source
-    if source is None or not DataDir(source.parent).secrets.is_dir():
-        raise Failure("Credentials are made where `roundhouse up` ran: its data directory is not here.")
-    written = make_credentials(DataDir(source.resolve().parent), node_id, out)
-    note(f"Start the agent with:  set -a; . {shlex.quote(str(written))}; set +a; python -m roundhouse_node_agent")
+    """Set labels, region and zone. Those that the host itself tells stay below them."""
+    if not labels and region is None and zone is None:
+        raise UsageFault("Say what to set: KEY=VALUE, KEY-, --region or --zone.")
+    with connect(url) as services:
+        found = find_node(services, node)
+        change: Item = {} if not labels else {"labels": _changed(found.get("own_labels") or {}, labels)}
+        change |= {name: value for name, value in (("region", region), ("zone", zone)) if value is not None}
+        services.scheduler.patch(f"/api/v1/nodes/{found['id']}", change)
+        note(f"{found['hostname']} is labelled.")
+
+
+def _changed(labels: dict[str, str], changes: list[str]) -> dict[str, str]:
+    """Return the labels after `KEY=VALUE` and `KEY-`. Raises UsageFault."""
+    after = dict(labels)
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if equals and key:
+            after[key] = value
+        elif change.endswith("-") and len(change) > 1:
+            after.pop(change[:-1], None)
+        else:
+            raise UsageFault(f"{change!r} is neither KEY=VALUE nor KEY-.")
+    return after

@@ -51,7 +51,7 @@ def bring_up(data_dir: DataDir, ports: Ports, clock: Clock, *, with_demo: bool) 
     """
     steps = Steps(clock)
     token = Secrets(data_dir.secrets).admin_token(clock)
-    connection = Connection.of_ports(ports, admin_token=token)
+    connection = Connection.of_ports(ports, host=ports.host, admin_token=token)
     with Services(connection) as services, steps.step("Starting NATS and the catalog") as step:
         wait_until_ready([services.catalog], data_dir, clock, step)
         connection = replace(connection, api_key=ensure_key(services, known_key(data_dir)))

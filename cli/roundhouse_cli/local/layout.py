@@ -1,13 +1,15 @@
 """Where a local Roundhouse keeps what, and on which ports it listens."""
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from roundhouse_cli.errors import UsageFault
 
-__all__ = ["DEFAULT_BASE_PORT", "DataDir", "Ports", "default_data_dir"]
+__all__ = ["DEFAULT_BASE_PORT", "LOOPBACK", "DataDir", "Ports", "default_data_dir"]
 
 DEFAULT_BASE_PORT = 8800
+LOOPBACK = "127.0.0.1"
 _ENGINE_PORTS_FROM = 100
 _ENGINE_PORTS_TO = 999
 _LAST_PORT = 65_535
@@ -59,6 +61,18 @@ class Ports:
     """The ports of one local Roundhouse: a few above the base, and a range for engines."""
 
     base: int
+    listen: str = LOOPBACK
+    """The address of this host that everything listens on; 0.0.0.0 is all of them."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other hosts can reach it."""
+        return not ipaddress.ip_address(self.listen).is_loopback
+
+    @property
+    def host(self) -> str:
+        """Where this host itself reaches what listens."""
+        return LOOPBACK if ipaddress.ip_address(self.listen).is_unspecified else self.listen
 
     @property
     def services(self) -> dict[str, int]:
@@ -72,15 +86,21 @@ class Ports:
         return self.base + _ENGINE_PORTS_FROM, self.base + _ENGINE_PORTS_TO
 
     def url(self, service: str) -> str:
-        return f"http://127.0.0.1:{self.services[service]}"
+        return f"http://{self.host}:{self.services[service]}"
 
     @classmethod
-    def checked(cls, base: int) -> "Ports":
-        """Return the ports, or raise UsageFault when they do not fit into the range of ports."""
+    def checked(cls, base: int, listen: str = LOOPBACK) -> "Ports":
+        """Return the ports, or raise UsageFault when they do not fit into the range of ports or the address is none."""
         highest = _LAST_PORT - _ENGINE_PORTS_TO
         if not 1 <= base <= highest:
             raise UsageFault(f"--base-port {base} leaves no room for the engines' ports; use 1 to {highest}.")
-        return cls(base)
+        try:
+            ipaddress.IPv4Address(listen)
+        except ValueError as error:
+            raise UsageFault(
+                f"--listen {listen} is no IPv4 address of this host, such as 10.0.0.5 or 0.0.0.0."
+            ) from error
+        return cls(base, listen)
 
 
 def default_data_dir(cwd: Path, source: Path = Path(__file__)) -> Path:

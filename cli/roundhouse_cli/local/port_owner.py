@@ -5,18 +5,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["is_free", "owner"]
+__all__ = ["is_free", "is_own", "owner"]
 
 _LISTEN = "0A"
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on 127.0.0.1:port now; connections that are only closing do not count."""
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether a server could listen on host:port now; connections that are only closing do not count."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
             probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def is_own(host: str) -> bool:
+    """Tell whether it is an address of this host."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, 0))
         except OSError:
             return False
     return True

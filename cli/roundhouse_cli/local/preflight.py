@@ -8,7 +8,7 @@ from pathlib import Path
 from roundhouse_cli.errors import Failure
 from roundhouse_cli.local.files import private_dir
 from roundhouse_cli.local.layout import DataDir, Ports
-from roundhouse_cli.local.port_owner import is_free, owner
+from roundhouse_cli.local.port_owner import is_free, is_own, owner
 
 __all__ = ["check_directory", "check_disk", "check_platform", "check_ports"]
 
@@ -47,7 +47,9 @@ def check_disk(data_dir: DataDir, *, needed_bytes: int = _FREE_BYTES_NEEDED) -> 
 
 def check_ports(ports: Ports) -> None:
     """Raise Failure naming every port in use, who wanted it and who has it."""
-    taken = [(name, port) for name, port in ports.services.items() if not is_free(port)]
+    if not is_own(ports.listen):
+        raise Failure(f"{ports.listen} is no address of this host; `ip address` lists them, 0.0.0.0 is all.")
+    taken = [(name, port) for name, port in ports.services.items() if not is_free(port, ports.listen)]
     if not taken:
         return
     words = ", ".join(f"{port} (wanted for {name}, {_owner(port)})" for name, port in taken)

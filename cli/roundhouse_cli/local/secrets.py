@@ -5,30 +5,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nkeys
-
 from roundhouse_cli.local.files import private_dir, write_private
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.auth.tokens import TokenSigner, generate_keypair
 from roundhouse_common.contracts.base import Service
+from roundhouse_common.nats_auth.authority import Root
+from roundhouse_common.nats_auth.keys import KeyKind, new_seed
 from roundhouse_common.runtime import Clock
 
-__all__ = ["ADMIN_TOKEN_TTL_S", "Secrets", "new_nkey"]
+__all__ = ["ADMIN_TOKEN_TTL_S", "Secrets"]
 
 ADMIN_TOKEN_TTL_S = 365 * 86_400.0
 """The token lies beside the key that signs it, so a short life would protect nothing; every `up` makes a new one."""
-
-
-def new_nkey() -> tuple[str, str]:
-    """Return the seed (secret) and the public key of a new NATS user."""
-    seed: bytes = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER)
-    return seed.decode(), public_nkey(seed.decode())
-
-
-def public_nkey(seed: str) -> str:
-    """Return the public key that belongs to a seed."""
-    public: bytes = nkeys.from_seed(seed.encode()).public_key
-    return public.decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +33,23 @@ class Secrets:
     def token_public(self) -> Path:
         return self.path / "token-public.json"
 
+    @property
+    def nats_root(self) -> Path:
+        """Every key that NATS' operator, accounts and users are signed with."""
+        return self.path / "nats-root.json"
+
+    @property
+    def nats_authority(self) -> Path:
+        """The scheduler's part of it: it makes nodes' credentials and takes them back."""
+        return self.path / "nats-authority.json"
+
     def nats_seed(self, service: Service) -> Path:
+        """The secret key of a service. Kept apart from what is signed for it, which may be signed anew."""
         return self.path / f"nats-{service}.seed"
+
+    def nats_credentials(self, service: Service) -> Path:
+        """The key with what was signed for it: what the service connects with."""
+        return self.path / f"nats-{service}.creds"
 
     def ensure(self, services: Iterable[Service]) -> None:
         """Make what is missing; safe to repeat, never replaces a whole pair."""
@@ -57,11 +60,13 @@ class Secrets:
             write_private(self.token_public, public)
         for service in services:
             if not self.nats_seed(service).exists():
-                write_private(self.nats_seed(service), new_nkey()[0] + "\n")
+                write_private(self.nats_seed(service), new_seed(KeyKind.USER, secrets.token_bytes) + "\n")
+        if not self.nats_root.exists():
+            write_private(self.nats_root, Root.new(secrets.token_bytes).dumps())
 
-    def public_nkeys(self, services: Iterable[Service]) -> dict[Service, str]:
-        """Return the public NATS key of each service."""
-        return {service: public_nkey(self.nats_seed(service).read_text().strip()) for service in services}
+    def root(self) -> Root:
+        """Return the keys of NATS. Raises ValueError when the file is damaged."""
+        return Root.loads(self.nats_root.read_text(encoding="utf-8"))
 
     def admin_token(self, clock: Clock) -> str:
         """Return a new token of the administrator."""

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from roundhouse_cli.errors import Failure
+from roundhouse_cli.local.addresses import own_address
 from roundhouse_cli.local.layout import DataDir, Ports
 from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.supervisor.plan import ChildPlan, Plan, TaskPlan
@@ -37,6 +38,7 @@ def plan(data_dir: DataDir, ports: Ports, *, node_id: str, cookie: str) -> Plan:
         argv=(nats_server_program(), "-c", str(data_dir.nats / "nats.conf")),
         environment=mark,
         wait_port=ports.services["nats"],
+        wait_host=ports.host,
         stop_timeout_s=20.0,
     )
     services = tuple(
@@ -80,15 +82,24 @@ def environment(service: Service, data_dir: DataDir, ports: Ports, *, node_id: s
     """Return the settings of one service."""
     secrets = Secrets(data_dir.secrets)
     settings: dict[str, object] = {
+        "HOST": ports.listen,
         "PORT": ports.services[service],
         "STATE_DIR": data_dir.state(service),
-        "NATS_URL": f"nats://127.0.0.1:{ports.services['nats']}",
-        "NATS_SEED_FILE": secrets.nats_seed(service),
+        "NATS_URL": f"nats://{ports.host}:{ports.services['nats']}",
+        "NATS_SEED_FILE": secrets.nats_credentials(service),
         "TOKEN_PUBLIC_KEY_FILE": secrets.token_public,
     }
+    if service is Service.SCHEDULER:
+        settings |= {
+            "NATS_AUTHORITY_FILE": secrets.nats_authority,
+            "NODE_NATS_URL": f"nats://{ports.listen}:{ports.services['nats']}",
+        }
     if service is Service.NODE_AGENT:
         first, last = ports.engines
         settings |= {"NODE_ID": node_id, "ENGINE_PORT_FIRST": first, "ENGINE_PORT_LAST": last}
+        if ports.is_open:
+            # The router is on this host, but members of a gang on other hosts reach these engines too.
+            settings |= {"ADDRESS": own_address(ports.listen), "ENGINE_HOST": own_address(ports.listen)}
     prefix = f"ROUNDHOUSE_{service.replace('-', '_').upper()}_"
     return {prefix + name: str(value) for name, value in settings.items()}
 

@@ -18,7 +18,8 @@ class ChildPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     """On top of the supervisor's own."""
     wait_port: int = 0
-    """Start the programs after it only when this port of 127.0.0.1 accepts (or five seconds have passed); 0: do not."""
+    """Start the programs after it only when this port accepts (or five seconds have passed); 0: do not."""
+    wait_host: str = "127.0.0.1"
     stop_timeout_s: float = 10.0
     """From SIGTERM to SIGKILL."""
 

@@ -57,7 +57,7 @@ async def supervise(plan: Plan, events: EventLog) -> None:
             group.create_task(children[child.name].run(), name=child.name)
             started.add(child.name)
             if child.wait_port:
-                await _wait_for_port(child.wait_port, signals.stop)
+                await _wait_for_port(child.wait_host, child.wait_port, signals.stop)
         await signals.stop.wait()
         events.info("stopping")
         tasks = {task.name: task for task in plan.tasks}
@@ -77,13 +77,13 @@ def _tell(run_dir: Path, doing: str) -> None:
         write_record(run_dir, ProcessRecord(name=SUPERVISOR, pid=pid, start_ticks=start_ticks(pid) or 0, doing=doing))
 
 
-async def _wait_for_port(port: int, stop: asyncio.Event) -> None:
-    """Return when 127.0.0.1:port accepts, or after five seconds: whoever needs it must cope without it anyway."""
+async def _wait_for_port(host: str, port: int, stop: asyncio.Event) -> None:
+    """Return when host:port accepts, or after five seconds: whoever needs it must cope without it anyway."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PORT_WAIT_S
     while loop.time() < deadline and not stop.is_set():
         with suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            _, writer = await asyncio.open_connection(host, port)
             writer.close()
             return
         await asyncio.sleep(_PORT_POLL_S)

@@ -1,9 +1,12 @@
 """Settings of the scheduler, from `ROUNDHOUSE_SCHEDULER_*`."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from roundhouse_common.service import SqlSettings
+from roundhouse_scheduler.domain.joining import Approval
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.loops.housekeeping import Retention
 
@@ -36,6 +39,16 @@ class SchedulerSettings(SqlSettings):
     """How long the timeline of deployments is kept."""
     ended_replicas_kept_s: float = Field(default=7 * _DAY_S, gt=0)
     """How long replicas that ended are listed."""
+
+    nats_authority_file: Path | None = None
+    """What nodes' credentials are signed with, as `roundhouse up` writes it; without it no node joins by token."""
+    node_nats_url: str = ""
+    """Where nodes of other hosts reach NATS; empty: as the scheduler does. A host of 0.0.0.0 is told as the one that
+    the joining host has reached the scheduler by."""
+    approve_nodes: Approval = Approval.AUTO
+    """Whether a node that joins by token gets something to run at once (auto), or waits for an administrator (manual)."""
+    join_failures_per_minute: int = Field(default=10, ge=1)
+    """How often one address may try a wrong token before it is told to wait."""
 
     def rules(self) -> Rules:
         """Return the numbers that decisions depend on."""

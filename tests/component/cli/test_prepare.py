@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse_cli.connection import Connection
-from roundhouse_cli.errors import UsageFault
-from roundhouse_cli.local.join import make_credentials
 from roundhouse_cli.local.layout import DataDir, Ports
-from roundhouse_cli.local.prepare import local_node_id, prepare
-from roundhouse_cli.local.secrets import Secrets, new_nkey, public_nkey
+from roundhouse_cli.local.prepare import JoinedBefore, local_node_id, prepare
+from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.local.services import nats_server_program
 from roundhouse_cli.supervisor.plan import Plan
 from roundhouse_common.auth import Role
@@ -30,7 +27,7 @@ def data_dir(tmp_path: Path) -> DataDir:
 
 @pytest.fixture
 def prepared(data_dir: DataDir) -> Plan:
-    return prepare(data_dir, _PORTS, SystemIds())
+    return prepare(data_dir, _PORTS, SystemIds(), SystemClock())
 
 
 def nats_accepts(config: Path) -> bool:
@@ -51,7 +48,7 @@ def test_preparing_again_changes_no_secret(data_dir: DataDir, prepared: Plan) ->
     before = {path: path.read_bytes() for path in data_dir.secrets.iterdir()}
     node_id = local_node_id(data_dir, SystemIds())
 
-    assert prepare(data_dir, _PORTS, SystemIds()) == prepared
+    assert prepare(data_dir, _PORTS, SystemIds(), SystemClock()) == prepared
     assert {path: path.read_bytes() for path in data_dir.secrets.iterdir()} == before
     assert local_node_id(data_dir, SystemIds()) == node_id
 
@@ -71,14 +68,6 @@ def test_the_administrators_token_is_accepted_by_the_public_key(data_dir: DataDi
 
     assert (subject.id, subject.tenant_id) == ("usr_admin", "ten_default")
     assert subject.roles == {Role.ADMINISTRATOR}
-
-
-def test_a_seed_and_its_public_key_belong_together() -> None:
-    seed, public_key = new_nkey()
-
-    assert seed.startswith("SU")
-    assert public_key.startswith("U")
-    assert public_nkey(seed) == public_key
 
 
 def test_the_nats_server_accepts_its_configuration(data_dir: DataDir, prepared: Plan) -> None:
@@ -103,49 +92,8 @@ def test_a_service_is_told_only_settings_that_it_has(prepared: Plan, monkeypatch
     assert NodeAgentSettings().port == _PORTS.services["node-agent"]
 
 
-def test_a_node_of_another_host_gets_what_its_agent_needs(
-    data_dir: DataDir, prepared: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Connection.of_ports(_PORTS).save(data_dir.connection)
+def test_nodes_of_an_earlier_release_are_told_once(data_dir: DataDir, prepared: Plan) -> None:
+    (data_dir.secrets / "nodes.json").write_text('{"nod_second": "UABC"}')
 
-    environment = make_credentials(data_dir, "nod_second", tmp_path / "out")
-
-    for line in environment.read_text().splitlines():
-        name, _, value = line.partition("=")
-        monkeypatch.setenv(name, value)
-    settings = NodeAgentSettings()
-    assert settings.node_id == "nod_second"
-    assert settings.nats_url == "nats://127.0.0.1:21005"
-    assert settings.nats_seed_file is not None
-    assert public_nkey(settings.nats_seed_file.read_text().strip()) in (data_dir.nats / "nats.conf").read_text()
-    assert nats_accepts(data_dir.nats / "nats.conf")
-
-
-def test_credentials_made_again_replace_the_earlier_ones(data_dir: DataDir, prepared: Plan, tmp_path: Path) -> None:
-    Connection.of_ports(_PORTS).save(data_dir.connection)
-    keys = []
-    for _ in range(2):
-        make_credentials(data_dir, "nod_second", tmp_path / "out")
-        keys.append(public_nkey((tmp_path / "out" / "nats.seed").read_text().strip()))
-
-    config = (data_dir.nats / "nats.conf").read_text()
-    assert keys[0] not in config
-    assert keys[1] in config
-
-
-@pytest.mark.parametrize("node_id", ["", "two words", "a.b", "*"])
-def test_an_id_that_cannot_be_part_of_a_subject_is_refused(
-    node_id: str, data_dir: DataDir, prepared: Plan, tmp_path: Path
-) -> None:
-    Connection.of_ports(_PORTS).save(data_dir.connection)
-
-    with pytest.raises(UsageFault, match="cannot be a node's id"):
-        make_credentials(data_dir, node_id, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_node_of_this_host_keeps_its_own_credentials(data_dir: DataDir, prepared: Plan, tmp_path: Path) -> None:
-    Connection.of_ports(_PORTS).save(data_dir.connection)
-
-    with pytest.raises(UsageFault, match="the node of this host"):
-        make_credentials(data_dir, local_node_id(data_dir, SystemIds()), tmp_path / "out")
+    assert JoinedBefore(data_dir).take() == ["nod_second"]
+    assert JoinedBefore(data_dir).take() == []

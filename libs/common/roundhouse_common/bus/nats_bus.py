@@ -1,5 +1,6 @@
 """The bus on NATS."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -20,6 +21,8 @@ class NatsBus(WireBus):
 
     `replicas` is how many servers of a cluster keep each stream. Messages refused by the server's permissions are
     counted in `roundhouse_bus_permission_errors` and logged: the server tells of them only asynchronously.
+    `seed_file` is a seed or a credentials file; `on_revoked` is called when the server ends the connection because it
+    takes these credentials no more. It goes on trying: the file may be replaced.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class NatsBus(WireBus):
         replicas: int = 1,
         connect_wait_s: float = 2.0,
         registry: CollectorRegistry | None = None,
+        on_revoked: Callable[[], None] | None = None,
     ) -> None:
         instance = instance or (ids or SystemIds()).new(service.value)
         metrics = BusMetrics(registry)
@@ -45,7 +49,7 @@ class NatsBus(WireBus):
             seed_file=seed_file,
         )
         super().__init__(
-            NatsWire(address, metrics=metrics, replicas=replicas),
+            NatsWire(address, metrics=metrics, replicas=replicas, on_revoked=on_revoked),
             BusIdentity(service=service, instance=instance, node_id=node_id),
             clock=clock,
             metrics=metrics,

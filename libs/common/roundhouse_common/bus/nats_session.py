@@ -6,6 +6,7 @@ per connection a loss is an event that ends everything at once, and every start 
 """
 
 import asyncio
+import base64
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,13 +24,16 @@ from nats.nuid import NUID
 from roundhouse_common.bus.api import BusUnavailable, MessageTooLarge
 from roundhouse_common.bus.metrics import BusMetrics
 from roundhouse_common.bus.tasks import keeping_cancellation
+from roundhouse_common.nats_auth.credentials import Credentials
+from roundhouse_common.nats_auth.keys import sign
 
-__all__ = ["NatsAddress", "NatsSession", "status_of"]
+__all__ = ["NatsAddress", "NatsSession", "proof_of", "status_of"]
 
 _CONNECT_S = 3.0
 _FLUSH_S = 2.0
 _PING_S = 3.0
 """A server that vanished without closing is noticed after two unanswered pings."""
+_REVOKED = "user authentication revoked"
 _log = structlog.get_logger("roundhouse.bus")
 
 
@@ -43,10 +47,24 @@ class NatsAddress:
     inbox_prefix: str
     """Replies come below it; the permissions allow no other."""
     seed_file: Path | None = None
+    """A seed, or a credentials file of NATS with a seed and its JWT."""
 
-    def seed(self) -> str | None:
-        """Read the seed: at every connect, so that it can be changed. Raises OSError."""
-        return self.seed_file.read_text().strip() if self.seed_file else None
+    def credentials(self) -> Credentials | None:
+        """Read the file: at every connect, so that it can be changed. Raises OSError or ValueError."""
+        return Credentials.parse(self.seed_file.read_text()) if self.seed_file else None
+
+
+# Any: keyword arguments of nats-py.
+def proof_of(credentials: Credentials | None) -> dict[str, Any]:
+    """Return how nats-py proves who connects: not at all, by the key, or by a signed user with its key."""
+    if credentials is None:
+        return {}
+    if not credentials.jwt:
+        return {"nkeys_seed_str": credentials.seed}
+    return {
+        "user_jwt_cb": lambda: bytearray(credentials.jwt.encode()),
+        "signature_cb": lambda nonce: base64.b64encode(sign(credentials.seed, nonce.encode())),
+    }
 
 
 def status_of(message: Msg) -> str:
@@ -104,7 +122,7 @@ class NatsSession:
             error_cb=self._error,
             closed_cb=self._closed,
             inbox_prefix=address.inbox_prefix,
-            nkeys_seed_str=address.seed(),
+            **proof_of(address.credentials()),
         )
         await self.client.subscribe(f"{self.prefix}.rpc.*", cb=self._replied)
 
@@ -185,6 +203,11 @@ class NatsSession:
         waiting = self._waiting.get(message.subject.rsplit(".", 1)[1])
         if waiting:
             waiting(message)
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether it was lost because the server takes these credentials no more."""
+        return _REVOKED in str(self.client.last_error).lower()
 
     async def _closed(self) -> None:
         self._fail()

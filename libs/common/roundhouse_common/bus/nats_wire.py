@@ -64,7 +64,15 @@ class _NatsListening:
 class NatsWire:
     """`Wire` to a NATS server or cluster."""
 
-    def __init__(self, address: NatsAddress, *, metrics: BusMetrics, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        address: NatsAddress,
+        *,
+        metrics: BusMetrics,
+        replicas: int = 1,
+        on_revoked: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_revoked = on_revoked
         self._address = address
         self._metrics = metrics
         self._replicas = replicas
@@ -86,7 +94,7 @@ class NatsWire:
         return self._session
 
     async def connect(self, wait_s: float) -> None:
-        self._address.seed()  # a seed that cannot be read is a mistake to be told now, not retried
+        self._address.credentials()  # what cannot be read is a mistake to be told now, not retried
         self._supervisor = asyncio.create_task(self._stay_connected(), name="nats-connection")
         try:
             async with asyncio.timeout(wait_s):
@@ -260,7 +268,9 @@ class NatsWire:
             if was_up:
                 self._callbacks.tell(False)
             await session.close()
-        _log.warning("bus.connection_lost", url=self._address.url)
+        _log.warning("bus.connection_lost", url=self._address.url, is_revoked=session.is_revoked)
+        if session.is_revoked and self._on_revoked is not None:
+            self._on_revoked()
 
 
 def _packet(message: Msg) -> Packet:

@@ -34,7 +34,7 @@ class ServiceSettings(BaseSettings):
     """The service's private directory."""
     nats_url: str = "nats://127.0.0.1:4222"
     nats_seed_file: Path | None = None
-    """File with the nkey seed of the service's NATS user; None connects without credentials."""
+    """NATS credentials: a file with a JWT and its seed (`.creds`), or with a seed only; None connects without any."""
     token_public_key_file: Path | None = None
     """JWK set that access tokens are verified with."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

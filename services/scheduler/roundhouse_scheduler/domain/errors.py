@@ -3,25 +3,41 @@
 RoundhouseError
 ├── Conflict
 │   ├── EpochSuperseded     a newer agent has registered for this node
+│   ├── NodeIdTaken         a node that joins wants the id of another
+│   ├── NodeKeyRevoked      a node that joins brings a key that was taken back
+│   ├── NodeRemoved         an administrator removed the node; it may join again with a new token
 │   └── StaleView           a row changed between the look and the commit; look again
 ├── NotFound
 │   ├── UnknownNode
 │   ├── UnknownReplica
 │   ├── UnknownDeployment
 │   ├── UnknownSwitch
+│   ├── UnknownJoinToken
 │   └── UnknownLetter
+├── Forbidden
+│   └── JoinTokenRefused    unknown, used, expired or revoked
+├── Unavailable
+│   ├── JoiningUnavailable  nothing to sign credentials with
+│   └── TooManyAttempts     wrong tokens from the same address
 └── IllegalTransition       a bug: an event that the table does not have for this phase
 """
 
 from roundhouse_common.contracts.scheduler import Phase
-from roundhouse_common.errors import Conflict, NotFound, RoundhouseError
+from roundhouse_common.errors import Conflict, Forbidden, NotFound, RoundhouseError, Unavailable
 
 __all__ = [
     "EpochSuperseded",
     "IllegalTransition",
+    "JoinTokenRefused",
+    "JoiningUnavailable",
+    "NodeIdTaken",
     "NodeIsHeard",
+    "NodeKeyRevoked",
+    "NodeRemoved",
     "StaleView",
+    "TooManyAttempts",
     "UnknownDeployment",
+    "UnknownJoinToken",
     "UnknownNode",
     "UnknownReplica",
     "UnknownSwitch",
@@ -84,3 +100,64 @@ class IllegalTransition(RoundhouseError):
 
     def __init__(self, replica_id: str, phase: Phase, event: str) -> None:
         super().__init__(f"replica {replica_id} is {phase.value}: the event {event} means nothing there")
+
+
+class NodeRemoved(Conflict):
+    """The agent must end; its engines are untouched."""
+
+    code = "node_removed"
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(
+            f"node {node_id} was removed by an administrator; to come back it joins again with a new token:"
+            " `roundhouse nodes join-token` on the platform, `roundhouse node join` on its host"
+        )
+
+
+class NodeIdTaken(Conflict):
+    code = "node_id_taken"
+
+    def __init__(self, node_id: str, *, is_silent: bool) -> None:
+        do = (
+            f"remove it with `roundhouse nodes rm {node_id}`, or make a token with --node-id {node_id}"
+            if is_silent
+            else "choose another id, or leave it out"
+        )
+        super().__init__(f"there is a node {node_id} with another key; {do}")
+
+
+class NodeKeyRevoked(Conflict):
+    code = "node_key_revoked"
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(f"this key was of node {node_id} and gets no credentials any more; make a new one")
+
+
+class JoinTokenRefused(Forbidden):
+    code = "join_token_refused"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; `roundhouse nodes join-token` makes another")
+
+
+class JoiningUnavailable(Unavailable):
+    code = "joining_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this scheduler has nothing to sign credentials of nodes with:"
+            " set ROUNDHOUSE_SCHEDULER_NATS_AUTHORITY_FILE (`roundhouse up` does)"
+        )
+
+
+class TooManyAttempts(Unavailable):
+    code = "too_many_attempts"
+    status = 429
+
+    def __init__(self, *, wait_s: float) -> None:
+        super().__init__(f"too many wrong join tokens came from this address; try again in {wait_s:.0f} s")
+
+
+class UnknownJoinToken(NotFound):
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"there is no join token {token_id}; `GET /api/v1/join-tokens` lists them")

@@ -21,7 +21,21 @@ from roundhouse_common.database import Json, UnixSeconds, outbox_table
 from roundhouse_scheduler.domain.records import NodeDuty, NodeState, Quarantine, Refusal, Rejection, VersionFailure
 from roundhouse_scheduler.domain.switching.switch import SwitchState, SwitchStep, Victim
 
-__all__ = ["deployments", "events", "metadata", "nodes", "outbox", "replicas", "switches", "versions"]
+__all__ = [
+    "counters",
+    "deployments",
+    "events",
+    "join_tokens",
+    "leadership",
+    "metadata",
+    "node_keys",
+    "nodes",
+    "outbox",
+    "removals",
+    "replicas",
+    "switches",
+    "versions",
+]
 
 metadata = MetaData()
 
@@ -71,6 +85,7 @@ nodes = Table(
     Column("quarantines", Json(tuple[Quarantine, ...]), nullable=False),
     Column("is_settled", Boolean, nullable=False),
     Column("row_version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
 )
 
 deployments = Table(
@@ -106,6 +121,7 @@ deployments = Table(
     Column("failed_version_id", _ID, nullable=False),
     Column("restarts_done", Integer, nullable=False),
     Column("row_version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
 )
 
 versions = Table(
@@ -165,6 +181,7 @@ replicas = Table(
     Column("gang_address", _NAME, nullable=False),
     Column("gang_port", Integer, nullable=False),
     Column("row_version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
     Index("replicas_by_deployment", "deployment_id", "ended_at"),
     Index("replicas_by_node", "node_id", "ended_at"),
     Index("replicas_by_end", "ended_at"),
@@ -208,5 +225,66 @@ switches = Table(
     Index("switches_by_end", "ended_at"),
     Index("switches_by_tenant", "tenant_id", "switch_id"),
 )
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""`revision` counts write transactions; each row carries the one that wrote it last (store/revision.py)."""
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("key", _ID, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+"""Rows that are gone, so that whoever keeps a copy of them learns it."""
+
+leadership = Table(
+    "leadership",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", _NAME, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+)
+"""Which scheduler plans (store/leadership.py)."""
+
+join_tokens = Table(
+    "join_tokens",
+    metadata,
+    Column("token_id", _ID, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", _NAME, nullable=False),
+    Column("expires_at", UnixSeconds, nullable=False),
+    Column("node_id", _ID, nullable=False),
+    Column("labels", Json(dict[str, str]), nullable=False),
+    Column("region", _NAME, nullable=False),
+    Column("zone", _NAME, nullable=False),
+    Column("used_at", UnixSeconds),
+    Column("used_key", _ID, nullable=False),
+    Column("used_node_id", _ID, nullable=False),
+    Column("revoked_at", UnixSeconds),
+)
+
+node_keys = Table(
+    "node_keys",
+    metadata,
+    Column("public_key", _ID, primary_key=True),
+    Column("node_id", _ID, nullable=False, index=True),
+    Column("hostname", _NAME, nullable=False),
+    Column("token_id", _ID, nullable=False),
+    Column("issued_at", UnixSeconds, nullable=False),
+    Column("admission", EnumText(NodeAdmission), nullable=False),
+    Column("labels", Json(dict[str, str]), nullable=False),
+    Column("region", _NAME, nullable=False),
+    Column("zone", _NAME, nullable=False),
+    Column("revoked_at", UnixSeconds),
+)
+"""Keys that credentials were signed for. One that was taken back is kept: the bus must refuse it for ever."""
 
 outbox = outbox_table(metadata)

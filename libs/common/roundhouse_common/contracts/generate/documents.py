@@ -28,8 +28,10 @@ def documents() -> dict[str, str]:
         "tests/golden/nats.conf": nats_config(
             port=8805,
             jetstream_dir=Path("/data/nats/jetstream"),
-            services={service: f"U_{service.name}" for service in Service if service is not Service.NODE_AGENT},
-            nodes={"nod_a": "U_NODE_A"},
+            accounts_dir=Path("/data/nats/accounts"),
+            operator_jwt="OPERATOR_JWT",
+            system_account="SYSTEM_ACCOUNT",
+            system_account_jwt="SYSTEM_ACCOUNT_JWT",
         ),
     }
 

@@ -17,6 +17,9 @@ def upgrade() -> None:
     _extend_versions()
     _extend_replicas()
     _create_switches()
+    _count_revisions()
+    _create_leadership()
+    _create_joining()
 
 
 # Any of the defaults below is what a row of the release before means; new rows always state every column.
@@ -88,6 +91,67 @@ def _create_switches() -> None:
     )
     op.create_index("switches_by_end", "switches", ["ended_at"])
     op.create_index("switches_by_tenant", "switches", ["tenant_id", "switch_id"])
+
+
+def _count_revisions() -> None:
+    for table in ("nodes", "deployments", "replicas"):
+        _add(table, "revision", sa.BigInteger, "0")
+        op.create_index(f"ix_{table}_revision", table, ["revision"])
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.String(40), primary_key=True),
+        sa.Column("value", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "removals",
+        sa.Column("kind", sa.String(40), primary_key=True),
+        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_removals_revision", "removals", ["revision"])
+
+
+def _create_leadership() -> None:
+    op.create_table(
+        "leadership",
+        sa.Column("name", sa.String(40), primary_key=True),
+        sa.Column("term", sa.BigInteger, nullable=False),
+        sa.Column("holder", sa.String(255), nullable=False),
+        sa.Column("beat", sa.BigInteger, nullable=False),
+    )
+
+
+def _create_joining() -> None:
+    op.create_table(
+        "join_tokens",
+        sa.Column("token_id", sa.String(64), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("created_at", UnixSeconds, nullable=False),
+        sa.Column("created_by", sa.String(255), nullable=False),
+        sa.Column("expires_at", UnixSeconds, nullable=False),
+        sa.Column("node_id", sa.String(64), nullable=False),
+        sa.Column("labels", Json(), nullable=False),
+        sa.Column("region", sa.String(255), nullable=False),
+        sa.Column("zone", sa.String(255), nullable=False),
+        sa.Column("used_at", UnixSeconds),
+        sa.Column("used_key", sa.String(64), nullable=False),
+        sa.Column("used_node_id", sa.String(64), nullable=False),
+        sa.Column("revoked_at", UnixSeconds),
+    )
+    op.create_table(
+        "node_keys",
+        sa.Column("public_key", sa.String(64), primary_key=True),
+        sa.Column("node_id", sa.String(64), nullable=False),
+        sa.Column("hostname", sa.String(255), nullable=False),
+        sa.Column("token_id", sa.String(64), nullable=False),
+        sa.Column("issued_at", UnixSeconds, nullable=False),
+        sa.Column("admission", sa.String(40), nullable=False),
+        sa.Column("labels", Json(), nullable=False),
+        sa.Column("region", sa.String(255), nullable=False),
+        sa.Column("zone", sa.String(255), nullable=False),
+        sa.Column("revoked_at", UnixSeconds),
+    )
+    op.create_index("ix_node_keys_node_id", "node_keys", ["node_id"])
 
 
 # Any: a column type, as a class or an instance; a default as SQL text or expression.
