@@ -8,7 +8,7 @@ from roundhouse_common import lean  # noqa: F401 - before anything loads structl
 from roundhouse_common.database.database import Database, DatabaseBusy, DatabaseUnavailable, ValueNotStorable
 from roundhouse_common.database.idempotency import idempotency_table
 from roundhouse_common.database.migrate import MigrationFailed, SchemaTooNew
-from roundhouse_common.database.outbox import OutboxRelay, enqueue, outbox_table
+from roundhouse_common.database.outbox import OutboxRelay, Outgoing, enqueue, enqueue_all, outbox_table
 from roundhouse_common.database.sessions import ReadSession, WriteSession
 from roundhouse_common.database.types import BigId, DialectName, Json, UnixSeconds, upsert
 
@@ -21,12 +21,14 @@ __all__ = [
     "Json",
     "MigrationFailed",
     "OutboxRelay",
+    "Outgoing",
     "ReadSession",
     "SchemaTooNew",
     "UnixSeconds",
     "ValueNotStorable",
     "WriteSession",
     "enqueue",
+    "enqueue_all",
     "idempotency_table",
     "outbox_table",
     "upsert",

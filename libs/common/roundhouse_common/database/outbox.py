@@ -8,8 +8,9 @@ of a service cannot change the order, only repeat what was sent.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -25,7 +26,7 @@ from roundhouse_common.database.sessions import WriteSession
 from roundhouse_common.database.types import BigId, Json
 from roundhouse_common.runtime import Clock
 
-__all__ = ["OutboxRelay", "enqueue", "outbox_table"]
+__all__ = ["OutboxRelay", "Outgoing", "enqueue", "enqueue_all", "outbox_table"]
 
 M = TypeVar("M", bound=Message)
 
@@ -61,18 +62,38 @@ def outbox_table(metadata: MetaData) -> Table:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing(Generic[M]):
+    """One event to publish."""
+
+    message: M
+    ids: tuple[str, ...]
+    event_id: str
+
+
 async def enqueue(session: WriteSession, contract: Event[M], message: M, *ids: str, event_id: str) -> None:
     """Publish the message if, and only if, the transaction commits. The current trace goes with it."""
+    await enqueue_all(session, contract, [Outgoing(message, ids, event_id)])
+
+
+async def enqueue_all(session: WriteSession, contract: Event[M], outgoing: Sequence[Outgoing[M]]) -> None:
+    """Publish many messages of one kind, in this order, if the transaction commits."""
+    if not outgoing:
+        return
     headers: dict[str, str] = {}
     telemetry.inject(headers)
     await session.execute(
-        insert(_OUTBOX).values(
-            event_id=event_id,
-            subject=contract.subject,
-            ids=ids,
-            payload=msgspec.json.encode(message),
-            headers=headers,
-        )
+        insert(_OUTBOX),
+        [
+            {
+                "event_id": item.event_id,
+                "subject": contract.subject,
+                "ids": item.ids,
+                "payload": msgspec.json.encode(item.message),
+                "headers": headers,
+            }
+            for item in outgoing
+        ],
     )
 
 

@@ -8,7 +8,7 @@ must find nothing more to do: tests hold it to that, and the planner looks at ev
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Focus", "Later"]
+__all__ = ["NOTHING", "Focus", "Later"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +56,6 @@ class Focus:
             deployments=frozenset(by_kind["deployment"]),
             replicas=frozenset(by_kind["replica"]),
         )
+
+
+NOTHING = Focus()

@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import insert
 
 from roundhouse_common.contracts.registry import REPLICA_TRANSITION
 from roundhouse_common.contracts.scheduler import Phase, Reason, ReplicaTransition
-from roundhouse_common.database import WriteSession, enqueue
+from roundhouse_common.database import Outgoing, WriteSession, enqueue_all
 from roundhouse_common.runtime import Ids
-from roundhouse_scheduler.domain.plan import Created, Moved, Plan, Scaled, Wanted
+from roundhouse_scheduler.domain.plan import Created, Moved, Noted, Plan, Scaled, Wanted
 from roundhouse_scheduler.domain.records import Deployment, Replica
 from roundhouse_scheduler.store import tables
-from roundhouse_scheduler.store.rows import add, replace
+from roundhouse_scheduler.store.revision import next_revision
+from roundhouse_scheduler.store.rows import add_all, replace_all
+from roundhouse_scheduler.store.versions import write_failures
 
 __all__ = ["commit_plan"]
 
 _ACTOR = "service:scheduler"
+_Event = dict[str, Any]  # Any: a row of `events`
 
 
 async def commit_plan(
@@ -27,44 +31,51 @@ async def commit_plan(
     at: float,
     ids: Ids,
     deployments: Mapping[str, Deployment] = MappingProxyType({}),
-) -> None:
-    """Write the plan whole, or raise StaleView when any row it touches has changed since it was read.
+) -> int:
+    """Write the plan whole and return the revision of its rows, or raise StaleView when any row it touches has
+    changed since it was read. A statement for each kind of row, however many there are.
 
     `replicas` are all replicas that the plan's actions speak of, as they are after it; `deployments` those that they
     belong to.
     """
-    for node in plan.nodes:
-        await replace(session, tables.nodes, node)
-    for deployment in plan.deployments:
-        await replace(session, tables.deployments, deployment)
-    for replica in plan.replicas:
-        await replace(session, tables.replicas, replica)
-    for replica in plan.new_replicas:
-        await add(session, tables.replicas, replica)
-    for switch in plan.switches:
-        await replace(session, tables.switches, switch)
-    for switch in plan.new_switches:
-        await add(session, tables.switches, switch)
+    revision = await next_revision(session)
+    await _write_rows(session, plan, revision)
+    events: list[_Event] = []
+    transitions: list[Outgoing[ReplicaTransition]] = []
     for action in plan.actions:
         match action:
             case Scaled():
-                await _note_scaled(session, action, at=at, ids=ids)
+                events.append(_scaled(action, at=at, ids=ids))
             case Created() | Wanted():
-                await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
+                events.append(_noted(action, replicas[action.replica_id], at=at, ids=ids))
             case Moved():
-                await _note(session, action, replicas[action.replica_id], at=at, ids=ids)
+                replica = replicas[action.replica_id]
+                events.append(_noted(action, replica, at=at, ids=ids))
                 if action.before is not action.after or action.reason is Reason.FAILURE_BUDGET_SPENT:
-                    replica = replicas[action.replica_id]
                     owner = deployments.get(replica.deployment_id)
                     message = _transition(action, replica, owner, at=at, event_id=ids.new("evt"))
-                    await enqueue(session, REPLICA_TRANSITION, message, replica.replica_id, event_id=message.event_id)
+                    transitions.append(Outgoing(message, (replica.replica_id,), message.event_id))
+            case Noted():
+                events.append(_told(action, at=at, ids=ids))
             case _:
                 continue
+    if events:
+        await session.execute(insert(tables.events), events)
+    await enqueue_all(session, REPLICA_TRANSITION, transitions)
+    await write_failures(session, plan.actions, at=at, ids=ids)
+    return revision
 
 
-async def _note(
-    session: WriteSession, action: Created | Wanted | Moved, replica: Replica, *, at: float, ids: Ids
-) -> None:
+async def _write_rows(session: WriteSession, plan: Plan, revision: int) -> None:
+    await replace_all(session, tables.nodes, plan.nodes, revision=revision, but_for=("last_heartbeat_at",))
+    await replace_all(session, tables.deployments, plan.deployments, revision=revision)
+    await replace_all(session, tables.replicas, plan.replicas, revision=revision)
+    await add_all(session, tables.replicas, plan.new_replicas, revision=revision)
+    await replace_all(session, tables.switches, plan.switches, revision=revision)
+    await add_all(session, tables.switches, plan.new_switches, revision=revision)
+
+
+def _noted(action: Created | Wanted | Moved, replica: Replica, *, at: float, ids: Ids) -> _Event:
     match action:
         case Created():
             kind, before, after, reason = "replica.created", "", replica.phase.value, "created"
@@ -75,37 +86,48 @@ async def _note(
         case Moved():
             kind, before, after = "replica.phase", action.before.value, action.after.value
             reason, detail = action.reason.value, action.detail
-    await session.execute(
-        insert(tables.events).values(
-            event_id=ids.new("evt"),
-            at=at,
-            deployment_id=replica.deployment_id,
-            kind=kind,
-            replica_id=replica.replica_id,
-            before=before,
-            after=after,
-            reason=reason,
-            detail=detail,
-            actor=_ACTOR,
-        )
-    )
+    return {
+        "event_id": ids.new("evt"),
+        "at": at,
+        "deployment_id": replica.deployment_id,
+        "kind": kind,
+        "replica_id": replica.replica_id,
+        "before": before,
+        "after": after,
+        "reason": reason,
+        "detail": detail,
+        "actor": _ACTOR,
+    }
 
 
-async def _note_scaled(session: WriteSession, action: Scaled, *, at: float, ids: Ids) -> None:
-    await session.execute(
-        insert(tables.events).values(
-            event_id=ids.new("evt"),
-            at=at,
-            deployment_id=action.deployment_id,
-            kind="deployment.scaled",
-            replica_id="",
-            before=str(action.before),
-            after=str(action.after),
-            reason=action.reason.value,
-            detail=action.detail,
-            actor=_ACTOR,
-        )
-    )
+def _told(action: Noted, *, at: float, ids: Ids) -> _Event:
+    return {
+        "event_id": ids.new("evt"),
+        "at": at,
+        "deployment_id": action.deployment_id,
+        "kind": action.kind,
+        "replica_id": action.replica_id,
+        "before": "",
+        "after": "",
+        "reason": action.reason,
+        "detail": action.detail,
+        "actor": _ACTOR,
+    }
+
+
+def _scaled(action: Scaled, *, at: float, ids: Ids) -> _Event:
+    return {
+        "event_id": ids.new("evt"),
+        "at": at,
+        "deployment_id": action.deployment_id,
+        "kind": "deployment.scaled",
+        "replica_id": "",
+        "before": str(action.before),
+        "after": str(action.after),
+        "reason": action.reason.value,
+        "detail": action.detail,
+        "actor": _ACTOR,
+    }
 
 
 def _transition(

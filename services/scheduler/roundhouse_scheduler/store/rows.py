@@ -1,48 +1,97 @@
 """Records to rows and back, and the guarded update."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Table, insert, update
+from sqlalchemy import Row, Table, bindparam, insert, select, update
 
 from roundhouse_common.database import WriteSession
 from roundhouse_scheduler.domain.errors import StaleView
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
 from roundhouse_scheduler.domain.switching.switch import Switch
+from roundhouse_scheduler.store.revision import next_revision
 
-__all__ = ["add", "deployment_from", "node_from", "replace", "replica_from"]
+__all__ = ["add", "add_all", "chunks", "deployment_from", "node_from", "replace", "replace_all", "replica_from"]
 
 Record = Node | Deployment | Replica | Switch
+_AT_ONCE = 500
+"""Ids in one condition: SQLite takes no more than some thousand parameters."""
 
 
 # Row[Any]: the columns are the record's fields, which the constructor checks.
 def node_from(row: Row[Any]) -> Node:
     """Return the node of a row of `nodes`."""
-    return Node(**row._mapping)
+    return Node(**_fields(row))
 
 
 def deployment_from(row: Row[Any]) -> Deployment:
     """Return the deployment of a row of `deployments`."""
-    return Deployment(**row._mapping)
+    return Deployment(**_fields(row))
 
 
 def replica_from(row: Row[Any]) -> Replica:
     """Return the replica of a row of `replicas`."""
-    return Replica(**row._mapping)
+    return Replica(**_fields(row))
 
 
 async def add(session: WriteSession, table: Table, record: Record) -> None:
     """Insert a record that is not there yet."""
-    await session.execute(insert(table).values(msgspec.structs.asdict(record)))
+    await add_all(session, table, [record], revision=await next_revision(session))
+
+
+async def add_all(session: WriteSession, table: Table, records: Sequence[Record], *, revision: int) -> None:
+    """Insert records that are not there yet."""
+    if records:
+        stamp = _stamp(table, revision)
+        await session.execute(insert(table), [msgspec.structs.asdict(item) | stamp for item in records])
 
 
 async def replace(session: WriteSession, table: Table, record: Record) -> None:
     """Write a record over the version it was read with. Raises StaleView when the row has moved on since."""
+    await replace_all(session, table, [record], revision=await next_revision(session))
+
+
+async def replace_all(
+    session: WriteSession, table: Table, records: Sequence[Record], *, revision: int, but_for: Sequence[str] = ()
+) -> None:
+    """Write records over the versions they were read with; columns in `but_for` stay as they are. Raises StaleView
+    when one has moved on. Writes run one after the other, so what was compared stays true until the commit."""
+    if not records:
+        return
     (key,) = table.primary_key.columns
-    values = msgspec.structs.asdict(record)
-    identity = values.pop(key.name)
-    version = values.pop("row_version")
-    guarded = update(table).where(key == identity, table.c.row_version == version)
-    result = await session.execute(guarded.values(**values, row_version=version + 1))
-    if result.rowcount != 1:
-        raise StaleView(f"{table.name} {identity}")
+    read_with = {getattr(item, key.name): item.row_version for item in records}
+    for ids in chunks(list(read_with)):
+        found = await session.execute(select(key, table.c.row_version).where(key.in_(ids)))
+        versions = {identity: version for identity, version in found}
+        for identity in ids:
+            if versions.get(identity) != read_with[identity]:
+                raise StaleView(f"{table.name} {identity}")
+    written = [name for name in records[0].__struct_fields__ if name not in (key.name, *but_for)]
+    statement = update(table).where(key == bindparam("of")).values({name: bindparam(f"to_{name}") for name in written})
+    stamp = _stamp(table, revision)
+    statement = statement.values(stamp)
+    await session.execute(
+        statement,
+        [
+            {"of": getattr(item, key.name), **{f"to_{name}": getattr(item, name) for name in written}}
+            | {"to_row_version": item.row_version + 1}
+            for item in records
+        ],
+    )
+
+
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield as many ids as fit into one condition."""
+    for first in range(0, len(ids), _AT_ONCE):
+        yield ids[first : first + _AT_ONCE]
+
+
+def _stamp(table: Table, revision: int) -> dict[str, int]:
+    return {"revision": revision} if "revision" in table.c else {}
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    values = dict(row._mapping)
+    values.pop("revision", None)
+    return values

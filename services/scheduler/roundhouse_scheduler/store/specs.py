@@ -5,12 +5,15 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import select, update
 
-from roundhouse_common.contracts.catalog import DeploymentSpec
+from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec
 from roundhouse_common.database import WriteSession, upsert
 from roundhouse_scheduler.domain.records import Deployment
 from roundhouse_scheduler.domain.revisions import next_endpoints_revision
+from roundhouse_scheduler.domain.rollout.start import started_rollout
 from roundhouse_scheduler.store import tables
-from roundhouse_scheduler.store.rows import add, deployment_from, replace
+from roundhouse_scheduler.store.revision import next_revision
+from roundhouse_scheduler.store.rows import add_all, chunks, deployment_from, replace_all
+from roundhouse_scheduler.store.versions import forget_failures
 
 __all__ = ["take_specs"]
 
@@ -21,25 +24,37 @@ async def take_specs(session: WriteSession, specs: Iterable[DeploymentSpec], *, 
     A lower or equal generation changes nothing, and neither does a spec that is not there any more: only a spec that
     says "delete" deletes.
     """
-    known = {row.deployment_id: deployment_from(row) for row in await session.execute(select(tables.deployments))}
-    taken: list[str] = []
-    for spec in sorted(specs, key=lambda item: item.deployment_id):
-        before = known.get(spec.deployment_id)
-        if before is not None and spec.generation <= before.generation:
-            continue
-        await session.execute(
-            upsert(session.dialect, tables.versions, key=["version_id"]),
-            [{"version_id": spec.version.version_id, "deployment_id": spec.deployment_id, "spec": spec.version}],
-        )
-        after = _deployment(spec, before, at)
-        if before is None:
-            await add(session, tables.deployments, after)
-        else:
-            await replace(session, tables.deployments, after)
-            if before.drain_timeout_s != after.drain_timeout_s:
-                await _tell_nodes(session, spec.deployment_id)
-        taken.append(spec.deployment_id)
-    return taken
+    offered = {spec.deployment_id: spec for spec in specs}
+    known = await _known(session, sorted(offered))
+    news = [
+        spec
+        for key, spec in sorted(offered.items())
+        if (before := known.get(key)) is None or spec.generation > before.generation
+    ]
+    if not news:
+        return []
+    await session.execute(
+        upsert(session.dialect, tables.versions, key=["version_id"]),
+        [{"version_id": i.version.version_id, "deployment_id": i.deployment_id, "spec": i.version} for i in news],
+    )
+    revision = await next_revision(session)
+    after = {spec.deployment_id: _deployment(spec, known.get(spec.deployment_id), at) for spec in news}
+    table = tables.deployments
+    await add_all(session, table, [row for key, row in after.items() if key not in known], revision=revision)
+    await replace_all(session, table, [row for key, row in after.items() if key in known], revision=revision)
+    await forget_failures(session, [row.version_id for key, row in after.items() if _starts_anew(row, known.get(key))])
+    for deployment_id, row in after.items():
+        if deployment_id in known and known[deployment_id].drain_timeout_s != row.drain_timeout_s:
+            await _tell_nodes(session, deployment_id, revision)
+    return list(after)
+
+
+async def _known(session: WriteSession, deployment_ids: list[str]) -> dict[str, Deployment]:
+    found: dict[str, Deployment] = {}
+    for ids in chunks(deployment_ids):
+        rows = await session.execute(select(tables.deployments).where(tables.deployments.c.deployment_id.in_(ids)))
+        found |= {row.deployment_id: deployment_from(row) for row in rows}
+    return found
 
 
 def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> Deployment:
@@ -66,8 +81,8 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         endpoints_revision=next_endpoints_revision(0, at),
     )
     if before is None:
-        return after
-    return msgspec.structs.replace(
+        return msgspec.structs.replace(after, restarts_done=spec.restarts)
+    after = msgspec.structs.replace(
         after,
         endpoints_revision=next_endpoints_revision(before.endpoints_revision, at),
         target_replicas=before.target_replicas,
@@ -75,12 +90,23 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         last_used_at=before.last_used_at,
         rollout_began_at=before.rollout_began_at,
         rollout_progress_at=before.rollout_progress_at,
+        rollout_paused_at=before.rollout_paused_at,
+        rollout_from_number=before.rollout_from_number,
         failed_version_id=before.failed_version_id,
+        restarts_done=before.restarts_done,
         row_version=before.row_version,
     )
+    return started_rollout(before, after, at)
 
 
-async def _tell_nodes(session: WriteSession, deployment_id: str) -> None:
+def _starts_anew(after: Deployment, before: Deployment | None) -> bool:
+    """Whether somebody made this version the wanted one, or started it again."""
+    if before is None or after.version_id != before.version_id:
+        return True
+    return before.desired is not DeploymentDesired.RUN and after.desired is DeploymentDesired.RUN
+
+
+async def _tell_nodes(session: WriteSession, deployment_id: str, revision: int) -> None:
     """The drain timeout is part of the assignments: their documents changed."""
     holders = select(tables.replicas.c.node_id).where(
         tables.replicas.c.deployment_id == deployment_id, tables.replicas.c.ended_at.is_(None)
@@ -91,5 +117,6 @@ async def _tell_nodes(session: WriteSession, deployment_id: str) -> None:
         .values(
             assignments_revision=tables.nodes.c.assignments_revision + 1,
             row_version=tables.nodes.c.row_version + 1,
+            revision=revision,
         )
     )
