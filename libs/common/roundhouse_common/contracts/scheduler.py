@@ -104,6 +104,8 @@ class Reason(OpenEnum):
     """Nobody asked for so long that the deployment was put to sleep."""
     EVICTED = "evicted"
     """It was idle, and another deployment needed the room."""
+    WOKEN = "woken"
+    """It slept, and a request or somebody asked for it."""
     SWITCH_CANCELLED = "switch-cancelled"
     ADOPTED = "adopted"
     """Its node runs it, and the scheduler's record had lost it."""
