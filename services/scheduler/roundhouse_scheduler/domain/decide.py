@@ -1,13 +1,14 @@
 """The one decision of the scheduler: what to do about what is seen."""
 
+from roundhouse_scheduler.domain.gangs import form_gangs, place_gangs, tend_gangs
 from roundhouse_scheduler.domain.leases import judge_leases
 from roundhouse_scheduler.domain.observe import fold_reports
 from roundhouse_scheduler.domain.placement.pending import place_pending
 from roundhouse_scheduler.domain.plan import Draft, Plan
-from roundhouse_scheduler.domain.restarts import restart_failed
+from roundhouse_scheduler.domain.restarts import forget_failures, restart_failed
 from roundhouse_scheduler.domain.revisions import bump_revisions
+from roundhouse_scheduler.domain.rollout import scale_deployments
 from roundhouse_scheduler.domain.rules import Rules
-from roundhouse_scheduler.domain.scaling import scale_deployments
 from roundhouse_scheduler.domain.survivors import settle_survivors
 from roundhouse_scheduler.domain.view import Mint, View
 
@@ -17,8 +18,12 @@ STEPS = (
     judge_leases,
     fold_reports,
     settle_survivors,
+    tend_gangs,
+    forget_failures,
     restart_failed,
     scale_deployments,
+    form_gangs,
+    place_gangs,
     place_pending,
     bump_revisions,
 )

@@ -8,10 +8,10 @@ import msgspec
 
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_scheduler.domain.autoscale.demand import NO_DEMAND, Demand
-from roundhouse_scheduler.domain.focus import Focus, Later
+from roundhouse_scheduler.domain.focus import NOTHING, Focus, Later
 from roundhouse_scheduler.domain.index import Index
 from roundhouse_scheduler.domain.overlay import Overlay
-from roundhouse_scheduler.domain.records import Deployment, Node, NodeState, Replica
+from roundhouse_scheduler.domain.records import Deployment, Node, NodeState, Replica, VersionFailure
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.scope import Scope
 from roundhouse_scheduler.domain.switching.switch import Switch
@@ -24,11 +24,15 @@ __all__ = [
     "BrakeHeld",
     "Created",
     "Draft",
+    "FailureForgotten",
+    "FailureSeen",
     "Moved",
     "NodeMarked",
+    "Noted",
     "Plan",
     "ReportIgnored",
     "Scaled",
+    "VersionGivenUp",
     "Wanted",
 ]
 
@@ -150,7 +154,19 @@ class Advised:
     strained_load: float | None = None
 
 
-Action = Scaled | Created | Moved | Wanted | NodeMarked | ReportIgnored | BrakeHeld
+Action = (
+    Scaled
+    | Created
+    | Moved
+    | Wanted
+    | NodeMarked
+    | ReportIgnored
+    | BrakeHeld
+    | Noted
+    | FailureSeen
+    | FailureForgotten
+    | VersionGivenUp
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +185,7 @@ class Plan:
     look_again_at: float = float("inf")
     later: tuple[Later, ...] = ()
     """Which records are to be looked at again, and when, even if nothing happens."""
-    touched: Focus = Focus()
+    touched: Focus = NOTHING
     """What was changed: the next decision looks at it."""
     is_brake_held: bool = False
 
@@ -252,7 +268,7 @@ class Draft:
     def on(self, node_id: str) -> list[Replica]:
         """Return the replicas that hold a claim on a node, oldest first."""
         found = (self.replicas[key] for key in sorted(self._index.on(node_id) | self._changed.on(node_id)))
-        return [replica for replica in found if replica.ended_at is None and replica.node_id == node_id]
+        return [replica for replica in found if replica.is_held and replica.node_id == node_id]
 
     @property
     def index(self) -> Index:

@@ -43,5 +43,11 @@ class Rules:
     """How long an engine that lives but does not answer is left alone: busy is not dead."""
     refusal_s: float = 60.0
     """How long a node that refused a replica is not asked again."""
+    relocate_after_failures: int = 3
+    """So many failures in a row on one node, and another one is tried first."""
+    relocation_s: float = 600.0
+    """How long the node where it failed is asked last."""
     error_after_failures: int = 3
     """So many failures in a row and nothing ready: the deployment is shown as Error."""
+    evict_idle_s: float = 5.0
+    """A deployment makes room for another only after it was ready and unused for so long."""
