@@ -57,8 +57,10 @@ class Gang:
 def gangs_in_focus(draft: Draft) -> Sequence[Gang]:
     """Return the gangs of the deployments that must be looked at, in the order of their ids."""
     found: dict[str, list[Replica]] = {}
-    for deployment in draft.focus_deployments():
-        for row in draft.members(deployment.deployment_id):
+    deployments = {item.deployment_id for item in draft.focus_deployments()}
+    deployments |= {row.deployment_id for row in draft.focus_replicas() if row.gang_id}  # those that wait for room too
+    for deployment_id in sorted(deployments):
+        for row in draft.members(deployment_id):
             if row.gang_id:
                 found.setdefault(row.gang_id, []).append(row)
     return [Gang(gang_id=gang_id, rows=tuple(rows)) for gang_id, rows in sorted(found.items())]
