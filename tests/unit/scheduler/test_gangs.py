@@ -1,5 +1,7 @@
 """Replicas that span nodes: formed whole, placed whole, stopped whole, and never two epochs at once."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -7,7 +9,7 @@ from roundhouse_common.contracts.catalog import DeploymentDesired, Resources
 from roundhouse_common.contracts.node import ObservedPhase, ReplicaReport
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_scheduler.domain.documents import assignments_of, endpoints_of
-from roundhouse_scheduler.domain.records import Replica
+from roundhouse_scheduler.domain.records import NodeDuty, Replica
 from roundhouse_scheduler.domain.rules import GANG_FENCE_S
 from tests.support.scheduler import GIB, Fleet, a_deployment, a_node, a_version, an_entry
 
@@ -15,13 +17,13 @@ pytestmark = pytest.mark.contract("A07")
 WIDE = a_version(1, resources=Resources(memory_bytes=GIB, node_count=2))
 
 
-def a_wide_fleet(nodes: int = 3, replicas: int = 1, **changes: object) -> Fleet:
+def a_wide_fleet(nodes: int = 3, replicas: int = 1, **changes: Any) -> Fleet:
     """A fleet whose deployment `dep_1` spans two nodes per replica; nothing is decided yet."""
     fleet = Fleet(versions={"ver_1": WIDE}).with_nodes(*(a_node(f"nod_{i}") for i in range(1, nodes + 1)))
     return fleet.with_deployment(a_deployment(version=WIDE, replicas=replicas, **changes))
 
 
-def running(nodes: int = 3, **changes: object) -> Fleet:
+def running(nodes: int = 3, **changes: Any) -> Fleet:
     """As `a_wide_fleet`, with every engine ready."""
     return a_wide_fleet(nodes, **changes).settle()
 
@@ -186,3 +188,18 @@ def test_a_gang_that_fails_again_and_again_rests_when_its_budget_is_spent() -> N
     assert (left.phase, left.is_spent, left.gang_rank) == (Phase.FAILED, True, 0)
     assert left.failures == 2
     assert "no rendezvous" in left.detail
+
+
+def test_a_gang_moves_away_whole_from_a_node_that_is_drained_under_one_member() -> None:
+    fleet = running(nodes=4)
+    leader, member = fleet.live()
+    fleet.nodes[member.node_id] = msgspec.structs.replace(fleet.nodes[member.node_id], duty=NodeDuty.DRAINING)
+    fleet.step()
+
+    assert fleet.replicas[leader.replica_id].desired is Desired.RUN, "its replacement comes first"
+    heirs = [row for row in fleet.live() if row.gang_id != leader.gang_id]
+    assert [row.phase for row in heirs] == [Phase.ASSIGNED] * 2
+    fleet.report_all()
+    fleet.step()
+    assert fleet.replicas[leader.replica_id].desired is Desired.DRAIN
+    assert fleet.replicas[leader.replica_id].desired_reason is Reason.NODE_DRAINED

@@ -24,9 +24,7 @@ def tend_gangs(draft: Draft) -> None:
             fallen = _fallen(gang)
             if fallen is not None:
                 _begin_anew(draft, gang, fallen)
-        elif gang.leader is None:
-            _stop(draft, gang.current)
-        elif gang.leader.phase is Phase.LOST:
+        elif gang.leader is None or gang.leader.phase is Phase.LOST:
             _stop(draft, gang.current)
 
 

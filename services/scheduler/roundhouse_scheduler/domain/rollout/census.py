@@ -65,14 +65,18 @@ def leaving_because(replica: Replica, node: Node | None) -> Reason | None:
 def take_census(
     deployment: Deployment, replicas: Iterable[Replica], nodes: Mapping[str, Node], *, now: float
 ) -> Census:
-    """Sort the replicas of a deployment that have not ended."""
-    rows = list(replicas)
+    """Sort the replicas of a deployment that have not ended. A gang is one replica, its leader; it cannot stay when
+    one of its members cannot."""
+    members = list(replicas)
+    rows = [item for item in members if item.gang_rank == 0]
     present = [item for item in rows if item.is_wanted and item.phase is not Phase.LOST]
-    reasons = {
-        item.replica_id: reason
-        for item in present
-        if (reason := leaving_because(item, nodes.get(item.node_id))) is not None
-    }
+    leaders = {(item.gang_id, item.gang_epoch): item.replica_id for item in present if item.gang_id}
+    reasons: dict[str, Reason] = {}
+    for item in members:
+        leader = item.replica_id if not item.gang_id else leaders.get((item.gang_id, item.gang_epoch))
+        reason = leaving_because(item, nodes.get(item.node_id)) if item.is_wanted and leader is not None else None
+        if leader is not None and reason is not None and item.phase is not Phase.LOST:
+            reasons.setdefault(leader, reason)
     mine = [item for item in present if item.version_id == deployment.version_id]
     heirs = {item.replaces for item in rows if item.replaces}
     available = {

@@ -35,8 +35,8 @@ def _drain_all(draft: Draft, deployment: Deployment, reason: Reason) -> None:
 
 
 def _scale(draft: Draft, deployment: Deployment) -> None:
-    replicas = draft.of(deployment.deployment_id)
-    census = take_census(deployment, replicas, draft.nodes, now=draft.now)
+    rows = draft.members(deployment.deployment_id)
+    census = take_census(deployment, rows, draft.nodes, now=draft.now)
     deployment = follow_rollout(draft, deployment, census)
     moves = next_moves(deployment, census, draft.rules)
     for replica, reason in moves.drain:
@@ -73,7 +73,7 @@ def _new(draft: Draft, deployment: Deployment, *, replaces: str) -> Replica:
 
 def _withdraw(draft: Draft, deployment: Deployment) -> None:
     """What holds nothing on any node ends at once: no node will say that it has stopped."""
-    for replica in draft.of(deployment.deployment_id):
+    for replica in draft.members(deployment.deployment_id):
         if replica.is_wanted:
             continue
         if replica.phase is Phase.PENDING:
