@@ -1,5 +1,6 @@
 """The one decision of the scheduler: what to do about what is seen."""
 
+from roundhouse_scheduler.domain.autoscale.step import autoscale_deployments
 from roundhouse_scheduler.domain.gangs import form_gangs, place_gangs, tend_gangs
 from roundhouse_scheduler.domain.leases import judge_leases
 from roundhouse_scheduler.domain.observe import fold_reports
@@ -21,6 +22,7 @@ STEPS = (
     tend_gangs,
     forget_failures,
     restart_failed,
+    autoscale_deployments,
     scale_deployments,
     form_gangs,
     place_gangs,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_common.contracts.catalog import DeploymentDesired, VersionSpec
 from roundhouse_common.contracts.scheduler import (
     Assignment,
     DeploymentEndpoints,
@@ -100,6 +100,8 @@ def endpoints_of(deployment: Deployment, replicas: Iterable[Replica], nodes: Map
         model_kind=deployment.model_kind,
         revision=deployment.endpoints_revision,
         endpoints=tuple(item for item in found if item is not None),
+        is_wakeable=deployment.is_wakeable and deployment.desired is DeploymentDesired.RUN,
+        wake_timeout_s=deployment.wake_timeout_s,
     )
 
 

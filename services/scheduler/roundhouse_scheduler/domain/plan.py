@@ -309,8 +309,10 @@ class Draft:
         return node
 
     def demand_of(self, deployment_id: str) -> Demand:
-        """Return what is known of the demand for a deployment."""
-        return self.view.demand.get(deployment_id, NO_DEMAND)
+        """Return what routers and engines say of the demand for a deployment."""
+        demand = self.view.demand.get(deployment_id, NO_DEMAND)
+        found = (self.view.loads.get(row.node_id, {}).get(row.replica_id) for row in self.of(deployment_id))
+        return demand.with_engines([load for load in found if load is not None])
 
     def scale(self, deployment_id: str, target: int | None, *, reason: Reason, detail: str) -> None:
         """Change how many replicas a deployment has without anybody asking; None: as its spec says."""

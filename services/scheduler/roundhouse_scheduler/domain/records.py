@@ -14,6 +14,7 @@ from roundhouse_common.contracts.catalog import (
 )
 from roundhouse_common.contracts.node import NodeInventory
 from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase, Reason
+from roundhouse_scheduler.domain.autoscale.bounds import may_sleep
 
 __all__ = [
     "Deployment",
@@ -231,7 +232,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_wakeable(self) -> bool:
         """Whether it may sleep, and a request wakes it."""
-        return self.is_evictable or (self.autoscale is not None and self.autoscale.min_replicas == 0)
+        return self.is_evictable or (self.autoscale is not None and may_sleep(self.autoscale))
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):

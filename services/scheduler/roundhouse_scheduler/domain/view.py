@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
-from roundhouse_common.contracts.node import NodeReport
+from roundhouse_common.contracts.node import NodeReport, ReplicaLoad
 from roundhouse_scheduler.domain.autoscale.demand import Demand
 from roundhouse_scheduler.domain.focus import Focus
 from roundhouse_scheduler.domain.index import Index
@@ -63,5 +63,7 @@ class View:
     """By deployment; one that is not in it has no demand that anybody told of."""
     demand_known_s: float = 0.0
     """How long routers have been heard without a gap: before that nothing follows from their silence."""
+    loads: Mapping[str, Mapping[str, ReplicaLoad]] = field(default_factory=dict)
+    """By node and replica: what the engines said last of how much they do."""
     switches: Mapping[str, Switch] = field(default_factory=dict)
     """Those that have not ended."""

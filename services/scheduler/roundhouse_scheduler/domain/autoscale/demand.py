@@ -1,6 +1,9 @@
 """The demand for one deployment: what routers tell, what engines say, and what was made of it before."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from roundhouse_common.contracts.node import ReplicaLoad
 
 __all__ = ["NO_DEMAND", "Demand", "Recommended"]
 
@@ -24,6 +27,8 @@ class Demand:
     running: int = 0
     waiting: int = 0
     """In the engines' own queues."""
+    engines: int = 0
+    """How many engines said how much they do."""
     busiest: int = 0
     """The most that any one engine runs at once."""
     ttft_s: float | None = None
@@ -44,6 +49,18 @@ class Demand:
     def load(self) -> int:
         """Requests that there are. The larger of what routers and engines say, since either may be cut off."""
         return max(self.in_flight, self.running + self.waiting) + self.held
+
+    def with_engines(self, loads: Sequence[ReplicaLoad]) -> "Demand":
+        """Return the demand with what the engines say."""
+        if not loads:
+            return self
+        return replace(
+            self,
+            running=sum(load.running for load in loads),
+            waiting=sum(load.waiting for load in loads),
+            engines=len(loads),
+            busiest=max(load.running for load in loads),
+        )
 
 
 NO_DEMAND = Demand()
