@@ -12,6 +12,7 @@ from roundhouse_common.contracts.catalog import Resources
 from roundhouse_scheduler.domain.placement.candidates import Candidate
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.devices import Miss
+from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.filters import Fit, judge
 
 __all__ = ["Board", "Entry", "ShapeIndex"]
@@ -20,13 +21,14 @@ Place = tuple[str, str]
 Entry = tuple[float, str, int]
 """Minus the score, the node, and the stamp that tells whether this is still so."""
 
-_MOST_SHAPES = 256
+_MOST_JUDGEMENTS = 400_000
+"""Over all shapes: what the memory of past judgements may hold."""
 
 
 class ShapeIndex:
     """How every node stands to one shape."""
 
-    __slots__ = ("fits", "heaps", "misses", "position", "shape", "stamps")
+    __slots__ = ("fits", "heaps", "misses", "nowhere", "position", "shape", "stamps")
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -36,12 +38,16 @@ class ShapeIndex:
         """Per zone, so that siblings in a zone count once for all its nodes."""
         self.stamps: dict[str, int] = {}
         self.position = 0
+        self.nowhere: Infeasible | None = None
+        """What was said of these misses when nothing fitted; kept as long as it would be said again."""
 
     def take(self, node_id: str, candidate: Candidate | None) -> None:
         """Look at one node again; None: it is not there any more."""
         stamp = self.stamps.get(node_id, 0) + 1
         self.stamps[node_id] = stamp
         found = None if candidate is None else judge(self.shape, candidate)
+        if self.nowhere is not None and (found != self.misses.get(node_id) or node_id in self.nowhere.node_ids):
+            self.nowhere = None
         self.fits.pop(node_id, None)
         self.misses.pop(node_id, None)
         if isinstance(found, Miss):
@@ -128,7 +134,7 @@ class Board:
             known.compact()
         known.position = self.position
         self._indexes[shape.key] = known
-        if len(self._indexes) > _MOST_SHAPES:
+        if len(self._indexes) > max(16, _MOST_JUDGEMENTS // max(1, len(self.candidates))):
             del self._indexes[next(iter(self._indexes))]
         return known
 

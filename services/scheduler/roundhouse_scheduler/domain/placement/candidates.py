@@ -4,14 +4,14 @@ Free memory is the lower of what was not claimed and what the node says is free,
 not taken yet.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from roundhouse_common.contracts.catalog import Resources
 from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo
-from roundhouse_common.contracts.scheduler import Phase
-from roundhouse_scheduler.domain.records import Node, Replica
+from roundhouse_common.contracts.scheduler import NodeAdmission, Phase
+from roundhouse_scheduler.domain.records import Node, NodeDuty, RejectionReason, Replica
 
-__all__ = ["Candidate", "DeviceRoom", "claimed_memory_bytes"]
+__all__ = ["MOMENTARY", "Candidate", "DeviceRoom", "claimed_memory_bytes"]
 
 _NOT_LOADED = frozenset({Phase.ASSIGNED, Phase.FETCHING, Phase.STARTING, Phase.FAILED})
 
@@ -49,8 +49,8 @@ class DeviceRoom:
 class Candidate:
     """One node as placement sees it. `take` keeps it up to date while a plan grows; it is derived, never the record."""
 
-    __slots__ = ("device_free", "device_total", "devices", "engines", "free_cpu_millis", "free_memory_bytes", "is_late",
-                 "labels", "node", "node_id", "region", "zone")  # fmt: skip
+    __slots__ = ("device_free", "device_total", "devices", "engines", "free_cpu_millis", "free_memory_bytes",
+                 "hindrance", "is_late", "is_uniform", "labels", "node", "node_id", "region", "zone")  # fmt: skip
 
     def __init__(self, node: Node, held: Iterable[Replica] = (), *, is_late: bool = False) -> None:
         inventory = node.inventory
@@ -70,6 +70,10 @@ class Candidate:
         self.free_cpu_millis = inventory.cpu_cores * 1000 - sum(item.resources.cpu_millis for item in claims)
         """Reserved cores are reserved; what is not reserved is shared."""
         self.devices = _rooms(node, claims) if inventory.devices else []
+        self.is_uniform = len({device.model for device in inventory.devices}) <= 1
+        """All its devices are of one model."""
+        self.hindrance = next((reason for reason, holds in MOMENTARY if holds(self)), None)
+        """Why nothing at all may be placed here now; None when something may."""
         self.device_total = sum(device.memory_total_bytes for device in inventory.devices)
         self.device_free = sum(max(0, room.free_bytes) for room in self.devices)
 
@@ -88,6 +92,31 @@ class Candidate:
             if room.uuid in device_uuids:
                 room.take(resources.memory_bytes, is_exclusive=resources.is_exclusive)
                 self.device_free -= resources.memory_bytes
+
+
+def is_not_approved(candidate: Candidate) -> bool:
+    return candidate.node.admission is not NodeAdmission.APPROVED
+
+
+def is_not_active(candidate: Candidate) -> bool:
+    return candidate.node.duty is not NodeDuty.ACTIVE
+
+
+def is_shutting_down(candidate: Candidate) -> bool:
+    return candidate.node.is_shutting_down
+
+
+def is_silent(candidate: Candidate) -> bool:
+    return candidate.is_late
+
+
+MOMENTARY: tuple[tuple[RejectionReason, Callable[[Candidate], bool]], ...] = (
+    (RejectionReason.NODE_NOT_APPROVED, is_not_approved),
+    (RejectionReason.NODE_CORDONED, is_not_active),
+    (RejectionReason.NODE_SHUTTING_DOWN, is_shutting_down),
+    (RejectionReason.NODE_NOT_READY, is_silent),
+)
+"""What keeps everything off a node, and may pass without anything being bought or moved."""
 
 
 def _rooms(node: Node, claims: Sequence[Replica]) -> list[DeviceRoom]:

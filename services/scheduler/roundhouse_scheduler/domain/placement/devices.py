@@ -1,5 +1,6 @@
 """Which devices of one node a replica gets: of one model, close together, the healthy ones first."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRo
 from roundhouse_scheduler.domain.placement.demand import Option, Shape
 from roundhouse_scheduler.domain.records import RejectionReason
 
-__all__ = ["Miss", "choose_by_model", "choose_devices", "device_miss"]
+__all__ = ["Miss", "choose_by_model", "choose_devices", "device_miss", "fitting_devices"]
 
 
 class Miss(NamedTuple):
@@ -45,35 +46,56 @@ def device_miss(shape: Shape, option: Option, room: DeviceRoom) -> RejectionReas
     return None
 
 
+def fitting_devices(shape: Shape, option: Option, candidate: Candidate) -> list[DeviceRoom]:
+    """Return the devices of which `device_miss` says nothing. Asked of every node, hence written out."""
+    need = option.resources.memory_bytes
+    found = [room for room in candidate.devices if room.free_bytes >= need and not room.barred and not room.is_whole]
+    if option.resources.is_exclusive:
+        found = [room for room in found if not room.holders]
+    if shape.device_uuids or option.vendors or option.models:
+        found = [room for room in found if device_miss(shape, option, room) is None]
+    return found
+
+
 def choose_devices(shape: Shape, index: int, candidate: Candidate) -> Sequence[DeviceRoom] | Miss:
     """Return the devices for one replica that runs by option `index`, or why there are not enough."""
     option = shape.options[index]
     count = option.resources.device_count
-    fitting = [room for room in candidate.devices if device_miss(shape, option, room) is None]
-    if len(fitting) >= count:
-        is_packed = shape.placement.strategy is PlacementStrategy.PACK
-        found = [_closest(group, count, is_packed=is_packed) for group in _by_model(fitting) if len(group) >= count]
-        return min(found)[-1] if found else Miss(_R.DEVICES, index)
-    return _why_not(shape, index, candidate)
+    fitting = fitting_devices(shape, option, candidate)
+    if len(fitting) < count:
+        return _why_not(shape, index, candidate)
+    is_packed = shape.placement.strategy is PlacementStrategy.PACK
+    if count == 1:
+        return (min(fitting, key=_fullest if is_packed else _emptiest),)
+    groups = [group for group in _by_model(candidate, fitting) if len(group) >= count]
+    if not groups:
+        return Miss(_R.DEVICES, index)
+    return min(_closest(group, count, is_packed=is_packed) for group in groups)[-1]
 
 
 def choose_by_model(shape: Shape, index: int, candidate: Candidate) -> dict[str, Sequence[DeviceRoom]]:
-    """Return the devices for one replica for each model of which there are enough."""
+    """Return the devices for one replica, for each model of which there are enough."""
     option = shape.options[index]
     count = option.resources.device_count
-    fitting = [room for room in candidate.devices if device_miss(shape, option, room) is None]
     is_packed = shape.placement.strategy is PlacementStrategy.PACK
     return {
         group[0].info.model: _closest(group, count, is_packed=is_packed)[-1]
-        for group in (_by_model(fitting) if fitting else ())
+        for group in _by_model(candidate, fitting_devices(shape, option, candidate))
         if len(group) >= count
     }
 
 
-def _by_model(rooms: list[DeviceRoom]) -> list[list[DeviceRoom]]:
-    first = rooms[0].info.model
-    if all(room.info.model == first for room in rooms):
-        return [rooms]
+def _emptiest(room: DeviceRoom) -> tuple[bool, int, int, str]:
+    return room.is_degraded, -room.free_bytes, room.index, room.uuid
+
+
+def _fullest(room: DeviceRoom) -> tuple[bool, int, int, str]:
+    return room.is_degraded, room.free_bytes, room.index, room.uuid
+
+
+def _by_model(candidate: Candidate, rooms: list[DeviceRoom]) -> list[list[DeviceRoom]]:
+    if candidate.is_uniform or not rooms:
+        return [rooms] if rooms else []
     groups: dict[str, list[DeviceRoom]] = {}
     for room in rooms:
         groups.setdefault(room.info.model, []).append(room)
@@ -86,18 +108,20 @@ _Ranked = tuple[int, int, int, int, str, list[DeviceRoom]]
 def _closest(rooms: list[DeviceRoom], count: int, *, is_packed: bool) -> _Ranked:
     """Return the best run of neighbours: few degraded, no gaps, then most room (or, packing, least)."""
     sign = 1 if is_packed else -1
-    runs = (rooms[start : start + count] for start in range(len(rooms) - count + 1))
-    return min(
+    free = list(itertools.accumulate((room.free_bytes for room in rooms), initial=0))
+    degraded = list(itertools.accumulate((room.is_degraded for room in rooms), initial=0))
+    best = min(
         (
-            sum(room.is_degraded for room in run),
-            run[-1].index - run[0].index,
-            sign * sum(room.free_bytes for room in run),
-            run[0].index,
-            run[0].uuid,
-            run,
+            degraded[start + count] - degraded[start],
+            rooms[start + count - 1].index - rooms[start].index,
+            sign * (free[start + count] - free[start]),
+            rooms[start].index,
+            rooms[start].uuid,
+            start,
         )
-        for run in runs
+        for start in range(len(rooms) - count + 1)
     )
+    return (*best[:-1], rooms[best[-1] : best[-1] + count])
 
 
 def _why_not(shape: Shape, index: int, candidate: Candidate) -> Miss:

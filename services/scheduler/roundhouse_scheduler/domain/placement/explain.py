@@ -1,5 +1,6 @@
 """Why no node will do, in words a person can act on: for each node and device, and in one sentence over all of them."""
 
+import functools
 import heapq
 import math
 from collections import Counter
@@ -32,7 +33,7 @@ _NEARNESS = {
 """Which misses are nearest to a fit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Infeasible:
     """No node can take it now."""
 
@@ -40,6 +41,11 @@ class Infeasible:
     """One sentence over all nodes."""
     rejections: tuple[Rejection, ...]
     """The nearest misses first; each node's is followed by those of its devices."""
+
+    @functools.cached_property
+    def node_ids(self) -> frozenset[str]:
+        """The nodes that are spoken of one by one."""
+        return frozenset(row.node_id for row in self.rejections)
 
 
 def explain(

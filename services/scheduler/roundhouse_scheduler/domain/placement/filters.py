@@ -1,19 +1,19 @@
 """The filters: which of them a node fails first. `NODE_FILTERS` ask about the node as a whole, in order; then each
-option asks for devices, memory and cores. What can never do is asked before what may change.
+option asks for devices, memory and cores. What can never do is named before what may change.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from roundhouse_common.contracts.catalog import AntiAffinity
-from roundhouse_common.contracts.scheduler import NodeAdmission
 from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.devices import Miss, choose_devices
 from roundhouse_scheduler.domain.placement.scores import score
-from roundhouse_scheduler.domain.records import NodeDuty, RejectionReason
+from roundhouse_scheduler.domain.records import RejectionReason
 
-__all__ = ["MOMENTARY", "NODE_FILTERS", "Filter", "Fit", "judge", "judge_option"]
+__all__ = ["NODE_FILTERS", "Filter", "Fit", "judge", "judge_option"]
 
 _R = RejectionReason
 Filter = Callable[[Shape, Candidate], bool]
@@ -33,71 +33,54 @@ def engine_is_there(shape: Shape, candidate: Candidate) -> bool:
 
 
 def node_is_chosen(shape: Shape, candidate: Candidate) -> bool:
-    return not shape.node_ids or candidate.node_id in shape.node_ids
+    return candidate.node_id in shape.node_ids
 
 
 def region_matches(shape: Shape, candidate: Candidate) -> bool:
-    return shape.placement.region in ("", candidate.region)
+    return shape.placement.region == candidate.region
 
 
 def zone_matches(shape: Shape, candidate: Candidate) -> bool:
-    return shape.placement.zone in ("", candidate.zone)
+    return shape.placement.zone == candidate.zone
 
 
 def labels_match(shape: Shape, candidate: Candidate) -> bool:
-    wanted = shape.placement.node_labels
-    return not wanted or all(candidate.labels.get(key) == value for key, value in wanted.items())
+    return all(candidate.labels.get(key) == value for key, value in shape.placement.node_labels.items())
 
 
-def zone_is_known(shape: Shape, candidate: Candidate) -> bool:
+def zone_is_known(_shape: Shape, candidate: Candidate) -> bool:
     """Where siblings must be in different zones, a node must say in which one it is."""
-    return bool(candidate.zone) or shape.placement.zone_anti_affinity is not AntiAffinity.REQUIRED
+    return bool(candidate.zone)
 
 
-def node_is_approved(_shape: Shape, candidate: Candidate) -> bool:
-    return candidate.node.admission is NodeAdmission.APPROVED
-
-
-def node_is_active(_shape: Shape, candidate: Candidate) -> bool:
-    return candidate.node.duty is NodeDuty.ACTIVE
-
-
-def node_stays(_shape: Shape, candidate: Candidate) -> bool:
-    return not candidate.node.is_shutting_down
-
-
-def node_is_heard(_shape: Shape, candidate: Candidate) -> bool:
-    return not candidate.is_late
-
-
-NODE_FILTERS: tuple[tuple[RejectionReason, Filter], ...] = (
-    (_R.ENGINE_MISSING, engine_is_there),
-    (_R.NOT_CHOSEN, node_is_chosen),
-    (_R.REGION, region_matches),
-    (_R.ZONE, zone_matches),
-    (_R.LABELS, labels_match),
-    (_R.ANTI_AFFINITY, zone_is_known),
-    (_R.NODE_NOT_APPROVED, node_is_approved),
-    (_R.NODE_CORDONED, node_is_active),
-    (_R.NODE_SHUTTING_DOWN, node_stays),
-    (_R.NODE_NOT_READY, node_is_heard),
+NODE_FILTERS: tuple[tuple[RejectionReason, Filter, Callable[[Shape], bool]], ...] = (
+    (_R.ENGINE_MISSING, engine_is_there, lambda shape: True),
+    (_R.NOT_CHOSEN, node_is_chosen, lambda shape: bool(shape.node_ids)),
+    (_R.REGION, region_matches, lambda shape: bool(shape.placement.region)),
+    (_R.ZONE, zone_matches, lambda shape: bool(shape.placement.zone)),
+    (_R.LABELS, labels_match, lambda shape: bool(shape.placement.node_labels)),
+    (_R.ANTI_AFFINITY, zone_is_known, lambda shape: shape.placement.zone_anti_affinity is AntiAffinity.REQUIRED),
 )
-
-MOMENTARY = frozenset({_R.NODE_NOT_APPROVED, _R.NODE_CORDONED, _R.NODE_SHUTTING_DOWN, _R.NODE_NOT_READY})
-"""What may pass without anything being bought or moved."""
+"""The reason, the filter, and whether a shape asks for it at all. Then comes what hinders a node now
+(`candidates.MOMENTARY`), and then what each option needs."""
 
 _NEVER = frozenset({_R.DEVICE_VENDOR, _R.DEVICE_MODEL, _R.NOT_CHOSEN})
 
 
 def judge(shape: Shape, candidate: Candidate) -> Fit | Miss:
     """Return how a node would run a replica of this shape, or the reason why it cannot now."""
-    for reason, passes in NODE_FILTERS:
+    for reason, passes in _filters_of(shape):
         if not passes(shape, candidate):
-            if reason not in MOMENTARY:
-                return Miss(reason)
-            found = _by_options(shape, candidate)
-            return found if isinstance(found, Miss) and found.reason in _NEVER else Miss(reason)
-    return _by_options(shape, candidate)
+            return Miss(reason)
+    found = judge_option(shape, 0, candidate) if len(shape.options) == 1 else _by_options(shape, candidate)
+    if candidate.hindrance is not None and not (isinstance(found, Miss) and found.reason in _NEVER):
+        return Miss(candidate.hindrance)
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _filters_of(shape: Shape) -> tuple[tuple[RejectionReason, Filter], ...]:
+    return tuple((reason, passes) for reason, passes, is_asked in NODE_FILTERS if is_asked(shape))
 
 
 _NEARNESS = (_R.DEVICE_VENDOR, _R.NOT_CHOSEN, _R.DEVICE_MODEL, _R.DEVICE_HEALTH, _R.DEVICES, _R.MEMORY, _R.CPU)

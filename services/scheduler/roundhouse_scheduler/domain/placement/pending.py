@@ -4,7 +4,7 @@ from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.placement.board import Board
 from roundhouse_scheduler.domain.placement.candidates import Candidate
 from roundhouse_scheduler.domain.placement.demand import Demand
-from roundhouse_scheduler.domain.placement.explain import Infeasible, explain
+from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.search import Choice, Search, Siblings
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Replica
@@ -19,10 +19,9 @@ _MOST_NODES_TOLD = 20
 class _Class:
     """Replicas that ask for the same, of the same version: they are searched for together."""
 
-    __slots__ = ("demand", "nowhere", "search")
+    __slots__ = ("nowhere", "search")
 
-    def __init__(self, demand: Demand, search: Search) -> None:
-        self.demand = demand
+    def __init__(self, search: Search) -> None:
         self.search = search
         self.nowhere: Infeasible | None = None
         """Once one finds no node, no later one does in this decision: room only gets less."""
@@ -46,25 +45,25 @@ def place_pending(draft: Draft) -> None:
         if key not in classes:
             if family not in siblings:
                 siblings[family] = siblings_of(draft, board, *family)
-            classes[key] = _Class(demand, Search(board, demand, siblings[family]))
+            classes[key] = _Class(Search(board, demand, siblings[family]))
         mine = classes[key]
         if searching is not mine.search:
             if searching is not None:
                 searching.release()
             searching = mine.search
-        _place(draft, board, replica, mine)
+        _place(draft, replica, mine)
     if searching is not None:
         searching.release()
 
 
-def _place(draft: Draft, board: Board, replica: Replica, mine: _Class) -> None:
+def _place(draft: Draft, replica: Replica, mine: _Class) -> None:
     choice = mine.search.pick() if mine.nowhere is None else None
     if choice is not None:
         mine.search.claim(choice)
         assign(draft, replica, choice)
         return
     if mine.nowhere is None:
-        mine.nowhere = explain(mine.demand, mine.search.misses(), board.candidates, most=_MOST_NODES_TOLD)
+        mine.nowhere = mine.search.why_not(most=_MOST_NODES_TOLD)
     say_nowhere(draft, replica, mine.nowhere)
 
 

@@ -2,7 +2,7 @@
 
 from roundhouse_scheduler.domain.placement.board import Board
 from roundhouse_scheduler.domain.placement.demand import Demand
-from roundhouse_scheduler.domain.placement.explain import Infeasible, explain
+from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.search import Choice, Search, Siblings
 
 __all__ = ["place"]
@@ -15,4 +15,4 @@ def place(
     search = Search(board, demand, siblings or Siblings())
     choice = search.pick()
     search.release()
-    return choice or explain(demand, search.misses(), board.candidates, most=most)
+    return choice or search.why_not(most=most)

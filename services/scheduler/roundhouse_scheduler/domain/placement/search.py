@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from roundhouse_common.contracts.catalog import AntiAffinity, Resources
@@ -10,6 +10,7 @@ from roundhouse_scheduler.domain.placement.board import Board, Entry, ShapeIndex
 from roundhouse_scheduler.domain.placement.candidates import Candidate
 from roundhouse_scheduler.domain.placement.demand import Demand
 from roundhouse_scheduler.domain.placement.devices import Miss, choose_devices
+from roundhouse_scheduler.domain.placement.explain import Infeasible, explain
 from roundhouse_scheduler.domain.placement.scores import node_term, zone_term
 from roundhouse_scheduler.domain.records import RejectionReason
 
@@ -97,17 +98,25 @@ class Search:
                 heapq.heappush(index.heaps[place], entry)
         self._parked.clear()
 
-    def misses(self) -> Mapping[str, Miss]:
-        """Return why each node will not do; empty for a board without nodes. Only when `pick` found nothing."""
+    def why_not(self, *, most: int | None = None) -> Infeasible:
+        """Return why each node will not do; only when `pick` found nothing. `most` bounds of how many it is told."""
         index = self._board.index(self._demand.shape)
-        own = {
-            node_id: Miss(
-                RejectionReason.REFUSED_BY_NODE if node_id in self._demand.refusals else RejectionReason.ANTI_AFFINITY,
-                fit.option,
-            )
-            for node_id, fit in index.fits.items()
-        }
-        return {**index.misses, **own}
+        if index.fits:
+            return explain(self._demand, self._misses(index), self._board.candidates, most=most)
+        if most is None:
+            return explain(self._demand, index.misses, self._board.candidates)
+        if index.nowhere is None:
+            index.nowhere = explain(self._demand, index.misses, self._board.candidates, most=most)
+        return index.nowhere
+
+    def _misses(self, index: ShapeIndex) -> dict[str, Miss]:
+        """Those of the board, and of the nodes that would do were it not for siblings or a refusal."""
+        found = dict(index.misses)
+        for node_id, fit in index.fits.items():
+            is_refused = node_id in self._demand.refusals
+            reason = RejectionReason.REFUSED_BY_NODE if is_refused else RejectionReason.ANTI_AFFINITY
+            found[node_id] = Miss(reason, fit.option)
+        return found
 
     @property
     def siblings(self) -> Siblings:
