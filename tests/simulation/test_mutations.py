@@ -7,10 +7,11 @@ import pytest
 
 from roundhouse_common.contracts.node import NodeReport
 from roundhouse_node_agent.domain import reconcile as agent_reconcile
-from roundhouse_scheduler.domain import leases, observe, scaling
+from roundhouse_scheduler.domain import leases, observe
 from roundhouse_scheduler.domain.placement import filters
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Node
+from roundhouse_scheduler.domain.rollout import scale as rollout_step
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.liveness import Liveness
@@ -81,7 +82,7 @@ def test_when_nothing_is_scaled_nobody_agrees(monkeypatch: pytest.MonkeyPatch) -
     def keep_all(draft: Draft, deployment: Any) -> None:
         return None
 
-    monkeypatch.setattr(scaling, "_scale", keep_all)
+    monkeypatch.setattr(rollout_step, "_scale", keep_all)
     assert "are ready" in first_complaint()
 
 
