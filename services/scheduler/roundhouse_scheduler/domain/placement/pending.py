@@ -1,5 +1,7 @@
 """The step that gives PENDING replicas their nodes."""
 
+from collections.abc import Sequence
+
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.placement.board import Board
 from roundhouse_scheduler.domain.placement.candidates import Candidate
@@ -32,6 +34,22 @@ def place_pending(draft: Draft) -> None:
     pending = [
         item for item in draft.focus_replicas() if item.phase is Phase.PENDING and item.is_wanted and not item.gang_id
     ]
+    _place_all(draft, pending)
+    _place_all(draft, _back_where_they_failed(draft, pending))
+
+
+def _back_where_they_failed(draft: Draft, pending: Sequence[Replica]) -> list[Replica]:
+    """Return those that only a node can take on which they failed before: now it is asked too."""
+    again: list[Replica] = []
+    for item in pending:
+        replica = draft.replicas[item.replica_id]
+        if replica.phase is Phase.PENDING and any(refusal.is_soft for refusal in replica.refusals):
+            hard = tuple(refusal for refusal in replica.refusals if not refusal.is_soft)
+            again.append(draft.edit(replica.replica_id, refusals=hard))
+    return again
+
+
+def _place_all(draft: Draft, pending: Sequence[Replica]) -> None:
     if not pending:
         return
     board = board_of(draft)
