@@ -12,10 +12,11 @@ import structlog
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.contracts.node import NodeInventory, NodeSample, ReplicaReport
-from roundhouse_common.contracts.scheduler import Assignment, NodeAssignments, Registered
+from roundhouse_common.contracts.scheduler import Assignment, NodeAdmission, NodeAssignments, Registered
 from roundhouse_common.runtime import Clock, Ids, NodeId
 from roundhouse_node_agent.domain.engine_run import EngineSample
 from roundhouse_node_agent.domain.host import Host
+from roundhouse_node_agent.domain.memory_peaks import MemoryPeaks
 from roundhouse_node_agent.domain.reconcile import is_newer
 from roundhouse_node_agent.domain.replica import Event, Replica, advance, begin, settled
 from roundhouse_node_agent.domain.report import reports_of
@@ -58,6 +59,7 @@ class AgentContext:
         rng: random.Random,
         options: AgentOptions,
         on_superseded: Callable[[], None] | None = None,
+        on_removed: Callable[[], None] | None = None,
     ) -> None:
         self.node_id = node_id
         self.bus = bus
@@ -71,11 +73,13 @@ class AgentContext:
         self.replicas: dict[str, Replica] = {}
         self.samples: dict[str, EngineSample] = {}
         self.inventory: NodeInventory | None = None
+        self.memory = MemoryPeaks()
         self.sample: NodeSample | None = None
         """What the machine and its engines used in the last interval."""
         self.scheduler_heard_at = clock.monotonic()
         """When the scheduler last answered: what fencing counts from."""
         self.is_superseded = False
+        """Also when its node was removed: it does not speak for the node any more, and touches nothing."""
         self.reports_made = 0
         """The sequence of the newest report. It outlives the loop: the scheduler drops what counts from 1 again."""
         self._change = asyncio.Event()
@@ -85,6 +89,12 @@ class AgentContext:
         self.confirm_due = asyncio.Event()
         self.engines_due = asyncio.Event()
         self._on_superseded = on_superseded
+        self._on_removed = on_removed
+
+    @property
+    def is_waiting_for_approval(self) -> bool:
+        """Whether an administrator has still to say that this node may run anything."""
+        return self.registered is not None and self.registered.admission is NodeAdmission.PENDING
 
     def apply(self, replica_id: str, event: Event) -> None:
         """Let an event change a replica; loops that care are woken."""
@@ -107,6 +117,7 @@ class AgentContext:
         """Drop an ended replica that is no longer assigned."""
         del self.replicas[replica_id]
         self.samples.pop(replica_id, None)
+        self.memory.forget(replica_id)
         self.report_due.set()
 
     def take_assignments(self, offered: NodeAssignments) -> bool:
@@ -136,7 +147,7 @@ class AgentContext:
 
     def reports(self) -> tuple[ReplicaReport, ...]:
         """Return what the next report says of the replicas."""
-        return reports_of(self.replicas.values())
+        return reports_of(self.replicas.values(), self.memory.told)
 
     def supersede(self) -> None:
         """A newer agent has registered: touch nothing any more and ask to be ended."""
@@ -162,3 +173,11 @@ class AgentContext:
         self.engines_due.set()
         self._change.set()
         self._change = asyncio.Event()
+
+    def remove(self, why: str) -> None:
+        """An administrator removed this node: this agent has no say, and leaves the engines to a person."""
+        if not self.is_superseded:
+            self.is_superseded = True
+            _log.error("node_removed", node_id=self.node_id, why=why)
+            if self._on_removed is not None:
+                self._on_removed()

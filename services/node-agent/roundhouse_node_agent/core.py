@@ -11,11 +11,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
 import structlog
 
 from roundhouse_common.bus.api import Bus
+from roundhouse_common.contracts.models import InspectModel, ModelInspected
 from roundhouse_common.contracts.node import LogChunk, LogQuery
-from roundhouse_common.contracts.registry import READ_LOG
+from roundhouse_common.contracts.registry import READ_LOG, READ_MODEL_FACTS
 from roundhouse_common.runtime import Clock, Ids, NodeId
 from roundhouse_node_agent.context import AgentContext, AgentOptions
 from roundhouse_node_agent.domain.host import Host
@@ -50,6 +52,7 @@ class NodeAgent:
         rng: random.Random,
         options: AgentOptions,
         on_superseded: Callable[[], None] | None = None,
+        on_removed: Callable[[], None] | None = None,
     ) -> None:
         self.context = AgentContext(
             node_id=node_id,
@@ -60,6 +63,7 @@ class NodeAgent:
             rng=rng,
             options=options,
             on_superseded=on_superseded,
+            on_removed=on_removed,
         )
 
     async def start(self) -> None:
@@ -70,6 +74,7 @@ class NodeAgent:
             context.replicas[run.replica_id] = adopted(run, context.clock.now())
             _log.info("engine_adopted", replica_id=run.replica_id, pid=run.pid, is_running=run.ended is None)
         await context.bus.serve(READ_LOG, self._read_log, context.node_id)
+        await context.bus.serve(READ_MODEL_FACTS, self._read_model_facts, context.node_id)
         context.registration_due.set()
         context.engines_due.set()
 
@@ -97,6 +102,10 @@ class NodeAgent:
 
     async def _read_log(self, query: LogQuery, _ids: tuple[str, ...]) -> LogChunk:
         return await self.context.host.read_log(query)
+
+    async def _read_model_facts(self, question: InspectModel, _ids: tuple[str, ...]) -> ModelInspected:
+        found = await self.context.host.inspect(question.source)
+        return msgspec.structs.replace(found, node_id=self.context.node_id)
 
 
 async def _awaited(loop: Callable[[], Awaitable[None]]) -> None:

@@ -36,11 +36,13 @@ from roundhouse_node_agent.processes.run_store import RunStore
 from roundhouse_node_agent.processes.state_dir import StateDir
 from roundhouse_node_agent.settings import NodeAgentSettings
 
-__all__ = ["EXIT_STATE_DIR", "EXIT_SUPERSEDED", "main"]
+__all__ = ["EXIT_REMOVED", "EXIT_STATE_DIR", "EXIT_SUPERSEDED", "main"]
 
 EXIT_STATE_DIR = 1
 EXIT_SUPERSEDED = 4
 """A newer agent has registered for this node: starting again would only take it back."""
+EXIT_REMOVED = 5
+"""An administrator removed this node, or took its credentials back: it has to join again."""
 _AVAILABILITY_TIMEOUT_S = 20.0
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +72,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         ids=ids,
         node_id=state_dir.node_id,
         registry=service.registry,
+        on_revoked=lambda: agent.context.remove("its credentials were taken back; it has to join again"),
     )
     client = EngineClient()
     inventory = Inventory(
@@ -77,6 +80,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         address=settings.address,
         agent_version=service.version,
         region=settings.region,
+        zone=settings.zone,
         labels=settings.labels,
     )
     engines: dict[str, Engine] = {}
@@ -91,6 +95,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         rng=rng,
         options=_agent_options(settings),
         on_superseded=partial(service.stop, exit_code=EXIT_SUPERSEDED),
+        on_removed=partial(service.stop, exit_code=EXIT_REMOVED),
     )
     service.resource("inventory", _closing(inventory))
     service.resource("device-meters", _closing(meters))

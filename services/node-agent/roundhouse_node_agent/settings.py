@@ -24,6 +24,8 @@ class NodeAgentSettings(ServiceSettings):
     node_id: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,80}$")
     """Empty: made at the first start and kept in the state directory."""
     region: str = ""
+    zone: str = ""
+    """Where within the region, e.g. a room or a rack; replicas can be kept apart by it."""
     labels: dict[str, str] = {}
     """As JSON, e.g. {"disk": "ssd"}; deployments can ask for them."""
     address: str = "127.0.0.1"

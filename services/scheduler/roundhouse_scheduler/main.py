@@ -1,5 +1,6 @@
 """The composition root of the scheduler: everything is constructed here and nowhere else."""
 
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,15 +12,21 @@ from prometheus_client import CollectorRegistry
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.connected import connected
+from roundhouse_common.bus.nats_accounts import NatsAccounts
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.database import Database
+from roundhouse_common.nats_auth.authority import NodeAuthority
 from roundhouse_common.runtime import Clock, SystemClock, SystemIds, system_random
 from roundhouse_common.service import Service, load_settings
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_scheduler.api.app import create_scheduler_app
+from roundhouse_scheduler.api.attempts import Attempts
+from roundhouse_scheduler.api.joining import Joining
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.core import SchedulerCore
+from roundhouse_scheduler.loops.credentials import CredentialKeeper
+from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.settings import SchedulerSettings
 
 __all__ = ["build", "main", "openapi"]
@@ -70,8 +77,28 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     service.before_stop("outbox", core.relay.flush_before_stop)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     service.ready_when("specs", lambda: None if core.specs.has_synced else "the specs were not read yet")
-    service.http(_app(db, bus, core, verifier))
+    authority, waker = settings.authority(), Waker()
+    if authority is not None:
+        accounts = NatsAccounts(settings.nats_url, authority.publisher, account=authority.account)
+        service.loop("credentials", CredentialKeeper(db, accounts, authority, clock=clock, waker=waker).run)
+    service.http(_app(db, bus, core, verifier, _joining(settings, db, clock, authority, waker)))
     return service
+
+
+def _joining(
+    settings: SchedulerSettings, db: Database, clock: Clock, authority: NodeAuthority | None, waker: Waker
+) -> Joining:
+    return Joining(
+        db=db,
+        clock=clock,
+        ids=SystemIds(),
+        secret_bytes=secrets.token_bytes,
+        authority=authority,
+        nats_url=settings.node_nats_url or settings.nats_url,
+        approval=settings.approve_nodes,
+        attempts=Attempts(clock, per_minute=settings.join_failures_per_minute),
+        wake=waker.wake,
+    )
 
 
 def openapi() -> dict[str, Any]:  # Any: a JSON document
@@ -79,7 +106,8 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
     clock = SystemClock()
     db = Database("sqlite+aiosqlite:///unopened.db", service=_NAME)
     bus = NatsBus(ServiceName.SCHEDULER, url="nats://127.0.0.1:4222", seed_file=None, instance=_NAME, clock=clock)
-    rules = SchedulerSettings.model_construct().rules()
+    settings = SchedulerSettings.model_construct()
+    rules = settings.rules()
     core = SchedulerCore(
         db=db,
         bus=bus,
@@ -89,12 +117,15 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
         rules=rules,
         registry=CollectorRegistry(),
     )
-    return _app(db, bus, core, TokenVerifier(generate_keypair()[1], clock=clock)).openapi()
+    joining = _joining(settings, db, clock, None, Waker())
+    return _app(db, bus, core, TokenVerifier(generate_keypair()[1], clock=clock), joining).openapi()
 
 
-def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier) -> FastAPI:
+def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier, joining: Joining) -> FastAPI:
     seen = Scheduler(db=db, bus=bus, rules=core.rules, load_of=core.hearing.load_of, wake=core.wake)
-    return create_scheduler_app(seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=verifier)
+    return create_scheduler_app(
+        seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=verifier, joining=joining
+    )
 
 
 @asynccontextmanager

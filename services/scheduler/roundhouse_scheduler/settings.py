@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from roundhouse_common.nats_auth.authority import NodeAuthority
 from roundhouse_common.service import SqlSettings
 from roundhouse_scheduler.domain.joining import Approval
 from roundhouse_scheduler.domain.rules import Rules
@@ -46,9 +47,25 @@ class SchedulerSettings(SqlSettings):
     """Where nodes of other hosts reach NATS; empty: as the scheduler does. A host of 0.0.0.0 is told as the one that
     the joining host has reached the scheduler by."""
     approve_nodes: Approval = Approval.AUTO
-    """Whether a node that joins by token gets something to run at once (auto), or waits for an administrator (manual)."""
+    """What a node that joins by token waits for: nothing (auto), or an administrator's approval (manual)."""
     join_failures_per_minute: int = Field(default=10, ge=1)
     """How often one address may try a wrong token before it is told to wait."""
+
+    @field_validator("nats_authority_file")
+    @classmethod
+    def _check_authority(cls, path: Path | None) -> Path | None:
+        try:
+            if path is not None:
+                NodeAuthority.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(f"it cannot be read: {error.strerror}") from error
+        return path
+
+    def authority(self) -> NodeAuthority | None:
+        """Return what nodes' credentials are signed with, if there is any."""
+        if self.nats_authority_file is None:
+            return None
+        return NodeAuthority.loads(self.nats_authority_file.read_text(encoding="utf-8"))
 
     def rules(self) -> Rules:
         """Return the numbers that decisions depend on."""

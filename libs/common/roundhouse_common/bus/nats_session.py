@@ -48,9 +48,13 @@ class NatsAddress:
     """Replies come below it; the permissions allow no other."""
     seed_file: Path | None = None
     """A seed, or a credentials file of NATS with a seed and its JWT."""
+    known_credentials: Credentials | None = None
+    """In place of a file."""
 
     def credentials(self) -> Credentials | None:
         """Read the file: at every connect, so that it can be changed. Raises OSError or ValueError."""
+        if self.known_credentials is not None:
+            return self.known_credentials
         return Credentials.parse(self.seed_file.read_text()) if self.seed_file else None
 
 

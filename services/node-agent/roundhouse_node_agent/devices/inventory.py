@@ -23,6 +23,7 @@ class Inventory:
         address: str,
         agent_version: str,
         region: str,
+        zone: str = "",
         labels: Mapping[str, str],
         timeout_s: float = 5.0,
     ) -> None:
@@ -30,6 +31,7 @@ class Inventory:
         self._address = address
         self._agent_version = agent_version
         self._region = region
+        self._zone = zone
         self._labels = dict(labels)
         self._timeout_s = timeout_s
         self._looks: dict[str, asyncio.Future[Discovery]] = {}
@@ -49,6 +51,7 @@ class Inventory:
             arch=platform.machine(),
             agent_version=self._agent_version,
             region=self._region,
+            zone=self._zone,
             labels=self._labels,
             engines=engines,
             devices=tuple(device for discovery in found for device in discovery.devices),

@@ -4,13 +4,14 @@ RoundhouseError
 ├── ModelUnavailable     404  the model's files are not on this node
 ├── LaunchFailed         503  the engine could not even be started; a reason and a diagnosis
 ├── EpochSuperseded      409  a newer agent has registered for this node; this one must leave
+├── NodeRemoved          409  an administrator removed this node; its agent must leave
 └── StateDirUnusable     503  the state directory cannot be written, or another agent holds it
 """
 
 from roundhouse_common.contracts.scheduler import Reason
 from roundhouse_common.errors import Conflict, NotFound, Unavailable
 
-__all__ = ["EpochSuperseded", "LaunchFailed", "ModelUnavailable", "StateDirUnusable"]
+__all__ = ["EpochSuperseded", "LaunchFailed", "ModelUnavailable", "NodeRemoved", "StateDirUnusable"]
 
 
 class ModelUnavailable(NotFound):
@@ -34,6 +35,12 @@ class EpochSuperseded(Conflict):
     """A newer agent has registered for this node. Whoever sees this leaves without touching the engines."""
 
     code = "epoch_superseded"
+
+
+class NodeRemoved(Conflict):
+    """An administrator removed this node. Whoever sees this leaves without touching the engines."""
+
+    code = "node_removed"
 
 
 class StateDirUnusable(Unavailable):

@@ -9,7 +9,7 @@ from roundhouse_common.bus.projection import Projection
 from roundhouse_common.contracts.registry import ASSIGNMENTS, READ_ASSIGNMENTS
 from roundhouse_common.contracts.scheduler import AssignmentsQuery, NodeAssignments
 from roundhouse_node_agent.context import AgentContext
-from roundhouse_node_agent.domain.errors import EpochSuperseded
+from roundhouse_node_agent.domain.errors import EpochSuperseded, NodeRemoved
 from roundhouse_node_agent.loops.waiting import wait_until_due
 
 __all__ = ["ask", "run_confirmation", "run_projection"]
@@ -62,6 +62,8 @@ async def ask(agent: AgentContext) -> NodeAssignments | None:
 def _refused(agent: AgentContext, error: RemoteError) -> None:
     if error.code == EpochSuperseded.code:
         agent.supersede()
+    elif error.code == NodeRemoved.code:
+        agent.remove(error.message)
     elif error.code == _NOT_FOUND:
         _log.warning("node_unknown_to_scheduler", node_id=agent.node_id)
         agent.registration_due.set()

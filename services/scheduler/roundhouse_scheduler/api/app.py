@@ -10,6 +10,7 @@ from roundhouse_common.bus.api import Consumer
 from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_scheduler.api.deployments import deployment_routes
+from roundhouse_scheduler.api.joining import Joining, joining_routes
 from roundhouse_scheduler.api.nodes import node_routes
 from roundhouse_scheduler.api.operations import operations_routes
 from roundhouse_scheduler.api.replicas import replica_routes
@@ -24,6 +25,7 @@ def create_scheduler_app(
     consumers: Sequence[Consumer],
     rebuild: Callable[[], Awaitable[dict[str, int]]],
     verifier: TokenVerifier,
+    joining: Joining | None = None,
 ) -> FastAPI:
     """Return the application; it opens nothing."""
     app = create_app("Roundhouse scheduler", importlib.metadata.version("roundhouse-scheduler"), verifier)
@@ -32,4 +34,6 @@ def create_scheduler_app(
     app.include_router(deployment_routes(scheduler))
     app.include_router(operations_routes(rebuild))
     app.include_router(dead_letter_routes(consumers))
+    if joining is not None:
+        app.include_router(joining_routes(joining))
     return app

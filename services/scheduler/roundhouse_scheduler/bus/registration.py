@@ -10,6 +10,7 @@ from roundhouse_scheduler.domain.records import Node
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.waking import Waker
+from roundhouse_scheduler.store.joining import check_not_removed
 from roundhouse_scheduler.store.look import node_assignments
 from roundhouse_scheduler.store.nodes import register
 
@@ -46,17 +47,19 @@ class Registrar:
             epoch=node.epoch,
             heartbeat_interval_s=self._rules.heartbeat_interval_s,
             lease_s=self._rules.lease_s,
+            admission=node.admission,
         )
 
     async def read_assignments(self, query: AssignmentsQuery, ids: tuple[str, ...]) -> NodeAssignments:
         """Return what the record wants of this node now: the second look before an engine is stopped.
 
-        Raises EpochSuperseded for an old epoch, and UnknownNode for a node or an epoch that the record does not have:
-        a record that lost something must not be taken for one that wants nothing.
+        Raises NodeRemoved, EpochSuperseded for an old epoch, and UnknownNode for a node or an epoch that the record does
+        not have: a record that lost something must not be taken for one that wants nothing.
         """
         if ids != (query.node_id,):
             raise InvalidInput(f"asked on the subject of {'.'.join(ids)} for the assignments of {query.node_id}")
         async with self._db.read() as session:
+            await check_not_removed(session, query.node_id)
             document = await node_assignments(session, query.node_id)
         if query.epoch < document.epoch:
             raise EpochSuperseded(query.node_id, given=query.epoch, current=document.epoch)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import msgspec
 from sqlalchemy import bindparam, select, update
 
-from roundhouse_common.contracts.scheduler import RegisterNode
+from roundhouse_common.contracts.scheduler import NodeAdmission, RegisterNode
 from roundhouse_common.database import WriteSession
-from roundhouse_scheduler.domain.errors import NodeIsHeard, UnknownNode
+from roundhouse_scheduler.domain.errors import NodeIsHeard, NodeRemoved, UnknownNode
 from roundhouse_scheduler.domain.records import Node, NodeState
 from roundhouse_scheduler.store import tables
+from roundhouse_scheduler.store.joining import key_of_node
 from roundhouse_scheduler.store.rows import add, node_from, replace
 
 __all__ = ["give_up", "note_heartbeats", "register"]
@@ -19,10 +20,12 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
     """Return the node with the epoch that is now valid for this incarnation.
 
     A new incarnation gets a higher epoch, which supersedes every other agent of the node. The same incarnation asking
-    again gets the same epoch, unless it has had that one: a node refuses an epoch that does not grow.
+    again gets the same epoch, unless it has had that one: a node refuses an epoch that does not grow. A new node that
+    joined by token is what was said of it then. Raises NodeRemoved.
     """
     row = (await session.execute(select(tables.nodes).where(tables.nodes.c.node_id == request.node_id))).first()
     if row is None:
+        key = await key_of_node(session, request.node_id)
         node = Node(
             node_id=request.node_id,
             epoch=request.highest_epoch + 1,
@@ -31,10 +34,16 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
             state_since=at,
             registered_at=at,
             last_heartbeat_at=at,
+            admission=key.admission if key else NodeAdmission.APPROVED,
+            labels=key.labels if key else {},
+            region=key.region if key else "",
+            zone=key.zone if key else "",
         )
         await add(session, tables.nodes, node)
         return node
     before = node_from(row)
+    if before.admission is NodeAdmission.REMOVED:
+        raise NodeRemoved(request.node_id)
     if before.incarnation == request.incarnation and before.epoch > request.highest_epoch:
         return before
     node = msgspec.structs.replace(
