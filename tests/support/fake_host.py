@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_common.contracts.models import ModelFacts, ModelInspected
 from roundhouse_common.contracts.node import DeviceInfo, DeviceSample, LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, UnixTime
@@ -50,6 +52,8 @@ class FakeHost:
         self.stop_s = stop_s
         self.missing_models: set[str] = set()
         """Model names that `fetch` does not find."""
+        self.model_facts: dict[str, ModelFacts] = {}
+        """What `inspect` finds, by the source's uri."""
         self.unlaunchable: set[str] = set()
         """Replicas whose engines cannot be started."""
         self.epoch = 0
@@ -108,6 +112,12 @@ class FakeHost:
 
     async def inventory(self) -> NodeInventory:
         return self._inventory
+
+    async def inspect(self, source: ModelSource) -> ModelInspected:
+        if source.uri in self.missing_models:
+            return ModelInspected(error=f"{source.uri} does not exist on {self._inventory.hostname}")
+        facts = self.model_facts.get(source.uri)
+        return ModelInspected(facts=facts, error="" if facts is not None else f"{source.uri} is no model")
 
     async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
         """Every engine that runs keeps half a core busy, in user mode."""

@@ -6,6 +6,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.contracts.node import LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import UnixTime
@@ -30,6 +32,9 @@ class Host(Protocol):
     async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
         """Read what the machine, its devices and these runs use; has a deadline of its own. A run that is gone is
         left out."""
+
+    async def inspect(self, source: ModelSource) -> ModelInspected:
+        """Return what the model's files on this machine say, or why nothing can be told. Has a deadline of its own."""
 
     async def adopt(self) -> Sequence[EngineRun]:
         """Return every replica's newest run that this host remembers: running ones (adopted) and ended ones."""

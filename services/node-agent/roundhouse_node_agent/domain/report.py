@@ -11,9 +11,11 @@ __all__ = ["loads_of", "reports_of"]
 _ADDRESSED = (ObservedPhase.STARTING, ObservedPhase.READY, ObservedPhase.DRAINING)
 
 
-def reports_of(replicas: Iterable[Replica]) -> tuple[ReplicaReport, ...]:
-    """Return one report per replica, in the order of their ids."""
-    return tuple(_report_of(replica) for replica in sorted(replicas, key=lambda replica: replica.replica_id))
+def reports_of(replicas: Iterable[Replica], memory: Mapping[str, int] | None = None) -> tuple[ReplicaReport, ...]:
+    """Return one report per replica, in the order of their ids. `memory`: what engines take, by replica, in bytes."""
+    taken = memory or {}
+    ordered = sorted(replicas, key=lambda replica: replica.replica_id)
+    return tuple(_report_of(replica, taken.get(replica.replica_id, 0)) for replica in ordered)
 
 
 def loads_of(replicas: Iterable[Replica], samples: Mapping[str, EngineSample]) -> tuple[ReplicaLoad, ...]:
@@ -30,7 +32,7 @@ def loads_of(replicas: Iterable[Replica], samples: Mapping[str, EngineSample]) -
     )
 
 
-def _report_of(replica: Replica) -> ReplicaReport:
+def _report_of(replica: Replica, memory_bytes: int) -> ReplicaReport:
     run = replica.run
     is_addressed = run is not None and replica.is_active and replica.phase in _ADDRESSED
     return ReplicaReport(
@@ -46,6 +48,7 @@ def _report_of(replica: Replica) -> ReplicaReport:
         pid=run.pid if run is not None and replica.is_active else 0,
         exit_code=_exit_code(replica.ended) if replica.ended is not None else None,
         log_tail=replica.ended.diagnosis.lines if replica.ended is not None else (),
+        memory_bytes=memory_bytes,
     )
 
 

@@ -26,6 +26,7 @@ async def run(agent: AgentContext) -> None:
         if agent.registered is None or agent.inventory is None or agent.is_superseded:
             continue
         agent.reports_made += 1
+        agent.memory.tell()
         report = NodeReport(
             node_id=agent.node_id,
             epoch=agent.registered.epoch,

@@ -19,6 +19,8 @@ async def run(agent: AgentContext) -> None:
         runs = [one.run for one in agent.replicas.values() if one.run is not None and one.is_active]
         at = agent.clock.now()
         after = await agent.host.usage(runs)
+        if agent.memory.note(after.engines):
+            agent.report_due.set()
         epoch = agent.registered.epoch if agent.registered is not None else 0
         sample = sample_between(before, after, node_id=agent.node_id, epoch=epoch, at=at) if before else None
         before = after

@@ -11,7 +11,8 @@ from functools import partial
 
 import structlog
 
-from roundhouse_common.contracts.catalog import SourceKind
+from roundhouse_common.contracts.catalog import ModelSource, SourceKind
+from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.contracts.node import DeviceInfo, LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, Ids, UnixTime
@@ -21,6 +22,7 @@ from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 from roundhouse_node_agent.domain.usage import HostUsage
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.engine import Engine, RenderOrder
+from roundhouse_node_agent.models.inspection import ModelInspector
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.processes.ending import wait_for_end
@@ -84,6 +86,7 @@ class LocalHost:
         self._meter = meter
         self._engines = engines
         self._resolvers = resolvers
+        self._inspector = ModelInspector(resolvers)
         self._client = client
         self._clock = clock
         self._ids = ids
@@ -109,6 +112,9 @@ class LocalHost:
         held = ((run, self._runs.get(run.replica_id)) for run in runs)
         guards = [(run, guard) for run, stored in held if stored is not None and (guard := stored.shim()) is not None]
         return await self._meter.read(guards)
+
+    async def inspect(self, source: ModelSource) -> ModelInspected:
+        return await self._inspector.inspect(source)
 
     async def adopt(self) -> Sequence[EngineRun]:
         adopted = []
