@@ -122,7 +122,15 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
 
 
 def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier, joining: Joining) -> FastAPI:
-    seen = Scheduler(db=db, bus=bus, rules=core.rules, load_of=core.hearing.load_of, wake=core.wake)
+    seen = Scheduler(
+        db=db,
+        bus=bus,
+        rules=core.rules,
+        load_of=core.hearing.load_of,
+        wake=core.wake,
+        clock=SystemClock(),
+        ids=SystemIds(),
+    )
     return create_scheduler_app(
         seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=verifier, joining=joining
     )

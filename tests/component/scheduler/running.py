@@ -35,8 +35,14 @@ class Running:
     async def get(self, path: str, *, subject: Subject | None = None, **query: Any) -> httpx.Response:
         return await self.http.get(f"/api/v1{path}", params=query, headers=self.headers(subject))
 
-    async def post(self, path: str, *, subject: Subject | None = None) -> httpx.Response:
-        return await self.http.post(f"/api/v1{path}", headers=self.headers(subject))
+    async def post(self, path: str, body: Any = None, *, subject: Subject | None = None) -> httpx.Response:
+        return await self.http.post(f"/api/v1{path}", json=body, headers=self.headers(subject))
+
+    async def patch(self, path: str, body: Any, *, if_match: str = "*") -> httpx.Response:
+        return await self.http.patch(f"/api/v1{path}", json=body, headers=self.headers() | {"if-match": if_match})
+
+    async def delete(self, path: str) -> httpx.Response:
+        return await self.http.delete(f"/api/v1{path}", headers=self.headers())
 
     def headers(self, subject: Subject | None = None) -> dict[str, str]:
         """Return credentials, by default an administrator's."""
@@ -75,7 +81,16 @@ async def running(db: Database) -> AsyncIterator[Running]:
     )
     await core.start()
     private, public = generate_keypair()
-    seen = Scheduler(db=db, bus=bus, rules=core.rules, load_of=core.hearing.load_of, wake=core.wake, log_timeout_s=0.2)
+    seen = Scheduler(
+        db=db,
+        bus=bus,
+        rules=core.rules,
+        load_of=core.hearing.load_of,
+        wake=core.wake,
+        clock=clock,
+        ids=SystemIds(),
+        log_timeout_s=0.2,
+    )
     app = create_scheduler_app(
         seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=TokenVerifier(public, clock=clock)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.contracts.node import ReplicaLoad
 from roundhouse_common.database import Database
+from roundhouse_common.runtime import Clock, Ids
 from roundhouse_scheduler.domain.rules import Rules
 
 __all__ = ["Scheduler"]
@@ -22,5 +23,7 @@ class Scheduler:
     """The last load sample of a replica on a node."""
     wake: Callable[[], None]
     """Let the planner look now."""
+    clock: Clock
+    ids: Ids
     log_timeout_s: float = 5.0
     follow_every_s: float = 0.3

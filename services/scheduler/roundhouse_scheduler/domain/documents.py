@@ -83,7 +83,7 @@ def endpoint_of(replica: Replica, node: Node | None) -> Endpoint | None:
         served_model=replica.served_model,
         engine_api_key=replica.engine_api_key,
         state=state,
-        region=node.inventory.region,
+        region=node.in_region,
         engine=replica.engine,
     )
 

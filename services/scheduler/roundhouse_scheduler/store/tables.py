@@ -28,6 +28,7 @@ __all__ = [
     "join_tokens",
     "leadership",
     "metadata",
+    "node_events",
     "node_keys",
     "nodes",
     "outbox",
@@ -286,5 +287,21 @@ node_keys = Table(
     Column("revoked_at", UnixSeconds),
 )
 """Keys that credentials were signed for. One that was taken back is kept: the bus must refuse it for ever."""
+
+node_events = Table(
+    "node_events",
+    metadata,
+    Column("event_id", _ID, primary_key=True),
+    Column("at", UnixSeconds, nullable=False),
+    Column("node_id", _ID, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("before", _NAME, nullable=False),
+    Column("after", _NAME, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Index("node_events_by_node", "node_id", "at", "event_id"),
+    Index("node_events_by_time", "at"),
+)
+"""The timeline of nodes: what an administrator ordered, when it registered, when it fell silent."""
 
 outbox = outbox_table(metadata)

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _count_revisions()
     _create_leadership()
     _create_joining()
+    _create_node_events()
 
 
 # Any of the defaults below is what a row of the release before means; new rows always state every column.
@@ -152,6 +153,22 @@ def _create_joining() -> None:
         sa.Column("revoked_at", UnixSeconds),
     )
     op.create_index("ix_node_keys_node_id", "node_keys", ["node_id"])
+
+
+def _create_node_events() -> None:
+    op.create_table(
+        "node_events",
+        sa.Column("event_id", sa.String(64), primary_key=True),
+        sa.Column("at", UnixSeconds, nullable=False),
+        sa.Column("node_id", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("before", sa.String(255), nullable=False),
+        sa.Column("after", sa.String(255), nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("actor", sa.String(255), nullable=False),
+    )
+    op.create_index("node_events_by_node", "node_events", ["node_id", "at", "event_id"])
+    op.create_index("node_events_by_time", "node_events", ["at"])
 
 
 # Any: a column type, as a class or an instance; a default as SQL text or expression.
