@@ -48,6 +48,16 @@ class Connection:
             admin_token=admin_token,
         )
 
+    @property
+    def host(self) -> str:
+        """The host of the platform."""
+        return urlsplit(self.router_url).hostname or ""
+
+    @classmethod
+    def nowhere(cls) -> "Connection":
+        """Return a connection to nothing, for who asks only addresses of its own."""
+        return cls(router_url="", catalog_url="", scheduler_url="", metering_url="")
+
     @classmethod
     def load(cls, path: Path) -> "Connection":
         """Read a connection file. Raises Failure naming the file and what is wrong with it."""

@@ -24,7 +24,14 @@ _COMMANDS = {
     "usage": "usage",
 }
 """Command to its module in `commands`, where a function has its name."""
-_GROUPS = {"nodes": "nodes", "models": "models", "deployments": "deployments", "keys": "keys", "admin": "admin"}
+_GROUPS = {
+    "nodes": "nodes",
+    "node": "node",
+    "models": "models",
+    "deployments": "deployments",
+    "keys": "keys",
+    "admin": "admin",
+}
 """Group of commands to its module, where the group is `app`."""
 
 
