@@ -7,13 +7,17 @@ from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
-from roundhouse_common.contracts.registry import USAGE
+from roundhouse_common.contracts.registry import REPLICA_TRANSITION, USAGE
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock, SystemClock, system_random
 from roundhouse_common.service import Service, load_settings
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.bus.replicas import REPLICAS_DURABLE, ReplicaRecorder
+from roundhouse_metering.bus.samples import SampleRecorder
 from roundhouse_metering.bus.usage import DURABLE, UsageRecorder
+from roundhouse_metering.domain.resolutions import Retention
+from roundhouse_metering.loops.rollups import Rollups
 from roundhouse_metering.settings import MeteringSettings
 
 __all__ = ["build", "main", "openapi"]
@@ -51,16 +55,49 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         registry=service.registry,
     )
     recorder = UsageRecorder(db, clock=clock, registry=service.registry)
-    consumer = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
+    usage = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
+    transitions = ReplicaRecorder(db, registry=service.registry)
+    replicas = bus.consumer(REPLICA_TRANSITION, REPLICAS_DURABLE, transitions, batch=settings.batch_size)
     service.resource("database", db.migrated(_MIGRATIONS))
     service.resource("bus", connected(bus))
-    service.loop("usage", consumer.run)
+    service.loop("usage", usage.run)
+    service.loop("replicas", replicas.run)
+    retention = _add_samples(service, settings, db, bus, clock=clock)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     app = create_metering_app(
-        db, bus, consumers=[consumer], verifier=verifier, clock=clock, rebuild_timeout_s=settings.rebuild_timeout_s
+        db,
+        bus,
+        consumers=[usage, replicas],
+        verifier=verifier,
+        clock=clock,
+        rebuild_timeout_s=settings.rebuild_timeout_s,
+        retention=retention,
     )
     service.http(app)
     return service
+
+
+def _add_samples(
+    service: Service, settings: MeteringSettings, db: Database, bus: NatsBus, *, clock: Clock
+) -> Retention:
+    """Add what takes the nodes' samples, rolls them up and forgets them."""
+    retention = Retention(
+        raw_s=settings.keep_samples_s, minute_s=settings.keep_minutes_s, quarter_s=settings.keep_quarters_s
+    )
+    samples = SampleRecorder(
+        db,
+        clock=clock,
+        registry=service.registry,
+        queue_size=settings.sample_queue_size,
+        batch_size=settings.sample_batch_size,
+    )
+    rollups = Rollups(db, retention=retention, clock=clock, rng=system_random(), registry=service.registry)
+    service.resource("samples", samples.subscribed(bus))
+    service.loop("samples", samples.run)
+    service.loop("rollups", rollups.run)
+    service.loop("forgetting", rollups.run_forgetting)
+    service.before_stop("samples", samples.flush)
+    return retention
 
 
 def openapi() -> dict[str, Any]:  # Any: a JSON document

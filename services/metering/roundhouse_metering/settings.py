@@ -16,5 +16,15 @@ class MeteringSettings(SqlSettings):
     port: int = Field(default=8803, ge=0, le=65535)
     batch_size: int = Field(default=256, ge=1, le=1000)
     """Usage records per transaction, at the most."""
+    sample_queue_size: int = Field(default=20_000, ge=100, le=1_000_000)
+    """Samples of nodes that wait for the database, at the most; further ones are dropped and counted."""
+    sample_batch_size: int = Field(default=100, ge=1, le=1000)
+    """Samples of nodes per transaction, at the most."""
+    keep_samples_s: float = Field(default=6 * 3_600.0, ge=3_600)
+    """How long samples of nodes are kept as they came."""
+    keep_minutes_s: float = Field(default=7 * 86_400.0, ge=7_200)
+    """How long their averages over a minute are kept."""
+    keep_quarters_s: float = Field(default=90 * 86_400.0, ge=86_400)
+    """How long their averages over 15 minutes are kept."""
     rebuild_timeout_s: float = Field(default=3.0, gt=0, le=300)
     """How long `POST /bus:rebuild` gathers answers. Routers answer at once, and publish afterwards."""

@@ -11,8 +11,11 @@ from roundhouse_common.database import Database
 from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_common.runtime import Clock
+from roundhouse_metering.api.metrics import metrics_routes
 from roundhouse_metering.api.operations import operations_routes
+from roundhouse_metering.api.replica_usage import replica_usage_routes
 from roundhouse_metering.api.usage import usage_routes
+from roundhouse_metering.domain.resolutions import Retention
 
 __all__ = ["create_metering_app"]
 
@@ -25,10 +28,13 @@ def create_metering_app(
     verifier: TokenVerifier,
     clock: Clock,
     rebuild_timeout_s: float,
+    retention: Retention = Retention(),
 ) -> FastAPI:
     """Return the application; it opens nothing."""
     app = create_app("Roundhouse metering", importlib.metadata.version("roundhouse-metering"), verifier)
     app.include_router(usage_routes(db, clock))
+    app.include_router(replica_usage_routes(db, clock))
+    app.include_router(metrics_routes(db, clock, retention))
     app.include_router(operations_routes(db, bus, rebuild_timeout_s=rebuild_timeout_s))
     app.include_router(dead_letter_routes(consumers))
     return app

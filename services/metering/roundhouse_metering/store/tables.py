@@ -1,10 +1,10 @@
 """The tables of metering."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-from roundhouse_common.database import UnixSeconds
+from roundhouse_common.database import BigId, UnixSeconds
 
-__all__ = ["ledger", "metadata"]
+__all__ = ["compute_samples", "device_samples", "ledger", "metadata", "replica_spans", "rollups", "series"]
 
 metadata = MetaData()
 
@@ -44,4 +44,92 @@ ledger = Table(
     Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at", "request_id"),
     Index("ix_ledger_model", "tenant_id", "model_requested", "admitted_at", "request_id"),
     Index("ix_ledger_router", "router_id", "sequence", "outcome"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    # What a curve is of: a node; a replica on it; one of its devices; or a replica's part of a device.
+    Column("series_id", BigId, primary_key=True, autoincrement=True),
+    Column("node_id", Text, nullable=False),
+    Column("replica_id", Text, nullable=False),  # empty: the node as a whole
+    Column("device_uuid", Text, nullable=False),  # empty: processor and memory
+    Column("deployment_id", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # written every few minutes
+    UniqueConstraint("node_id", "replica_id", "device_uuid", name="uq_series"),
+    Index("ix_series_replica", "replica_id", "device_uuid"),
+    Index("ix_series_deployment", "deployment_id", "seen_at"),
+    Index("ix_series_seen", "seen_at"),
+)
+
+# The key begins with the series: a curve is one range of it, and rollups and pruning go by lists of series.
+# `resolution_s` is 0 for samples as they came. `at` is the whole second of a sample, or the start of its bucket.
+compute_samples = Table(
+    "compute_samples",
+    metadata,
+    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("resolution_s", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("samples", Integer, nullable=False),
+    Column("cpu_user", Double, nullable=False),
+    Column("cpu_system", Double, nullable=False),
+    Column("cpu_max", Double, nullable=False),
+    Column("cpu_cores", Double, nullable=False),
+    Column("memory_used_bytes", Double, nullable=False),
+    Column("memory_max_bytes", Double, nullable=False),
+    Column("memory_total_bytes", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+device_samples = Table(
+    "device_samples",
+    metadata,
+    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("resolution_s", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("samples", Integer, nullable=False),
+    # NULL where the device did not tell.
+    Column("utilization", Double, nullable=True),
+    Column("utilization_max", Double, nullable=True),
+    Column("memory_used_bytes", Double, nullable=True),
+    Column("memory_max_bytes", Double, nullable=True),
+    Column("memory_total_bytes", Double, nullable=True),
+    Column("temperature_c", Double, nullable=True),
+    Column("temperature_max_c", Double, nullable=True),
+    Column("power_w", Double, nullable=True),
+    Column("power_max_w", Double, nullable=True),
+    sqlite_with_rowid=False,
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    # Up to when samples have been rolled up into this resolution.
+    Column("resolution_s", Integer, primary_key=True, autoincrement=False),
+    Column("until_at", BigInteger, nullable=False),
+)
+
+replica_spans = Table(
+    "replica_spans",
+    metadata,
+    # One row per transition: what the replica held and did from then until its next one. Never deleted.
+    Column("event_id", Text, primary_key=True),
+    Column("replica_id", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("deployment_id", Text, nullable=False),
+    Column("version_id", Text, nullable=False),
+    Column("version_number", Integer, nullable=False),
+    Column("node_id", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("began_at", UnixSeconds, nullable=False),
+    Column("ended_at", UnixSeconds, nullable=True),  # NULL: nothing has happened to it since
+    Column("is_holding", Boolean, nullable=False),
+    Column("is_serving", Boolean, nullable=False),
+    Column("device_count", Integer, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),  # on all its devices together, or of the host
+    Column("cpu_millis", Integer, nullable=False),
+    Index("ix_replica_spans_replica", "replica_id", "began_at", "event_id"),
+    Index("ix_replica_spans_deployment", "tenant_id", "deployment_id", "began_at"),
+    Index("ix_replica_spans_end", "tenant_id", "is_holding", "ended_at"),
 )
