@@ -6,7 +6,7 @@ core.loops()               # to be supervised, by name
 """
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from prometheus_client import CollectorRegistry
 
@@ -18,6 +18,7 @@ from roundhouse_common.contracts.registry import (
     DEPLOYMENT_CHANGED,
     ENDPOINTS,
     HEARTBEAT,
+    INSPECT_MODEL,
     READ_ASSIGNMENTS,
     READ_VERSION_STATES,
     REGISTER_NODE,
@@ -28,21 +29,23 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints, NodeAssig
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_scheduler.bus.changes import DURABLE, ChangeRecorder
+from roundhouse_scheduler.bus.inspection import ModelInspection
 from roundhouse_scheduler.bus.registration import Registrar
 from roundhouse_scheduler.bus.versions import VersionAnswers
+from roundhouse_scheduler.domain.errors import NotLeading
 from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.view import View
+from roundhouse_scheduler.loops.attention import Attention
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.housekeeping import Housekeeping, Retention
+from roundhouse_scheduler.loops.leadership import Leadership, LeaseRules, nobody_is_gone
 from roundhouse_scheduler.loops.liveness import Liveness
-from roundhouse_scheduler.loops.planner import Planner
+from roundhouse_scheduler.loops.planner import Planner, Told
 from roundhouse_scheduler.loops.telling import Telling
-from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.metrics import SchedulerMetrics
 from roundhouse_scheduler.minting import SystemMint
 from roundhouse_scheduler.store import tables
-from roundhouse_scheduler.store.look import all_assignments, all_endpoints
 
 __all__ = ["SchedulerCore"]
 
@@ -61,29 +64,40 @@ class SchedulerCore:
         rules: Rules,
         registry: CollectorRegistry,
         retention: Retention | None = None,
+        holder: str = "scheduler",
+        lease_rules: LeaseRules | None = None,
+        is_gone: Callable[[str], bool] | None = None,
     ) -> None:
         self._db = db
         self._bus = bus
         self.rules = rules
         self.observers: list[Callable[[View, Plan], None]] = []
         metrics = SchedulerMetrics(registry)
-        planning, telling = Waker(), Waker()
+        planning = self.attention = Attention()
         self.wake = planning.wake
+        self.leadership = Leadership(
+            db, holder=holder, clock=clock, metrics=metrics, rules=lease_rules, is_gone=is_gone or nobody_is_gone
+        )
         self.liveness = Liveness()
         self.hearing = Hearing(
             bus, clock=clock, liveness=self.liveness, planner=planning, metrics=metrics, lease_s=rules.lease_s
         )
-        self.endpoints: Publisher[DeploymentEndpoints] = Publisher(bus, ENDPOINTS, desired=self._all_endpoints)
-        self.assignments: Publisher[NodeAssignments] = Publisher(bus, ASSIGNMENTS, desired=self._all_assignments)
+        self.endpoints: Publisher[DeploymentEndpoints] = Publisher(
+            bus, ENDPOINTS, desired=self._all_endpoints, some=self._some_endpoints
+        )
+        self.assignments: Publisher[NodeAssignments] = Publisher(
+            bus, ASSIGNMENTS, desired=self._all_assignments, some=self._some_assignments
+        )
         self.relay = OutboxRelay(db, bus, tables.outbox, clock)
         self.changes: Consumer = bus.consumer(DEPLOYMENT_CHANGED, DURABLE, ChangeRecorder(db))
         self.specs = Projection(bus, SPECS, on_change=lambda _: planning.wake())
         self.reports = Projection(bus, REPORTS, on_change=self.hearing.take_reports)
         self.registrar = Registrar(
-            db, clock=clock, rules=rules, hearing=self.hearing, planner=planning, telling=telling
+            db, clock=clock, rules=rules, hearing=self.hearing, planner=planning, telling=planning
         )
         self._versions = VersionAnswers(db, rules=rules)
-        self._telling = Telling(endpoints=self.endpoints, assignments=self.assignments, waker=telling)
+        self._inspection = ModelInspection(db, bus, clock=clock)
+        self._telling = Telling(endpoints=self.endpoints, assignments=self.assignments)
         self._housekeeping = Housekeeping(
             db,
             bus,
@@ -94,22 +108,20 @@ class SchedulerCore:
             retention=retention or Retention(),
         )
 
-        def committed() -> None:
-            telling.wake()
-            self.relay.wake()
-
         self.planner = Planner(
             db,
             specs=lambda: self.specs.current,
             hearing=self.hearing,
             liveness=self.liveness,
-            waker=planning,
+            leadership=self.leadership,
+            attention=planning,
             clock=clock,
             ids=ids,
             mint=SystemMint(ids, rng),
             rules=rules,
             metrics=metrics,
-            on_commit=committed,
+            on_commit=self.relay.wake,
+            on_news=self._tell,
             observers=self.observers,
         )
 
@@ -118,35 +130,63 @@ class SchedulerCore:
         await self._bus.serve(REGISTER_NODE, self.registrar.register)
         await self._bus.serve(READ_ASSIGNMENTS, self.registrar.read_assignments)
         await self._bus.serve(READ_VERSION_STATES, self._versions.read_states)
+        await self._bus.serve(INSPECT_MODEL, self._inspection.inspect)
         await self._bus.subscribe(HEARTBEAT, self.hearing.take_heartbeat)
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Return the loops to supervise. Each can be restarted at any time."""
+        leading = self.leadership.while_leading
         return {
+            "leadership": self.leadership.run,
             "listening": self._housekeeping.watch_connection,
             "specs": self.specs.run,
             "reports": self.reports.run,
             "planner": self.planner.run,
-            "telling": self._telling.run,
-            "endpoints": self.endpoints.run,
-            "assignments": self.assignments.run,
-            "outbox": self.relay.run,
+            "telling": leading(self._telling.run),
+            "endpoints": leading(self.endpoints.run),
+            "assignments": leading(self.assignments.run),
+            "outbox": leading(self.relay.run),
             "timeline": self.changes.run,
-            "heartbeats": self._housekeeping.note_heartbeats,
-            "retention": self._housekeeping.forget,
+            "heartbeats": leading(self._housekeeping.note_heartbeats),
+            "retention": leading(self._housekeeping.forget),
         }
 
+    async def stop(self) -> None:
+        """Tell what was decided, and let another scheduler take over at once."""
+        if self.leadership.is_leading:
+            await self.relay.flush_before_stop()
+        await self.leadership.release()
+
     async def rebuild_bus(self) -> dict[str, int]:
-        """Write both buckets again from SQL and return how many entries each got. Raises BusUnavailable."""
+        """Write both buckets again from SQL and return how many entries each got. Raises BusUnavailable, and
+        NotLeading on a standby."""
+        if not self.leadership.is_leading:
+            await self.leadership.look()
+        if not self.leadership.is_leading:
+            raise NotLeading(self.leadership.holder)
+        self.planner.mirror.doubt()
         return {
             ENDPOINTS.subject: await self.endpoints.rebuild(),
             ASSIGNMENTS.subject: await self.assignments.rebuild(),
         }
 
+    def _tell(self, told: Told) -> None:
+        """Others see what was committed; after a takeover also what the leader before had left untold."""
+        if told.is_all:
+            self.endpoints.doubt()
+            self.assignments.doubt()
+        self._telling.add(nodes=told.nodes, deployments=told.deployments)
+
     async def _all_endpoints(self) -> Mapping[str, DeploymentEndpoints]:
-        async with self._db.read() as session:
-            return await all_endpoints(session)
+        await self.planner.refresh()
+        return self.planner.mirror.endpoints(self.planner.mirror.deployments)
 
     async def _all_assignments(self) -> Mapping[str, NodeAssignments]:
-        async with self._db.read() as session:
-            return await all_assignments(session)
+        await self.planner.refresh()
+        return self.planner.mirror.assignments(self.planner.mirror.nodes)
+
+    async def _some_endpoints(self, deployment_ids: Collection[str]) -> Mapping[str, DeploymentEndpoints]:
+        return self.planner.mirror.endpoints(deployment_ids)
+
+    async def _some_assignments(self, node_ids: Collection[str]) -> Mapping[str, NodeAssignments]:
+        return self.planner.mirror.assignments(node_ids)

@@ -74,7 +74,7 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     service.resource("answers", _started(core))
     for name, loop in core.loops().items():
         service.loop(name, loop)
-    service.before_stop("outbox", core.relay.flush_before_stop)
+    service.before_stop("leadership", core.stop)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     service.ready_when("specs", lambda: None if core.specs.has_synced else "the specs were not read yet")
     authority, waker = settings.authority(), Waker()

@@ -1,13 +1,12 @@
 """What the scheduler counts."""
 
-from collections import Counter as Tally
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_scheduler.domain.plan import Created, Moved, NodeMarked, Plan, Wanted
 from roundhouse_scheduler.domain.records import NodeState
-from roundhouse_scheduler.domain.view import View
 
 __all__ = ["SchedulerMetrics"]
 
@@ -35,6 +34,10 @@ class SchedulerMetrics:
             "1 while so many nodes are silent that nothing is given up",
             registry=registry,
         )
+        self.leading = Gauge(
+            "roundhouse_scheduler_leading", "1 while this scheduler plans, 0 while it stands by", registry=registry
+        )
+        self.term = Gauge("roundhouse_scheduler_term", "The last term in which it led", registry=registry)
         self._nodes = Gauge("roundhouse_scheduler_nodes", "Nodes by state", ["state"], registry=registry)
         self._replicas = Gauge("roundhouse_scheduler_replicas", "Replicas by phase", ["phase"], registry=registry)
 
@@ -55,14 +58,10 @@ class SchedulerMetrics:
                 case _:
                     continue
 
-    def saw(self, view: View, plan: Plan) -> None:
+    def saw(self, states: Mapping[NodeState, int], phases: Mapping[Phase, int], *, is_brake_held: bool) -> None:
         """Show the state of the world after a pass."""
-        self.brake.set(1 if plan.is_brake_held else 0)
-        nodes = dict(view.nodes) | {row.node_id: row for row in plan.nodes}
-        states = Tally(row.state for row in nodes.values())
+        self.brake.set(1 if is_brake_held else 0)
         for state in NodeState:
-            self._nodes.labels(state.value).set(states[state])
-        rows = dict(view.replicas) | {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
-        phases = Tally(row.phase for row in rows.values() if row.ended_at is None)
+            self._nodes.labels(state.value).set(states.get(state, 0))
         for phase in Phase:
-            self._replicas.labels(phase.value).set(phases[phase])
+            self._replicas.labels(phase.value).set(phases.get(phase, 0))

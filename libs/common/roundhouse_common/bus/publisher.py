@@ -1,7 +1,7 @@
 """The owner's side of a bucket: makes the bucket equal to the record, and keeps it so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
 import structlog
@@ -21,7 +21,7 @@ _log = structlog.get_logger("roundhouse.bus")
 class Publisher(Generic[M]):
     """Writes what `desired` returns whenever it differs from the bucket.
 
-    After `wake` it compares with what it wrote last; at the start, after a reconnect, when somebody else wrote into
+    After `wake` it compares with what it wrote last, after `sync(only=keys)` just these keys of it (`some` returns them); at the start, after a reconnect, when somebody else wrote into
     the bucket and every `resync_s` it compares with the bucket itself, so a wiped or tampered bucket heals. Keys that
     are not desired are deleted only with `prune`. Node agents set `only_key`.
     """
@@ -32,6 +32,7 @@ class Publisher(Generic[M]):
         contract: Bucket[M],
         *,
         desired: Callable[[], Awaitable[Mapping[str, M]]],
+        some: Callable[[Collection[str]], Awaitable[Mapping[str, M]]] | None = None,
         resync_s: float = 60.0,
         prune: bool = False,
         only_key: str | None = None,
@@ -39,6 +40,7 @@ class Publisher(Generic[M]):
         self._bucket = bus.bucket(contract)
         self._name = contract.subject
         self._desired = desired
+        self._some = some
         self._resync_s = resync_s
         self._prune = prune
         self._only_key = only_key
@@ -67,19 +69,31 @@ class Publisher(Generic[M]):
                     _log.debug("bus.publisher_waits", bucket=self._name, error=str(error))
                 await self._rest(backoff_s(self._failures, most_s=1.0) if self._failures else self._resync_s)
 
-    async def sync(self) -> int:
-        """Write what differs, now; return how many keys were written or deleted. Raises BusUnavailable."""
-        return await self._make_equal(is_rebuild=False)
+    def doubt(self) -> None:
+        """Compare with the bucket itself the next time: somebody else may have been its writer meanwhile."""
+        self._is_verified = False
+        self._wanted.set()
+
+    async def sync(self, *, only: Collection[str] | None = None) -> int:
+        """Write what differs, now; return how many keys were written or deleted. Raises BusUnavailable.
+
+        With `only`, keys that cannot differ are left out, unless all must be compared anyway.
+        """
+        return await self._make_equal(is_rebuild=False, only=only)
 
     async def rebuild(self) -> int:
         """Write every desired key, whatever the bucket holds; return how many. Raises BusUnavailable."""
         return await self._make_equal(is_rebuild=True)
 
-    async def _make_equal(self, *, is_rebuild: bool) -> int:
+    async def _make_equal(self, *, is_rebuild: bool, only: Collection[str] | None = None) -> int:
         """Nothing counts as written after a failure of any kind: the next look compares with the bucket."""
         async with self._one_at_a_time:
             is_done = False
             try:
+                if self._is_verified and only is not None and self._some is not None:
+                    count = await self._write(await self._some(only), base=self._written, is_whole=False)
+                    is_done = True
+                    return count
                 if not self._is_verified and not is_rebuild:
                     self._is_verified = True  # before the look: whoever writes during it asks for another
                     listed = await self._bucket.list(only_key=self._only_key)
@@ -92,9 +106,9 @@ class Publisher(Generic[M]):
                     self._is_verified = False
             return count
 
-    async def _write(self, desired: Mapping[str, M], *, base: Mapping[str, M]) -> int:
+    async def _write(self, desired: Mapping[str, M], *, base: Mapping[str, M], is_whole: bool = True) -> int:
         puts = {key: value for key, value in desired.items() if base.get(key) != value}
-        deletes = [key for key in self._written if key not in desired] if self._prune else []
+        deletes = [key for key in self._written if key not in desired] if self._prune and is_whole else []
         limit = asyncio.Semaphore(_WRITES_AT_ONCE)
         try:
             async with asyncio.TaskGroup() as group:

@@ -5,10 +5,15 @@ RoundhouseError
 │   ├── EpochSuperseded     a newer agent has registered for this node
 │   ├── NodeIdTaken         a node that joins wants the id of another
 │   ├── NodeKeyRevoked      a node that joins brings a key that was taken back
+│   ├── NodeIsRemoved       an order to a node that was removed
+│   ├── NodeHoldsReplicas   a node that is to be removed still runs something
 │   ├── NodeRemoved         an administrator removed the node; it may join again with a new token
+│   ├── TermSuperseded      another scheduler leads now
+│   ├── NotLeading          only the leader does that; ask it
 │   └── StaleView           a row changed between the look and the commit; look again
 ├── NotFound
 │   ├── UnknownNode
+│   ├── UnknownDevice
 │   ├── UnknownReplica
 │   ├── UnknownDeployment
 │   ├── UnknownSwitch
@@ -22,6 +27,8 @@ RoundhouseError
 └── IllegalTransition       a bug: an event that the table does not have for this phase
 """
 
+from collections.abc import Mapping, Sequence
+
 from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_common.errors import Conflict, Forbidden, NotFound, RoundhouseError, Unavailable
 
@@ -31,12 +38,17 @@ __all__ = [
     "JoinTokenRefused",
     "JoiningUnavailable",
     "NodeIdTaken",
+    "NodeHoldsReplicas",
     "NodeIsHeard",
+    "NodeIsRemoved",
     "NodeKeyRevoked",
     "NodeRemoved",
+    "NotLeading",
     "StaleView",
+    "TermSuperseded",
     "TooManyAttempts",
     "UnknownDeployment",
+    "UnknownDevice",
     "UnknownJoinToken",
     "UnknownNode",
     "UnknownReplica",
@@ -68,11 +80,56 @@ class StaleView(Conflict):
         super().__init__(f"{what} changed while the plan was made; nothing was written, look again")
 
 
+class TermSuperseded(Conflict):
+    """This scheduler does not lead any more; nothing was written."""
+
+    code = "term_superseded"
+
+    def __init__(self, *, term: int, current: int, holder: str) -> None:
+        super().__init__(
+            f"term {term} is over: {holder or 'nobody'} leads in term {current}; nothing was written, stand by"
+        )
+
+
+class NotLeading(Conflict):
+    code = "not_leading"
+    retryable = True
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"this scheduler is a standby; ask the one that leads: {holder or 'none yet, try again'}")
+
+
 class NodeIsHeard(Conflict):
     code = "node_is_heard"
 
     def __init__(self, node_id: str) -> None:
         super().__init__(f"node {node_id} is heard, so it is not dead; stop its agent first, or drain what runs on it")
+
+
+class NodeIsRemoved(Conflict):
+    code = "node_removed"
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(f"node {node_id} was removed; it comes back only by joining again with a new token")
+
+
+class NodeHoldsReplicas(Conflict):
+    code = "node_holds_replicas"
+
+    def __init__(self, node_id: str, left: Mapping[str, int], *, is_silent: bool) -> None:
+        what = ", ".join(f"{count} of {name}" for name, count in sorted(left.items()))
+        do = (
+            f"if it is dead say so first (`POST /api/v1/nodes/{node_id}:give-up`): they are then replaced elsewhere"
+            if is_silent
+            else f"drain it first (`POST /api/v1/nodes/{node_id}:drain`)"
+        )
+        super().__init__(f"node {node_id} still holds {what}; {do}")
+
+
+class UnknownDevice(NotFound):
+    def __init__(self, node_id: str, device_uuid: str, known: Sequence[str]) -> None:
+        has = ", ".join(known) or "none"
+        super().__init__(f"node {node_id} has no device {device_uuid}; its devices are: {has}")
 
 
 class UnknownNode(NotFound):

@@ -34,6 +34,7 @@ class Hearing:
         self._lease_s = lease_s
         self._speakers: dict[str, tuple[int, str]] = {}
         self._reports: dict[str, NodeReport] = {}
+        self._news: set[str] = set()
         self._digests: dict[str, str] = {}
         self._loads: dict[str, dict[str, ReplicaLoad]] = {}
         self._heard_at: dict[str, float] = {}
@@ -44,9 +45,19 @@ class Hearing:
         """The newest report of each node."""
         return self._reports
 
+    @property
+    def loads(self) -> Mapping[str, Mapping[str, ReplicaLoad]]:
+        """By node and replica: the last sample of each engine's load."""
+        return self._loads
+
     def load_of(self, node_id: str, replica_id: str) -> ReplicaLoad | None:
         """Return the last sample of an engine's load, if its node sent one."""
         return self._loads.get(node_id, {}).get(replica_id)
+
+    def take_news(self) -> frozenset[str]:
+        """Return the nodes that said something new since the last call, or are heard again."""
+        news, self._news = frozenset(self._news), set()
+        return news
 
     def take_heard(self) -> dict[str, float]:
         """Return who was heard since the last call, with the wall-clock time."""
@@ -70,6 +81,12 @@ class Hearing:
             del self._reports[node.node_id]
             self._digests.pop(node.node_id, None)  # the new agent's first heartbeat makes us read its report
 
+    def forget(self, node_id: str) -> None:
+        """The node is not in the record any more."""
+        for known in (self._speakers, self._reports, self._digests, self._loads, self._heard_at, self._reread_at):
+            known.pop(node_id, None)
+        self._liveness.remove(node_id)
+
     def registered(self, node: Node) -> None:
         """The node asked for its epoch: that is contact."""
         self.expect(node)
@@ -79,16 +96,21 @@ class Hearing:
         """Take in reports from the projection."""
         for node_id, report in sorted(changed.items()):
             self._take_report(node_id, report)
+            self._news.add(node_id)
         self._planner.wake()
 
     async def take_heartbeat(self, beat: Heartbeat, ids: tuple[str, ...]) -> None:
         """Count a sign of life; when it speaks of another report than the one known, read the bucket."""
-        if ids != (beat.node_id,) or self._speakers.get(beat.node_id) != (beat.epoch, beat.incarnation):
+        speaker = self._speakers.get(beat.node_id)
+        if ids != (beat.node_id,) or speaker != (beat.epoch, beat.incarnation):
             self._metrics.ignored("heartbeat")
+            if speaker is None or beat.epoch > speaker[0]:
+                self._planner.wake()  # another scheduler may have registered it: the record will tell
             return
         was_silent = self._touch(beat.node_id)
         self._loads[beat.node_id] = {load.replica_id: load for load in beat.loads}
         if was_silent:
+            self._news.add(beat.node_id)
             self._planner.wake()
         if beat.digest != self._digests.get(beat.node_id):
             await self._reread(beat.node_id)
@@ -96,7 +118,7 @@ class Hearing:
     def _touch(self, node_id: str) -> bool:
         """Note contact; return whether the node had not been heard within its lease."""
         now = self._clock.monotonic()
-        before = self._liveness.silence([node_id], now)[node_id].contact_s
+        before = self._liveness.contact_s(node_id, now)
         self._liveness.heard(node_id, now)
         self._heard_at[node_id] = self._clock.now()
         self._metrics.heard.inc()

@@ -1,34 +1,56 @@
-"""The one serial planner: look, decide, commit, tell."""
+"""The one serial planner: look at what changed, decide, commit, tell."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from roundhouse_common.contracts.catalog import DeploymentSpec
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_common.service import get_logger
 from roundhouse_scheduler.domain.decide import decide
-from roundhouse_scheduler.domain.errors import StaleView
-from roundhouse_scheduler.domain.plan import Created, Moved, NodeMarked, Plan, Wanted
+from roundhouse_scheduler.domain.errors import StaleView, TermSuperseded
+from roundhouse_scheduler.domain.focus import NOTHING, Focus
+from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.view import Mint, View
+from roundhouse_scheduler.loops.attention import Attention
 from roundhouse_scheduler.loops.hearing import Hearing
+from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
-from roundhouse_scheduler.loops.waking import Waker
+from roundhouse_scheduler.loops.mirror import Mirror
+from roundhouse_scheduler.loops.plan_log import log_plan
+from roundhouse_scheduler.loops.timers import Timers
 from roundhouse_scheduler.metrics import SchedulerMetrics
+from roundhouse_scheduler.store.changes import Changes, read_changes
 from roundhouse_scheduler.store.commit import commit_plan
-from roundhouse_scheduler.store.look import read_records
 from roundhouse_scheduler.store.specs import take_specs
 
-__all__ = ["Planner"]
+__all__ = ["Planner", "Told"]
 
 _LOOK_EVERY_S = 5.0
+_SWEEP_EVERY_S = 60.0
+"""Everything is looked at this often, whatever happened: level-triggered."""
 _REST_MOST_S = 0.5
+_STALE_MOST = 3
+"""After so many stale plans in a row the record is read whole: somebody may have written without a revision."""
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Whose documents may say something else now."""
+
+    nodes: frozenset[str] = frozenset()
+    deployments: frozenset[str] = frozenset()
+    is_all: bool = False
+    """Another scheduler may have left anything untold."""
+
+
 class Planner:
-    """Makes one plan at a time. Whoever learns something calls `waker.wake`; nothing else decides."""
+    """Makes one plan at a time, while this scheduler leads. Whoever learns something calls `attention`; nothing else
+    decides. `mirror` is the record as of the last look."""
 
     def __init__(
         self,
@@ -37,124 +59,218 @@ class Planner:
         specs: Callable[[], Mapping[str, DeploymentSpec]],
         hearing: Hearing,
         liveness: Liveness,
-        waker: Waker,
+        leadership: Leadership,
+        attention: Attention,
         clock: Clock,
         ids: Ids,
         mint: Mint,
         rules: Rules,
         metrics: SchedulerMetrics,
         on_commit: Callable[[], None],
-        observers: list[Callable[[View, Plan], None]],
+        on_news: Callable[[Told], None],
+        observers: Sequence[Callable[[View, Plan], None]],
     ) -> None:
+        self.mirror = Mirror()
         self._db = db
         self._specs = specs
         self._hearing = hearing
         self._liveness = liveness
-        self._waker = waker
+        self._leadership = leadership
+        self._attention = attention
         self._clock = clock
         self._ids = ids
         self._mint = mint
         self._rules = rules
         self._metrics = metrics
         self._on_commit = on_commit
+        self._on_news = on_news
         self._observers = observers
+        self._timers = Timers()
         self._taken: dict[str, int] = {}
+        self._term = 0
         self._was_braked = False
+        self._was_listening = False
+        self._swept_at = float("-inf")
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
-        """Look whenever woken, when the last plan asked for it, and every few seconds; rest as long as it worked."""
+        """Look whenever woken, when a record's time has come, and every few seconds; rest as long as it worked."""
         while True:
             began = self._clock.monotonic()
             plan = await self.step()
             await asyncio.sleep(min(_REST_MOST_S, self._clock.monotonic() - began))
-            pause_s = min(_LOOK_EVERY_S, max(0.0, plan.look_again_at - self._clock.now()))
-            await self._waker.wait(pause_s)
+            if plan.is_empty:
+                await self._attention.wait(self._pause_s())
 
     async def step(self) -> Plan:
-        """Make and commit one plan. A plan whose rows changed meanwhile is dropped and made again."""
-        while True:
-            try:
-                with self._metrics.pass_s.time():
-                    return await self._step()
-            except StaleView as error:
-                self._metrics.stale.inc()
-                _log.info("plan_stale", why=error.message)
+        """Make and commit one plan. A plan whose rows changed meanwhile is dropped and made again. A standby only
+        follows the record, so that it can take over at once."""
+        async with self._one_at_a_time:
+            if not self._leadership.is_leading:
+                await self._leadership.look()
+            stale = 0
+            while self._leadership.is_leading:
+                try:
+                    with self._metrics.pass_s.time():
+                        return await self._step()
+                except StaleView as error:
+                    self._metrics.stale.inc()
+                    _log.info("plan_stale", why=error.message)
+                    stale += 1
+                    if stale % _STALE_MOST == 0:
+                        self.mirror.doubt()
+                except TermSuperseded as error:
+                    _log.warning("plan_dropped", why=error.message)
+            self._attention.put_back(await self._read())
+            return Plan()
+
+    async def refresh(self) -> None:
+        """Let the mirror be what the record is now; what is new is looked at in the next plan."""
+        async with self._one_at_a_time:
+            self._attention.put_back(await self._read())
+        self._attention.wake()
 
     async def _step(self) -> Plan:
+        self._notice_takeover()
         await self._take_specs()
-        view = await self._look()
-        now = self._clock.now()
-        plan = decide(view, now=now, rules=self._rules, mint=self._mint)
-        if not plan.is_empty:
-            rows = dict(view.replicas) | {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
-            async with self._db.write() as session:
-                await commit_plan(session, plan, rows, at=now, ids=self._ids, deployments=view.deployments)
-                session.after_commit(self._on_commit)
-        if plan.is_brake_held:
-            self._liveness.doubt(self._clock.monotonic())
+        focus: Focus | None = NOTHING
+        try:
+            focus = _both(await self._read(), self._take_focus())
+            view = self._view(focus)
+            plan = decide(view, now=self._clock.now(), rules=self._rules, mint=self._mint)
+            revision = await self._commit(view, plan)
+        except BaseException:
+            self._attention.put_back(focus)
+            raise
         self._tell(view, plan)
+        self.mirror.apply(plan, revision)
+        self._remember(view, plan)
         return plan
+
+    def _notice_takeover(self) -> None:
+        term = self._leadership.term
+        if term != self._term:
+            self._term = term
+            self._liveness.listen_anew(self._clock.monotonic())
+            self._attention.everything()
+            self._taken.clear()
+            self._on_news(Told(is_all=True))
 
     async def _take_specs(self) -> None:
         news = [spec for key, spec in self._specs().items() if spec.generation > self._taken.get(key, -1)]
         if not news:
             return
         async with self._db.write() as session:
+            await self._leadership.check(session)
             taken = await take_specs(session, news, at=self._clock.now())
             session.after_commit(self._on_commit)
         self._taken |= {spec.deployment_id: spec.generation for spec in news}
         for deployment_id in taken:
             _log.info("spec_taken", deployment_id=deployment_id, generation=self._taken[deployment_id])
 
-    async def _look(self) -> View:
+    async def _read(self) -> Focus | None:
+        """Bring the mirror up to the record; return what is new in it, None for everything."""
         async with self._db.read() as session:
-            records = await read_records(session)
-        for node in records.nodes.values():
+            changes = await read_changes(session, self.mirror.revision, known_versions=self.mirror.versions)
+        if changes is None:
+            return NOTHING
+        focus = self.mirror.take(changes)
+        for node in changes.nodes:
             self._hearing.expect(node)
+        for node_id in changes.gone_nodes:
+            self._hearing.forget(node_id)
+        self._on_news(_told_of(changes, self.mirror))
+        return None if changes.is_whole else focus
+
+    def _take_focus(self) -> Focus | None:
+        """Take what came from elsewhere: whoever called, the reports, the time."""
+        due = self._timers.take_due(self._clock.now())
         now = self._clock.monotonic()
+        if now - self._swept_at >= _SWEEP_EVERY_S or any(item.kind == "" for item in due):
+            self._attention.everything()
+        self._attention.put_back(Focus.of(due) | Focus(reports=self._hearing.take_news()))
+        return self._attention.take()
+
+    def _view(self, focus: Focus | None) -> View:
+        now = self._clock.monotonic()
+        is_listening = self._liveness.is_listening
+        if is_listening is not self._was_listening:
+            focus = None
         return View(
-            deployments=records.deployments,
-            versions=records.versions,
-            nodes=records.nodes,
-            replicas=records.replicas,
+            deployments=self.mirror.deployments,
+            versions=self.mirror.versions,
+            nodes=self.mirror.nodes,
+            replicas=self.mirror.replicas,
+            switches=self.mirror.switches,
             reports=dict(self._hearing.reports),
-            silence=self._liveness.silence(records.nodes, now),
-            is_listening=self._liveness.is_listening,
+            silence=self._liveness.look(now),
+            index=self.mirror.index,
+            focus=focus,
+            quiet=self._liveness.quiet(now, self._rules.lease_s),
+            is_listening=is_listening,
             trusted_s=self._liveness.trusted_s(now),
         )
 
+    async def _commit(self, view: View, plan: Plan) -> int:
+        if plan.is_empty:
+            return -1
+        changed = {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
+        rows = ChainMap(changed, self.mirror.replicas)
+        async with self._db.write() as session:
+            await self._leadership.check(session)
+            revision = await commit_plan(
+                session, plan, rows, at=self._clock.now(), ids=self._ids, deployments=view.deployments
+            )
+            session.after_commit(self._on_commit)
+        return revision
+
     def _tell(self, view: View, plan: Plan) -> None:
+        """Count, log and show what was decided; the view still is what it was decided on."""
+        if plan.is_brake_held:
+            self._liveness.doubt(self._clock.monotonic())
         self._metrics.decided(plan)
-        self._metrics.saw(view, plan)
         for observer in self._observers:
             observer(view, plan)
         if view.is_listening and plan.is_brake_held is not self._was_braked:
             self._was_braked = plan.is_brake_held
+            self._attention.everything()
             if plan.is_brake_held:
                 _log.warning("fleet_brake_held", nodes=len(view.nodes))
             else:
                 _log.warning("fleet_brake_released", nodes=len(view.nodes))
-        for action in plan.actions:
-            _log_action(action)
+        log_plan(plan)
 
-
-def _log_action(action: object) -> None:
-    match action:
-        case Created(replica_id=replica_id, deployment_id=deployment_id, replaces=replaces):
-            _log.info("replica_created", replica_id=replica_id, deployment_id=deployment_id, replaces=replaces)
-        case Wanted(replica_id=replica_id, desired=desired, reason=reason):
-            _log.info("replica_wanted", replica_id=replica_id, desired=desired.value, reason=reason.value)
-        case NodeMarked(node_id=node_id, before=before, after=after):
-            _log.warning("node_marked", node_id=node_id, before=before.value, after=after.value)
-        case Moved():
-            _log.info(
-                "replica_phase",
-                replica_id=action.replica_id,
-                node_id=action.node_id,
-                before=action.before.value,
-                after=action.after.value,
-                reason=action.reason.value,
-                detail=action.detail,
+    def _remember(self, view: View, plan: Plan) -> None:
+        self._was_listening = view.is_listening
+        if view.focus is None:
+            self._swept_at = self._clock.monotonic()
+            self._timers.replace(plan.later)
+        else:
+            self._timers.set(plan.later)
+        self._attention.put_back(plan.touched)
+        self._metrics.saw(self.mirror.states, self.mirror.phases, is_brake_held=plan.is_brake_held)
+        if not plan.is_empty:
+            self._on_news(
+                Told(
+                    nodes=frozenset(row.node_id for row in plan.nodes),
+                    deployments=frozenset(row.deployment_id for row in plan.deployments),
+                )
             )
-        case _:
-            return
+
+    def _pause_s(self) -> float:
+        if not self._leadership.is_leading:
+            return _LOOK_EVERY_S
+        lease_s = self._liveness.next_quiet_s(self._clock.monotonic(), self._rules.lease_s) + 0.001
+        due_s = self._timers.next_at - self._clock.now()
+        return min(_LOOK_EVERY_S, lease_s, max(0.0, due_s))
+
+
+def _both(one: Focus | None, other: Focus | None) -> Focus | None:
+    return None if one is None or other is None else one | other
+
+
+def _told_of(changes: Changes, mirror: Mirror) -> Told:
+    """Rows that somebody else wrote: a node's document, and those of the deployments whose endpoints name it."""
+    nodes = frozenset(row.node_id for row in changes.nodes)
+    on_them = (mirror.replicas[key].deployment_id for node_id in nodes for key in mirror.index.on(node_id))
+    return Told(nodes=nodes, deployments=frozenset(row.deployment_id for row in changes.deployments).union(on_them))

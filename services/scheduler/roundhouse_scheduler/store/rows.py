@@ -63,7 +63,7 @@ async def replace_all(
     read_with = {getattr(item, key.name): item.row_version for item in records}
     for ids in chunks(list(read_with)):
         found = await session.execute(select(key, table.c.row_version).where(key.in_(ids)))
-        versions = {identity: version for identity, version in found}
+        versions = {row[0]: row[1] for row in found}
         for identity in ids:
             if versions.get(identity) != read_with[identity]:
                 raise StaleView(f"{table.name} {identity}")
