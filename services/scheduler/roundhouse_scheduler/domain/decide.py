@@ -11,6 +11,7 @@ from roundhouse_scheduler.domain.revisions import bump_revisions
 from roundhouse_scheduler.domain.rollout import scale_deployments
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.survivors import settle_survivors
+from roundhouse_scheduler.domain.switching.step import switch_deployments
 from roundhouse_scheduler.domain.view import Mint, View
 
 __all__ = ["STEPS", "decide"]
@@ -23,6 +24,7 @@ STEPS = (
     forget_failures,
     restart_failed,
     autoscale_deployments,
+    switch_deployments,
     scale_deployments,
     form_gangs,
     place_gangs,

@@ -32,6 +32,8 @@ class _Router:
     """Its first message was heard: what a deployment had before its first mention is nothing."""
     now: dict[str, DeploymentDemand] = field(default_factory=dict)
     totals: dict[str, DeploymentDemand] = field(default_factory=dict)
+    began: set[str] = field(default_factory=set)
+    """Deployments for which requests came in the last interval."""
     first_tokens: dict[str, tuple[int, float]] = field(default_factory=dict)
     """In the last interval: how many answers began, and the sum of the times that took."""
 
@@ -42,13 +44,15 @@ class _Router:
         """Take in a newer message; return the deployments that it says something about."""
         mentioned = self.now.keys() | {item.deployment_id for item in message.deployments}
         self.message, self.heard_at = message, now
-        self.first_tokens = {}
+        self.first_tokens, self.began = {}, set()
         for item in message.deployments:
             before = self.totals.get(item.deployment_id)
             if before is not None or self.is_known_from_start:
                 count = item.ttft_count_total - (before.ttft_count_total if before is not None else 0)
                 total_s = item.ttft_sum_s_total - (before.ttft_sum_s_total if before is not None else 0.0)
                 self.first_tokens[item.deployment_id] = (count, total_s)
+            if before is None or item.started_total > before.started_total:
+                self.began.add(item.deployment_id)
             self.totals[item.deployment_id] = item
         self.now = {item.deployment_id: item for item in message.deployments}
         return frozenset(mentioned)
@@ -56,9 +60,11 @@ class _Router:
 
 @dataclass(slots=True)
 class _Memory:
-    """What must be known of a deployment from one look to the next. Times are monotonic but for `used_at`."""
+    """What must be known of a deployment from one look to the next. Times are monotonic but for `used_at`
+    and `started_at`."""
 
     used_at: float = 0.0
+    started_at: float = 0.0
     wanted: dict[str, tuple[int, float]] = field(default_factory=dict)
     """By router: how many requests it said it holds, and until when that counts."""
     history: list[Recommended] = field(default_factory=list)
@@ -112,7 +118,10 @@ class DemandHearing(Mapping[str, Demand]):
         for memory in self._memories.values():
             memory.wanted.pop(message.router_id, None)  # the message says what is held, to the last request
         for item in message.deployments:
-            self._memory(item.deployment_id).used_at = self._clock.now()
+            memory = self._memory(item.deployment_id)
+            memory.used_at = self._clock.now()
+            if item.deployment_id in known.began:
+                memory.started_at = memory.used_at
         if self._known_since is None:
             self._known_since = now
         self._tell(news)
@@ -122,8 +131,12 @@ class DemandHearing(Mapping[str, Demand]):
         if ids != (message.deployment_id,):
             return
         memory = self._memory(message.deployment_id)
-        memory.wanted[message.router_id] = (message.held, self._clock.monotonic() + _WANTED_S)
+        now = self._clock.monotonic()
+        held, until = memory.wanted.get(message.router_id, (0, now))
+        memory.wanted[message.router_id] = (message.held, now + _WANTED_S)
         memory.used_at = self._clock.now()
+        if message.held > (held if until > now else 0) and not self._is_told(message):
+            memory.started_at = memory.used_at
         self._tell({message.deployment_id})
 
     def known_s(self) -> float:
@@ -166,9 +179,16 @@ class DemandHearing(Mapping[str, Demand]):
             held=sum(held.values()),
             ttft_s=sum(item[1] for item in begun) / count if count > 0 else None,
             last_used_at=memory.used_at,
+            started_at=memory.started_at,
             history=tuple(memory.history),
             strained_load=memory.strained[0] if memory.strained is not None and memory.strained[1] > now else None,
         )
+
+    def _is_told(self, message: DeploymentWanted) -> bool:
+        """Return whether the router's last full message knew of so many requests already: then none of them is new."""
+        router = self._routers.get(message.router_id)
+        told = router.now.get(message.deployment_id) if router is not None else None
+        return told is not None and told.held >= message.held
 
     def _memory(self, deployment_id: str) -> _Memory:
         return self._memories.setdefault(deployment_id, _Memory())

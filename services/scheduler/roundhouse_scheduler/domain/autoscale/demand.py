@@ -35,6 +35,8 @@ class Demand:
     """Mean time to first token over the last interval; None when nothing began to answer in it."""
     last_used_at: float = 0.0
     """When a request was last known to be there; 0 while none was since this scheduler started."""
+    started_at: float = 0.0
+    """When a request was last known to have come."""
     history: tuple[Recommended, ...] = ()
     """What the load asked for before, oldest first."""
     strained_load: float | None = None

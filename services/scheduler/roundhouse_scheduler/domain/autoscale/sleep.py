@@ -5,9 +5,20 @@ from roundhouse_scheduler.domain.autoscale.bounds import bounds_of
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Deployment, Replica
 
-__all__ = ["SLEEP_REASONS", "idle_since", "is_asleep", "put_to_sleep", "revive", "wake"]
+__all__ = [
+    "GIVEN_UP_REASONS",
+    "SLEEP_REASONS",
+    "idle_since",
+    "is_asleep",
+    "put_to_sleep",
+    "revive",
+    "wake",
+    "wants_awake",
+]
 
-SLEEP_REASONS = frozenset({Reason.IDLE, Reason.EVICTED, Reason.SWITCH_CANCELLED})
+GIVEN_UP_REASONS = frozenset({Reason.SWITCH_CANCELLED, Reason.NO_FEASIBLE_NODE})
+"""Put back to sleep though requests may wait for it: only a new one wakes it again."""
+SLEEP_REASONS = frozenset({Reason.IDLE, Reason.EVICTED}) | GIVEN_UP_REASONS
 _REVIVABLE = frozenset({Phase.READY, Phase.DRAINING, Phase.UNKNOWN})
 
 
@@ -35,6 +46,13 @@ def idle_since(draft: Draft, deployment: Deployment) -> float | None:
     return since
 
 
+def wants_awake(draft: Draft, deployment: Deployment) -> int:
+    """Return how many requests wait for a sleeping deployment, if they are reason enough to wake it."""
+    demand = draft.demand_of(deployment.deployment_id)
+    is_given_up = deployment.target_reason in GIVEN_UP_REASONS
+    return 0 if is_given_up and demand.started_at <= deployment.last_used_at else demand.held
+
+
 def wake(draft: Draft, deployment: Deployment, *, detail: str) -> None:
     """Let it have replicas again: as many as its spec says, or the least that its scaling allows. Engines that are
     only on their way out stay instead."""
@@ -48,6 +66,8 @@ def wake(draft: Draft, deployment: Deployment, *, detail: str) -> None:
 def put_to_sleep(draft: Draft, deployment: Deployment, *, reason: Reason, detail: str) -> None:
     """Want no replica of it until somebody asks for it."""
     draft.scale(deployment.deployment_id, 0, reason=reason, detail=detail)
+    if reason in GIVEN_UP_REASONS:
+        draft.edit_deployment(deployment.deployment_id, last_used_at=draft.now)
 
 
 def revive(draft: Draft, deployment: Deployment, *, reason: Reason) -> None:
@@ -60,7 +80,8 @@ def revive(draft: Draft, deployment: Deployment, *, reason: Reason) -> None:
 
 def _may_stay(replica: Replica, deployment: Deployment) -> bool:
     return (
-        replica.desired is Desired.DRAIN
+        not replica.gang_id
+        and replica.desired is Desired.DRAIN
         and replica.desired_reason in SLEEP_REASONS
         and replica.phase in _REVIVABLE
         and replica.version_id == deployment.version_id

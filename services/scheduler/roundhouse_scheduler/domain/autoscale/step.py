@@ -4,7 +4,7 @@ from roundhouse_common.contracts.catalog import Autoscale, DeploymentDesired
 from roundhouse_common.contracts.scheduler import Reason
 from roundhouse_scheduler.domain.autoscale.advice import Fleet, advise, is_strained
 from roundhouse_scheduler.domain.autoscale.bounds import Bounds, bounds_of
-from roundhouse_scheduler.domain.autoscale.sleep import idle_since, is_asleep, wake
+from roundhouse_scheduler.domain.autoscale.sleep import idle_since, is_asleep, put_to_sleep, wake, wants_awake
 from roundhouse_scheduler.domain.autoscale.steady import steady
 from roundhouse_scheduler.domain.plan import Advised, Draft
 from roundhouse_scheduler.domain.records import Deployment
@@ -26,6 +26,8 @@ def autoscale_deployments(draft: Draft) -> None:
 
 def _note_use(draft: Draft, deployment: Deployment) -> None:
     """Write down now and then when it was last used: which of two deployments was idle longer must survive us."""
+    if is_asleep(deployment):
+        return
     demand = draft.demand_of(deployment.deployment_id)
     used_at = draft.now if demand.is_there else demand.last_used_at
     if used_at - deployment.last_used_at >= _USE_WRITTEN_EVERY_S:
@@ -49,7 +51,7 @@ def _follow(draft: Draft, deployment: Deployment) -> None:
 
 
 def _perhaps_wake(draft: Draft, deployment: Deployment) -> None:
-    held = draft.demand_of(deployment.deployment_id).held
+    held = wants_awake(draft, deployment)
     if held:
         wake(draft, deployment, detail="a request waits" if held == 1 else f"{held} requests wait")
     elif not deployment.is_wakeable:
@@ -72,7 +74,7 @@ def _perhaps_sleep(draft: Draft, deployment: Deployment, autoscale: Autoscale) -
         draft.look_again(draft.now + autoscale.idle_s - idle_s, deployment_id=deployment.deployment_id)
         return False
     detail = f"no request for {draft.now - since:.0f} s"
-    draft.scale(deployment.deployment_id, 0, reason=Reason.IDLE, detail=detail)
+    put_to_sleep(draft, deployment, reason=Reason.IDLE, detail=detail)
     return True
 
 

@@ -52,6 +52,8 @@ def _back_where_they_failed(draft: Draft, pending: Sequence[Replica]) -> list[Re
 def _place_all(draft: Draft, pending: Sequence[Replica]) -> None:
     if not pending:
         return
+    expected = {item.deployment_id for item in draft.switches.values() if item.is_open}
+    pending = sorted(pending, key=lambda item: item.deployment_id not in expected)  # room was made for these
     board = board_of(draft)
     classes: dict[tuple[str, str, tuple[str, ...]], _Class] = {}
     siblings: dict[tuple[str, str], Siblings] = {}
