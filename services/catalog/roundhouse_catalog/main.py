@@ -9,6 +9,8 @@ from functools import partial
 from roundhouse_catalog.api.app import build_app
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_catalog.bus.publications import Publications
+from roundhouse_catalog.bus.questions import Questions
+from roundhouse_catalog.bus.rollbacks import DURABLE, Rollbacks
 from roundhouse_catalog.loops.sweep import sweep_idempotency_keys
 from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_catalog.store import tables
@@ -17,6 +19,7 @@ from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
+from roundhouse_common.contracts.registry import VERSION_FAILED
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system_random
@@ -66,12 +69,15 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         publications.wake()
         relay.wake()
 
+    questions = Questions(bus)
+    rollbacks = bus.consumer(VERSION_FAILED, DURABLE, Rollbacks(db, clock=clock, ids=ids, wake=wake))
     service.resource("database", opened(db, clock))
     service.resource("bus", connected(bus))
     service.loop("publish specs", publications.specs.run)
     service.loop("publish keys", publications.keys.run)
     service.loop("publish routes", publications.routes.run)
     service.loop("outbox", relay.run)
+    service.loop("rollbacks", rollbacks.run)
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
     service.before_stop("outbox", relay.flush_before_stop)
     catalog = Catalog(
@@ -82,8 +88,10 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         secret_bytes=secrets.token_bytes,
         wake=wake,
         rebuild=publications.rebuild,
+        version_states=questions.version_states,
+        inspect=questions.inspect,
     )
-    service.http(build_app(catalog, verifier))
+    service.http(build_app(catalog, verifier, consumers=[rollbacks]))
     return service
 
 

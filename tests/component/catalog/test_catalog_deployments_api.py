@@ -17,7 +17,13 @@ async def test_a_model_and_a_name_are_enough_to_deploy(world: World) -> None:
     version = deployment["active_version"]
     assert (deployment["desired"], deployment["replicas"], deployment["generation"]) == ("run", 1, 1)
     assert (version["number"], version["engine"], version["model_id"]) == (1, "llama.cpp", model["id"])
-    assert version["resources"] == {"memory_bytes": GIB, "cpu_millis": 0, "device_count": 0}
+    assert version["resources"] == {
+        "memory_bytes": GIB,
+        "cpu_millis": 0,
+        "device_count": 0,
+        "node_count": 1,
+        "is_exclusive": False,
+    }
     assert answer.headers["location"] == f"/api/v1/deployments/{deployment['id']}"
     assert (await world.get(f"/deployments/{deployment['id']}")).json() == deployment
 
@@ -32,11 +38,29 @@ async def test_everything_that_can_be_stated_is_kept(world: World) -> None:
     await world.model()
     stated = {
         "parameters": {"parallel": "4", "context": "2048"},
-        "resources": {"memory_bytes": 2 * GIB, "cpu_millis": 500, "device_count": 1},
-        "placement": {"node_labels": {"disk": "ssd"}, "region": "eu-1", "device_vendor": "nvidia"},
+        "resources": {
+            "memory_bytes": 2 * GIB,
+            "cpu_millis": 500,
+            "device_count": 2,
+            "node_count": 1,
+            "is_exclusive": True,
+        },
+        "placement": {
+            "node_labels": {"disk": "ssd"},
+            "region": "eu-1",
+            "zone": "eu-1a",
+            "device_vendor": "nvidia",
+            "device_model": "*H100*",
+            "device_uuids": ["GPU-1", "GPU-2"],
+            "node_ids": ["nod_1"],
+            "strategy": "pack",
+            "node_anti_affinity": "none",
+            "zone_anti_affinity": "required",
+        },
     }
     deployment = await world.deployment(**stated, replicas=3, disconnect_grace_s=5, drain_timeout_s=0)
-    assert {name: deployment["active_version"][name] for name in stated} == stated
+    shown = deployment["active_version"]
+    assert {name: {key: shown[name][key] for key in value} for name, value in stated.items()} == stated
     assert (deployment["replicas"], deployment["disconnect_grace_s"], deployment["drain_timeout_s"]) == (3, 5.0, 0.0)
 
 
@@ -53,7 +77,7 @@ async def test_an_unknown_engine_is_answered_with_the_engines_there_are(sqlite_w
     await sqlite_world.model()
     refused = await sqlite_world.post("/deployments", deployment_body(engine="vlmm"))
     assert refused.json()["errors"] == [
-        {"field": "engine", "message": '"vlmm" found; engines are llama.cpp.'},
+        {"field": "engine", "message": '"vlmm" found; engines are llama.cpp, sglang, vllm. Did you mean "vllm"?'},
     ]
 
 

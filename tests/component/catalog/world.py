@@ -12,11 +12,17 @@ import httpx
 from roundhouse_catalog.api.app import build_app
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_catalog.bus.publications import Publications
+from roundhouse_catalog.domain.deployments import Deployment
+from roundhouse_catalog.domain.errors import SchedulerAway
+from roundhouse_catalog.domain.version_states import States
 from roundhouse_catalog.store import tables, tenants
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_common.contracts.models import ModelInspected
+from roundhouse_common.contracts.scheduler import VersionState
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemIds, UnixTime
@@ -52,6 +58,23 @@ class World:
     wakes: int = 0
     wakers: list[Callable[[], None]] = field(default_factory=list)
     publications: Publications | None = None
+    states: dict[str, VersionState] = field(default_factory=dict)
+    """What the scheduler says, by version id."""
+    files: dict[str, ModelInspected] = field(default_factory=dict)
+    """What nodes find, by the uri of the source."""
+    inspections: int = 0
+    scheduler_is_away: bool = False
+
+    async def version_states(self, _deployment: Deployment) -> States:
+        if self.scheduler_is_away:
+            raise SchedulerAway("nobody answers")
+        return self.states
+
+    async def inspect(self, source: ModelSource) -> ModelInspected:
+        self.inspections += 1
+        if self.scheduler_is_away:
+            raise SchedulerAway("nobody answers")
+        return self.files.get(source.uri, ModelInspected(error="no node has the files"))
 
     def wake(self) -> None:
         self.wakes += 1
@@ -159,6 +182,8 @@ async def a_world(url: str) -> AsyncIterator[World]:
             secret_bytes=secrets.token_bytes,
             wake=world.wake,
             rebuild=world.rebuild,
+            version_states=world.version_states,
+            inspect=world.inspect,
         )
         transport = httpx.ASGITransport(app=build_app(catalog, world.verifier))
         headers = {"authorization": f"Bearer {world.token(Role.ADMINISTRATOR)}"}

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from roundhouse_catalog.domain.deployments import Deployment, DeploymentDraft, Stamp, create_deployment
+from roundhouse_catalog.domain.deployments import Deployment, Stamp, create_deployment
+from roundhouse_catalog.domain.drafts import DeploymentDraft
 from roundhouse_catalog.domain.models import Model, ModelDraft, create_model
 from roundhouse_common.runtime import DeploymentId, ModelId, UnixTime, VersionId
 

@@ -5,10 +5,18 @@ from dataclasses import replace
 import pytest
 
 from roundhouse_catalog.domain import deployments
-from roundhouse_catalog.domain.deployments import DeploymentDraft, DeploymentPatch, create_deployment
+from roundhouse_catalog.domain.deployments import create_deployment
+from roundhouse_catalog.domain.drafts import (
+    DeploymentDraft,
+    DeploymentPatch,
+    ResourcesDraft,
+    VersionDraft,
+    VersionPatch,
+)
 from roundhouse_catalog.domain.errors import DeploymentRunning
 from roundhouse_catalog.domain.records import route_of, spec_record
-from roundhouse_catalog.domain.versions import ResourcesDraft, UnknownModel, VersionDraft, VersionPatch
+from roundhouse_catalog.domain.version_life import add_version
+from roundhouse_catalog.domain.versions import UnknownModel
 from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentDesired
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.runtime import DeploymentId, ModelId, VersionId
@@ -68,11 +76,11 @@ def test_a_stopped_deployment_starts_again_with_the_same_version() -> None:
 @pytest.mark.contract("B06")
 def test_a_deployment_that_is_to_run_cannot_be_deleted() -> None:
     with pytest.raises(DeploymentRunning, match=":stop"):
-        deployments.delete_deployment(a_deployment(), stamp=a_stamp())
+        deployments.delete_deployment(a_deployment(), {}, stamp=a_stamp())
 
 
 def test_a_deleted_deployment_is_a_tombstone_with_a_deleted_route() -> None:
-    deleted = deployments.delete_deployment(replace(a_deployment(), desired=STOPPED), stamp=a_stamp()).deployment
+    deleted = deployments.delete_deployment(replace(a_deployment(), desired=STOPPED), {}, stamp=a_stamp()).deployment
     assert spec_record(deleted).desired is DeploymentDesired.DELETE
     assert spec_record(deleted).generation == 2
     assert route_of(deleted, route_id="rte_1").is_deleted
@@ -83,8 +91,13 @@ def test_a_new_version_takes_over_and_keeps_what_it_does_not_change() -> None:
     model = a_model()
     version = VersionDraft(parameters={"parallel": "2"}, resources=ResourcesDraft(memory_bytes=5, cpu_millis=500))
     before = a_deployment(model, version=version)
-    decision = deployments.add_version(
-        before, VersionPatch(parameters={"parallel": "4"}), model, version_id=VersionId("ver_2"), stamp=a_stamp()
+    decision = add_version(
+        before,
+        VersionPatch(parameters={"parallel": "4"}),
+        model,
+        is_activated=True,
+        version_id=VersionId("ver_2"),
+        stamp=a_stamp(),
     )
     spec = decision.deployment.version.spec
     assert (spec.number, spec.parameters, spec.resources.memory_bytes) == (2, {"parallel": "4"}, 5)
@@ -94,16 +107,16 @@ def test_a_new_version_takes_over_and_keeps_what_it_does_not_change() -> None:
 
 def test_a_new_version_does_not_start_a_stopped_deployment() -> None:
     stopped = replace(a_deployment(), desired=STOPPED)
-    decision = deployments.add_version(
-        stopped, VersionPatch(), a_model(), version_id=VersionId("ver_2"), stamp=a_stamp()
+    decision = add_version(
+        stopped, VersionPatch(), a_model(), is_activated=True, version_id=VersionId("ver_2"), stamp=a_stamp()
     )
     assert decision.deployment.desired is STOPPED
 
 
 def test_a_new_version_with_another_model_takes_that_models_memory_and_kind() -> None:
     other = replace(a_model(name="e5", kind="embedding", memory_bytes=7), model_id=ModelId("mdl_2"))
-    decision = deployments.add_version(
-        a_deployment(), VersionPatch(), other, version_id=VersionId("ver_2"), stamp=a_stamp()
+    decision = add_version(
+        a_deployment(), VersionPatch(), other, is_activated=True, version_id=VersionId("ver_2"), stamp=a_stamp()
     )
     assert decision.deployment.version.spec.resources.memory_bytes == 7
     assert route_of(decision.deployment, route_id="rte_1").model_kind == "embedding"
@@ -122,7 +135,7 @@ def test_the_memory_of_the_model_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("version", "field", "told"),
     [
-        (VersionDraft(engine="llamacpp"), "engine", 'engines are llama.cpp. Did you mean "llama.cpp"?'),
+        (VersionDraft(engine="llamacpp"), "engine", 'sglang, vllm. Did you mean "llama.cpp"?'),
         (VersionDraft(parameters={"paralel": "1"}), "parameters.paralel", 'Did you mean "parallel"?'),
         (VersionDraft(parameters={"parallel": "many"}), "parameters.parallel", "a whole number from 1 to 256"),
         (VersionDraft(parameters={"pooling": "sum"}), "parameters.pooling", "allowed are none, mean, cls"),

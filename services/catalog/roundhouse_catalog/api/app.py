@@ -1,24 +1,35 @@
 """The REST application, and its OpenAPI document."""
 
 import importlib.metadata
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 
-from roundhouse_catalog.api import deployments, keys, models, platform, routes
+from roundhouse_catalog.api import deployments, keys, models, platform, routes, templates, versions
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
+from roundhouse_common.bus.api import Consumer
 from roundhouse_common.http import create_app
+from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds
 
 __all__ = ["build_app", "openapi_document"]
 
-_ROUTERS = (models.router, deployments.router, keys.router, routes.router, platform.router)
+_ROUTERS = (
+    models.router,
+    deployments.router,
+    versions.router,
+    templates.router,
+    keys.router,
+    routes.router,
+    platform.router,
+)
 
 
-def build_app(catalog: Catalog, verifier: TokenVerifier) -> FastAPI:
-    """Return the application that answers with this catalog."""
-    app = _bare_app(verifier, catalog.ids)
+def build_app(catalog: Catalog, verifier: TokenVerifier, *, consumers: Sequence[Consumer] = ()) -> FastAPI:
+    """Return the application that answers with this catalog, and with the dead letters of its consumers."""
+    app = _bare_app(verifier, catalog.ids, consumers)
     app.state.catalog = catalog
     return app
 
@@ -27,12 +38,13 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document. It depends on the code alone, and needs neither settings nor a database."""
     _, public_keys = generate_keypair()
     clock: Clock = SystemClock()
-    return _bare_app(TokenVerifier(public_keys, clock=clock), SystemIds()).openapi()
+    return _bare_app(TokenVerifier(public_keys, clock=clock), SystemIds(), ()).openapi()
 
 
-def _bare_app(verifier: TokenVerifier, ids: Ids) -> FastAPI:
+def _bare_app(verifier: TokenVerifier, ids: Ids, consumers: Sequence[Consumer]) -> FastAPI:
     version = importlib.metadata.version("roundhouse-catalog")
     app = create_app("Roundhouse catalog", version, verifier, ids=ids)
     for router in _ROUTERS:
         app.include_router(router, generate_unique_id_function=lambda route: route.name)
+    app.include_router(dead_letter_routes(consumers), generate_unique_id_function=lambda route: route.name)
     return app

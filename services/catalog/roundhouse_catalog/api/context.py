@@ -6,8 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from roundhouse_catalog.domain.deployments import Stamp
+from roundhouse_catalog.domain.deployments import Deployment, Stamp
+from roundhouse_catalog.domain.version_states import States
 from roundhouse_common.auth import Subject, allowed
+from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.database import Database
 from roundhouse_common.http import PageRequest, page_request
 from roundhouse_common.http.idempotency import Idempotency, IdempotencyKey, idempotency_key
@@ -30,6 +33,10 @@ class Catalog:
     """Hurries the publishers and the outbox; for `WriteSession.after_commit`."""
     rebuild: Callable[[], Awaitable[dict[str, int]]]
     """Writes every bucket again."""
+    version_states: Callable[[Deployment], Awaitable[States]]
+    """Asks the scheduler which versions are active. Raises SchedulerAway. Never inside a session."""
+    inspect: Callable[[ModelSource], Awaitable[ModelInspected]]
+    """Has a node read a model's files. Raises SchedulerAway. Never inside a session."""
 
     def stamp(self, subject: Subject) -> Stamp:
         """Return who changes something now."""

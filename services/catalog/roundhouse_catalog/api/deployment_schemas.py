@@ -2,95 +2,87 @@
 
 from typing import Annotated, Self
 
+from msgspec import UNSET
 from pydantic import Field
 
+from roundhouse_catalog.api.launch_schemas import (
+    AlternativeBody,
+    AutoscaleBody,
+    EngineName,
+    Launch,
+    PlacementBody,
+    ResourcesBody,
+    RolloutBody,
+)
+from roundhouse_catalog.api.launch_views import (
+    AlternativeView,
+    AutoscaleView,
+    MemoryNeedView,
+    PlacementView,
+    ResourcesView,
+    RolloutView,
+)
 from roundhouse_catalog.api.model_schemas import SourceView
 from roundhouse_catalog.api.schemas import Body, View, known_values
-from roundhouse_catalog.domain.deployments import Deployment, DeploymentDraft, DeploymentPatch
-from roundhouse_catalog.domain.engines import ENGINES
-from roundhouse_catalog.domain.versions import ResourcesDraft, Version, VersionDraft, VersionPatch
-from roundhouse_common.contracts.catalog import DeploymentDesired, EngineKind, Placement
+from roundhouse_catalog.domain.deployments import Deployment
+from roundhouse_catalog.domain.drafts import DeploymentPatch, VersionPatch
+from roundhouse_catalog.domain.versions import Version
+from roundhouse_common.contracts.catalog import DeploymentDesired, VersionSpec
 from roundhouse_common.http import Timestamp
 
-__all__ = ["DeploymentChanges", "DeploymentToCreate", "DeploymentView", "VersionToCreate", "VersionView"]
+__all__ = [
+    "DeploymentChanges",
+    "DeploymentToCreate",
+    "DeploymentView",
+    "ValidatedView",
+    "VersionToCreate",
+    "VersionView",
+]
 
-EngineName = Annotated[str, known_values({engine.value: engine for engine in ENGINES})]
 _DESIRED = {desired.value: desired for desired in (DeploymentDesired.RUN, DeploymentDesired.STOP)}
 
 
-class ResourcesBody(Body):
-    """What one replica claims."""
-
-    memory_bytes: int | None = Field(
-        default=None, description="Host memory, or memory on each device when there are any. Absent: the model's."
-    )
-    cpu_millis: int = Field(default=0, description="Thousandths of a core to reserve.")
-    device_count: int = Field(default=0, description="Accelerators; 0 runs on the CPU.")
-
-    def draft(self) -> ResourcesDraft:
-        return ResourcesDraft(
-            memory_bytes=self.memory_bytes, cpu_millis=self.cpu_millis, device_count=self.device_count
-        )
-
-
-class PlacementBody(Body):
-    """Which nodes may run a replica; empty means any."""
-
-    node_labels: dict[str, str] = Field(default={})
-    region: str = ""
-    device_vendor: str = ""
-
-    def placement(self) -> Placement:
-        return Placement(node_labels=self.node_labels, region=self.region, device_vendor=self.device_vendor)
-
-
-class DeploymentToCreate(Body):
-    """A deployment to create; it starts at once."""
+class DeploymentToCreate(Launch):
+    """A deployment to create; it starts at once. With a template, what is stated here is laid over it."""
 
     name: str = Field(
-        description="What clients send as `model`: a lower-case DNS name of at most 63 characters.",
+        default="",
+        description="What clients send as `model`: a lower-case DNS name of at most 63 characters. "
+        "Absent: the model's name in that form.",
         examples=["smollm2-135m-instruct"],
     )
     model: str = Field(description="Id or name of a model in the catalog.")
-    engine: EngineName = EngineKind.LLAMA_CPP.value
-    parameters: dict[str, str] = Field(
-        default={}, description="Engine parameters, all as texts.", examples=[{"parallel": "4"}]
+    template: str = Field(
+        default="", description="A template's `name`, or `name@number` for one that is not the newest."
     )
-    replicas: int = Field(default=1, description="0 to 1000.")
-    resources: ResourcesBody = Field(default=ResourcesBody())
-    placement: PlacementBody = Field(default=PlacementBody())
-    disconnect_grace_s: float = Field(
-        default=60.0, description="How long a node may be silent, past its lease, before its replicas are replaced."
-    )
-    drain_timeout_s: float = Field(default=30.0, description="How long requests in flight may go on at a stop.")
-
-    def draft(self) -> DeploymentDraft:
-        return DeploymentDraft(
-            name=self.name,
-            replicas=self.replicas,
-            version=VersionDraft(
-                engine=self.engine,
-                parameters=self.parameters,
-                resources=self.resources.draft(),
-                placement=self.placement.placement(),
-            ),
-            disconnect_grace_s=self.disconnect_grace_s,
-            drain_timeout_s=self.drain_timeout_s,
-        )
 
 
 class DeploymentChanges(Body):
-    """The settings to change; absent or null leaves a setting as it is. What runs is changed by a new version."""
+    """The settings to change; absent or null leaves a setting as it is. Objects are replaced whole.
+
+    What runs is changed by a new version.
+    """
 
     replicas: int | None = None
     disconnect_grace_s: float | None = None
     drain_timeout_s: float | None = None
+    rollout: RolloutBody | None = None
+    autoscale: AutoscaleBody | None = Field(default=None, description="null switches automatic scaling off.")
+    is_evictable: bool | None = None
+    wake_timeout_s: float | None = None
+    failure_budget: int | None = None
 
     def patch(self) -> DeploymentPatch:
+        autoscale = self.autoscale.autoscale() if self.autoscale else None
         return DeploymentPatch(
             replicas=self.replicas,
             disconnect_grace_s=self.disconnect_grace_s,
             drain_timeout_s=self.drain_timeout_s,
+            rollout=self.rollout.draft() if self.rollout else None,
+            autoscale=autoscale if "autoscale" in self.model_fields_set else UNSET,
+            is_evictable=self.is_evictable,
+            wake_timeout_s=self.wake_timeout_s,
+            failure_budget=self.failure_budget,
         )
 
 
@@ -102,37 +94,25 @@ class VersionToCreate(Body):
     parameters: dict[str, str] | None = None
     resources: ResourcesBody | None = None
     placement: PlacementBody | None = None
+    alternatives: list[AlternativeBody] | None = None
+    activate: bool = Field(default=True, description="false: it is added, and the active version stays active.")
 
     def patch(self) -> VersionPatch:
         return VersionPatch(
             engine=self.engine,
             parameters=self.parameters,
             resources=self.resources.draft() if self.resources else None,
-            placement=self.placement.placement() if self.placement else None,
+            placement=self.placement.draft() if self.placement else None,
+            alternatives=None if self.alternatives is None else tuple(one.draft() for one in self.alternatives),
         )
 
 
-class ResourcesView(View):
-    """What one replica claims."""
-
-    memory_bytes: int
-    cpu_millis: int
-    device_count: int
-
-
-class PlacementView(View):
-    """Which nodes may run a replica; empty means any."""
-
-    node_labels: dict[str, str]
-    region: str
-    device_vendor: str
-
-
 class VersionView(View):
-    """One version of a deployment. It never changes."""
+    """One version of a deployment. It never changes, except in whether it is the active one."""
 
     id: str
     number: int
+    is_active: bool = Field(description="Whether it is the one that is wanted. Its state is the scheduler's to tell.")
     model_id: str
     model_name: str
     model_kind: str
@@ -142,15 +122,21 @@ class VersionView(View):
     parameters: dict[str, str]
     resources: ResourcesView
     placement: PlacementView
+    alternatives: list[AlternativeView]
+    template: str = Field(description="`name@number` of the template that it was made from, or empty.")
+    memory_need: MemoryNeedView | None = Field(
+        description="What `resources.memory_bytes` is made of when it follows from the model's files."
+    )
     created_at: Timestamp
     created_by: str
 
     @classmethod
-    def of(cls, version: Version) -> Self:
+    def of(cls, version: Version, active: VersionSpec) -> Self:
         spec = version.spec
         return cls(
             id=spec.version_id,
             number=spec.number,
+            is_active=spec.version_id == active.version_id,
             model_id=spec.model_id,
             model_name=spec.model_name,
             model_kind=spec.model_kind.value,
@@ -158,16 +144,11 @@ class VersionView(View):
             context_length=spec.context_length,
             engine=spec.engine.value,
             parameters=spec.parameters,
-            resources=ResourcesView(
-                memory_bytes=spec.resources.memory_bytes,
-                cpu_millis=spec.resources.cpu_millis,
-                device_count=spec.resources.device_count,
-            ),
-            placement=PlacementView(
-                node_labels=spec.placement.node_labels,
-                region=spec.placement.region,
-                device_vendor=spec.placement.device_vendor,
-            ),
+            resources=ResourcesView.model_validate(spec.resources),
+            placement=PlacementView.model_validate(spec.placement),
+            alternatives=[AlternativeView.model_validate(one) for one in spec.alternatives],
+            template=spec.template,
+            memory_need=None if spec.memory_need is None else MemoryNeedView.model_validate(spec.memory_need),
             created_at=version.created_at,
             created_by=version.created_by,
         )
@@ -180,11 +161,18 @@ class DeploymentView(View):
     name: str
     tenant_id: str
     desired: Annotated[str, known_values(_DESIRED)]
+    is_paused: bool
     replicas: int
     generation: int
+    restarts: int
     active_version: VersionView
     disconnect_grace_s: float
     drain_timeout_s: float
+    rollout: RolloutView
+    autoscale: AutoscaleView | None
+    is_evictable: bool
+    wake_timeout_s: float
+    failure_budget: int
     created_at: Timestamp
     created_by: str
     updated_at: Timestamp
@@ -192,18 +180,35 @@ class DeploymentView(View):
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
+        settings = deployment.settings
         return cls(
             id=deployment.deployment_id,
             name=deployment.name,
             tenant_id=deployment.tenant_id,
             desired=deployment.desired.value,
+            is_paused=deployment.is_paused,
             replicas=deployment.replicas,
             generation=deployment.generation,
-            active_version=VersionView.of(deployment.version),
-            disconnect_grace_s=deployment.disconnect_grace_s,
-            drain_timeout_s=deployment.drain_timeout_s,
+            restarts=deployment.restarts,
+            active_version=VersionView.of(deployment.version, deployment.version.spec),
+            disconnect_grace_s=settings.disconnect_grace_s,
+            drain_timeout_s=settings.drain_timeout_s,
+            rollout=RolloutView.model_validate(settings.rollout),
+            autoscale=None if settings.autoscale is None else AutoscaleView.model_validate(settings.autoscale),
+            is_evictable=settings.is_evictable,
+            wake_timeout_s=settings.wake_timeout_s,
+            failure_budget=settings.failure_budget,
             created_at=deployment.created_at,
             created_by=deployment.created_by,
             updated_at=deployment.updated_at,
             updated_by=deployment.updated_by,
         )
+
+
+class ValidatedView(View):
+    """What would be created. Nothing was."""
+
+    name: str
+    replicas: int
+    version: VersionView
+    autoscale: AutoscaleView | None

@@ -85,6 +85,40 @@ class SourceView(View):
     uri: str
 
 
+class LayerGroupView(View):
+    """Layers that keep the past in the same way."""
+
+    layers: int
+    attention: str
+    kv_heads: int
+    key_dim: int
+    value_dim: int
+    window: int
+    state_bytes: int
+
+
+class FactsView(View):
+    """What a node read in the model's files; 0 or empty is what they do not say."""
+
+    format: str
+    architecture: str
+    weight_bytes: int
+    parameter_count: int
+    quantization: str
+    dtype: str
+    context_length: int
+    layers: int
+    hidden_size: int
+    attention_heads: int
+    kv_heads: int
+    vocab_size: int
+    expert_count: int
+    experts_per_token: int
+    groups: list[LayerGroupView]
+    digest: str
+    gaps: list[str] = Field(description="What could not be learnt: why a memory need cannot be computed.")
+
+
 class ModelView(View):
     """A model of the catalog."""
 
@@ -97,6 +131,7 @@ class ModelView(View):
     tags: list[str]
     memory_bytes: int
     is_published: bool
+    facts: FactsView | None = Field(description="null until a node has read the files.")
     generation: int
     created_at: Timestamp
     updated_at: Timestamp
@@ -113,6 +148,7 @@ class ModelView(View):
             tags=list(model.tags),
             memory_bytes=model.memory_bytes,
             is_published=model.is_published,
+            facts=None if model.facts is None else FactsView.model_validate(model.facts),
             generation=model.generation,
             created_at=model.created_at,
             updated_at=model.updated_at,

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_catalog.api.context import CatalogHere, IfMatch, Paging, RepeatKey, may_see_unpublished
+from roundhouse_catalog.api.finding import keep_facts
 from roundhouse_catalog.api.model_schemas import ModelChanges, ModelToCreate, ModelView
-from roundhouse_catalog.api.responses import CONFLICT, IN_USE, MISSING, PRECONDITIONS, tagged
-from roundhouse_catalog.domain.errors import ModelInUse, ModelNotFound
+from roundhouse_catalog.api.responses import AWAY, CONFLICT, IN_USE, MISSING, NOT_READABLE, PRECONDITIONS, tagged
+from roundhouse_catalog.domain.errors import ModelInUse, ModelNotFound, ModelNotReadable
 from roundhouse_catalog.domain.models import Model, create_model, known_kind, revise_model
 from roundhouse_catalog.store import models as store
 from roundhouse_common.auth import Subject
@@ -88,6 +89,18 @@ async def change_model(
         if revised is not model:
             await store.update_model(session, revised)
     return reply(ModelView.of(revised), headers=tagged(revised.generation))
+
+
+@router.post("/{model_id}:inspect", response_model=ModelView, responses={**MISSING, **NOT_READABLE, **AWAY})
+async def inspect_model(model_id: str, subject: Writer, catalog: CatalogHere) -> Response:
+    """Have a node that has the model's files read what they say, and keep it. Safe to repeat."""
+    async with catalog.db.read() as session:
+        model = await _found(session, subject, model_id)
+    inspected = await catalog.inspect(model.source)
+    if inspected.facts is None:
+        raise ModelNotReadable(model.name, inspected.error or "no node has them")
+    learnt = await keep_facts(catalog, model, inspected.facts)
+    return reply(ModelView.of(learnt), headers=tagged(learnt.generation))
 
 
 @router.delete("/{model_id}", status_code=204, responses={**MISSING, **IN_USE, **PRECONDITIONS})

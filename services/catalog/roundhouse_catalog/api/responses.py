@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from roundhouse_common.http import etag
 
-__all__ = ["CONFLICT", "IN_USE", "MISSING", "PRECONDITIONS", "tagged"]
+__all__ = ["AWAY", "CONFLICT", "IN_USE", "MISSING", "NOT_READABLE", "PRECONDITIONS", "tagged"]
 
 _Responses = dict[int | str, dict[str, Any]]  # Any: what FastAPI takes as `responses`
 
@@ -17,6 +17,8 @@ def _problem(status: int, description: str) -> _Responses:
 MISSING: Final = _problem(404, "There is none with this id")
 CONFLICT: Final = _problem(409, "The name is taken")
 IN_USE: Final = _problem(409, "It is still in use")
+NOT_READABLE: Final = _problem(409, "No node could read the model's files")
+AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")
 PRECONDITIONS: Final = {
     **_problem(412, "It changed since it was read"),
     **_problem(428, "If-Match is missing"),

@@ -64,7 +64,7 @@ class Body(BaseModel):
 class View(BaseModel):
     """A response body."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 def known_values(values: Mapping[str, object]) -> Any:  # Any: what pydantic's Field takes

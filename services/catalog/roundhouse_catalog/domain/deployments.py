@@ -1,41 +1,35 @@
 """Deployments: what an administrator wants to run. Every function decides; none does."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
+
+from msgspec import UNSET
 
 from roundhouse_catalog.domain import shapes
-from roundhouse_catalog.domain.errors import DeploymentRunning
+from roundhouse_catalog.domain.drafts import DeploymentDraft, DeploymentPatch, RolloutDraft
+from roundhouse_catalog.domain.errors import DeploymentRunning, VersionActive
 from roundhouse_catalog.domain.findings import Findings
 from roundhouse_catalog.domain.models import Model
-from roundhouse_catalog.domain.versions import (
-    ModelChoice,
-    Version,
-    VersionDraft,
-    VersionPatch,
-    apply_patch,
-    build_spec,
-    check_version,
-    version_differences,
-)
-from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentChanged, DeploymentDesired
+from roundhouse_catalog.domain.settings import Settings, check_settings, settings_of
+from roundhouse_catalog.domain.version_states import States, is_active, name_states
+from roundhouse_catalog.domain.versions import ModelChoice, Version, build_spec, check_for_model, check_version
+from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentChanged, DeploymentDesired, Rollout
+from roundhouse_common.contracts.scheduler import VersionState
 from roundhouse_common.runtime import DeploymentId, UnixTime, VersionId
 
 __all__ = [
     "Decision",
     "Deployment",
-    "DeploymentDraft",
-    "DeploymentPatch",
     "Stamp",
-    "add_version",
+    "changed",
+    "check_deployment",
     "create_deployment",
     "delete_deployment",
+    "pause_deployment",
+    "resume_deployment",
     "revise_deployment",
     "start_deployment",
     "stop_deployment",
 ]
-
-_MOST_REPLICAS = 1000
-_MOST_GRACE_S = 86_400.0
-_MOST_DRAIN_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,32 +44,21 @@ class Deployment:
     generation: int
     """1 at creation; grows by one with every change."""
     version: Version
-    disconnect_grace_s: float
-    drain_timeout_s: float
+    settings: Settings
+    is_paused: bool = False
+    restarts: int = 0
+    last_number: int = 1
+    """The highest number that any version had: numbers are never used again."""
+    previous_number: int = 0
+    """The version that was active before, and to which a failure leads back; 0 when there is none."""
+    failed_numbers: tuple[int, ...] = ()
+    """Versions that failed before they took over: nothing leads back to them by itself."""
+    activated_generation: int = 1
+    """The generation with which the active version became active or was restarted: older failures are not its own."""
     created_at: UnixTime
     created_by: str
     updated_at: UnixTime
     updated_by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentDraft:
-    """A deployment as the caller wrote it, not yet checked."""
-
-    name: str
-    replicas: int = 1
-    version: VersionDraft = field(default_factory=VersionDraft)
-    disconnect_grace_s: float = 60.0
-    drain_timeout_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentPatch:
-    """The settings to change; None leaves a setting as it is."""
-
-    replicas: int | None = None
-    disconnect_grace_s: float | None = None
-    drain_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +76,27 @@ class Decision:
 
     deployment: Deployment
     event: DeploymentChanged
+    added: Version | None = None
+    """A version to add."""
+    removed: int = 0
+    """The number of a version to remove; 0: none."""
+
+
+def check_deployment(draft: DeploymentDraft, model: ModelChoice, *, unread: str = "") -> str:
+    """Return the deployment's name. Raises InvalidInput with every fault."""
+    findings = Findings()
+    name = draft.name
+    if not name and isinstance(model, Model):
+        name = shapes.as_deployment_name(model.name)
+        if not name:
+            findings.add("name", f"nothing found, and {model.name} gives no deployment's name; state one")
+    elif name or isinstance(model, Model):
+        findings.add("name", shapes.deployment_name_fault(name))
+    check_settings(draft, findings)
+    check_version(draft.version, findings)
+    check_for_model(draft.version, model, findings, unread=unread)
+    findings.refuse()
+    return name
 
 
 def create_deployment(
@@ -103,73 +107,48 @@ def create_deployment(
     version_id: VersionId,
     tenant_id: str,
     stamp: Stamp,
+    unread: str = "",
 ) -> Decision:
     """Return the deployment with its first version, to run. Raises InvalidInput with every fault."""
-    findings = Findings()
-    findings.add("name", shapes.deployment_name_fault(draft.name))
-    _check_settings(draft.replicas, draft.disconnect_grace_s, draft.drain_timeout_s, findings)
-    check_version(draft.version, model, findings)
-    findings.refuse()
-    spec = build_spec(draft.version, _found(model), version_id=version_id, number=1)
+    name = check_deployment(draft, model, unread=unread)
+    assert isinstance(model, Model)  # `check_deployment` found a fault otherwise
+    spec = build_spec(draft.version, model, version_id=version_id, number=1)
+    version = Version(spec=spec, created_at=stamp.at, created_by=stamp.actor)
     deployment = Deployment(
         deployment_id=deployment_id,
         tenant_id=tenant_id,
-        name=draft.name,
+        name=name,
         desired=DeploymentDesired.RUN,
         replicas=draft.replicas,
         generation=1,
-        version=Version(spec=spec, created_at=stamp.at, created_by=stamp.actor),
-        disconnect_grace_s=draft.disconnect_grace_s,
-        drain_timeout_s=draft.drain_timeout_s,
+        version=version,
+        settings=settings_of(draft),
         created_at=stamp.at,
         created_by=stamp.actor,
         updated_at=stamp.at,
         updated_by=stamp.actor,
     )
     told = f"model {spec.model_name} on {spec.engine}, replicas {draft.replicas}"
-    return Decision(deployment=deployment, event=_event(deployment, DeploymentChange.CREATED, told, stamp))
+    if spec.template:
+        told += f", template {spec.template}"
+    return Decision(
+        deployment=deployment, event=_event(deployment, DeploymentChange.CREATED, told, stamp), added=version
+    )
 
 
 def revise_deployment(deployment: Deployment, patch: DeploymentPatch, *, stamp: Stamp) -> Decision | None:
     """Return the deployment with other settings, or None when nothing changes. Raises InvalidInput."""
-    changed = replace(
-        deployment,
-        replicas=deployment.replicas if patch.replicas is None else patch.replicas,
-        disconnect_grace_s=_pick(patch.disconnect_grace_s, deployment.disconnect_grace_s),
-        drain_timeout_s=_pick(patch.drain_timeout_s, deployment.drain_timeout_s),
-    )
+    draft = _patched(deployment, patch)
     findings = Findings()
-    _check_settings(changed.replicas, changed.disconnect_grace_s, changed.drain_timeout_s, findings)
+    check_settings(draft, findings)
     findings.refuse()
-    if changed == deployment:
+    after = replace(deployment, replicas=draft.replicas, settings=settings_of(draft))
+    if after == deployment:
         return None
-    told = [
-        f"{name} {old:g} -> {new:g}"
-        for name, old, new in (
-            ("replicas", deployment.replicas, changed.replicas),
-            ("disconnect_grace_s", deployment.disconnect_grace_s, changed.disconnect_grace_s),
-            ("drain_timeout_s", deployment.drain_timeout_s, changed.drain_timeout_s),
-        )
-        if old != new
-    ]
-    is_scaled = changed.replicas != deployment.replicas
-    change = DeploymentChange.SCALED if is_scaled else DeploymentChange.UPDATED
-    return _changed(changed, change, ", ".join(told), stamp)
-
-
-def add_version(
-    deployment: Deployment, patch: VersionPatch, model: ModelChoice, *, version_id: VersionId, stamp: Stamp
-) -> Decision:
-    """Return the deployment with a new active version; whether it runs stays as it is. Raises InvalidInput."""
-    active = deployment.version.spec
-    draft = apply_patch(active, model, patch)
-    findings = Findings()
-    check_version(draft, model, findings)
-    findings.refuse()
-    spec = build_spec(draft, _found(model), version_id=version_id, number=active.number + 1)
-    version = Version(spec=spec, created_at=stamp.at, created_by=stamp.actor)
-    told = version_differences(active, spec)
-    return _changed(replace(deployment, version=version), DeploymentChange.VERSION_ADDED, told, stamp)
+    told = [] if after.replicas == deployment.replicas else [f"replicas {deployment.replicas} -> {after.replicas}"]
+    change = DeploymentChange.SCALED if told else DeploymentChange.UPDATED
+    told += _setting_differences(deployment.settings, after.settings)
+    return changed(after, change, ", ".join(told), stamp)
 
 
 def start_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision | None:
@@ -177,7 +156,7 @@ def start_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision | None
     if deployment.desired is DeploymentDesired.RUN:
         return None
     wanted = replace(deployment, desired=DeploymentDesired.RUN)
-    return _changed(wanted, DeploymentChange.STARTED, f"replicas {deployment.replicas}", stamp)
+    return changed(wanted, DeploymentChange.STARTED, f"replicas {deployment.replicas}", stamp)
 
 
 def stop_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision | None:
@@ -185,17 +164,42 @@ def stop_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision | None:
     if deployment.desired is DeploymentDesired.STOP:
         return None
     wanted = replace(deployment, desired=DeploymentDesired.STOP)
-    return _changed(wanted, DeploymentChange.STOPPED, f"replicas {deployment.replicas} -> 0", stamp)
+    return changed(wanted, DeploymentChange.STOPPED, f"replicas {deployment.replicas} -> 0", stamp)
 
 
-def delete_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision:
-    """Return the deployment as a tombstone. Raises DeploymentRunning while it is to run."""
-    if deployment.desired is DeploymentDesired.RUN:
+def pause_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision | None:
+    """Return the deployment without rollouts and automatic scaling, or None when it is paused already."""
+    if deployment.is_paused:
+        return None
+    return changed(replace(deployment, is_paused=True), DeploymentChange.PAUSED, "", stamp)
+
+
+def resume_deployment(deployment: Deployment, *, stamp: Stamp) -> Decision | None:
+    """Return the deployment with rollouts and automatic scaling, or None when it is not paused."""
+    if not deployment.is_paused:
+        return None
+    return changed(replace(deployment, is_paused=False), DeploymentChange.RESUMED, "", stamp)
+
+
+def delete_deployment(deployment: Deployment, states: States, *, stamp: Stamp) -> Decision:
+    """Return the deployment as a tombstone.
+
+    Raises DeploymentRunning while it is to run, unless its version is in Error; VersionActive while a version is
+    active, e.g. because its replicas still end.
+    """
+    is_in_error = states.get(deployment.version.spec.version_id) is VersionState.ERROR
+    if deployment.desired is DeploymentDesired.RUN and not is_in_error:
         raise DeploymentRunning(deployment.deployment_id, deployment.name)
-    return _changed(replace(deployment, desired=DeploymentDesired.DELETE), DeploymentChange.DELETED, "", stamp)
+    if any(is_active(state) for state in states.values()):
+        raise VersionActive(
+            f'The deployment "{deployment.name}" has a version that is {name_states(states)}. '
+            "Wait until it is Stopped, then delete."
+        )
+    return changed(replace(deployment, desired=DeploymentDesired.DELETE), DeploymentChange.DELETED, "", stamp)
 
 
-def _changed(deployment: Deployment, change: DeploymentChange, detail: str, stamp: Stamp) -> Decision:
+def changed(deployment: Deployment, change: DeploymentChange, detail: str, stamp: Stamp) -> Decision:
+    """Return the deployment in its next generation with the event that tells of it."""
     advanced = replace(deployment, generation=deployment.generation + 1, updated_at=stamp.at, updated_by=stamp.actor)
     return Decision(deployment=advanced, event=_event(advanced, change, detail, stamp))
 
@@ -212,15 +216,46 @@ def _event(deployment: Deployment, change: DeploymentChange, detail: str, stamp:
     )
 
 
-def _check_settings(replicas: int, disconnect_grace_s: float, drain_timeout_s: float, findings: Findings) -> None:
-    findings.add("replicas", shapes.range_fault(replicas, 0, _MOST_REPLICAS))
-    findings.add("disconnect_grace_s", shapes.range_fault(disconnect_grace_s, 0, _MOST_GRACE_S, unit="seconds"))
-    findings.add("drain_timeout_s", shapes.range_fault(drain_timeout_s, 0, _MOST_DRAIN_S, unit="seconds"))
+def _patched(deployment: Deployment, patch: DeploymentPatch) -> DeploymentDraft:
+    settings = deployment.settings
+    return DeploymentDraft(
+        name=deployment.name,
+        replicas=deployment.replicas if patch.replicas is None else patch.replicas,
+        disconnect_grace_s=_pick(patch.disconnect_grace_s, settings.disconnect_grace_s),
+        drain_timeout_s=_pick(patch.drain_timeout_s, settings.drain_timeout_s),
+        rollout=_rollout_draft(settings.rollout) if patch.rollout is None else patch.rollout,
+        autoscale=settings.autoscale if patch.autoscale is UNSET else patch.autoscale,
+        is_evictable=settings.is_evictable if patch.is_evictable is None else patch.is_evictable,
+        wake_timeout_s=_pick(patch.wake_timeout_s, settings.wake_timeout_s),
+        failure_budget=settings.failure_budget if patch.failure_budget is None else patch.failure_budget,
+    )
 
 
-def _found(model: ModelChoice) -> Model:
-    assert isinstance(model, Model)  # `check_version` found a fault otherwise
-    return model
+def _rollout_draft(rollout: Rollout) -> RolloutDraft:
+    return RolloutDraft(
+        strategy=rollout.strategy.value,
+        max_surge=rollout.max_surge,
+        max_unavailable=rollout.max_unavailable,
+        min_ready_s=rollout.min_ready_s,
+        progress_deadline_s=rollout.progress_deadline_s,
+        is_rolled_back=rollout.is_rolled_back,
+    )
+
+
+def _setting_differences(before: Settings, after: Settings) -> list[str]:
+    """Return what changed: numbers from what to what, everything else by its name."""
+    told = []
+    for one in fields(Settings):
+        old, new = getattr(before, one.name), getattr(after, one.name)
+        if old == new:
+            continue
+        if isinstance(new, int | float) and not isinstance(new, bool):
+            told.append(f"{one.name} {old:g} -> {new:g}")
+        elif isinstance(new, bool):
+            told.append(f"{one.name} {str(old).lower()} -> {str(new).lower()}")
+        else:
+            told.append(one.name if new is not None else f"{one.name} off")
+    return told
 
 
 def _pick(new: float | None, old: float) -> float:

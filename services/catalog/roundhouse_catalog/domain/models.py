@@ -7,6 +7,7 @@ from typing import TypeVar
 from roundhouse_catalog.domain import shapes
 from roundhouse_catalog.domain.findings import Findings, did_you_mean, quoted
 from roundhouse_common.contracts.catalog import ModelKind, ModelSource, SourceKind
+from roundhouse_common.contracts.models import ModelFacts
 from roundhouse_common.runtime import ModelId, UnixTime
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ModelPatch",
     "create_model",
     "known_kind",
+    "learn_facts",
     "revise_model",
 ]
 
@@ -49,6 +51,13 @@ class Model:
     generation: int
     created_at: UnixTime
     updated_at: UnixTime
+    facts: ModelFacts | None = None
+    """What a node read in the files; None until then, and again when the source changes."""
+
+    @property
+    def known_context_length(self) -> int:
+        """Tokens: as stated, else as the files say; 0 when unknown."""
+        return self.context_length or (self.facts.context_length if self.facts else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +124,16 @@ def revise_model(model: Model, patch: ModelPatch, *, now: UnixTime) -> Model:
         tags=_distinct(draft.tags),
         memory_bytes=draft.memory_bytes,
         is_published=draft.is_published,
+        facts=model.facts if source == model.source else None,
     )
     return model if changed == model else replace(changed, generation=model.generation + 1, updated_at=now)
+
+
+def learn_facts(model: Model, facts: ModelFacts, *, now: UnixTime) -> Model:
+    """Return the model with what was read in its files; the same model when it was known."""
+    if model.facts == facts:
+        return model
+    return replace(model, facts=facts, generation=model.generation + 1, updated_at=now)
 
 
 def known_kind(kind: str) -> ModelKind:

@@ -44,6 +44,7 @@ def route_of(deployment: Deployment, *, route_id: str) -> Route:
 
 
 def spec_record(deployment: Deployment) -> DeploymentSpec:
+    settings = deployment.settings
     return DeploymentSpec(
         deployment_id=deployment.deployment_id,
         name=deployment.name,
@@ -52,8 +53,15 @@ def spec_record(deployment: Deployment) -> DeploymentSpec:
         desired=deployment.desired,
         replicas=deployment.replicas,
         version=deployment.version.spec,
-        disconnect_grace_s=deployment.disconnect_grace_s,
-        drain_timeout_s=deployment.drain_timeout_s,
+        disconnect_grace_s=settings.disconnect_grace_s,
+        drain_timeout_s=settings.drain_timeout_s,
+        rollout=settings.rollout,
+        autoscale=settings.autoscale,
+        is_paused=deployment.is_paused,
+        is_evictable=settings.is_evictable,
+        wake_timeout_s=settings.wake_timeout_s,
+        failure_budget=settings.failure_budget,
+        restarts=deployment.restarts,
     )
 
 

@@ -1,11 +1,13 @@
 """The shapes of names, paths and numbers. Each check returns what is wrong in words, or None."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from roundhouse_catalog.domain.findings import quoted
+from roundhouse_catalog.domain.findings import did_you_mean, quoted
 
 __all__ = [
+    "as_deployment_name",
+    "choice_fault",
     "deployment_name_fault",
     "label_faults",
     "licence_fault",
@@ -44,20 +46,21 @@ def text_fault(value: str, *, most: int, what: str) -> str | None:
     return None
 
 
-def deployment_name_fault(name: str) -> str | None:
+def deployment_name_fault(name: str, *, what: str = "a deployment's name") -> str | None:
     """Clients send the name as `model`, and it becomes part of addresses: so it is a lower-case DNS name."""
     if len(name) <= _DEPLOYMENT_NAME_CHARACTERS and _DEPLOYMENT_NAME.fullmatch(name):
         return None
     allowed = (
-        f"a deployment's name has 1 to {_DEPLOYMENT_NAME_CHARACTERS} of a-z, 0-9, hyphens and dots, "
+        f"{what} has 1 to {_DEPLOYMENT_NAME_CHARACTERS} of a-z, 0-9, hyphens and dots, "
         "with a letter or digit at both ends and around every dot"
     )
-    suggestion = _as_deployment_name(name)
+    suggestion = as_deployment_name(name)
     hint = f'; "{suggestion}" would do' if suggestion else ""
     return f"{quoted(name)} found; {allowed}{hint}"
 
 
-def _as_deployment_name(name: str) -> str:
+def as_deployment_name(name: str) -> str:
+    """Return the deployment's name that is closest to this one, e.g. to a model's; empty when there is none."""
     cleaned = re.sub(r"[^a-z0-9.-]+", "-", name.lower())
     cleaned = re.sub(r"-*\.[.-]*", ".", cleaned)[:_DEPLOYMENT_NAME_CHARACTERS].strip("-.")
     return cleaned if _DEPLOYMENT_NAME.fullmatch(cleaned) else ""
@@ -113,10 +116,18 @@ def package_resource_fault(uri: str) -> str | None:
     return None
 
 
-def region_fault(region: str) -> str | None:
+def choice_fault(value: str, known: Iterable[str]) -> str | None:
+    """One of a few words."""
+    names = list(known)
+    if value in names:
+        return None
+    return f"{quoted(value)} found; allowed are {', '.join(names)}.{did_you_mean(value, names)}"
+
+
+def region_fault(region: str, *, what: str = "region") -> str | None:
     if region == "" or _NODE_LABEL_KEY.fullmatch(region):
         return None
-    return f'{quoted(region)} found; a region has 1 to 63 letters, digits and ._/- , or is "" for any'
+    return f'{quoted(region)} found; a {what} has 1 to 63 letters, digits and ._/- , or is "" for any'
 
 
 def label_faults(labels: Mapping[str, str]) -> list[tuple[str, str]]:

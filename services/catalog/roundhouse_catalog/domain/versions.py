@@ -1,33 +1,36 @@
 """Versions: the immutable half of a deployment, i.e. which model runs on which engine with which resources."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from roundhouse_catalog.domain import shapes
-from roundhouse_catalog.domain.engines import ENGINES, check_parameters, parse_engine
+from roundhouse_catalog.domain.drafts import AlternativeDraft, ResourcesDraft, VersionDraft, VersionPatch
+from roundhouse_catalog.domain.engines import check_parameters, parse_engine
 from roundhouse_catalog.domain.findings import Findings, did_you_mean, quoted
+from roundhouse_catalog.domain.memory import Memory, check_memory, memory_of
 from roundhouse_catalog.domain.models import Model
-from roundhouse_common.contracts.catalog import EngineKind, Placement, Resources, VersionSpec
-from roundhouse_common.contracts.node import DeviceVendor
+from roundhouse_catalog.domain.placement import (
+    check_device_class,
+    check_placement,
+    check_resources,
+    placement_draft,
+    placement_of,
+)
+from roundhouse_catalog.domain.runnable import check_runnable
+from roundhouse_catalog.domain.shapes import deployment_name_fault
+from roundhouse_common.contracts.catalog import Alternative, EngineKind, Resources, VersionSpec
 from roundhouse_common.runtime import UnixTime, VersionId
 
 __all__ = [
     "ModelChoice",
-    "ResourcesDraft",
     "UnknownModel",
     "Version",
-    "VersionDraft",
-    "VersionPatch",
     "apply_patch",
     "build_spec",
+    "check_for_model",
     "check_version",
     "version_differences",
 ]
 
-_MOST_MEMORY_BYTES = 2**50
-_MOST_CPU_MILLIS = 4_096_000
-_MOST_DEVICES = 1024
-_VENDORS = tuple(vendor.value for vendor in DeviceVendor if vendor is not DeviceVendor.UNKNOWN)
+_MOST_ALTERNATIVES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,72 +53,63 @@ class UnknownModel:
 ModelChoice = Model | UnknownModel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcesDraft:
-    """What one replica claims, as the caller wrote it."""
-
-    memory_bytes: int | None = None
-    """None: what the model says."""
-    cpu_millis: int = 0
-    device_count: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionDraft:
-    """A version as the caller wrote it, not yet checked; the model is found by the caller of the decision."""
-
-    engine: str = EngineKind.LLAMA_CPP.value
-    parameters: dict[str, str] = field(default_factory=dict)
-    resources: ResourcesDraft = field(default_factory=ResourcesDraft)
-    placement: Placement = field(default_factory=Placement)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionPatch:
-    """What a new version changes; None keeps what the active version has."""
-
-    engine: str | None = None
-    parameters: dict[str, str] | None = None
-    resources: ResourcesDraft | None = None
-    placement: Placement | None = None
-
-
 def apply_patch(active: VersionSpec, model: ModelChoice, patch: VersionPatch) -> VersionDraft:
-    """Return the draft of the next version. Memory that was not stated anew is the new model's if the model changes."""
-    resources = patch.resources
+    """Return the draft of the next version.
+
+    Memory that was not stated anew is the new model's if the model changes, and reckoned anew if it was reckoned.
+    """
+    is_same_model = isinstance(model, Model) and model.model_id == active.model_id
+    is_kept = is_same_model and active.memory_need is None
+    resources, alternatives = patch.resources, patch.alternatives
     if resources is None:
-        is_same_model = isinstance(model, Model) and model.model_id == active.model_id
-        resources = ResourcesDraft(
-            memory_bytes=active.resources.memory_bytes if is_same_model else None,
-            cpu_millis=active.resources.cpu_millis,
-            device_count=active.resources.device_count,
-        )
+        resources = _resources_draft(active.resources, is_memory_kept=is_kept)
+    if alternatives is None:
+        # Whether an alternative's memory was stated or reckoned is known for all of a version at once.
+        alternatives = tuple(_alternative_draft(one, is_memory_kept=is_kept) for one in active.alternatives)
     return VersionDraft(
         engine=active.engine.value if patch.engine is None else patch.engine,
         parameters=dict(active.parameters) if patch.parameters is None else patch.parameters,
         resources=resources,
-        placement=active.placement if patch.placement is None else patch.placement,
+        placement=placement_draft(active.placement) if patch.placement is None else patch.placement,
+        alternatives=alternatives,
+        template=active.template,
     )
 
 
-def check_version(draft: VersionDraft, model: ModelChoice, findings: Findings) -> None:
-    """Record every fault of the draft."""
-    if isinstance(model, UnknownModel):
-        findings.add("model", _unknown_model(model))
+def check_version(draft: VersionDraft, findings: Findings) -> None:
+    """Record every fault that shows without the model: shapes, ranges, names."""
     match parse_engine(draft.engine):
         case EngineKind() as engine:
-            if isinstance(model, Model):
-                findings.add("engine", _kind_fault(engine, model))
             check_parameters(engine, draft.parameters, findings)
+            for index, one in enumerate(draft.alternatives[:_MOST_ALTERNATIVES]):
+                check_parameters(engine, one.parameters, findings, path=f"alternatives.{index}.parameters")
         case fault:
             findings.add("engine", fault)
-    _check_resources(draft.resources, model, findings)
-    _check_placement(draft, findings)
+    check_resources("resources", draft.resources, findings)
+    _check_alternatives(draft, findings)
+    has_devices = any(one.device_count for one in (draft.resources, *(each.resources for each in draft.alternatives)))
+    check_placement(draft.placement, draft.resources, has_devices=has_devices, findings=findings)
+
+
+def check_for_model(draft: VersionDraft, model: ModelChoice, findings: Findings, *, unread: str = "") -> None:
+    """Record why this version could never run this model, as far as its facts are known.
+
+    `unread` says why they are not, when its files could not be read.
+    """
+    if isinstance(model, UnknownModel):
+        findings.add("model", _unknown_model(model))
+        return
+    engine = parse_engine(draft.engine)
+    if not isinstance(engine, EngineKind):
+        return
+    check_runnable(engine, draft, model, findings)
+    check_memory(engine, draft, model, findings, unread=unread)
 
 
 def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, number: int) -> VersionSpec:
-    """Return the spec of a draft that `check_version` found no fault in. The model's facts are copied."""
-    memory_bytes = draft.resources.memory_bytes
+    """Return the spec of a draft that was found without fault. What the model is, is copied."""
+    engine = EngineKind(draft.engine)
+    memory = memory_of(engine, draft.resources, draft.parameters, model)
     return VersionSpec(
         version_id=version_id,
         number=number,
@@ -123,25 +117,27 @@ def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, numb
         model_name=model.name,
         model_kind=model.kind,
         source=model.source,
-        context_length=model.context_length,
-        engine=EngineKind(draft.engine),
+        context_length=model.known_context_length,
+        engine=engine,
         parameters=draft.parameters,
-        resources=Resources(
-            memory_bytes=model.memory_bytes if memory_bytes is None else memory_bytes,
-            cpu_millis=draft.resources.cpu_millis,
-            device_count=draft.resources.device_count,
-        ),
-        placement=draft.placement,
+        resources=_resources(draft.resources, memory),
+        placement=placement_of(draft.placement),
+        alternatives=tuple(_alternative(engine, draft, one, model) for one in draft.alternatives),
+        template=draft.template,
+        memory_need=memory.need,
     )
 
 
 def version_differences(before: VersionSpec, after: VersionSpec) -> str:
     """Return what the later version changes, in words for the timeline."""
-    parts: Iterable[tuple[str, object, object]] = (
-        ("model", before.model_name, after.model_name),
-        ("engine", before.engine.value, after.engine.value),
-    )
-    told = [f"{name} {old} -> {new}" for name, old, new in parts if old != new]
+    told = [
+        f"{name} {old} -> {new}"
+        for name, old, new in (
+            ("model", before.model_name, after.model_name),
+            ("engine", before.engine.value, after.engine.value),
+        )
+        if old != new
+    ]
     told += [
         name
         for name, old, new in (
@@ -149,10 +145,76 @@ def version_differences(before: VersionSpec, after: VersionSpec) -> str:
             ("parameters", before.parameters, after.parameters),
             ("resources", before.resources, after.resources),
             ("placement", before.placement, after.placement),
+            ("alternatives", before.alternatives, after.alternatives),
         )
         if old != new
     ]
     return f"version {before.number} -> {after.number}: {', '.join(told) or 'the same again'}"
+
+
+def _check_alternatives(draft: VersionDraft, findings: Findings) -> None:
+    if len(draft.alternatives) > _MOST_ALTERNATIVES:
+        findings.add("alternatives", f"{len(draft.alternatives)} found; {_MOST_ALTERNATIVES} are allowed")
+        return
+    names: set[str] = set()
+    classes: dict[tuple[object, ...], str] = {}
+    for index, one in enumerate(draft.alternatives):
+        path = f"alternatives.{index}"
+        findings.add(f"{path}.name", deployment_name_fault(one.name, what="an alternative's name"))
+        if one.name in names:
+            findings.add(f"{path}.name", f"{quoted(one.name)} found twice; every alternative has a name of its own")
+        names.add(one.name)
+        check_resources(f"{path}.resources", one.resources, findings)
+        has_devices = one.resources.device_count > 0
+        check_device_class(path, one.device_vendor, one.device_model, has_devices=has_devices, findings=findings)
+        # The first that fits is taken: what claims the same on the same class after it is never looked at.
+        claims = (one.device_vendor, one.device_model.casefold(), one.resources)
+        if claims in classes:
+            findings.add(
+                path, f"the same devices and resources as in {quoted(classes[claims])}: it would never be taken"
+            )
+        classes.setdefault(claims, one.name)
+
+
+def _resources(draft: ResourcesDraft, memory: Memory) -> Resources:
+    return Resources(
+        memory_bytes=memory.each_bytes,
+        cpu_millis=draft.cpu_millis,
+        device_count=draft.device_count,
+        node_count=draft.node_count,
+        is_exclusive=draft.is_exclusive,
+    )
+
+
+def _alternative(engine: EngineKind, draft: VersionDraft, one: AlternativeDraft, model: Model) -> Alternative:
+    parameters = {**draft.parameters, **one.parameters}
+    return Alternative(
+        name=one.name,
+        device_vendor=one.device_vendor,
+        device_model=one.device_model,
+        resources=_resources(one.resources, memory_of(engine, one.resources, parameters, model)),
+        parameters=one.parameters,
+    )
+
+
+def _resources_draft(resources: Resources, *, is_memory_kept: bool) -> ResourcesDraft:
+    return ResourcesDraft(
+        memory_bytes=resources.memory_bytes if is_memory_kept else None,
+        cpu_millis=resources.cpu_millis,
+        device_count=resources.device_count,
+        node_count=resources.node_count,
+        is_exclusive=resources.is_exclusive,
+    )
+
+
+def _alternative_draft(one: Alternative, *, is_memory_kept: bool) -> AlternativeDraft:
+    return AlternativeDraft(
+        name=one.name,
+        device_vendor=one.device_vendor,
+        device_model=one.device_model,
+        resources=_resources_draft(one.resources, is_memory_kept=is_memory_kept),
+        parameters=one.parameters,
+    )
 
 
 def _unknown_model(model: UnknownModel) -> str:
@@ -162,44 +224,3 @@ def _unknown_model(model: UnknownModel) -> str:
     if not model.known_names:
         hint = " There are no models yet: add one with POST /api/v1/models."
     return f"there is no model with the id or name {quoted(model.wanted)}.{hint}"
-
-
-def _kind_fault(engine: EngineKind, model: Model) -> str | None:
-    served = ENGINES[engine].model_kinds
-    if model.kind in served:
-        return None
-    return (
-        f"{engine} cannot serve {quoted(model.name)}, a model of the kind {model.kind}; "
-        f"it serves {', '.join(sorted(served))}"
-    )
-
-
-def _check_resources(resources: ResourcesDraft, model: ModelChoice, findings: Findings) -> None:
-    if resources.memory_bytes is not None:
-        fault = shapes.range_fault(resources.memory_bytes, 1, _MOST_MEMORY_BYTES, unit="bytes")
-        findings.add("resources.memory_bytes", fault)
-    elif isinstance(model, Model) and model.memory_bytes == 0:
-        findings.add(
-            "resources.memory_bytes",
-            f"the memory that {quoted(model.name)} needs is not known; state it here in bytes, "
-            "or set memory_bytes of the model",
-        )
-    findings.add("resources.cpu_millis", shapes.range_fault(resources.cpu_millis, 0, _MOST_CPU_MILLIS))
-    findings.add("resources.device_count", shapes.range_fault(resources.device_count, 0, _MOST_DEVICES))
-
-
-def _check_placement(draft: VersionDraft, findings: Findings) -> None:
-    placement = draft.placement
-    findings.add("placement.region", shapes.region_fault(placement.region))
-    for label, fault in shapes.label_faults(placement.node_labels):
-        findings.add(f"placement.node_labels.{label}".removesuffix("."), fault)
-    vendor = placement.device_vendor
-    if vendor and vendor not in _VENDORS:
-        findings.add(
-            "placement.device_vendor", f'{quoted(vendor)} found; allowed are {", ".join(_VENDORS)}, or "" for any'
-        )
-    elif vendor and draft.resources.device_count == 0:
-        findings.add(
-            "placement.device_vendor",
-            f"{quoted(vendor)} found, but resources.device_count is 0: state how many devices a replica takes",
-        )

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, delete, insert, select, update
 
 from roundhouse_catalog.domain.deployments import Decision, Deployment
 from roundhouse_catalog.domain.errors import NameTaken
 from roundhouse_catalog.domain.records import Route, route_of
+from roundhouse_catalog.domain.settings import Settings
 from roundhouse_catalog.domain.versions import Version
 from roundhouse_catalog.store import tables
 from roundhouse_common.contracts.catalog import DeploymentDesired, ModelKind
@@ -20,10 +21,14 @@ __all__ = [
     "all_routes",
     "existing_deployments",
     "find_deployment",
+    "find_deployment_anywhere",
+    "find_version",
     "insert_deployment",
     "list_deployments",
     "list_routes",
     "list_versions",
+    "note_failed_numbers",
+    "successor_of",
     "update_deployment",
 ]
 
@@ -53,6 +58,21 @@ async def find_deployment(session: ReadSession, tenant_id: str, deployment_id: s
     return None if row is None else _deployment(row)
 
 
+async def find_deployment_anywhere(session: ReadSession, deployment_id: str) -> Deployment | None:
+    """Return the deployment of whichever tenant unless it is deleted: for what comes over the bus."""
+    row = (await session.execute(_joined().where(_D.id == deployment_id, _D.deleted_at.is_(None)))).one_or_none()
+    return None if row is None else _deployment(row)
+
+
+async def note_failed_numbers(session: WriteSession, deployment: Deployment) -> None:
+    """Write which versions failed. That is no change of what is wanted: no generation, no event."""
+    await session.execute(
+        update(tables.deployments)
+        .where(_D.id == deployment.deployment_id)
+        .values(failed_numbers=deployment.failed_numbers)
+    )
+
+
 async def existing_deployments(session: ReadSession, tenant_id: str, ids: Collection[str]) -> set[str]:
     """Return which of the ids are deployments of the tenant."""
     query = select(_D.id).where(_D.tenant_id == tenant_id, _D.deleted_at.is_(None), _D.id.in_(ids))
@@ -66,7 +86,7 @@ async def insert_deployment(session: WriteSession, decision: Decision, *, route_
     if (await session.execute(others)).first() is not None:  # writers are serial: it stays free until this one ends
         raise NameTaken("deployment", deployment.name)
     await session.execute(insert(tables.deployments).values(id=deployment.deployment_id, **_columns(deployment)))
-    await _insert_version(session, deployment)
+    await _write_versions(session, decision)
     route = route_of(deployment, route_id=route_id)
     await session.execute(
         insert(tables.routes).values(
@@ -82,14 +102,13 @@ async def insert_deployment(session: WriteSession, decision: Decision, *, route_
     await _enqueue_event(session, decision)
 
 
-async def update_deployment(session: WriteSession, decision: Decision, *, before: Deployment) -> None:
-    """Write what the decision changed of `before`, which was read in the same transaction, and its event."""
+async def update_deployment(session: WriteSession, decision: Decision) -> None:
+    """Write what the decision changed of a deployment that was read in the same transaction, and its event."""
     deployment = decision.deployment
     await session.execute(
         update(tables.deployments).where(_D.id == deployment.deployment_id).values(**_columns(deployment))
     )
-    if deployment.version != before.version:
-        await _insert_version(session, deployment)
+    await _write_versions(session, decision)
     route = route_of(deployment, route_id="")
     await session.execute(
         update(tables.routes)
@@ -112,6 +131,21 @@ async def list_versions(
     return [_version(row) for row in await session.execute(query)]
 
 
+async def find_version(session: ReadSession, deployment_id: DeploymentId, number: int) -> Version | None:
+    """Return one version of a deployment."""
+    query = select(tables.versions).where(_V.deployment_id == deployment_id, _V.number == number)
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else _version(row)
+
+
+async def successor_of(session: ReadSession, deployment: Deployment, number: int) -> Version | None:
+    """Return what would be active if this version were not there: the one before it, else the newest; or None."""
+    query = select(tables.versions).where(_V.deployment_id == deployment.deployment_id, _V.number != number)
+    rows = (await session.execute(query.order_by(_V.number.desc()))).all()
+    before = [row for row in rows if row.number == deployment.previous_number]
+    return _version([*before, *rows][0]) if rows else None
+
+
 async def list_routes(
     session: ReadSession, tenant_id: str, *, limit: int, after: str = "", name: str | None = None
 ) -> list[Route]:
@@ -127,19 +161,23 @@ async def all_routes(session: ReadSession) -> list[Route]:
     return [_route(row) for row in await session.execute(select(tables.routes))]
 
 
-async def _insert_version(session: WriteSession, deployment: Deployment) -> None:
-    version = deployment.version
-    await session.execute(
-        insert(tables.versions).values(
-            id=version.spec.version_id,
-            deployment_id=deployment.deployment_id,
-            number=version.spec.number,
-            model_id=version.spec.model_id,
-            spec=version.spec,
-            created_at=version.created_at,
-            created_by=version.created_by,
+async def _write_versions(session: WriteSession, decision: Decision) -> None:
+    deployment_id, version = decision.deployment.deployment_id, decision.added
+    if version is not None:
+        await session.execute(
+            insert(tables.versions).values(
+                id=version.spec.version_id,
+                deployment_id=deployment_id,
+                number=version.spec.number,
+                model_id=version.spec.model_id,
+                spec=version.spec,
+                created_at=version.created_at,
+                created_by=version.created_by,
+            )
         )
-    )
+    if decision.removed:
+        mine = (_V.deployment_id == deployment_id) & (_V.number == decision.removed)
+        await session.execute(delete(tables.versions).where(mine))
 
 
 async def _enqueue_event(session: WriteSession, decision: Decision) -> None:
@@ -160,6 +198,7 @@ def _living(tenant_id: str) -> Select[Any]:
 
 def _columns(deployment: Deployment) -> dict[str, object]:
     is_deleted = deployment.desired is DeploymentDesired.DELETE
+    settings = deployment.settings
     return {
         "tenant_id": deployment.tenant_id,
         "name": deployment.name,
@@ -167,8 +206,19 @@ def _columns(deployment: Deployment) -> dict[str, object]:
         "replicas": deployment.replicas,
         "generation": deployment.generation,
         "active_number": deployment.version.spec.number,
-        "disconnect_grace_s": deployment.disconnect_grace_s,
-        "drain_timeout_s": deployment.drain_timeout_s,
+        "disconnect_grace_s": settings.disconnect_grace_s,
+        "drain_timeout_s": settings.drain_timeout_s,
+        "rollout": settings.rollout,
+        "autoscale": settings.autoscale,
+        "is_paused": deployment.is_paused,
+        "is_evictable": settings.is_evictable,
+        "wake_timeout_s": settings.wake_timeout_s,
+        "failure_budget": settings.failure_budget,
+        "restarts": deployment.restarts,
+        "last_number": deployment.last_number,
+        "previous_number": deployment.previous_number,
+        "failed_numbers": deployment.failed_numbers,
+        "activated_generation": deployment.activated_generation,
         "created_at": deployment.created_at,
         "created_by": deployment.created_by,
         "updated_at": deployment.updated_at,
@@ -186,8 +236,21 @@ def _deployment(row: Row[Any]) -> Deployment:
         replicas=row.replicas,
         generation=row.generation,
         version=Version(spec=row.spec, created_at=UnixTime(row.version_at), created_by=row.version_by),
-        disconnect_grace_s=row.disconnect_grace_s,
-        drain_timeout_s=row.drain_timeout_s,
+        settings=Settings(
+            disconnect_grace_s=row.disconnect_grace_s,
+            drain_timeout_s=row.drain_timeout_s,
+            rollout=row.rollout,
+            autoscale=row.autoscale,
+            is_evictable=row.is_evictable,
+            wake_timeout_s=row.wake_timeout_s,
+            failure_budget=row.failure_budget,
+        ),
+        is_paused=row.is_paused,
+        restarts=row.restarts,
+        last_number=row.last_number,
+        previous_number=row.previous_number,
+        failed_numbers=row.failed_numbers,
+        activated_generation=row.activated_generation,
         created_at=UnixTime(row.created_at),
         created_by=row.created_by,
         updated_at=UnixTime(row.updated_at),

@@ -119,6 +119,7 @@ def _columns(model: Model) -> dict[str, object]:
         "generation": model.generation,
         "created_at": model.created_at,
         "updated_at": model.updated_at,
+        "facts": model.facts,
     }
 
 
@@ -137,4 +138,5 @@ def _model(row: Row[Any]) -> Model:  # Any: a row of `models`
         generation=row.generation,
         created_at=UnixTime(row.created_at),
         updated_at=UnixTime(row.updated_at),
+        facts=row.facts,
     )

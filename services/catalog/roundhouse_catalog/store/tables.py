@@ -15,7 +15,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_catalog.domain.templates import Recipe
+from roundhouse_common.contracts.catalog import Autoscale, Rollout, VersionSpec
+from roundhouse_common.contracts.models import ModelFacts
 from roundhouse_common.database import Json, UnixSeconds, idempotency_table, outbox_table
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "models",
     "outbox",
     "routes",
+    "template_versions",
+    "templates",
     "tenants",
     "users",
     "versions",
@@ -77,6 +81,7 @@ models = Table(
     Column("created_at", UnixSeconds, nullable=False),
     Column("updated_at", UnixSeconds, nullable=False),
     Column("deleted_at", UnixSeconds),
+    Column("facts", Json(ModelFacts)),
 )
 Index(
     "uq_models_tenant_id_name",
@@ -104,6 +109,17 @@ deployments = Table(
     Column("updated_at", UnixSeconds, nullable=False),
     Column("updated_by", String(128), nullable=False),
     Column("deleted_at", UnixSeconds),
+    Column("rollout", Json(Rollout), nullable=False),
+    Column("autoscale", Json(Autoscale)),
+    Column("is_paused", Boolean, nullable=False),
+    Column("is_evictable", Boolean, nullable=False),
+    Column("wake_timeout_s", Double, nullable=False),
+    Column("failure_budget", Integer, nullable=False),
+    Column("restarts", Integer, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("previous_number", Integer, nullable=False),
+    Column("failed_numbers", Json(tuple[int, ...]), nullable=False),
+    Column("activated_generation", BigInteger, nullable=False),
 )
 Index(
     "uq_deployments_tenant_id_name",
@@ -153,6 +169,36 @@ api_keys = Table(
     Column("expires_at", UnixSeconds, nullable=False),
     Column("created_at", UnixSeconds, nullable=False),
     Column("revoked_at", UnixSeconds, nullable=False),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("deleted_at", UnixSeconds),
+)
+
+Index(
+    "uq_templates_tenant_id_name",
+    templates.c.tenant_id,
+    templates.c.name,
+    unique=True,
+    sqlite_where=templates.c.deleted_at.is_(None),
+    postgresql_where=templates.c.deleted_at.is_(None),
+)
+
+template_versions = Table(
+    "template_versions",
+    metadata,
+    Column("template_id", String(64), ForeignKey("templates.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("recipe", Json(Recipe), nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", String(128), nullable=False),
 )
 
 outbox = outbox_table(metadata)

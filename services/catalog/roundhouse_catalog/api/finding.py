@@ -1,0 +1,100 @@
+"""What several nouns look up and write: deployments, models with their facts, templates."""
+
+from roundhouse_catalog.api.context import Catalog, may_see_unpublished
+from roundhouse_catalog.domain.deployments import Decision, Deployment
+from roundhouse_catalog.domain.errors import DeploymentNotFound, SchedulerAway, TemplateNotFound
+from roundhouse_catalog.domain.findings import did_you_mean
+from roundhouse_catalog.domain.models import Model, learn_facts
+from roundhouse_catalog.domain.templates import Template, TemplateName
+from roundhouse_catalog.domain.versions import ModelChoice
+from roundhouse_catalog.store import deployments as store
+from roundhouse_catalog.store import models as model_store
+from roundhouse_catalog.store import templates as template_store
+from roundhouse_common.auth import Subject
+from roundhouse_common.contracts.models import ModelFacts
+from roundhouse_common.database import ReadSession, WriteSession
+from roundhouse_common.errors import Conflict, FieldError, InvalidInput
+
+__all__ = [
+    "applied",
+    "choose",
+    "cursor_number",
+    "find_deployment",
+    "find_template",
+    "keep_facts",
+    "read_files",
+    "require_same",
+]
+
+
+async def find_deployment(session: ReadSession, subject: Subject, deployment_id: str) -> Deployment:
+    """Return the deployment. Raises DeploymentNotFound."""
+    deployment = await store.find_deployment(session, subject.tenant_id, deployment_id)
+    if deployment is None:
+        raise DeploymentNotFound(deployment_id)
+    return deployment
+
+
+def require_same(seen: Deployment, now: Deployment) -> None:
+    """Raise Conflict when the deployment changed while the scheduler was asked about it."""
+    if seen.generation != now.generation:
+        raise Conflict(f'The deployment "{now.name}" was changed at the same moment. Look at it, and try again.')
+
+
+async def applied(session: WriteSession, catalog: Catalog, before: Deployment, decision: Decision | None) -> Deployment:
+    """Write the decision, if there is one, and return the deployment as it is then."""
+    if decision is None:
+        return before
+    await store.update_deployment(session, decision)
+    session.after_commit(catalog.wake)
+    return decision.deployment
+
+
+async def choose(session: ReadSession, subject: Subject, wanted: str, *, is_in_use: bool = False) -> ModelChoice:
+    """Return the model that the subject means. One that a deployment has already may be unpublished since."""
+    published_only = not (is_in_use or may_see_unpublished(subject))
+    return await model_store.choose_model(session, subject.tenant_id, wanted, published_only=published_only)
+
+
+async def find_template(session: ReadSession, subject: Subject, wanted: TemplateName) -> Template:
+    """Return the number that is meant, or the newest. Raises TemplateNotFound, with close names."""
+    template = await template_store.find_template(session, subject.tenant_id, wanted)
+    if template is None:
+        reference = f"{wanted.name}@{wanted.number}" if wanted.number else wanted.name
+        names = await template_store.template_names(session, subject.tenant_id)
+        raise TemplateNotFound(reference, did_you_mean(wanted.name, [name for name in names if name != wanted.name]))
+    return template
+
+
+async def read_files(catalog: Catalog, model: Model) -> str:
+    """Have a node read the model's files and keep what it found; return why that was not possible, or nothing."""
+    try:
+        inspected = await catalog.inspect(model.source)
+    except SchedulerAway as error:
+        return f"its files could not be read: {error.why}"
+    if inspected.facts is None:
+        return f"its files could not be read: {inspected.error or 'no node has them'}"
+    await keep_facts(catalog, model, inspected.facts)
+    return ""
+
+
+async def keep_facts(catalog: Catalog, model: Model, facts: ModelFacts) -> Model:
+    """Write the facts unless the model was deleted or its source changed meanwhile; return the model as it is then."""
+    async with catalog.db.write() as session:
+        current = await model_store.find_model(session, model.tenant_id, model.model_id)
+        if current is None or current.source != model.source:
+            return model if current is None else current
+        learnt = learn_facts(current, facts, now=catalog.clock.now())
+        if learnt is not current:
+            await model_store.update_model(session, learnt)
+        return learnt
+
+
+def cursor_number(after: str | None) -> int:
+    """Return the number that a cursor stands for."""
+    if after is None:
+        return 0
+    if not (after.isascii() and after.isdigit() and len(after) <= 9):
+        message = "it is a cursor of another listing"
+        raise InvalidInput(f"cursor: {message}", FieldError("cursor", message))
+    return int(after)
