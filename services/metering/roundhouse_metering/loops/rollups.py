@@ -62,8 +62,12 @@ class Rollups:
             async with self._db.read() as session:
                 done = await rolled_up_until(session)
             until = min(ready, done.get(finer_s, 0) if finer_s else ready) // coarser_s * coarser_s
+            if coarser_s not in done:  # the first pass of all: there is nothing older
+                async with self._db.write() as session:
+                    await advance(session, coarser_s, until)
+                continue
             oldest = int(self._clock.now() - self._retention.of(finer_s)) // coarser_s * coarser_s
-            since = max(done.get(coarser_s, 0), oldest)
+            since = max(done[coarser_s], oldest)
             while since < until:
                 part = min(until, since + max(_LONGEST_S, coarser_s))
                 await self._roll_up_part(finer_s, coarser_s, since, part)
