@@ -15,7 +15,9 @@ from roundhouse_common.bus.projection import Projection
 from roundhouse_common.bus.publisher import Publisher
 from roundhouse_common.contracts.registry import (
     ASSIGNMENTS,
+    DEMAND,
     DEPLOYMENT_CHANGED,
+    DEPLOYMENT_WANTED,
     ENDPOINTS,
     HEARTBEAT,
     INSPECT_MODEL,
@@ -37,6 +39,7 @@ from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.view import View
 from roundhouse_scheduler.loops.attention import Attention
+from roundhouse_scheduler.loops.demand import DemandHearing
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.housekeeping import Housekeeping, Retention
 from roundhouse_scheduler.loops.leadership import Leadership, LeaseRules, nobody_is_gone
@@ -82,6 +85,7 @@ class SchedulerCore:
         self.hearing = Hearing(
             bus, clock=clock, liveness=self.liveness, planner=planning, metrics=metrics, lease_s=rules.lease_s
         )
+        self.demand = DemandHearing(clock=clock, on_news=self._hear_of, is_connected=lambda: bus.is_connected)
         self.endpoints: Publisher[DeploymentEndpoints] = Publisher(
             bus, ENDPOINTS, desired=self._all_endpoints, some=self._some_endpoints
         )
@@ -112,6 +116,7 @@ class SchedulerCore:
             db,
             specs=lambda: self.specs.current,
             hearing=self.hearing,
+            demand=self.demand,
             liveness=self.liveness,
             leadership=self.leadership,
             attention=planning,
@@ -132,6 +137,8 @@ class SchedulerCore:
         await self._bus.serve(READ_VERSION_STATES, self._versions.read_states)
         await self._bus.serve(INSPECT_MODEL, self._inspection.inspect)
         await self._bus.subscribe(HEARTBEAT, self.hearing.take_heartbeat)
+        await self._bus.subscribe(DEMAND, self.demand.take_demand)
+        await self._bus.subscribe(DEPLOYMENT_WANTED, self.demand.take_wanted)
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Return the loops to supervise. Each can be restarted at any time."""
@@ -169,6 +176,12 @@ class SchedulerCore:
             ENDPOINTS.subject: await self.endpoints.rebuild(),
             ASSIGNMENTS.subject: await self.assignments.rebuild(),
         }
+
+    def _hear_of(self, deployment_id: str) -> None:
+        """The demand for a deployment changed: only those that follow it need a look."""
+        deployment = self.planner.mirror.deployments.get(deployment_id)
+        if deployment is not None and deployment.follows_demand:
+            self.attention.deployment(deployment_id)
 
     def _tell(self, told: Told) -> None:
         """Others see what was committed; after a takeover also what the leader before had left untold."""

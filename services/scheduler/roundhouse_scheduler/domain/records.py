@@ -234,6 +234,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it may sleep, and a request wakes it."""
         return self.is_evictable or (self.autoscale is not None and may_sleep(self.autoscale))
 
+    @property
+    def follows_demand(self) -> bool:
+        """Whether requests, or their absence, change anything about it."""
+        return self.autoscale is not None or self.is_evictable or self.target_replicas is not None
+
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
     """One copy of one version. Two axes: `desired` is ours, `phase` is what was observed."""

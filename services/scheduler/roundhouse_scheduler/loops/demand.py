@@ -4,14 +4,13 @@ Kept in memory only: a scheduler that has just started knows of no demand. How l
 hands out, so that nobody takes its ignorance for idleness.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from roundhouse_common.contracts.demand import DeploymentDemand, DeploymentWanted, RouterDemand
 from roundhouse_common.runtime import Clock
 from roundhouse_scheduler.domain.autoscale import Demand, Recommended
 from roundhouse_scheduler.domain.plan import Advised
-from roundhouse_scheduler.loops.waking import Waker
 
 __all__ = ["DemandHearing"]
 
@@ -72,15 +71,14 @@ class _Memory:
 
 
 class DemandHearing(Mapping[str, Demand]):
-    """The demand by deployment, summed up when it is asked for. Whoever signals wakes the planner."""
+    """The demand by deployment, summed up when it is asked for. `on_news` is told whose demand may have changed."""
 
-    def __init__(self, *, clock: Clock, planner: Waker, is_connected: Callable[[], bool]) -> None:
+    def __init__(self, *, clock: Clock, on_news: Callable[[str], None], is_connected: Callable[[], bool]) -> None:
         self._clock = clock
-        self._planner = planner
+        self._on_news = on_news
         self._is_connected = is_connected
         self._routers: dict[str, _Router] = {}
         self._memories: dict[str, _Memory] = {}
-        self._news: set[str] = set()
         self._known_since: float | None = None
 
     def __getitem__(self, deployment_id: str) -> Demand:
@@ -145,12 +143,6 @@ class DemandHearing(Mapping[str, Demand]):
         self._forget_silent(now)
         return 0.0 if self._known_since is None else now - self._known_since
 
-    def take_news(self) -> frozenset[str]:
-        """Return the deployments whose demand may have changed since the last call."""
-        self._forget_silent(self._clock.monotonic())
-        news, self._news = frozenset(self._news), set()
-        return news
-
     def remember(self, advice: Mapping[str, Advised], *, at: float) -> None:
         """Keep what a decision made of the demand, for those to come."""
         for deployment_id, advised in advice.items():
@@ -196,11 +188,10 @@ class DemandHearing(Mapping[str, Demand]):
     def _forget_silent(self, now: float) -> None:
         """A router that missed three messages may be gone, or cut off: nothing is known of what it does."""
         for router_id in [key for key, router in self._routers.items() if not router.is_live(now)]:
-            self._news |= self._routers.pop(router_id).now.keys()
+            self._tell(self._routers.pop(router_id).now.keys())
         if not self._routers or not self._is_connected():
             self._known_since = None
 
-    def _tell(self, news: frozenset[str] | set[str]) -> None:
-        self._news |= news
-        if news:
-            self._planner.wake()
+    def _tell(self, deployment_ids: Iterable[str]) -> None:
+        for deployment_id in sorted(deployment_ids):
+            self._on_news(deployment_id)

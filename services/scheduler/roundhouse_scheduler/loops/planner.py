@@ -16,6 +16,7 @@ from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.view import Mint, View
 from roundhouse_scheduler.loops.attention import Attention
+from roundhouse_scheduler.loops.demand import DemandHearing
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
@@ -58,6 +59,7 @@ class Planner:
         *,
         specs: Callable[[], Mapping[str, DeploymentSpec]],
         hearing: Hearing,
+        demand: DemandHearing,
         liveness: Liveness,
         leadership: Leadership,
         attention: Attention,
@@ -74,6 +76,7 @@ class Planner:
         self._db = db
         self._specs = specs
         self._hearing = hearing
+        self._demand = demand
         self._liveness = liveness
         self._leadership = leadership
         self._attention = attention
@@ -209,6 +212,9 @@ class Planner:
             quiet=self._liveness.quiet(now, self._rules.lease_s),
             is_listening=is_listening,
             trusted_s=self._liveness.trusted_s(now),
+            demand=self._demand,
+            demand_known_s=self._demand.known_s(),
+            loads=self._hearing.loads,
         )
 
     async def _commit(self, view: View, plan: Plan) -> int:
@@ -248,6 +254,7 @@ class Planner:
         else:
             self._timers.set(plan.later)
         self._attention.put_back(plan.touched)
+        self._demand.remember(plan.advice, at=self._clock.now())
         self._metrics.saw(self.mirror.states, self.mirror.phases, is_brake_held=plan.is_brake_held)
         if not plan.is_empty:
             self._on_news(

@@ -85,7 +85,7 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
     after = msgspec.structs.replace(
         after,
         endpoints_revision=next_endpoints_revision(before.endpoints_revision, at),
-        target_replicas=before.target_replicas,
+        target_replicas=None if _is_told_how_many(spec, before) else before.target_replicas,
         target_reason=before.target_reason,
         last_used_at=before.last_used_at,
         rollout_began_at=before.rollout_began_at,
@@ -97,6 +97,12 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         row_version=before.row_version,
     )
     return started_rollout(before, after, at)
+
+
+def _is_told_how_many(spec: DeploymentSpec, before: Deployment) -> bool:
+    """Whether somebody scaled or started it: that counts more than what idleness or the load made of it before."""
+    is_started = before.desired is not DeploymentDesired.RUN or spec.restarts > before.restarts
+    return is_started or spec.replicas != before.replicas
 
 
 def _starts_anew(after: Deployment, before: Deployment | None) -> bool:

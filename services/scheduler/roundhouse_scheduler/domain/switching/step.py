@@ -93,9 +93,11 @@ def _look(draft: Draft, switch: Switch, deployment: Deployment, rooms: Rooms) ->
         _make_room(draft, switch, deployment, pending[0], rooms)
     elif rows and not pending:
         end(draft, switch, SwitchState.FAILED, in_words(rows[0]))
+    elif draft.now >= switch.deadline_at:
+        end(draft, switch, SwitchState.FAILED, "no replica of it was made in time")
     else:
         to(draft, switch, switch.state, switch.detail)
-        draft.look_again(draft.now, deployment_id=deployment.deployment_id)
+        draft.look_again(switch.deadline_at, deployment_id=deployment.deployment_id)
 
 
 def _watch_start(draft: Draft, switch: Switch, placed: list[Replica]) -> None:
