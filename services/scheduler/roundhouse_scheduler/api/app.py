@@ -11,6 +11,7 @@ from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_scheduler.api.deployments import deployment_routes
 from roundhouse_scheduler.api.joining import Joining, joining_routes
+from roundhouse_scheduler.api.node_orders import node_order_routes
 from roundhouse_scheduler.api.nodes import node_routes
 from roundhouse_scheduler.api.operations import operations_routes
 from roundhouse_scheduler.api.replicas import replica_routes
@@ -30,6 +31,7 @@ def create_scheduler_app(
     """Return the application; it opens nothing."""
     app = create_app("Roundhouse scheduler", importlib.metadata.version("roundhouse-scheduler"), verifier)
     app.include_router(node_routes(scheduler))
+    app.include_router(node_order_routes(scheduler))
     app.include_router(replica_routes(scheduler))
     app.include_router(deployment_routes(scheduler))
     app.include_router(operations_routes(rebuild))

@@ -6,6 +6,7 @@ from roundhouse_scheduler.domain.leases import judge_leases
 from roundhouse_scheduler.domain.observe import fold_reports
 from roundhouse_scheduler.domain.placement.pending import place_pending
 from roundhouse_scheduler.domain.plan import Draft, Plan
+from roundhouse_scheduler.domain.removal import end_removed
 from roundhouse_scheduler.domain.restarts import forget_failures, restart_failed
 from roundhouse_scheduler.domain.revisions import bump_revisions
 from roundhouse_scheduler.domain.rollout import scale_deployments
@@ -18,6 +19,7 @@ __all__ = ["STEPS", "decide"]
 
 STEPS = (
     judge_leases,
+    end_removed,
     fold_reports,
     settle_survivors,
     tend_gangs,

@@ -10,9 +10,10 @@ from roundhouse_common.contracts.registry import REPLICA_TRANSITION
 from roundhouse_common.contracts.scheduler import Phase, Reason, ReplicaTransition
 from roundhouse_common.database import Outgoing, WriteSession, enqueue_all
 from roundhouse_common.runtime import Ids
-from roundhouse_scheduler.domain.plan import Created, Moved, Noted, Plan, Scaled, Wanted
+from roundhouse_scheduler.domain.plan import Created, Moved, NodeMarked, Noted, Plan, Scaled, Wanted
 from roundhouse_scheduler.domain.records import Deployment, Replica
 from roundhouse_scheduler.store import tables
+from roundhouse_scheduler.store.node_events import note_marks
 from roundhouse_scheduler.store.revision import next_revision
 from roundhouse_scheduler.store.rows import add_all, replace_all
 from roundhouse_scheduler.store.versions import write_failures
@@ -62,6 +63,8 @@ async def commit_plan(
     if events:
         await session.execute(insert(tables.events), events)
     await enqueue_all(session, REPLICA_TRANSITION, transitions)
+    marks = [action for action in plan.actions if isinstance(action, NodeMarked)]
+    await note_marks(session, marks, at=at, ids=ids)
     await write_failures(session, plan.actions, at=at, ids=ids)
     return revision
 

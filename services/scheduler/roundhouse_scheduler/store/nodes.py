@@ -11,6 +11,7 @@ from roundhouse_scheduler.domain.errors import NodeIsHeard, NodeRemoved, Unknown
 from roundhouse_scheduler.domain.records import Node, NodeState
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.joining import key_of_node
+from roundhouse_scheduler.store.node_events import note_registration
 from roundhouse_scheduler.store.rows import add, node_from, replace
 
 __all__ = ["give_up", "note_heartbeats", "register"]
@@ -40,6 +41,7 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
             zone=key.zone if key else "",
         )
         await add(session, tables.nodes, node)
+        await note_registration(session, node, request, before=None)
         return node
     before = node_from(row)
     if before.admission is NodeAdmission.REMOVED:
@@ -58,6 +60,7 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
         is_given_up=False,
     )
     await replace(session, tables.nodes, node)
+    await note_registration(session, node, request, before=before)
     return node
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, tuple_
 
+from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase
 from roundhouse_common.database import ReadSession
 from roundhouse_scheduler.domain.errors import UnknownDeployment, UnknownNode, UnknownReplica
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
@@ -24,6 +25,7 @@ __all__ = [
     "list_replicas",
     "replicas_of",
     "replicas_on",
+    "waiting_of",
 ]
 
 
@@ -48,9 +50,11 @@ class Event:
         return f"{self.at!r}/{self.event_id}"
 
 
-async def list_nodes(session: ReadSession, *, limit: int, after: str) -> list[Node]:
+async def list_nodes(session: ReadSession, *, limit: int, after: str, with_removed: bool = False) -> list[Node]:
     """Return nodes by id."""
     query = select(tables.nodes).where(tables.nodes.c.node_id > after).order_by(tables.nodes.c.node_id).limit(limit)
+    if not with_removed:
+        query = query.where(tables.nodes.c.admission != NodeAdmission.REMOVED)
     return [node_from(row) for row in await session.execute(query)]
 
 
@@ -99,6 +103,18 @@ async def replicas_of(session: ReadSession, deployment_ids: list[str]) -> list[R
     table = tables.replicas
     query = select(table).where(table.c.deployment_id.in_(deployment_ids), table.c.ended_at.is_(None))
     return [replica_from(row) for row in await session.execute(query)]
+
+
+async def waiting_of(session: ReadSession, deployment_ids: list[str]) -> list[Replica]:
+    """Return the replicas of some deployments that are wanted and for which there is no node."""
+    table = tables.replicas
+    query = select(table).where(
+        table.c.deployment_id.in_(deployment_ids),
+        table.c.ended_at.is_(None),
+        table.c.phase == Phase.PENDING,
+        table.c.desired == Desired.RUN,
+    )
+    return [replica_from(row) for row in await session.execute(query.order_by(table.c.replica_id))]
 
 
 async def list_replicas(

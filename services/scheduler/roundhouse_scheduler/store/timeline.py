@@ -38,8 +38,10 @@ async def forget_old(session: WriteSession, *, events_before: float, replicas_be
     """Delete events and ended replicas older than these times, some at a time, and return how many."""
     old_events = select(tables.events.c.event_id).where(tables.events.c.at < events_before).limit(_BATCH)
     old_replicas = select(tables.replicas.c.replica_id).where(tables.replicas.c.ended_at < replicas_before)
+    old_lines = select(tables.node_events.c.event_id).where(tables.node_events.c.at < events_before).limit(_BATCH)
+    lines = await session.execute(delete(tables.node_events).where(tables.node_events.c.event_id.in_(old_lines)))
     gone = await session.execute(delete(tables.events).where(tables.events.c.event_id.in_(old_events)))
     ended = await session.execute(
         delete(tables.replicas).where(tables.replicas.c.replica_id.in_(old_replicas.limit(_BATCH)))
     )
-    return gone.rowcount + ended.rowcount
+    return gone.rowcount + lines.rowcount + ended.rowcount

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from roundhouse_common.contracts.scheduler import Phase, Reason
+from roundhouse_common.contracts.scheduler import NodeAdmission, Phase, Reason
 from roundhouse_scheduler.domain.placement.board import Board
 from roundhouse_scheduler.domain.placement.candidates import Candidate
 from roundhouse_scheduler.domain.placement.demand import Demand
@@ -105,7 +105,7 @@ def board_of(draft: Draft) -> Board:
     board.trim()
     for node_id in sorted(moved | board.tentative):
         node = draft.nodes.get(node_id)
-        if node is None:
+        if node is None or node.admission is NodeAdmission.REMOVED:
             board.drop(node_id)
         else:
             board.put(Candidate(node, draft.on(node_id), is_late=node_id in draft.late))
@@ -118,6 +118,8 @@ def siblings_of(draft: Draft, board: Board, deployment_id: str, version_id: str)
     found = Siblings()
     for replica in draft.of(deployment_id):
         if replica.version_id != version_id or not (replica.is_held and replica.is_wanted):
+            continue
+        if replica.node_id not in board.candidates:
             continue
         node = draft.nodes[replica.node_id]
         quarantined = {item.device_uuid for item in node.quarantines}
