@@ -53,8 +53,8 @@ class Registrar:
     async def read_assignments(self, query: AssignmentsQuery, ids: tuple[str, ...]) -> NodeAssignments:
         """Return what the record wants of this node now: the second look before an engine is stopped.
 
-        Raises NodeRemoved, EpochSuperseded for an old epoch, and UnknownNode for a node or an epoch that the record does
-        not have: a record that lost something must not be taken for one that wants nothing.
+        Raises NodeRemoved, EpochSuperseded for an old epoch, and UnknownNode for a node or an epoch that the record
+        does not have: a record that lost something must not be taken for one that wants nothing.
         """
         if ids != (query.node_id,):
             raise InvalidInput(f"asked on the subject of {'.'.join(ids)} for the assignments of {query.node_id}")
