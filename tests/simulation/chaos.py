@@ -9,33 +9,48 @@ import msgspec
 from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.bus.memory import MemoryBus
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.catalog import DeploymentDesired
-from roundhouse_common.contracts.node import NodeReport, ObservedPhase
+from roundhouse_common.contracts.catalog import (
+    DeploymentDesired,
+    Resources,
+    Rollout,
+    RolloutStrategy,
+    VersionSpec,
+)
+from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor, NodeReport, ObservedPhase
 from roundhouse_common.contracts.registry import ASSIGNMENTS, REPORTS
 from roundhouse_common.contracts.scheduler import NodeAssignments
 from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.view import View
 from tests.simulation.settled import disagreement
-from tests.simulation.world import SimNode, World
+from tests.simulation.world import BROKEN, SimNode, World
 from tests.support.scheduler import GIB, a_version
 
 __all__ = ["chaos"]
 
+_KINDS = {"chat": 4, "embed": 3, "wide": 1}
+"""The deployments, and the most replicas of each."""
 _TROUBLE_S = 150.0
 _QUIET_S = 300.0
 _Trouble = Callable[[World], Awaitable[None]]
 
 
 async def chaos(world: World) -> None:
-    """Three to six nodes, two deployments, two and a half minutes of trouble, then quiet."""
+    """Three to six nodes with two devices each, three deployments, two and a half minutes of trouble, then quiet."""
     for i in range(world.rng.randint(3, 6)):
-        await world.add_node(f"nod_{i}", memory_bytes=16 * GIB)
-    for name in ("chat", "embed"):
+        await world.add_node(f"nod_{i}", memory_bytes=16 * GIB, devices=two_devices(f"nod_{i}"))
+    for name in _KINDS:
         world.deploy(
             name,
-            replicas=world.rng.randint(1, 4),
-            version=a_version(1, version_id=f"{name}_v1"),
+            replicas=world.rng.randint(1, _KINDS[name]),
+            version=version_of(name, 1),
             disconnect_grace_s=world.rng.choice((5.0, 20.0, 60.0)),
+            rollout=Rollout(
+                strategy=world.rng.choice((RolloutStrategy.ROLLING, RolloutStrategy.RECREATE)),
+                max_surge=world.rng.choice((0, 1, 2)),
+                max_unavailable=world.rng.choice((0, 1)),
+                min_ready_s=world.rng.choice((0.0, 3.0)),
+            ),
+            failure_budget=1000,
         )
     await world.run_for(world.rng.uniform(0.0, 10.0))
     until = world.loop.time() + _TROUBLE_S
@@ -48,6 +63,32 @@ async def chaos(world: World) -> None:
     assert world.crashes() == 0
 
 
+def two_devices(node_id: str) -> tuple[DeviceInfo, ...]:
+    """Two accelerators of 16 GiB."""
+    return tuple(
+        DeviceInfo(
+            uuid=f"{node_id}-gpu-{index}",
+            index=index,
+            vendor=DeviceVendor.NVIDIA,
+            model="H100",
+            memory_total_bytes=16 * GIB,
+            memory_free_bytes=16 * GIB,
+        )
+        for index in range(2)
+    )
+
+
+def version_of(name: str, number: int, *, is_broken: bool = False) -> VersionSpec:
+    """`chat` shares hosts, `embed` shares devices, `wide` spans two nodes with a device of its own on each."""
+    resources = {
+        "chat": Resources(memory_bytes=GIB),
+        "embed": Resources(memory_bytes=6 * GIB, device_count=1),
+        "wide": Resources(memory_bytes=4 * GIB, device_count=1, node_count=2, is_exclusive=True),
+    }[name]
+    model = BROKEN if is_broken else "smol"
+    return a_version(number, version_id=f"{name}_v{number}", resources=resources, model_name=model)
+
+
 async def quiet(world: World) -> None:
     """End every fault."""
     world.say("quiet")
@@ -58,6 +99,9 @@ async def quiet(world: World) -> None:
     await world.start_scheduler()
     for node in world.nodes.values():
         await world.start_agent(node)
+    for name, spec in sorted(world.specs.items()):
+        if spec.is_paused:
+            world.deploy(name, replicas=spec.replicas, is_paused=False)
 
 
 def a_node_of(world: World) -> SimNode:
@@ -66,7 +110,7 @@ def a_node_of(world: World) -> SimNode:
 
 async def scale(world: World) -> None:
     name = world.rng.choice(sorted(world.specs))
-    replicas = world.rng.randint(0, 4)
+    replicas = world.rng.randint(0, _KINDS[name])
     world.say(f"scale {name} to {replicas}")
     world.deploy(name, replicas=replicas)
 
@@ -81,10 +125,20 @@ async def stop_or_start(world: World) -> None:
 
 async def new_version(world: World) -> None:
     name = world.rng.choice(sorted(world.specs))
+    if world.specs[name].version.model_name == BROKEN:
+        return
     number = world.specs[name].version.number + 1
-    world.say(f"version {number} of {name}")
-    version = a_version(number, version_id=f"{name}_v{number}")
+    is_broken = world.rng.random() < 0.4
+    world.say(f"version {number} of {name}, broken: {is_broken}")
+    version = version_of(name, number, is_broken=is_broken)
     world.deploy(name, replicas=world.specs[name].replicas, version=version)
+
+
+async def pause_or_resume(world: World) -> None:
+    name = world.rng.choice(sorted(world.specs))
+    is_paused = not world.specs[name].is_paused
+    world.say(f"pause {name}: {is_paused}")
+    world.deploy(name, replicas=world.specs[name].replicas, is_paused=is_paused)
 
 
 async def partition_node(world: World) -> None:
@@ -232,7 +286,8 @@ async def tamper(world: World) -> None:
 _TROUBLES: dict[_Trouble, float] = {
     scale: 3,
     stop_or_start: 1,
-    new_version: 1,
+    new_version: 1.5,
+    pause_or_resume: 0.5,
     partition_node: 3,
     lose_node: 2,
     partition_most: 0.5,

@@ -77,11 +77,16 @@ class Oracle:
                 case _:
                     continue
 
-    def engine_stopped(self, node_id: str, run: EngineRun, reason: Reason, *, is_healthy: bool) -> None:
-        """A healthy engine is never stopped without a decision that names a reason."""
+    def engine_stopped(
+        self, node_id: str, run: EngineRun, reason: Reason, *, is_healthy: bool, silent_s: float
+    ) -> None:
+        """A healthy engine is never stopped without a decision that names a reason: the scheduler's, or for a member
+        of a gang its node's own when it has not heard the scheduler for as long as its fence says."""
         self.stopped.append((node_id, run.replica_id, reason))
         was_decided = run.replica_id in self._may_stop or run.attempt <= self._may_restart.get(run.replica_id, 0)
-        if is_healthy and not was_decided:
+        fence_s = run.assignment.fence_after_s
+        is_fenced = run.assignment.gang is not None and reason is Reason.NODE_LOST and silent_s >= fence_s > 0
+        if is_healthy and not was_decided and not is_fenced:
             self._break(f"{node_id} stopped the healthy engine of {run.replica_id} ({reason}); nobody decided it")
 
     def engine_started(self, node_id: str, memory_bytes: int, running: Mapping[str, EngineRun]) -> None:

@@ -2,6 +2,7 @@
 
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec
 from roundhouse_common.contracts.scheduler import Desired, EndpointState, Phase
+from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.store.look import Records
 from tests.simulation.world import World
 
@@ -27,10 +28,18 @@ def _of_deployment(records: Records, spec: DeploymentSpec) -> str:
         for row in live
         if row.phase is Phase.READY and row.desired is Desired.RUN and row.version_id == spec.version.version_id
     ]
-    if len(good) == wanted == len(live):
-        return ""
+    members = wanted * spec.version.resources.node_count
+    if len(good) == members == len(live):
+        return _of_gangs(good) if spec.version.resources.node_count > 1 else ""
     shown = ", ".join(f"{row.replica_id[-4:]} {row.phase}/{row.desired} {row.reason} on {row.node_id}" for row in live)
     return f"{spec.name}: {len(good)} of {wanted} are ready; there are [{shown}]"
+
+
+def _of_gangs(rows: list[Replica]) -> str:
+    epochs: dict[str, set[int]] = {}
+    for row in rows:
+        epochs.setdefault(row.gang_id, set()).add(row.gang_epoch)
+    return next((f"gang {key} is in epochs {sorted(found)}" for key, found in epochs.items() if len(found) > 1), "")
 
 
 def _of_hosts(world: World, records: Records) -> str:
@@ -52,6 +61,6 @@ def _of_router(world: World, records: Records) -> str:
     true = {
         (row.replica_id, world.nodes[row.node_id].host.running()[row.replica_id].base_url)
         for row in records.replicas.values()
-        if row.phase is Phase.READY
+        if row.phase is Phase.READY and row.gang_rank == 0
     }
     return "" if shown == true else f"the router has {sorted(shown)}, not {sorted(true)}"

@@ -19,11 +19,13 @@ class SimHost(FakeHost):
         super().__init__(clock, hostname=hostname, **options)
         self._oracle = oracle
         self._hostname = hostname
+        oracle.watch(hostname, self.running)
 
     async def stop(self, run: EngineRun, reason: Reason) -> None:
         if run.replica_id in self.running():
             is_healthy = (await self.health(run)).is_ready
-            self._oracle.engine_stopped(self._hostname, run, reason, is_healthy=is_healthy)
+            silent_s = min(self.clock.monotonic() - self.contact_at, self.clock.now() - run.started_at)
+            self._oracle.engine_stopped(self._hostname, run, reason, is_healthy=is_healthy, silent_s=silent_s)
         await super().stop(run, reason)
 
     async def launch(self, assignment: Assignment, model_path: str, *, epoch: int, launch: int) -> EngineRun:

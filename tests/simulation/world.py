@@ -3,7 +3,7 @@
 import asyncio
 import random
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from roundhouse_common.bus.api import Delivery
 from roundhouse_common.bus.codec import encode
 from roundhouse_common.bus.memory import Faults, MemoryBroker, MemoryBus
 from roundhouse_common.bus.publisher import Publisher
@@ -19,7 +20,8 @@ from roundhouse_common.bus.wire import NoSuchStream
 from roundhouse_common.contracts.base import Bucket, Message, Service
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec, VersionSpec
 from roundhouse_common.contracts.generate.subjects import bucket_subject
-from roundhouse_common.contracts.registry import SPECS
+from roundhouse_common.contracts.registry import SPECS, VERSION_FAILED
+from roundhouse_common.contracts.scheduler import VersionFailed
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import NodeId
 from roundhouse_common.service.supervisor import Supervisor
@@ -35,7 +37,10 @@ from tests.simulation.sim_host import SimHost
 from tests.simulation.trace import Trace
 from tests.support.scheduler import a_version
 
-__all__ = ["SimNode", "World"]
+__all__ = ["BROKEN", "SimNode", "World"]
+
+BROKEN = "broken"
+"""Name of a model whose files are nowhere: no engine of it ever starts."""
 
 _INSTANT_S = 1e-6
 _LEAVE_S = 10.0
@@ -102,6 +107,9 @@ class World:
         self.trace: Trace | None = None
         self.nodes: dict[str, SimNode] = {}
         self.specs: dict[str, DeploymentSpec] = {}
+        self.earlier: dict[str, VersionSpec] = {}
+        """The version that each deployment ran before, for a catalog that goes back to it."""
+        self.rolled_back: list[str] = []
         self.core: SchedulerCore | None = None
         self.scheduler_faults = Faults(rng=self._rng())
         self.router_faults = Faults(rng=self._rng())
@@ -127,7 +135,8 @@ class World:
         self._router_bus = MemoryBus(self.broker, Service.ROUTER, clock=self.clock, faults=self.router_faults)
         await self._router_bus.connect()
         self.router = ControlPlane(self._router_bus, self.clock, None, on_endpoints=lambda _: None)
-        self._outside.start("catalog", {"specs": self._specs_publisher.run})
+        rollbacks = self._catalog_bus.consumer(VERSION_FAILED, "catalog-rollbacks", self._roll_back)
+        self._outside.start("catalog", {"specs": self._specs_publisher.run, "rollbacks": rollbacks.run})
         self._outside.start("router", dict(self.router.loops))
         await self.start_scheduler()
 
@@ -188,6 +197,7 @@ class World:
     async def add_node(self, node_id: str, **host_options: object) -> SimNode:
         """A machine joins, with its agent."""
         host = SimHost(self.clock, self.oracle, hostname=node_id, **host_options)
+        host.missing_models.add(BROKEN)
         node = SimNode(node_id=node_id, host=host, faults=Faults(rng=self._rng()), tasks=Tasks(self.supervisor))
         self.nodes[node_id] = node
         await self.start_agent(node)
@@ -242,6 +252,8 @@ class World:
                 version=version or a_version(1, version_id=f"{name}_v1"),
             )
         else:
+            if version is not None:
+                self.earlier[name] = before.version
             spec = msgspec.structs.replace(
                 before, generation=before.generation + 1, replicas=replicas, version=version or before.version
             )
@@ -273,6 +285,15 @@ class World:
         """Read the scheduler's record."""
         async with Database(self.url, service="scheduler", connect=connect_inline) as db, db.read() as session:
             return await read_records(session)
+
+    async def _roll_back(self, batch: Sequence[Delivery[VersionFailed]]) -> None:
+        """What the catalog does: go back to the version before, unless the deployment has moved on."""
+        for event in (delivery.message for delivery in batch):
+            spec, earlier = self.specs[event.deployment_id], self.earlier.get(event.deployment_id)
+            if spec.generation == event.generation and earlier is not None:
+                self.say(f"{event.deployment_id} goes back to version {earlier.number}")
+                self.rolled_back.append(event.deployment_id)
+                self.deploy(event.deployment_id, replicas=spec.replicas, version=earlier)
 
     async def _desired_specs(self) -> Mapping[str, DeploymentSpec]:
         return dict(self.specs)

@@ -1,0 +1,58 @@
+"""Looking only at what something happened to decides what looking at everything would."""
+
+import pytest
+
+from roundhouse_scheduler.domain.focus import Later
+from roundhouse_scheduler.loops.hearing import Hearing
+from roundhouse_scheduler.loops.timers import Timers
+from tests.simulation.chaos import chaos
+from tests.simulation.simulate import SimulationFailed, simulate
+from tests.simulation.whole_look import WholeLook
+from tests.simulation.world import World
+
+
+def missed_in(seed: int) -> tuple[int, list[str]]:
+    """Run a seed of the random faults and return how many looks were compared, and what they had missed."""
+    looks: list[WholeLook] = []
+
+    async def watched(world: World) -> None:
+        start = world.start_scheduler
+
+        async def start_watched() -> None:
+            was_there = world.core is not None
+            await start()
+            if world.core is not None and not was_there:
+                looks.append(WholeLook(world.clock, world.rules))
+                world.core.observers.append(looks[-1])
+
+        world.start_scheduler = start_watched  # type: ignore[method-assign]
+        await world.kill_scheduler()
+        await start_watched()
+        await chaos(world)
+
+    try:
+        simulate(watched, seed)
+    except SimulationFailed:
+        if not any(look.missed for look in looks):
+            raise
+    return sum(look.compared for look in looks), [line for look in looks for line in look.missed]
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_when_a_narrow_look_finds_nothing_a_whole_one_finds_nothing_either(seed: int) -> None:
+    compared, missed = missed_in(seed)
+    assert missed == []
+    assert compared > 20
+
+
+def test_a_look_that_forgets_its_timers_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(self: Timers, now: float) -> list[Later]:
+        return []
+
+    monkeypatch.setattr(Timers, "take_due", nothing)
+    assert any(missed_in(seed)[1] for seed in range(100, 106))
+
+
+def test_a_look_that_is_not_told_of_reports_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hearing, "take_news", lambda self: frozenset())
+    assert any(missed_in(seed)[1] for seed in range(100, 106))
