@@ -15,6 +15,7 @@ __all__ = [
     "RolloutDraft",
     "VersionDraft",
     "VersionPatch",
+    "Way",
 ]
 
 
@@ -68,6 +69,38 @@ class VersionDraft:
     alternatives: tuple[AlternativeDraft, ...] = ()
     template: str = ""
     """`name@number` of the template it is made from."""
+
+    @property
+    def ways(self) -> "tuple[Way, ...]":
+        """How it can run: the version itself, and each alternative.
+
+        Where only alternatives state resources, the first stands for the version itself.
+        """
+        others = tuple(
+            Way(
+                path=f"alternatives.{index}.",
+                resources=one.resources,
+                parameters={**self.parameters, **one.parameters},
+                stated=one.parameters,
+            )
+            for index, one in enumerate(self.alternatives)
+        )
+        if others and self.resources == ResourcesDraft():
+            return others
+        return (Way(path="", resources=self.resources, parameters=self.parameters, stated=self.parameters), *others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to run a version. The first of several is what the version claims before it has a place."""
+
+    path: str
+    """What stands before its fields in errors."""
+    resources: ResourcesDraft
+    parameters: dict[str, str]
+    """The version's, with its own laid over."""
+    stated: dict[str, str]
+    """Its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,13 @@ _TEMPLATE_FILE = Parameter(
 
 _SERVER_PARAMETERS: Mapping[str, Parameter] = {
     "context": _CONTEXT,
-    "concurrency": Parameter(doc="Requests answered at the same time.", shape=_whole_number(1, 4096)),
+    "parallel": Parameter(doc="Requests answered at the same time.", shape=_whole_number(1, 4096)),
+    "tensor_parallel": Parameter(
+        doc="Devices that share each layer. Without it, those of one node.", shape=_whole_number(1, 1024)
+    ),
+    "pipeline_parallel": Parameter(
+        doc="Stages that share the layers. Without it, one for each node.", shape=_whole_number(1, 64)
+    ),
     "queue": Parameter(doc="Requests that may wait; more are refused.", shape=_whole_number(0, 1_000_000)),
     "batch": Parameter(doc="Tokens computed at once.", shape=_whole_number(1, 1_000_000)),
     "dtype": Parameter(doc="Number format of the weights.", shape=_one_of("auto", "bfloat16", "float16", "float32")),
@@ -151,8 +157,8 @@ ENGINES: Mapping[EngineKind, EngineProfile] = {
         spans_nodes=True,
         parameters={
             **_SERVER_PARAMETERS,
-            "kv_cache_type": Parameter(
-                doc="Number format of the KV cache.", shape=_one_of("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
+            "cache_type": Parameter(
+                doc="Number format of the KV cache.", shape=_one_of("bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
             ),
             "quantization": Parameter(
                 doc="Method, where the files do not say it.",
@@ -170,8 +176,8 @@ ENGINES: Mapping[EngineKind, EngineProfile] = {
         stop_order=StopOrder.HEAD_FIRST,
         parameters={
             **_SERVER_PARAMETERS,
-            "kv_cache_type": Parameter(
-                doc="Number format of the KV cache.", shape=_one_of("auto", "bfloat16", "fp8_e4m3", "fp8_e5m2")
+            "cache_type": Parameter(
+                doc="Number format of the KV cache.", shape=_one_of("bfloat16", "fp8_e4m3", "fp8_e5m2")
             ),
             "quantization": Parameter(
                 doc="Method, where the files do not say it.",

@@ -1,17 +1,16 @@
 """What can never run: refused at once with the values that could, instead of being found in an engine's log."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from roundhouse_catalog.domain.drafts import ResourcesDraft, VersionDraft
-from roundhouse_catalog.domain.engines import ENGINES
+from roundhouse_catalog.domain.drafts import ResourcesDraft, VersionDraft, Way
+from roundhouse_catalog.domain.engines import ENGINES, parse_engine
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.models import Model
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.models import ModelFacts, ModelFormat
+from roundhouse_common.sizing import check_limits, settings_of
 
 __all__ = ["check_runnable", "divides_heads"]
-
-_MOST_SHARDS = 64
 
 
 def check_runnable(engine: EngineKind, draft: VersionDraft, model: Model, findings: Findings) -> None:
@@ -19,27 +18,20 @@ def check_runnable(engine: EngineKind, draft: VersionDraft, model: Model, findin
     findings.add("engine", _kind_fault(engine, model))
     if model.facts is not None:
         findings.add("engine", _format_fault(engine, model.facts))
-    for path, resources, parameters in _ways(draft):
-        prefix = f"{path}." if path else ""
-        findings.add(f"{prefix}parameters.context", _context_fault(parameters, model))
-        findings.add(f"{prefix}resources.node_count", _span_fault(engine, resources))
-        if model.facts is not None:
-            findings.add(f"{prefix}resources.device_count", _heads_fault(engine, resources, model.facts))
+    findings.add("parameters.context", _context_fault(draft.parameters, model))
+    for way in draft.ways:
+        if way.path:
+            findings.add(f"{way.path}parameters.context", _context_fault(way.stated, model))
+        findings.add(f"{way.path}resources.node_count", _span_fault(engine, way.resources))
+        findings.add(f"{way.path}resources.device_count", _shards_fault(engine, way, model))
 
 
 def divides_heads(draft: VersionDraft) -> bool:
     """Whether it depends on the model's attention heads if this can run."""
-    ways = (draft.resources, *(one.resources for one in draft.alternatives))
-    profile = ENGINES.get(EngineKind(draft.engine))
-    return profile is not None and profile.shards_heads and any(one.device_count * one.node_count > 1 for one in ways)
-
-
-def _ways(draft: VersionDraft) -> Iterator[tuple[str, ResourcesDraft, Mapping[str, str]]]:
-    """Yield the version itself and each of its alternatives, with the path of its fields."""
-    yield "", draft.resources, draft.parameters
-    for index, one in enumerate(draft.alternatives):
-        # A fault of the version's own parameters is told once, for the version.
-        yield f"alternatives.{index}", one.resources, one.parameters
+    engine = parse_engine(draft.engine)
+    if not isinstance(engine, EngineKind) or not ENGINES[engine].shards_heads:
+        return False
+    return any(way.resources.device_count * way.resources.node_count > 1 for way in draft.ways)
 
 
 def _kind_fault(engine: EngineKind, model: Model) -> str | None:
@@ -95,15 +87,17 @@ def _span_fault(engine: EngineKind, resources: ResourcesDraft) -> str | None:
     return None
 
 
-def _heads_fault(engine: EngineKind, resources: ResourcesDraft, facts: ModelFacts) -> str | None:
-    """Tensor parallelism gives every device the same number of attention heads."""
-    devices = resources.device_count * resources.node_count
-    heads = facts.attention_heads
-    if not ENGINES[engine].shards_heads or devices <= 1 or heads <= 0 or heads % devices == 0:
+def _shards_fault(engine: EngineKind, way: Way, model: Model) -> str | None:
+    """Tensor parallelism gives every device the same part of each layer."""
+    resources = way.resources
+    if model.facts is None or not ENGINES[engine].shards_heads or resources.device_count == 0:
         return None
-    valid = [str(count) for count in range(1, min(heads, _MOST_SHARDS) + 1) if heads % count == 0]
-    over = f" x {resources.node_count} nodes" if resources.node_count > 1 else ""
-    return (
-        f"{resources.device_count} devices{over} found, but the model's {heads} attention heads "
-        f"do not divide by {devices}; in all {', '.join(valid)} devices are allowed"
+    parameters = {**way.parameters, "context": "1"}  # how long it may be is another question
+    try:
+        settings = settings_of(engine, parameters, context_length=model.known_context_length, model_kind=model.kind)
+    except ValueError:
+        return None  # a parameter that is no number, which is a fault of its own
+    unfit = check_limits(
+        model.facts, engine=engine, settings=settings, devices=resources.device_count, nodes=resources.node_count
     )
+    return None if unfit is None else str(unfit)

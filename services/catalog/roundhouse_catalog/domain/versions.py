@@ -87,8 +87,8 @@ def check_version(draft: VersionDraft, findings: Findings) -> None:
             findings.add("engine", fault)
     check_resources("resources", draft.resources, findings)
     _check_alternatives(draft, findings)
-    has_devices = any(one.device_count for one in (draft.resources, *(each.resources for each in draft.alternatives)))
-    check_placement(draft.placement, draft.resources, has_devices=has_devices, findings=findings)
+    has_devices = any(way.resources.device_count for way in draft.ways)
+    check_placement(draft.placement, draft.ways[0].resources, has_devices=has_devices, findings=findings)
 
 
 def check_for_model(draft: VersionDraft, model: ModelChoice, findings: Findings, *, unread: str = "") -> None:
@@ -109,7 +109,9 @@ def check_for_model(draft: VersionDraft, model: ModelChoice, findings: Findings,
 def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, number: int) -> VersionSpec:
     """Return the spec of a draft that was found without fault. What the model is, is copied."""
     engine = EngineKind(draft.engine)
-    memory = memory_of(engine, draft.resources, draft.parameters, model)
+    ways = draft.ways
+    memories = [memory_of(engine, way, model) for way in ways]
+    of_alternatives = memories[-len(draft.alternatives) :] if draft.alternatives else []
     return VersionSpec(
         version_id=version_id,
         number=number,
@@ -120,11 +122,13 @@ def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, numb
         context_length=model.known_context_length,
         engine=engine,
         parameters=draft.parameters,
-        resources=_resources(draft.resources, memory),
+        resources=_resources(ways[0].resources, memories[0]),
         placement=placement_of(draft.placement),
-        alternatives=tuple(_alternative(engine, draft, one, model) for one in draft.alternatives),
+        alternatives=tuple(
+            _alternative(one, memory) for one, memory in zip(draft.alternatives, of_alternatives, strict=True)
+        ),
         template=draft.template,
-        memory_need=memory.need,
+        memory_need=memories[0].need,
     )
 
 
@@ -186,13 +190,12 @@ def _resources(draft: ResourcesDraft, memory: Memory) -> Resources:
     )
 
 
-def _alternative(engine: EngineKind, draft: VersionDraft, one: AlternativeDraft, model: Model) -> Alternative:
-    parameters = {**draft.parameters, **one.parameters}
+def _alternative(one: AlternativeDraft, memory: Memory) -> Alternative:
     return Alternative(
         name=one.name,
         device_vendor=one.device_vendor,
         device_model=one.device_model,
-        resources=_resources(one.resources, memory_of(engine, one.resources, parameters, model)),
+        resources=_resources(one.resources, memory),
         parameters=one.parameters,
     )
 
