@@ -34,6 +34,9 @@ class SchedulerSettings(SqlSettings):
     """A node given up this recently counts as silent."""
     refusal_s: float = Field(default=60.0, ge=0)
     """How long a node that refused a replica is not asked again."""
+    evict_idle_s: float = Field(default=5.0, ge=0)
+    """A deployment makes room for another only after it was ready and unused for so long. More than two intervals in
+    which routers tell of their demand."""
     unresponsive_patience_s: float = Field(default=30.0, ge=0)
     """How long an engine that lives but does not answer is left alone."""
     events_kept_s: float = Field(default=30 * _DAY_S, gt=0)
@@ -78,6 +81,7 @@ class SchedulerSettings(SqlSettings):
             brake_window_s=self.brake_window_s,
             refusal_s=self.refusal_s,
             unresponsive_patience_s=self.unresponsive_patience_s,
+            evict_idle_s=self.evict_idle_s,
         )
 
     def retention(self) -> Retention:

@@ -16,6 +16,7 @@ from roundhouse_scheduler.api.nodes import node_routes
 from roundhouse_scheduler.api.operations import operations_routes
 from roundhouse_scheduler.api.replicas import replica_routes
 from roundhouse_scheduler.api.seen import Scheduler
+from roundhouse_scheduler.api.switches import switch_routes
 
 __all__ = ["create_scheduler_app"]
 
@@ -34,6 +35,7 @@ def create_scheduler_app(
     app.include_router(node_order_routes(scheduler))
     app.include_router(replica_routes(scheduler))
     app.include_router(deployment_routes(scheduler))
+    app.include_router(switch_routes(scheduler))
     app.include_router(operations_routes(rebuild))
     app.include_router(dead_letter_routes(consumers))
     if joining is not None:

@@ -10,6 +10,7 @@ RoundhouseError
 │   ├── NodeRemoved         an administrator removed the node; it may join again with a new token
 │   ├── TermSuperseded      another scheduler leads now
 │   ├── NotLeading          only the leader does that; ask it
+│   ├── DeploymentIsStopped a switch to a deployment that is not to run
 │   └── StaleView           a row changed between the look and the commit; look again
 ├── NotFound
 │   ├── UnknownNode
@@ -33,6 +34,7 @@ from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_common.errors import Conflict, Forbidden, NotFound, RoundhouseError, Unavailable
 
 __all__ = [
+    "DeploymentIsStopped",
     "EpochSuperseded",
     "IllegalTransition",
     "JoinTokenRefused",
@@ -145,6 +147,13 @@ class UnknownReplica(NotFound):
 class UnknownDeployment(NotFound):
     def __init__(self, deployment_id: str) -> None:
         super().__init__(f"the scheduler knows no deployment {deployment_id}")
+
+
+class DeploymentIsStopped(Conflict):
+    code = "deployment_is_stopped"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the deployment {name} is stopped; start it, and switch to it then")
 
 
 class UnknownSwitch(NotFound):
