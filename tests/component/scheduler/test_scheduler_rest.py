@@ -15,7 +15,7 @@ from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_common.database import Database
 from roundhouse_scheduler.domain.records import NodeState, Rejection, RejectionReason
 from roundhouse_scheduler.store import tables
-from roundhouse_scheduler.store.rows import add, replace
+from roundhouse_scheduler.store.rows import add, replace, replica_from
 from roundhouse_scheduler.store.specs import take_specs
 from roundhouse_scheduler.store.timeline import note_changes
 from tests.component.scheduler.running import Running, running, who
@@ -184,7 +184,7 @@ async def test_following_a_log_gives_each_line_once_and_ends_with_the_replica(sc
 async def end_of(scheduler: Running) -> None:
     async with scheduler.db.write() as session:
         rows = await session.execute(tables.replicas.select().where(tables.replicas.c.replica_id == "rep_1"))
-        before = a_replica(**rows.one()._mapping)
+        before = replica_from(rows.one())
         if before.ended_at is None:
             ended = msgspec.structs.replace(before, phase=Phase.STOPPED, ended_at=AT)
             await replace(session, tables.replicas, ended)

@@ -21,8 +21,9 @@ _log = structlog.get_logger("roundhouse.bus")
 class Publisher(Generic[M]):
     """Writes what `desired` returns whenever it differs from the bucket.
 
-    After `wake` it compares with what it wrote last, after `sync(only=keys)` just these keys of it (`some` returns them); at the start, after a reconnect, when somebody else wrote into
-    the bucket and every `resync_s` it compares with the bucket itself, so a wiped or tampered bucket heals. Keys that
+    After `wake` it compares with what it wrote last, and `sync(only=keys)` compares just these keys of it, which `some`
+    returns; at the start, after a reconnect, when somebody else wrote into the bucket and every `resync_s` it compares
+    with the bucket itself, so a wiped or tampered bucket heals. Keys that
     are not desired are deleted only with `prune`. Node agents set `only_key`.
     """
 
