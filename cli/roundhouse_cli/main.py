@@ -29,6 +29,7 @@ _GROUPS = {
     "node": "node",
     "models": "models",
     "deployments": "deployments",
+    "replicas": "replica_top",
     "keys": "keys",
     "admin": "admin",
 }

@@ -7,6 +7,7 @@ import typer
 from roundhouse_cli.commands import join_tokens, node_duties
 from roundhouse_cli.commands.node_arguments import NodeName, find_node
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.commands.top import nodes_top
 from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import short_id
@@ -18,6 +19,7 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="Nodes: the machines that run engines.")
 app.add_typer(join_tokens.app, name="join-token")
 node_duties.add_to(app)
+app.command("top")(nodes_top)
 
 
 def _devices(node: Item) -> str:

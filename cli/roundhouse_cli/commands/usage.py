@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Unreachable
+from roundhouse_cli.commands.replica_usage import show_replica_usage
+from roundhouse_cli.errors import Unreachable, UsageFault
 from roundhouse_cli.output import Column, OutputFormat, show_items
 from roundhouse_cli.rest import Services
 from roundhouse_cli.units import parse_duration, since
@@ -19,6 +20,13 @@ class By(enum.StrEnum):
     KEY = "key"
     USER = "user"
     DEPLOYMENT = "deployment"
+    VERSION = "version"
+    REPLICA = "replica"
+    NODE = "node"
+
+
+_OF_REQUESTS = (By.MODEL, By.KEY, By.USER, By.DEPLOYMENT)
+_OF_REPLICAS = (By.DEPLOYMENT, By.VERSION, By.REPLICA, By.NODE)
 
 
 _COUNTS = (
@@ -34,14 +42,21 @@ _COUNTS = (
 
 
 def usage(
-    by: Annotated[By, typer.Option(help="What to add up.")] = By.MODEL,
+    by: Annotated[By | None, typer.Option(help="What to add up; by model, or by deployment with --replicas.")] = None,
     ago: Annotated[str, typer.Option("--since", metavar="DURATION", help="How far back, e.g. 24h or 7d.")] = "24h",
     bucket: Annotated[str, typer.Option(help="Split by time: 1m, 5m, 1h or 1d.")] = "",
+    replicas: Annotated[bool, typer.Option("--replicas", help="What replicas held, instead of requests.")] = False,
     url: Url = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Show requests and tokens by model, key, user or deployment."""
+    """Show requests and tokens by model, key, user or deployment; with --replicas, replica-hours."""
     start = since(parse_duration(ago), CLOCK)
+    if replicas:
+        chosen = _allowed(by or By.DEPLOYMENT, _OF_REPLICAS)
+        with connect(url) as services:
+            show_replica_usage(services, by=chosen.value, since=start, ago=ago, output=output)
+        return
+    by = _allowed(by or By.MODEL, _OF_REQUESTS)
     with connect(url) as services:
         found = services.metering.get("/api/v1/usage", by=by.value, since=start, bucket=bucket or None)
         names = _names(services, by)
@@ -55,6 +70,12 @@ def usage(
     if output is OutputFormat.TABLE and len(rows) > 1:
         rows = [*rows, {"name": "total", "bucket_start": "", **found["totals"]}]
     show_items(rows, columns, output, empty=f"No request in the last {ago}.")
+
+
+def _allowed(by: By, choices: tuple[By, ...]) -> By:
+    if by not in choices:
+        raise UsageFault(f"--by {by.value} does not go here; there are: {', '.join(choices)}.")
+    return by
 
 
 def _names(services: Services, by: By) -> dict[str, str]:
