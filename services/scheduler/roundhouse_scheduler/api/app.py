@@ -14,6 +14,7 @@ from roundhouse_scheduler.api.joining import Joining, joining_routes
 from roundhouse_scheduler.api.node_orders import node_order_routes
 from roundhouse_scheduler.api.nodes import node_routes
 from roundhouse_scheduler.api.operations import operations_routes
+from roundhouse_scheduler.api.placements import placement_routes
 from roundhouse_scheduler.api.replicas import replica_routes
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.api.switches import switch_routes
@@ -33,6 +34,7 @@ def create_scheduler_app(
     app = create_app("Roundhouse scheduler", importlib.metadata.version("roundhouse-scheduler"), verifier)
     app.include_router(node_routes(scheduler))
     app.include_router(node_order_routes(scheduler))
+    app.include_router(placement_routes(scheduler))
     app.include_router(replica_routes(scheduler))
     app.include_router(deployment_routes(scheduler))
     app.include_router(switch_routes(scheduler))

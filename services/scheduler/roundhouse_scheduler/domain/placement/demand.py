@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from roundhouse_common.contracts.catalog import Placement, Resources, VersionSpec
+from roundhouse_common.contracts.catalog import Alternative, EngineKind, Placement, Resources, VersionSpec
 from roundhouse_scheduler.domain.records import Replica
 
 __all__ = ["Demand", "Option", "Shape"]
@@ -52,8 +52,14 @@ class Shape:
     @staticmethod
     def of(version: VersionSpec) -> "Shape":
         """Return what a version asks for."""
-        found = (version.engine, version.resources, version.placement, version.alternatives)
-        return _shape(msgspec.msgpack.encode(found))
+        return Shape.asking(version.engine, version.resources, version.placement, version.alternatives)
+
+    @staticmethod
+    def asking(
+        engine: EngineKind, resources: Resources, placement: Placement, alternatives: tuple[Alternative, ...] = ()
+    ) -> "Shape":
+        """Return what a version of this kind would ask for."""
+        return _shape(msgspec.msgpack.encode((engine, resources, placement, alternatives)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

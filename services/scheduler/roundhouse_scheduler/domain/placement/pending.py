@@ -116,7 +116,7 @@ def siblings_of(draft: Draft, board: Board, deployment_id: str, version_id: str)
     """Return where replicas of a version are that are meant to stay there. Those of another version go soon, and so
     do those on nodes that are leaving, on quarantined devices, or given up: they keep nobody away."""
     found = Siblings()
-    for replica in draft.of(deployment_id):
+    for replica in draft.members(deployment_id):
         if replica.version_id != version_id or not (replica.is_held and replica.is_wanted):
             continue
         if replica.node_id not in board.candidates:

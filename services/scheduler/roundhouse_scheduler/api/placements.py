@@ -1,0 +1,36 @@
+"""/api/v1/placements:dryRun"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import select
+
+from roundhouse_common.auth import Subject
+from roundhouse_common.http import requires
+from roundhouse_scheduler.api.placement_views import DryRun, DryRunView
+from roundhouse_scheduler.api.seen import Scheduler
+from roundhouse_scheduler.domain.placement.trial import board_from, try_placing
+from roundhouse_scheduler.store import tables
+from roundhouse_scheduler.store.rows import node_from, replica_from
+
+__all__ = ["placement_routes"]
+
+_Reader = Annotated[Subject, Depends(requires("nodes:read"))]
+
+
+def placement_routes(scheduler: Scheduler) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/v1", tags=["placements"])
+
+    @routes.post("/placements:dryRun")
+    async def dry_run(_subject: _Reader, body: DryRun) -> DryRunView:
+        """Say where replicas of a version would go now, or for each node and device why not. Writes nothing."""
+        live = select(tables.replicas).where(tables.replicas.c.ended_at.is_(None), tables.replicas.c.node_id != "")
+        async with scheduler.db.read() as session:
+            nodes = {row.node_id: node_from(row) for row in await session.execute(select(tables.nodes))}
+            replicas = [replica_from(row) for row in await session.execute(live)]
+        shape = body.shape(nodes)
+        trial = try_placing(shape, board_from(nodes, replicas), body.replicas)
+        return DryRunView.of(trial, nodes, wanted=body.replicas)
+
+    return routes
