@@ -23,6 +23,8 @@ class SchedulerMetrics:
             registry=registry,
         )
         self.pass_s = Histogram("roundhouse_scheduler_pass_seconds", "One look, decision and commit", registry=registry)
+        self.decide_s = Histogram("roundhouse_scheduler_decide_seconds", "One decision", registry=registry)
+        self.commit_s = Histogram("roundhouse_scheduler_commit_seconds", "Writing one plan", registry=registry)
         self.stale = Counter(
             "roundhouse_scheduler_stale_plans", "Plans given up because a row had changed", registry=registry
         )

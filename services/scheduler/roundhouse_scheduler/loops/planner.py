@@ -140,8 +140,12 @@ class Planner:
         try:
             focus = _both(await self._read(), self._take_focus())
             view = self._view(focus)
-            plan = decide(view, now=self._clock.now(), rules=self._rules, mint=self._mint)
-            revision = await self._commit(view, plan)
+            with self._metrics.decide_s.time():
+                plan = decide(view, now=self._clock.now(), rules=self._rules, mint=self._mint)
+            revision = -1
+            if not plan.is_empty:
+                with self._metrics.commit_s.time():
+                    revision = await self._commit(view, plan)
         except BaseException:
             self._attention.put_back(focus)
             raise
@@ -218,8 +222,6 @@ class Planner:
         )
 
     async def _commit(self, view: View, plan: Plan) -> int:
-        if plan.is_empty:
-            return -1
         changed = {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
         rows = ChainMap(changed, self.mirror.replicas)
         async with self._db.write() as session:
