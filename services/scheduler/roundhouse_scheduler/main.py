@@ -1,5 +1,6 @@
 """The composition root of the scheduler: everything is constructed here and nowhere else."""
 
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from roundhouse_scheduler.api.attempts import Attempts
 from roundhouse_scheduler.api.joining import Joining
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.core import SchedulerCore
+from roundhouse_scheduler.holder import holder_name, is_gone
 from roundhouse_scheduler.loops.credentials import CredentialKeeper
 from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.settings import SchedulerSettings
@@ -68,6 +70,9 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
         rules=settings.rules(),
         registry=service.registry,
         retention=settings.retention(),
+        holder=holder_name(settings.instance, os.getpid()),
+        lease_rules=settings.lease_rules(),
+        is_gone=is_gone,
     )
     service.resource("database", db.migrated(_MIGRATIONS))
     service.resource("bus", connected(bus))
@@ -75,6 +80,7 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     for name, loop in core.loops().items():
         service.loop(name, loop)
     service.before_stop("leadership", core.stop)
+    service.shows("leadership", lambda: "leader" if core.leadership.is_leading else "standby")
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     service.ready_when("specs", lambda: None if core.specs.has_synced else "the specs were not read yet")
     authority, waker = settings.authority(), Waker()

@@ -10,6 +10,7 @@ from roundhouse_common.service import SqlSettings
 from roundhouse_scheduler.domain.joining import Approval
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.loops.housekeeping import Retention
+from roundhouse_scheduler.loops.leadership import LeaseRules
 
 __all__ = ["SchedulerSettings"]
 
@@ -26,6 +27,8 @@ class SchedulerSettings(SqlSettings):
     """How often nodes send a sign of life."""
     lease_s: float = Field(default=15.0, gt=0, le=600)
     """So long silent and a node is late. At least a few heartbeats."""
+    leader_lease_s: float = Field(default=15.0, ge=3, le=300)
+    """Of several schedulers on one database the standby takes over when the leader has not renewed for so long."""
     brake_share: float = Field(default=0.2, ge=0, le=1)
     """When more than this share of the nodes is silent together, nothing is given up (docs/decisions)."""
     brake_floor: int = Field(default=1, ge=0)
@@ -83,6 +86,10 @@ class SchedulerSettings(SqlSettings):
             unresponsive_patience_s=self.unresponsive_patience_s,
             evict_idle_s=self.evict_idle_s,
         )
+
+    def lease_rules(self) -> LeaseRules:
+        """Return how the leadership is kept: renewed often enough to fail five times before it is given up."""
+        return LeaseRules(lease_s=self.leader_lease_s, renew_every_s=self.leader_lease_s / 7.5)
 
     def retention(self) -> Retention:
         """Return how long history is kept."""

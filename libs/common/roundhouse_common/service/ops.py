@@ -27,10 +27,12 @@ class OpsApp:
         readiness: Callable[[], Mapping[str, str]],
         registry: CollectorRegistry,
         version: Mapping[str, str],
+        states: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._readiness = readiness
         self._registry = registry
         self._version = version
+        self._states = states
         self.inner: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +56,8 @@ class OpsApp:
         elif path == "/readyz":
             checks = dict(self._readiness())
             is_ready = all(state == "ok" for state in checks.values())
-            await _respond(send, 200 if is_ready else 503, _JSON, msgspec.json.encode({"checks": checks}))
+            content = {"checks": checks, **self._states()}
+            await _respond(send, 200 if is_ready else 503, _JSON, msgspec.json.encode(content))
         elif path == "/version":
             await _respond(send, 200, _JSON, msgspec.json.encode(self._version))
         else:

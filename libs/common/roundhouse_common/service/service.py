@@ -53,6 +53,7 @@ class Service:
         self._loops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._hooks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._checks: dict[str, Callable[[], str | None]] = {}
+        self._states: dict[str, Callable[[], str]] = {}
         self._phase = "starting"
         self._exit_code = 0
         self._stop_requested = asyncio.Event()
@@ -62,6 +63,7 @@ class Service:
             readiness=self.readiness,
             registry=self.registry,
             version={"service": name, "version": self.version, "instance": self.instance},
+            states=lambda: {name: state() for name, state in self._states.items()},
         )
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -81,6 +83,10 @@ class Service:
     def ready_when(self, name: str, check: Callable[[], str | None]) -> None:
         """Ask it at each /readyz: None means ready, else it says in words why not."""
         self._checks[name] = check
+
+    def shows(self, name: str, state: Callable[[], str]) -> None:
+        """Show it at each /readyz, beside the checks: it says what the service is, not whether it is ready."""
+        self._states[name] = state
 
     def http(self, app: ASGIApp) -> None:
         """Send every request there, except those to the operator's endpoints. Its lifespan events are not sent."""
