@@ -78,8 +78,8 @@ class SampleRecorder:
                 await self._write_some()
 
     async def flush(self) -> None:
-        """Write what is left, once: when the service stops."""
-        if self._queue:
+        """Write what is left, when the service stops; what cannot be written now is lost."""
+        for _ in range(0, len(self._queue), self._batch_size):
             await self._write_some()
 
     async def _write_some(self) -> None:
