@@ -61,6 +61,17 @@ class Api:
         """POST once: the key makes a repetition by the transport harmless."""
         return self._json("POST", path, body=body, headers={"idempotency-key": self._ids.new("req")})
 
+    def send(self, path: str, content: bytes, content_type: str) -> Item:
+        """POST a document as it is, once."""
+        headers = {"idempotency-key": self._ids.new("req"), "content-type": content_type}
+        answer = self._send("POST", path, content=content, headers=headers)
+        found: Item = answer.json()
+        return found
+
+    def text(self, path: str, **query: object) -> str:
+        """Return an answer that is not JSON."""
+        return self._send("GET", path, query=query).text
+
     def patch(self, path: str, body: Item) -> Item:
         """Change what is there now, whatever its generation."""
         etag = self._send("GET", path).headers.get("etag", "*")
@@ -133,6 +144,7 @@ class Api:
         *,
         query: dict[str, object] | None = None,
         body: Item | None = None,
+        content: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         try:
@@ -141,6 +153,7 @@ class Api:
                 f"{self.base_url}{path}",
                 params=_given(query or {}),
                 json=body,
+                content=content,
                 headers=self._headers(headers or {}),
             )
         except httpx.TransportError as error:

@@ -25,7 +25,8 @@ def wait_until_running(services: Services, deployment: Item, clock: Clock, *, wi
         while True:
             status = _status(services, deployment)
             is_seen = status["generation"] >= deployment["generation"]
-            if is_seen and status["state"] == "Running" and status["replicas_ready"] == deployment["replicas"]:
+            is_whole = status["replicas_ready"] == status["replicas_wanted"]
+            if is_seen and status["state"] == "Running" and is_whole:
                 return
             if is_seen and status["state"] in _STATES_THAT_LAST:
                 raise Failure(f"{deployment['name']}: {describe(status)}")

@@ -1,5 +1,6 @@
 """`roundhouse deployments`: what runs, how much of it, and what happened to it."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -7,10 +8,11 @@ import typer
 from roundhouse_cli.commands.deployment_view import show_deployment
 from roundhouse_cli.commands.logs import follow_logs, open_logs
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Failure, Unreachable
+from roundhouse_cli.errors import Failure, Refused, Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
 from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.steps import Step, Steps
 from roundhouse_cli.units import age
 from roundhouse_cli.waiting import wait_until_running
 
@@ -21,6 +23,9 @@ app = typer.Typer(no_args_is_help=True, help="Deployments: list, scale, stop, st
 Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="A name, an id, or a part of an id.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it is so, not when it is asked for.")]
 
+_POLL_S = 0.25
+_SHUT_DOWN_S = 60.0
+"""Beyond the drain timeout: how long engines may take to end."""
 _COLUMNS = (
     Column("ID", lambda deployment: short_id(deployment["id"])),
     Column("NAME", lambda deployment: deployment["name"]),
@@ -118,12 +123,11 @@ def start(deployment: Deployment, wait: Wait = False, url: Url = "") -> None:
 
 @app.command("rm")
 def remove(deployment: Deployment, url: Url = "") -> None:
-    """Remove a stopped deployment for good."""
+    """Remove a deployment that is stopped, or in Error, for good; one that shuts down is waited for."""
     with connect(url) as services:
         found = find_deployment(services, deployment)
-        if found["desired"] == "run":
-            raise Failure(f"{found['name']} is to run; `roundhouse deployments stop {found['name']}` comes first.")
-        services.catalog.delete(f"/api/v1/deployments/{found['id']}")
+        with Steps().step(f"Removing {found['name']}") as step:
+            _remove(services, found, step)
         note(f"{found['name']} is removed.")
 
 
@@ -160,6 +164,22 @@ def events(
         happened = services.scheduler.items(f"/api/v1/deployments/{found['id']}/events")
         latest = sorted(happened, key=lambda event: (event["at"], event["id"]))[-limit:]
         show_items(latest, _EVENTS, output, empty="Nothing has happened yet.")
+
+
+def _remove(services: Services, deployment: Item, step: Step) -> None:
+    deadline = CLOCK.monotonic() + _SHUT_DOWN_S + deployment.get("drain_timeout_s", 0)
+    while True:
+        try:
+            services.catalog.delete(f"/api/v1/deployments/{deployment['id']}")
+            return
+        except Refused as error:
+            name = deployment["name"]
+            if error.code == "deployment_running":
+                raise Failure(f"{name} is to run; `roundhouse deployments stop {name}` comes first.") from error
+            if error.code != "version_active" or CLOCK.monotonic() > deadline:
+                raise
+            step.note(str(error))
+            time.sleep(_POLL_S)
 
 
 def _replicas(count: int) -> str:

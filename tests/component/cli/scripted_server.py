@@ -21,6 +21,7 @@ class Asked:
     headers: dict[str, str]
     body: Any
     """Any: decoded JSON, or None."""
+    content: bytes
 
 
 @dataclass
@@ -61,8 +62,9 @@ def scripted_server() -> Iterator[Scripted]:
             parts = urlsplit(self.path)
             content = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = json.loads(content) if content else None
-            script.asked.append(Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body))
+            is_json = headers.get("content-type", "").startswith("application/json")
+            body = json.loads(content) if content and is_json else None
+            script.asked.append(Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body, content))
             planned = script.answers.get((self.command, parts.path))
             unplanned: tuple[int, bytes, dict[str, str]]
             unplanned = (404, json.dumps({"detail": f"no answer for {self.command} {parts.path}"}).encode(), {})

@@ -153,9 +153,7 @@ def test_deploy_sends_what_was_typed(roundhouse: Command, deployed: Scripted) ->
     assert result.code == 0
     asked = deployed.last("POST")
     assert asked.body == {
-        "name": "tiny",
         "model": MODEL["id"],
-        "engine": "llama.cpp",
         "replicas": 2,
         "parameters": {"parallel": "4"},
         "resources": {"memory_bytes": 2**30},

@@ -56,6 +56,8 @@ def test_nodes_of_one_host_name_are_told_apart_by_id(roundhouse: Command, server
 
 def test_what_runs_is_not_removed_and_the_way_is_said(roundhouse: Command, server: Scripted) -> None:
     _deployed(server, REPLICA)
+    refused = {"detail": "It is to run.", "code": "deployment_running"}
+    server.on("DELETE", f"/api/v1/deployments/{DEPLOYMENT['id']}", refused, status=409)
 
     assert "roundhouse deployments stop tiny" in roundhouse.fails("deployments", "rm", "tiny").err
 

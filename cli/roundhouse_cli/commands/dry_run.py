@@ -1,0 +1,78 @@
+"""`roundhouse deploy --dry-run`: where a deployment would go, or why not, node by node. Nothing is changed."""
+
+from roundhouse_cli.errors import Failure
+from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
+from roundhouse_cli.resolve import short_id
+from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.units import show_bytes
+
+__all__ = ["dry_run"]
+
+_ASKED = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives")
+
+_PLACED = (
+    Column("REPLICA", lambda found: found["replica"]),
+    Column("MEMBER", lambda found: found["rank"]),
+    Column("NODE", lambda found: found["hostname"] or short_id(found["node_id"])),
+    Column("REGION", lambda found: found["region"]),
+    Column("ZONE", lambda found: found["zone"]),
+    Column("DEVICES", lambda found: _devices(found["devices"])),
+    Column("AS", lambda found: found["alternative"]),
+)
+_REJECTED = (
+    Column("NODE", lambda found: found["hostname"] or short_id(found["node_id"])),
+    Column("DEVICE", lambda found: found["device_uuid"]),
+    Column("REASON", lambda found: found["reason"]),
+    Column("WHY NOT", lambda found: found["detail"], is_wrapped=True),
+)
+
+
+def dry_run(services: Services, body: Item, output: OutputFormat) -> None:
+    """Check the deployment and show where its replicas would go. Raises Failure when not all of them fit."""
+    checked = services.catalog.post("/api/v1/deployments:validate", body)
+    version = checked["version"]
+    asked = {name: version[name] for name in _ASKED}
+    found = services.scheduler.post("/api/v1/placements:dryRun", {**asked, "replicas": max(1, checked["replicas"])})
+    if output is OutputFormat.JSON:
+        show_item({**checked, "placement": found}, output)
+    else:
+        _show(checked, found)
+    if found["unplaced"]:
+        raise Failure(f"Not every replica fits: {found['summary']}")
+
+
+def _show(checked: Item, found: Item) -> None:
+    version = checked["version"]
+    show_item(
+        {
+            "name": checked["name"],
+            "model": version["model_name"],
+            "engine": version["engine"],
+            "template": version["template"],
+            "memory per replica": _memory(version),
+        },
+        OutputFormat.TABLE,
+    )
+    for rows, columns in ((found["placed"], _PLACED), (found["rejections"], _REJECTED)):
+        if rows:
+            print()
+            show_items(rows, columns, OutputFormat.TABLE, empty="")
+    if not found["unplaced"]:
+        note(f"{found['summary']}; nothing was changed.")
+
+
+def _memory(version: Item) -> str:
+    resources, need = version["resources"], version.get("memory_need")
+    where = f" on each of {resources['device_count']} devices" if resources["device_count"] else ""
+    stated = f"{show_bytes(resources['memory_bytes'])}{where}"
+    if not need:
+        return f"{stated}, as stated"
+    return (
+        f"{stated}: weights {show_bytes(need['weights_bytes'])}, "
+        f"KV cache {show_bytes(need['kv_cache_bytes'])} for {need['concurrency']} x {need['context_tokens']} tokens, "
+        f"activations {show_bytes(need['activation_bytes'])}, engine {show_bytes(need['overhead_bytes'])}"
+    )
+
+
+def _devices(devices: list[Item]) -> str:
+    return ", ".join(f"{one['index']}: {one['model']}" for one in devices) or "CPU"

@@ -1,0 +1,146 @@
+"""`roundhouse versions`: the versions of a deployment, of which at most one is active."""
+
+from typing import Annotated
+
+import typer
+
+from roundhouse_cli.commands.deployments import Deployment, Wait, find_deployment
+from roundhouse_cli.commands.launch_options import given, settings_of, size
+from roundhouse_cli.commands.models import find_model
+from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.errors import Unreachable
+from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
+from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.units import age
+from roundhouse_cli.waiting import wait_until_running
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Versions of a deployment: list, add, start, restart, remove.")
+
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="The number of the version.")]
+
+_COLUMNS = (
+    Column("NUMBER", lambda version: version["number"]),
+    Column("STATE", lambda version: version["status"].get("state", "-")),
+    Column("ACTIVE", lambda version: version["is_active"]),
+    Column("READY", lambda version: _ready(version["status"])),
+    Column("MODEL", lambda version: version["model_name"]),
+    Column("ENGINE", lambda version: version["engine"]),
+    Column("PARAMETERS", lambda version: " ".join(f"{key}={value}" for key, value in version["parameters"].items())),
+    Column("AGE", lambda version: age(version["created_at"], CLOCK)),
+    Column("WHY", lambda version: _why(version["status"]), is_wrapped=True),
+)
+
+
+@app.command("ls")
+def list_versions(deployment: Deployment, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """List the versions with their states."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        rows = services.catalog.items(f"/api/v1/deployments/{found['id']}/versions")
+        states = _states(services, found)
+        # A version that the scheduler has never seen has not run.
+        shown = [{**row, "status": states.get(row["number"], {"state": "Stopped"} if states else {})} for row in rows]
+        show_items(shown, _COLUMNS, output, empty="It has no versions.")
+
+
+@app.command("show")
+def show(deployment: Deployment, number: Number, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """Show everything about one version; when it failed, why."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        version = services.catalog.get(f"/api/v1/deployments/{found['id']}/versions/{number}")
+        status = _states(services, found).get(number, {})
+        show_item({**version, "status": status}, output)
+
+
+@app.command("add")
+def add(
+    deployment: Deployment,
+    model: Annotated[str, typer.Option(help="Another model; a name, an id, or a part of an id.")] = "",
+    engine: Annotated[str, typer.Option(help="Another inference engine.")] = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An engine parameter; all are replaced.")
+    ] = None,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of one replica, e.g. 600MiB.")] = "",
+    devices: Annotated[int | None, typer.Option(min=0, help="Accelerators of one replica on each node.")] = None,
+    inactive: Annotated[bool, typer.Option("--inactive", help="Leave the active version active.")] = False,
+    wait: Wait = False,
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Add a version, which replaces the running one. What is not stated stays as in the active version."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        resources = given(memory_bytes=size(memory), device_count=devices)
+        body = given(
+            model=find_model(services, model)["id"] if model else None,
+            engine=engine or None,
+            parameters=settings_of(settings, "--set"),
+            resources=resources or None,
+            activate=False if inactive else None,
+        )
+        made = services.catalog.post(f"/api/v1/deployments/{found['id']}/versions", body)
+        if wait and not inactive:
+            _await(services, found)
+        if output is OutputFormat.JSON:
+            show_item(made, output)
+        else:
+            note(f"{found['name']} has version {made['number']}{'' if inactive else ', which takes over'}.")
+
+
+@app.command("start")
+def start(deployment: Deployment, number: Number, wait: Wait = False, url: Url = "") -> None:
+    """Make a version the active one; the one that runs is replaced by it."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        services.catalog.post(f"/api/v1/deployments/{found['id']}/versions/{number}:start")
+        if wait:
+            _await(services, found)
+        note(f"{found['name']} {'runs' if wait else 'goes to'} version {number}.")
+
+
+@app.command("restart")
+def restart(deployment: Deployment, number: Number, wait: Wait = False, url: Url = "") -> None:
+    """Run a version that is Stopped or in Error, with its failures forgotten."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        services.catalog.post(f"/api/v1/deployments/{found['id']}/versions/{number}:restart")
+        if wait:
+            _await(services, found)
+        note(f"{found['name']} {'runs' if wait else 'starts'} version {number}{'' if wait else ' anew'}.")
+
+
+@app.command("rm")
+def remove(deployment: Deployment, number: Number, url: Url = "") -> None:
+    """Remove a version that is Stopped or in Error, for good."""
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        services.catalog.delete(f"/api/v1/deployments/{found['id']}/versions/{number}")
+        note(f"Version {number} of {found['name']} is removed.")
+
+
+def _await(services: Services, deployment: Item) -> None:
+    current = services.catalog.get(f"/api/v1/deployments/{deployment['id']}")
+    wait_until_running(services, current, CLOCK)
+
+
+def _states(services: Services, deployment: Item) -> dict[int, Item]:
+    """Return what the scheduler says by number; nothing, with a word to the person, when it is away."""
+    try:
+        found = services.scheduler.items(f"/api/v1/deployments/{deployment['id']}/versions")
+    except Unreachable as error:
+        note(str(error))
+        return {}
+    return {status["number"]: status for status in found}
+
+
+def _ready(status: Item) -> str:
+    wanted = status.get("replicas_wanted")
+    return "-" if not wanted else f"{status.get('replicas_ready', 0)}/{wanted}"
+
+
+def _why(status: Item) -> str:
+    failure = status.get("failure") or {}
+    return str(failure.get("detail") or status.get("why") or "")

@@ -1,0 +1,139 @@
+"""`deploy --dry-run` and `switch`: what would happen, and how it comes about."""
+
+from typing import Any
+
+import pytest
+
+from tests.component.cli.conftest import Command
+from tests.component.cli.scripted_server import Scripted
+
+MODEL = {"id": "mdl_0197aa00000070008000000000000111", "name": "tiny"}
+DEPLOYMENT = {"id": "dep_0197aa00000070008000000000000222", "name": "tiny"}
+VERSION = {
+    "model_name": "tiny",
+    "model_kind": "chat",
+    "engine": "llama.cpp",
+    "template": "small@1",
+    "parameters": {"parallel": "2"},
+    "resources": {"memory_bytes": 600 * 2**20, "cpu_millis": 0, "device_count": 0},
+    "placement": {"region": ""},
+    "alternatives": [],
+    "memory_need": {
+        "weights_bytes": 400 * 2**20,
+        "kv_cache_bytes": 100 * 2**20,
+        "activation_bytes": 50 * 2**20,
+        "overhead_bytes": 50 * 2**20,
+        "context_tokens": 2048,
+        "concurrency": 2,
+    },
+}
+PLACED = {
+    "replica": 1,
+    "rank": 0,
+    "node_id": "nod_one",
+    "hostname": "one",
+    "region": "eu",
+    "zone": "",
+    "devices": [],
+    "alternative": "",
+    "score": 1.0,
+}
+REJECTED = {
+    "node_id": "nod_two",
+    "hostname": "two",
+    "device_uuid": "",
+    "reason": "memory",
+    "detail": "600 MiB wanted, 100 MiB free",
+}
+SWITCH = {
+    "id": "swi_1",
+    "state": "waiting",
+    "detail": "",
+    "victims": [],
+}
+
+
+@pytest.fixture
+def catalog(server: Scripted) -> Scripted:
+    server.items("/api/v1/models", MODEL)
+    server.items("/api/v1/deployments", DEPLOYMENT)
+    server.on(
+        "POST", "/api/v1/deployments:validate", {"name": "tiny", "replicas": 2, "version": VERSION, "autoscale": None}
+    )
+    return server
+
+
+def answer(server: Scripted, *, placed: list[Any], rejections: list[Any], unplaced: int) -> None:
+    found = {
+        "placed": placed,
+        "rejections": rejections,
+        "unplaced": unplaced,
+        "summary": f"{len(placed)} of 2 replicas can be placed",
+    }
+    server.on("POST", "/api/v1/placements:dryRun", found)
+
+
+def test_a_dry_run_shows_nodes_and_what_the_memory_is_made_of(roundhouse: Command, catalog: Scripted) -> None:
+    answer(catalog, placed=[PLACED, {**PLACED, "replica": 2}], rejections=[], unplaced=0)
+
+    result = roundhouse("deploy", "tiny", "--template", "small", "--dry-run")
+
+    assert result.code == 0
+    for words in ("600 MiB: weights 400 MiB, KV cache 100 MiB for 2 x 2048 tokens", "small@1", "one", "CPU"):
+        assert words in result.out
+    validated, asked = [one for one in catalog.asked if one.method == "POST"]
+    assert validated.body == {"model": MODEL["id"], "template": "small"}
+    names = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives")
+    assert asked.body == {**{name: VERSION[name] for name in names}, "replicas": 2}
+
+
+def test_a_dry_run_that_fits_nowhere_says_why_node_by_node_and_fails(roundhouse: Command, catalog: Scripted) -> None:
+    answer(catalog, placed=[PLACED], rejections=[REJECTED], unplaced=1)
+
+    result = roundhouse("deploy", "tiny", "--dry-run")
+
+    assert result.code == 1
+    assert "600 MiB wanted, 100 MiB free" in result.out
+    assert "Not every replica fits: 1 of 2" in result.err
+
+
+def test_only_what_was_stated_goes_to_the_catalog(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.on("POST", "/api/v1/deployments", DEPLOYMENT, status=201)
+
+    result = roundhouse(
+        "deploy", "tiny", "--devices", "2", "--vendor", "nvidia", "--rollout", "recreate", "--no-rollback",
+        "--min", "0", "--idle", "5m", "--evictable",
+    )  # fmt: skip
+
+    assert result.code == 0, result.err
+    assert catalog.last("POST").body == {
+        "model": MODEL["id"],
+        "resources": {"device_count": 2},
+        "placement": {"device_vendor": "nvidia"},
+        "rollout": {"strategy": "recreate", "is_rolled_back": False},
+        "autoscale": {"min_replicas": 0, "max_replicas": 1, "idle_s": 300.0},
+        "is_evictable": True,
+    }
+
+
+@pytest.mark.contract("A13")
+def test_a_switch_is_followed_to_its_end(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.on("POST", "/api/v1/switches", SWITCH, status=201)
+    catalog.on("GET", "/api/v1/switches/swi_1", {**SWITCH, "state": "evicting"})
+    ready = {**SWITCH, "state": "ready", "victims": [{"deployment_id": "dep_x", "name": "other", "state": "gone"}]}
+    catalog.on("GET", "/api/v1/switches/swi_1", ready)
+
+    result = roundhouse("switch", "tiny")
+
+    assert result.code == 0
+    assert "tiny: ready (made room: other)" in result.err
+    assert catalog.last("POST").body == {"deployment_id": DEPLOYMENT["id"]}
+
+
+def test_a_switch_that_fails_says_why(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.on("POST", "/api/v1/switches", {**SWITCH, "state": "failed", "detail": "nothing idle to evict"}, status=201)
+
+    result = roundhouse("switch", "tiny")
+
+    assert result.code == 1
+    assert "The switch to tiny failed: nothing idle to evict" in result.err
