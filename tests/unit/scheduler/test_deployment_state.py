@@ -47,18 +47,18 @@ def test_the_state_follows_from_the_replicas(
     desired: DeploymentDesired, wanted: int, replicas: list[dict[str, Any]], state: VersionState
 ) -> None:
     rows = [a_replica(f"rep_{i}", **changes) for i, changes in enumerate(replicas)]
-    status = status_of(a_deployment(desired=desired, replicas=wanted), rows, Rules())
+    status = status_of(a_deployment(desired=desired, replicas=wanted), rows, Rules(), now=0.0)
     assert status.state is state
     assert status.why
 
 
 @pytest.mark.contract("B02")
 def test_an_error_says_what_is_wrong() -> None:
-    status = status_of(a_deployment(), [a_replica(**FAILING)], Rules())
+    status = status_of(a_deployment(), [a_replica(**FAILING)], Rules(), now=0.0)
     assert "no such model file" in status.why
 
 
 def test_a_partly_ready_deployment_says_what_it_waits_for() -> None:
     rows = [a_replica("rep_1", **READY), a_replica("rep_2", phase=Phase.PENDING, reason=Reason.NO_FEASIBLE_NODE)]
-    status = status_of(a_deployment(replicas=2), rows, Rules())
+    status = status_of(a_deployment(replicas=2), rows, Rules(), now=0.0)
     assert status.why == "1 of 2 replicas are ready; pending (no-feasible-node)"

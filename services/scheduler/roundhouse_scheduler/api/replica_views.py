@@ -3,13 +3,12 @@
 from pydantic import BaseModel, Field
 
 from roundhouse_common.contracts.node import LogChunk, ReplicaLoad
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason, VersionState
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_common.http import Timestamp
-from roundhouse_scheduler.domain.deployment_state import DeploymentStatus
-from roundhouse_scheduler.domain.records import Deployment, RejectionReason, Replica
+from roundhouse_scheduler.domain.records import RejectionReason, Replica
 from roundhouse_scheduler.store.pages import Event
 
-__all__ = ["DeploymentStatusView", "EventView", "LoadView", "LogView", "RejectionView", "ReplicaView"]
+__all__ = ["EventView", "LoadView", "LogView", "RejectionView", "ReplicaView"]
 
 
 class RejectionView(BaseModel):
@@ -83,37 +82,12 @@ class ReplicaView(BaseModel):
         )
 
 
-class DeploymentStatusView(BaseModel):
-    """A deployment's state as it is, beside the catalog's wish."""
-
-    deployment_id: str
-    name: str
-    state: VersionState
-    why: str
-    replicas_wanted: int
-    replicas_ready: int
-    generation: int = Field(description="The generation of the spec that this state answers.")
-
-    @classmethod
-    def of(cls, deployment: Deployment, status: DeploymentStatus) -> "DeploymentStatusView":
-        """Return the view of a state."""
-        return cls(
-            deployment_id=deployment.deployment_id,
-            name=deployment.name,
-            state=status.state,
-            why=status.why,
-            replicas_wanted=status.replicas_wanted,
-            replicas_ready=status.replicas_ready,
-            generation=deployment.generation,
-        )
-
-
 class EventView(BaseModel):
     """One line of a deployment's timeline."""
 
     id: str
     at: Timestamp
-    kind: str = Field(description="deployment.changed, replica.created, replica.wanted or replica.phase.")
+    kind: str = Field(description="e.g. deployment.changed, rollout.began, replica.created, replica.phase.")
     replica_id: str | None
     before: str | None
     after: str | None

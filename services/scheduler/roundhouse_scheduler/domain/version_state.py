@@ -59,11 +59,12 @@ def version_status(
     """
     mine = [item for item in replicas if item.version_id == version_id and item.ended_at is None]
     present = [item for item in mine if item.phase is not Phase.LOST]
-    ready = sum(1 for item in present if item.phase is Phase.READY and item.is_wanted)
+    whole = [item for item in present if item.gang_rank == 0]
+    ready = sum(1 for item in whole if item.phase is Phase.READY and item.is_wanted)
     wanted = 0
     if deployment.desired is DeploymentDesired.RUN and version_id == deployment.version_id:
         wanted = deployment.wanted_replicas
-        state, why = _wanted(deployment, present, failure, rules)
+        state, why = _wanted(deployment, whole, failure, rules)
     elif present:
         state, why = VersionState.SHUTTING_DOWN, _leaving(present)
     elif version_id != deployment.version_id and failure is not None and failure.is_fatal:
@@ -95,7 +96,8 @@ def _wanted(
 def _serving(wanted: int, serving: Sequence[Replica], waits_for: str) -> str:
     ready = sum(1 for item in serving if item.phase is Phase.READY)
     if ready >= wanted:
-        return "its replica is ready" if ready == 1 else f"all {ready} replicas are ready"
+        all_ready = "its replica is ready" if ready == 1 else f"all {ready} replicas are ready"
+        return f"{all_ready}; one more is to take the place of one of them: {waits_for}" if waits_for else all_ready
     why = f"{ready} of {wanted} replicas are ready"
     unknown = [item for item in serving if item.phase is Phase.UNKNOWN]
     rest = waits_for or (in_words(unknown[0]) if unknown else "")

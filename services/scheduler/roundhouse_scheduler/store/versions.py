@@ -15,7 +15,7 @@ from roundhouse_scheduler.domain.plan import Action, FailureForgotten, FailureSe
 from roundhouse_scheduler.domain.records import VersionFailure
 from roundhouse_scheduler.store import tables
 
-__all__ = ["VersionRow", "forget_failures", "versions_of", "write_failures"]
+__all__ = ["VersionRow", "failures_of", "forget_failures", "versions_of", "write_failures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,13 @@ async def versions_of(session: ReadSession, deployment_ids: list[str]) -> list[V
     rows = await session.execute(select(tables.versions).where(tables.versions.c.deployment_id.in_(deployment_ids)))
     found = [VersionRow(**row._mapping) for row in rows]
     return sorted(found, key=lambda row: (row.deployment_id, row.spec.number))
+
+
+async def failures_of(session: ReadSession, version_ids: Sequence[str]) -> dict[str, VersionFailure]:
+    """Return the first errors of those of these versions that had any."""
+    table = tables.versions
+    query = select(table.c.version_id, table.c.failure).where(table.c.version_id.in_(version_ids))
+    return {row.version_id: row.failure for row in await session.execute(query) if row.failure is not None}
 
 
 async def write_failures(session: WriteSession, actions: Iterable[Action], *, at: float, ids: Ids) -> None:

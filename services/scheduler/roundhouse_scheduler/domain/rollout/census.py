@@ -91,7 +91,7 @@ def take_census(
         leaving_reasons=reasons,
         available=frozenset(available),
         has_other_version_left=any(
-            item.version_id != deployment.version_id and item.phase is not Phase.LOST for item in rows
+            item.version_id != deployment.version_id and item.phase is not Phase.LOST for item in members
         ),
         lost=tuple(
             item
