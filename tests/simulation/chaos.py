@@ -19,7 +19,9 @@ from roundhouse_common.contracts.catalog import (
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor, NodeReport, ObservedPhase
 from roundhouse_common.contracts.registry import ASSIGNMENTS, REPORTS
 from roundhouse_common.contracts.scheduler import NodeAssignments
+from roundhouse_scheduler.domain.duties import Ordered, quarantine, release, set_duty
 from roundhouse_scheduler.domain.plan import Plan
+from roundhouse_scheduler.domain.records import Node, NodeDuty
 from roundhouse_scheduler.domain.view import View
 from tests.simulation.settled import disagreement
 from tests.simulation.world import BROKEN, SimNode, World
@@ -99,6 +101,10 @@ async def quiet(world: World) -> None:
     await world.start_scheduler()
     for node in world.nodes.values():
         await world.start_agent(node)
+    for node_id in sorted(world.nodes):
+        await world.order(node_id, lambda node: set_duty(node, NodeDuty.ACTIVE, reason="", at=world.clock.now()))
+        for device in two_devices(node_id):
+            await world.order(node_id, lambda node, uuid=device.uuid: release(node, uuid))  # type: ignore[misc]
     for name, spec in sorted(world.specs.items()):
         if spec.is_paused:
             world.deploy(name, replicas=spec.replicas, is_paused=False)
@@ -139,6 +145,26 @@ async def pause_or_resume(world: World) -> None:
     is_paused = not world.specs[name].is_paused
     world.say(f"pause {name}: {is_paused}")
     world.deploy(name, replicas=world.specs[name].replicas, is_paused=is_paused)
+
+
+async def order_a_node(world: World) -> None:
+    """Cordon, drain or maintain a node, or take it up again."""
+    node_id, duty = a_node_of(world).node_id, world.rng.choice(list(NodeDuty))
+    world.say(f"{node_id} is to be {duty}")
+    await world.order(node_id, lambda node: set_duty(node, duty, reason="a whim", at=world.clock.now()))
+
+
+async def quarantine_a_device(world: World) -> None:
+    node_id, at = a_node_of(world).node_id, world.clock.now()
+    uuid = world.rng.choice(two_devices(node_id)).uuid
+    world.say(f"{uuid} is quarantined or released")
+
+    def turn(node: Node) -> Ordered:
+        if any(item.device_uuid == uuid for item in node.quarantines):
+            return release(node, uuid)
+        return quarantine(node, uuid, reason="errors", actor="user:admin", at=at)
+
+    await world.order(node_id, turn)
 
 
 async def partition_node(world: World) -> None:
@@ -288,6 +314,8 @@ _TROUBLES: dict[_Trouble, float] = {
     stop_or_start: 1,
     new_version: 1.5,
     pause_or_resume: 0.5,
+    order_a_node: 2,
+    quarantine_a_device: 1,
     partition_node: 3,
     lose_node: 2,
     partition_most: 0.5,

@@ -92,7 +92,8 @@ class Oracle:
     def engine_started(self, node_id: str, memory_bytes: int, running: Mapping[str, EngineRun]) -> None:
         """The engines on a host never need more than it has, and those of a gang are all of one epoch."""
         self._judge_gangs()
-        claimed = sum(run.assignment.version.resources.memory_bytes for run in running.values())
+        on_host = [run.assignment for run in running.values() if not run.assignment.device_uuids]
+        claimed = sum(assignment.version.resources.memory_bytes for assignment in on_host)
         if claimed > memory_bytes:
             self._break(f"the engines on {node_id} need {claimed} of {memory_bytes} bytes")
 

@@ -23,13 +23,17 @@ from roundhouse_common.contracts.generate.subjects import bucket_subject
 from roundhouse_common.contracts.registry import SPECS, VERSION_FAILED
 from roundhouse_common.contracts.scheduler import VersionFailed
 from roundhouse_common.database import Database
+from roundhouse_common.errors import NotFound
 from roundhouse_common.runtime import NodeId
 from roundhouse_common.service.supervisor import Supervisor
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_scheduler.core import SchedulerCore
+from roundhouse_scheduler.domain.duties import Ordered
+from roundhouse_scheduler.domain.records import Node
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.store.look import Records, read_records
+from roundhouse_scheduler.store.node_orders import carry_out
 from tests.simulation.inline_sqlite import connect_inline
 from tests.simulation.loop import SequentialIds, VirtualClock, VirtualTimeLoop
 from tests.simulation.oracle import Oracle
@@ -260,6 +264,13 @@ class World:
         self.specs[name] = msgspec.structs.replace(spec, **changes)
         self._specs_publisher.wake()
         return self.specs[name]
+
+    async def order(self, node_id: str, order: Callable[[Node], Ordered]) -> None:
+        """An administrator says something of a node, whether a scheduler runs or not."""
+        async with Database(self.url, service="scheduler", connect=connect_inline) as db, db.write() as session:
+            with suppress(NotFound):  # it has not registered yet
+                event_id = self.ids.new("evt")
+                await carry_out(session, node_id, order, at=self.clock.now(), actor="user:admin", event_id=event_id)
 
     def forge(self, contract: Bucket[M], key: str, value: M) -> None:
         """Put something into a bucket that its owner never wrote, as a damaged disk may."""
