@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
+from roundhouse_common.bus.memory import MemoryBroker
 from roundhouse_common.database import Database
+from tests.support.metering_api import CLOCK, Caller, metering_api
 
-__all__ = ["ledger_db"]
+__all__ = ["broker", "caller", "ledger_db"]
 
 
 @pytest_asyncio.fixture
@@ -16,3 +19,15 @@ async def ledger_db(database_url: str) -> AsyncIterator[Database]:
     await db.migrate("roundhouse_metering.migrations")
     async with db:
         yield db
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    return MemoryBroker(clock=CLOCK)
+
+
+@pytest_asyncio.fixture
+async def caller(ledger_db: Database, broker: MemoryBroker) -> AsyncIterator[Caller]:
+    """The REST API, called in process."""
+    async with metering_api(ledger_db, broker) as calling:
+        yield calling

@@ -1,73 +1,20 @@
 """The REST API in process, on both databases and the memory bus."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 
-from roundhouse_common.auth import Role, Subject
-from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
+from roundhouse_common.auth import Role
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
 from roundhouse_common.contracts.registry import REPUBLISH_USAGE
 from roundhouse_common.contracts.usage import Outcome
 from roundhouse_common.database import Database
-from roundhouse_common.runtime import SystemClock
-from roundhouse_metering.api.app import create_metering_app
 from roundhouse_metering.store.ledger import enter
+from tests.support.metering_api import CLOCK, Caller, who
 from tests.support.usage import NOON, UsageRecords
-
-CLOCK = SystemClock()
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Calls the API as an administrator of ten_default, or as whom it is told."""
-
-    http: httpx.AsyncClient
-    signer: TokenSigner
-
-    async def get(
-        self, path: str, query: dict[str, str] | None = None, *, subject: Subject | None = None
-    ) -> httpx.Response:
-        return await self.http.get(f"/api/v1{path}", params=query, headers=self._headers(subject))
-
-    async def post(self, path: str, *, subject: Subject | None = None) -> httpx.Response:
-        return await self.http.post(f"/api/v1{path}", headers=self._headers(subject))
-
-    def _headers(self, subject: Subject | None) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.signer.sign(subject or who(), 60)}"}
-
-
-def who(tenant_id: str = "ten_default", role: Role = Role.ADMINISTRATOR) -> Subject:
-    return Subject(id="usr_admin", tenant_id=tenant_id, roles=frozenset({role}))
-
-
-@pytest.fixture
-def broker() -> MemoryBroker:
-    return MemoryBroker(clock=CLOCK)
-
-
-@pytest_asyncio.fixture
-async def caller(ledger_db: Database, broker: MemoryBroker) -> AsyncIterator[Caller]:
-    private, public = generate_keypair()
-    bus = MemoryBus(broker, Service.METERING, clock=CLOCK)
-    await bus.connect()
-    app = create_metering_app(
-        ledger_db,
-        bus,
-        consumers=[],
-        verifier=TokenVerifier(public, clock=CLOCK),
-        clock=CLOCK,
-        rebuild_timeout_s=0.2,
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as http:
-        yield Caller(http, TokenSigner(private, clock=CLOCK))
-    await bus.close()
 
 
 @pytest_asyncio.fixture

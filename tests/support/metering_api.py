@@ -1,0 +1,56 @@
+"""Calling the REST API of metering in process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from roundhouse_common.auth import Role, Subject
+from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
+from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
+from roundhouse_common.contracts.base import Service
+from roundhouse_common.database import Database
+from roundhouse_common.runtime import SystemClock
+from roundhouse_metering.api.app import create_metering_app
+
+__all__ = ["CLOCK", "Caller", "metering_api", "who"]
+
+CLOCK = SystemClock()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Calls the API as an administrator of ten_default, or as whom it is told."""
+
+    http: httpx.AsyncClient
+    signer: TokenSigner
+
+    async def get(
+        self, path: str, query: dict[str, str] | None = None, *, subject: Subject | None = None
+    ) -> httpx.Response:
+        return await self.http.get(f"/api/v1{path}", params=query, headers=self._headers(subject))
+
+    async def post(self, path: str, *, subject: Subject | None = None) -> httpx.Response:
+        return await self.http.post(f"/api/v1{path}", headers=self._headers(subject))
+
+    def _headers(self, subject: Subject | None) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.signer.sign(subject or who(), 60)}"}
+
+
+def who(tenant_id: str = "ten_default", role: Role = Role.ADMINISTRATOR) -> Subject:
+    return Subject(id="usr_admin", tenant_id=tenant_id, roles=frozenset({role}))
+
+
+@asynccontextmanager
+async def metering_api(db: Database, broker: MemoryBroker) -> AsyncIterator[Caller]:
+    """Serve the API on a database and a bus in memory."""
+    private, public = generate_keypair()
+    bus = MemoryBus(broker, Service.METERING, clock=CLOCK)
+    await bus.connect()
+    app = create_metering_app(
+        db, bus, consumers=[], verifier=TokenVerifier(public, clock=CLOCK), clock=CLOCK, rebuild_timeout_s=0.2
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as http:
+        yield Caller(http, TokenSigner(private, clock=CLOCK))
+    await bus.close()
