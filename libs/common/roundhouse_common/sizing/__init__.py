@@ -6,7 +6,8 @@ Pure: the standard library, msgspec and the contracts. Reading files and directo
     from roundhouse_common.sizing import memory_share, MemoryNeed, Unknown, Unfit
 
     need_of_version(facts, *, engine, parameters, resources, context_length, model_kind) -> MemoryNeed | Unknown
-        What the catalog asks: parameters as the user gave them, defaults as the engine will be started.
+        What the catalog asks: parameters as the user gave them, defaults as the engine will be started. The
+        context length must be the one that `VersionSpec.context_length` gets (the model's, else that of its facts).
     settings_of(engine, parameters, *, context_length, model_kind) -> EngineSettings
         The defaults of every engine, for the catalog and for the node agent's drivers.
     memory_need(facts, *, engine, settings, devices=0, nodes=1) -> MemoryNeed | Unknown

@@ -33,19 +33,25 @@ def sampled_bytes(facts: ModelFacts, load: CacheLoad) -> int:
 def llama_cpp_bytes(facts: ModelFacts, load: CacheLoad, *, is_embedding: bool) -> int:
     """Return llama.cpp's compute and output buffers, which it allocates at the start for the worst step.
 
-    Fitted to what it logs for SmolLM2-135M (docs/explanations/memory.md), exact there:
-    compute = batch x 4 x (3 x intermediate + 5 x hidden) + the masks: batch x context x 2 with flash attention.
-    With embeddings the worst step returns the logits of the whole batch, else one per request.
+    Fitted to what it logs for SmolLM2-135M and for models made up for the purpose (docs/explanations/memory.md), never
+    below and for most exact: batch x 4 x (5 x hidden + the MLP, or queries, their result, keys and values), and the
+    masks, batch x context x 2 with flash attention. With embeddings the worst step returns the logits of the whole
+    batch, else one per request.
     """
     batch, context = load.batch_tokens, -(-load.context_tokens // 256) * 256
-    width = max(facts.hidden_size, facts.attention_width)
-    wide = _mlp(facts, 1)
+    width = facts.attention_width or facts.hidden_size
+    keys = max((group.kv_heads * group.key_dim for group in facts.groups), default=0)
+    wide = max(_mlp(facts, 1), 2 * width + keys)
     has_output = any(group.attention is not AttentionKind.NONE for group in facts.groups)
     if is_embedding and has_output:
         wide = max(wide, facts.vocab_size)
-    masks = {(group.attention, group.window) for group in facts.groups if group.attention in _MASKED}
+    cached = {
+        min(context, -(-(group.window + batch) // 256) * 256) if group.window else context
+        for group in facts.groups
+        if group.attention in _MASKED
+    }
     outputs = load.concurrency * (facts.vocab_size + facts.hidden_size) * _F32
-    return batch * _F32 * (wide + 5 * width) + len(masks) * batch * context * _F16 + outputs
+    return batch * _F32 * (wide + 5 * facts.hidden_size) + batch * sum(cached) * _F16 + outputs
 
 
 _MASKED = (AttentionKind.FULL, AttentionKind.SLIDING, AttentionKind.LATENT)

@@ -18,10 +18,11 @@ from roundhouse_common.sizing.kv_cache import CacheRules
 
 __all__ = [
     "GRAPHS_BYTES",
+    "LLAMA_CPP_CHECKPOINTS",
     "LLAMA_CPP_DEVICE_BYTES",
     "LLAMA_CPP_HOST_BYTES",
     "LLAMA_CPP_SLOT_BYTES",
-    "LLAMA_CPP_SLOT_TOKEN_BYTES",
+    "LLAMA_CPP_SLOT_VOCAB_BYTES",
     "LLAMA_CPP_VOCAB_BYTES",
     "LMDEPLOY_MARGIN_BYTES",
     "RULES",
@@ -74,10 +75,18 @@ LLAMA_CPP_DEVICE_BYTES: Final = 1024 * _MIB
 """CUDA context, cuBLAS workspace and dequantised tiles, per device: the margin that llama.cpp leaves by itself
 (`fit_params_target`, 1 GiB)."""
 
-LLAMA_CPP_HOST_BYTES: Final = 48 * _MIB
-LLAMA_CPP_VOCAB_BYTES: Final = 320
-LLAMA_CPP_SLOT_BYTES: Final = _MIB
-LLAMA_CPP_SLOT_TOKEN_BYTES: Final = 64
+LLAMA_CPP_HOST_BYTES: Final = 44 * _MIB
+"""[measured] The runner, its guard and their libraries, on a host without devices: 35 to 43 MiB."""
+LLAMA_CPP_VOCAB_BYTES: Final = 512
+"""[measured] Per vocabulary entry, in the tokenizer's tables and in the file's own list: 480 to 500, for vocabularies
+of 32,000, 49,152, 151,936 and 256,000."""
+LLAMA_CPP_SLOT_BYTES: Final = _MIB // 4
+LLAMA_CPP_SLOT_VOCAB_BYTES: Final = 16
+"""[measured] Per request at the same time, and per vocabulary entry of its sampler: together 0.7 to 0.85 MiB for
+49,152 entries under load."""
+LLAMA_CPP_CHECKPOINTS: Final = 4
+"""Copies of a request's windows and states that llama.cpp keeps to take a conversation up again. Its own default is
+32, which [measured] grows with every turn; our runner asks for so many."""
 
 
 def context_bytes(devices: int) -> int:

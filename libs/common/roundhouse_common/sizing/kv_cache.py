@@ -5,7 +5,7 @@ import msgspec
 from roundhouse_common.contracts.models import AttentionKind, LayerGroup
 from roundhouse_common.sizing.cache_types import CacheType
 
-__all__ = ["CacheLoad", "CacheRules", "cache_bytes"]
+__all__ = ["CacheLoad", "CacheRules", "cache_bytes", "checkpoint_bytes", "token_bytes"]
 
 
 class CacheRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,18 @@ def cache_bytes(groups: tuple[LayerGroup, ...], cache_type: CacheType, load: Cac
             total += layers * _states(groups, group, cache_type, load, rules)
         elif group.attention is not AttentionKind.NONE:
             total += layers * token_bytes(group, cache_type, load.tensor_parallel) * _tokens(group, load, rules, block)
+    return total
+
+
+def checkpoint_bytes(groups: tuple[LayerGroup, ...], cache_type: CacheType, load: CacheLoad) -> int:
+    """Return a copy of what one request's layers keep beside the past of every token: windows and states."""
+    total = 0
+    for group in groups:
+        if group.attention is AttentionKind.RECURRENT:
+            total += group.layers * group.state_bytes
+        elif group.attention is AttentionKind.SLIDING:
+            window = min(group.window, load.context_tokens)
+            total += group.layers * window * token_bytes(group, cache_type, 1)
     return total
 
 

@@ -8,7 +8,7 @@ from roundhouse_common.contracts.models import ModelFacts
 from roundhouse_common.sizing import engine_memory as engines
 from roundhouse_common.sizing.activations import forward_bytes, llama_cpp_bytes, sampled_bytes
 from roundhouse_common.sizing.cache_types import CACHE_TYPES, default_cache_type
-from roundhouse_common.sizing.kv_cache import CacheLoad, cache_bytes
+from roundhouse_common.sizing.kv_cache import CacheLoad, cache_bytes, checkpoint_bytes
 from roundhouse_common.sizing.outcome import Unknown
 from roundhouse_common.sizing.settings import EngineSettings, settings_of
 
@@ -28,11 +28,10 @@ def need_of_version(
 ) -> MemoryNeed | Unknown:
     """Return the need of a version as its engine will be started: parameters with the defaults of `settings_of`.
 
-    `context_length` is the model's; 0 takes the one of its files. `resources.memory_bytes` is not looked at.
+    `context_length` is what the version carries: the node agent starts the engine by it. `resources.memory_bytes` is
+    not looked at.
     """
-    settings = settings_of(
-        engine, parameters, context_length=context_length or facts.context_length, model_kind=model_kind
-    )
+    settings = settings_of(engine, parameters, context_length=context_length, model_kind=model_kind)
     return memory_need(
         facts, engine=engine, settings=settings, devices=resources.device_count, nodes=resources.node_count
     )
@@ -57,7 +56,7 @@ def memory_need(
         weights_bytes=_weights(facts, engine, load),
         kv_cache_bytes=cache_bytes(facts.groups, CACHE_TYPES[name], load, engines.RULES[engine]),
         activation_bytes=_activations(facts, engine, settings, load),
-        overhead_bytes=_overhead(facts, engine, settings, load, devices),
+        overhead_bytes=_overhead(facts, engine, settings, load, devices, name),
         context_tokens=settings.context_tokens,
         concurrency=settings.concurrency,
         devices=devices * nodes,
@@ -131,11 +130,14 @@ def _activations(facts: ModelFacts, engine: EngineKind, settings: EngineSettings
             return forward if settings.is_embedding else max(forward, sampled_bytes(facts, load))
 
 
-def _overhead(facts: ModelFacts, engine: EngineKind, settings: EngineSettings, load: CacheLoad, devices: int) -> int:
+def _overhead(
+    facts: ModelFacts, engine: EngineKind, settings: EngineSettings, load: CacheLoad, devices: int, cache_type: str
+) -> int:
     if engine is EngineKind.LLAMA_CPP:
         if devices:
             return engines.LLAMA_CPP_DEVICE_BYTES
-        slot = engines.LLAMA_CPP_SLOT_BYTES + facts.vocab_size * engines.LLAMA_CPP_SLOT_TOKEN_BYTES
+        slot = engines.LLAMA_CPP_SLOT_BYTES + facts.vocab_size * engines.LLAMA_CPP_SLOT_VOCAB_BYTES
+        slot += engines.LLAMA_CPP_CHECKPOINTS * checkpoint_bytes(facts.groups, CACHE_TYPES[cache_type], load)
         host = engines.LLAMA_CPP_HOST_BYTES + facts.vocab_size * engines.LLAMA_CPP_VOCAB_BYTES
         return host + load.concurrency * slot + settings.prompt_cache_bytes
     count = load.tensor_parallel * load.pipeline_parallel

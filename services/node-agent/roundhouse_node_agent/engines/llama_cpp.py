@@ -7,6 +7,7 @@ from pathlib import Path
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.contracts.node import DeviceVendor
+from roundhouse_common.sizing.settings import settings_of
 from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis, EngineSample
 from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, Rule, diagnose
 from roundhouse_node_agent.engines.engine import Command, Ending, RenderOrder
@@ -15,8 +16,6 @@ __all__ = ["API_KEY_VARIABLE", "LlamaCpp"]
 
 API_KEY_VARIABLE = "ROUNDHOUSE_ENGINE_API_KEY"
 _RUNNER = Path(__file__).with_name("xllamacpp_runner.py")
-_DEFAULT_PARALLEL = "4"
-_DEFAULT_CONTEXT = 4096
 _ALL_LAYERS = "999"
 
 _RULES = (
@@ -125,9 +124,15 @@ class LlamaCpp:
 
     def render(self, order: RenderOrder) -> Command:
         version = order.version
+        settings = settings_of(
+            EngineKind.LLAMA_CPP,
+            version.parameters,
+            context_length=version.context_length,
+            model_kind=version.model_kind,
+        )
         given = {
-            "parallel": _DEFAULT_PARALLEL,
-            "context": str(min(version.context_length or _DEFAULT_CONTEXT, _DEFAULT_CONTEXT)),
+            "parallel": str(settings.concurrency),
+            "context": str(settings.context_tokens),
             "threads": "1",
             "gpu_layers": _ALL_LAYERS if order.devices else "0",
             **({"pooling": "rank"} if version.model_kind is ModelKind.RERANK else {}),

@@ -28,7 +28,9 @@ NOT_INSTALLED: Final = 6
 _HTTP_THREADS = 64
 """A kept-alive connection of a router holds one thread of the server; with few of them probes would wait behind it."""
 
-
+_CHECKPOINTS = 4
+"""Per request, of models with windows or states: 32 by default, of as many MiB each as a window takes. The memory need
+is computed with this number (roundhouse_common.sizing)."""
 _AUTOMATIC = -1
 
 
@@ -101,6 +103,7 @@ def _params(xllamacpp: ModuleType, options: argparse.Namespace) -> Any:  # Any: 
     params.fit_params = options.gpu_layers == _AUTOMATIC
     params.cache_ram_mib = options.prompt_cache_mib
     params.cache_idle_slots = options.prompt_cache_mib > 0
+    params.n_ctx_checkpoints = _CHECKPOINTS
     params.endpoint_metrics = params.endpoint_slots = params.endpoint_props = True
     params.use_jinja = True
     params.ui = False
