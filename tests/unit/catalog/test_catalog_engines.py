@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from roundhouse_catalog.domain.engines import ENGINES, check_parameters
+from roundhouse_catalog.domain.engines import ENGINES, StopOrder, check_parameters
 from roundhouse_catalog.domain.findings import Findings
 from roundhouse_common.contracts.catalog import EngineKind, VersionSpec
 from roundhouse_common.errors import InvalidInput
+from roundhouse_common.sizing.cache_types import CACHE_TYPES
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from tests.unit.catalog.builders import a_deployment
 
@@ -50,3 +51,65 @@ def test_a_value_of_the_wrong_shape_is_refused_by_name(name: str, value: str) ->
     check_parameters(LLAMA_CPP, {name: value}, findings)
     with pytest.raises(InvalidInput, match=rf"^parameters\.{name}: .* found;"):
         findings.refuse()
+
+
+# Engines whose drivers are not written yet: the catalog's table alone says what may be stated.
+SERVER_EXAMPLES = {
+    "context": ["1", "131072"],
+    "parallel": ["1", "4096"],
+    "tensor_parallel": ["1", "8"],
+    "pipeline_parallel": ["1", "4"],
+    "queue": ["0", "100"],
+    "batch": ["1", "8192"],
+    "dtype": ["auto", "bfloat16", "float16", "float32"],
+    "memory_share": ["0.05", "0.9", "0.98"],
+    "prefix_cache": ["true", "false"],
+    "eager": ["true", "false"],
+    "chat_template_file": ["/templates/a.jinja"],
+    "tool_parser": ["hermes", "qwen3_coder"],
+    "reasoning_parser": ["deepseek_r1"],
+    "trust_remote_code": ["true", "false"],
+    "seed": ["0"],
+    "cache_type": ["bfloat16", "fp8_e4m3", "fp8_e5m2"],
+    "quantization": ["awq", "gptq", "fp8"],
+}
+
+
+@pytest.mark.parametrize("engine", [EngineKind.VLLM, EngineKind.SGLANG])
+def test_the_engines_of_accelerators_take_the_same_words(engine: EngineKind) -> None:
+    assert ENGINES[engine].parameters.keys() == SERVER_EXAMPLES.keys()
+    for name, values in SERVER_EXAMPLES.items():
+        for value in values:
+            findings = Findings()
+            check_parameters(engine, {name: value}, findings)
+            findings.refuse()
+
+
+@pytest.mark.parametrize("engine", [EngineKind.VLLM, EngineKind.SGLANG])
+@pytest.mark.parametrize("name", sorted(SERVER_EXAMPLES))
+@pytest.mark.parametrize("value", ["", " ", "-1", "1 ", "½", "relative/path --flag", "99999999999999999999", "nan"])
+def test_a_wrong_value_is_refused_by_name_for_them_too(engine: EngineKind, name: str, value: str) -> None:
+    if name.endswith("_parser") and value in {"nan", "99999999999999999999"}:
+        return  # a word that no engine knows today may be known by the next one
+    findings = Findings()
+    check_parameters(engine, {name: value}, findings)
+    with pytest.raises(InvalidInput, match=rf"^parameters\.{name}: .* found;"):
+        findings.refuse()
+
+
+@pytest.mark.parametrize("engine", [EngineKind.VLLM, EngineKind.SGLANG])
+def test_every_kv_cache_type_has_a_size(engine: EngineKind) -> None:
+    assert set(SERVER_EXAMPLES["cache_type"]) <= set(CACHE_TYPES)
+    shape = ENGINES[engine].parameters["cache_type"].shape
+    taken = [name for name in (*CACHE_TYPES, "auto", "no-such") if shape(name) is None]
+    assert taken
+    assert set(taken) <= set(CACHE_TYPES)
+
+
+def test_how_engines_use_several_devices() -> None:
+    traits = {engine: (one.shards_heads, one.spans_nodes, one.stop_order) for engine, one in ENGINES.items()}
+    assert traits == {
+        EngineKind.LLAMA_CPP: (False, False, StopOrder.ANY),
+        EngineKind.VLLM: (True, True, StopOrder.ANY),
+        EngineKind.SGLANG: (True, True, StopOrder.HEAD_FIRST),
+    }
