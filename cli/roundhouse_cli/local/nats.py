@@ -65,7 +65,8 @@ class LocalNats:
         """Write the account with the permissions of this release. Whom it refuses stays refused."""
         found = _claims(path)
         revoked: dict[str, int] = found.get("nats", {}).get("revocations", {})
-        if not _says(found, authority.account_claims(revoked)):
+        is_ours = found.get("iss") == public_key(authority.operator_signing_seed)  # no other is taken at a start
+        if not (is_ours and _says(found, authority.account_claims(revoked))):
             write_private(path, authority.account_jwt(revoked, at=self._at))
 
     def _write_credentials(self, root: Root, authority: NodeAuthority, node_id: str) -> None:

@@ -1,1 +1,1 @@
-"""This host as a node of a Roundhouse elsewhere: joining it, and running the node agent. Needs no other service here."""
+"""This host as a node of a Roundhouse elsewhere: joining it, running the node agent. It needs no other service."""

@@ -51,6 +51,7 @@ class NodeAgent:
     def start(self, step: Step) -> None:
         """Start it in the background and return when it has registered. Raises Failure with what it said."""
         environment = self._environment()
+        self._home.log.touch(mode=0o600)
         with self._home.log.open("ab") as log:
             process = subprocess.Popen(
                 self._command(),

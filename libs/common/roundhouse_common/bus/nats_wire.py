@@ -33,6 +33,7 @@ _BATCH = 1024
 _CONFIG_DIFFERS = 10058
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 _NOT_FOUND = 404
+_REFUSED_HINT = "the server does not take these credentials: they were taken back, or are of another Roundhouse"
 _log = structlog.get_logger("roundhouse.bus")
 
 
@@ -243,7 +244,9 @@ class NatsWire:
             except Exception as error:  # noqa: BLE001  # supervises the connection: nothing may end the attempts
                 failures += 1
                 if failures == 1:
-                    _log.warning("bus.cannot_connect", url=self._address.url, error=str(error) or repr(error))
+                    why = str(error) or repr(error)
+                    hint = _REFUSED_HINT if "authorization violation" in why.lower() else ""
+                    _log.warning("bus.cannot_connect", url=self._address.url, error=why, hint=hint)
                 await asyncio.sleep(backoff_s(failures, first_s=0.05, most_s=_RECONNECT_MOST_S))
                 continue
             failures = 0

@@ -137,13 +137,12 @@ def check_node_id(node_id: str, *, token: JoinToken, public_key: str, key: NodeK
     back. One that lives is never replaced; one that is silent only by a token that names it, because its
     administrator has said so.
     """
-    if key is not None and key.public_key == public_key:
+    has_come_back = node is not None and node.admission is NodeAdmission.REMOVED
+    if has_come_back or (key is not None and key.public_key == public_key) or (key is None and node is None):
         return
-    if node is not None and node.admission is not NodeAdmission.REMOVED:
-        if token.node_id != node_id or node.state is NodeState.READY:
-            raise NodeIdTaken(node_id, is_silent=node.state is not NodeState.READY)
-    elif key is not None and token.node_id != node_id:
-        raise NodeIdTaken(node_id, is_silent=True)
+    is_silent = node is None or node.state is not NodeState.READY
+    if token.node_id != node_id or not is_silent:
+        raise NodeIdTaken(node_id, is_silent=is_silent)
 
 
 def check_key(found: NodeKey | None, *, node_id: str) -> None:

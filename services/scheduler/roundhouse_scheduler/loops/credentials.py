@@ -7,6 +7,7 @@ from roundhouse_common.bus.nats_accounts import NatsAccounts
 from roundhouse_common.database import Database
 from roundhouse_common.nats_auth.authority import NodeAuthority
 from roundhouse_common.nats_auth.jwt import claims_of
+from roundhouse_common.nats_auth.keys import public_key
 from roundhouse_common.runtime import Clock
 from roundhouse_common.service import get_logger
 from roundhouse_scheduler.loops.waking import Waker
@@ -77,7 +78,8 @@ class CredentialKeeper:
         found = claims_of(held) if (held := await self._accounts.read()) else {}
         there: dict[str, int] = found.get("nats", {}).get("revocations", {})
         wanted = {key: max(there.get(key, 0), refused.get(key, 0)) for key in {*there, *refused}}
-        if found.get("nats") == self._authority.account_claims(wanted)["nats"]:
+        is_ours = found.get("iss") == public_key(self._authority.operator_signing_seed)
+        if is_ours and found["nats"] == self._authority.account_claims(wanted)["nats"]:
             return
         await self._accounts.write(self._authority.account_jwt(wanted, at=self._clock.now()))
         _log.info("account_written", refused=len(wanted))

@@ -11,7 +11,7 @@ from roundhouse_common.contracts.scheduler import NodeAdmission
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_scheduler.domain.errors import NodeRemoved
 from roundhouse_scheduler.domain.joining import JoinToken, NodeKey
-from roundhouse_scheduler.domain.records import Node
+from roundhouse_scheduler.domain.records import Node, NodeDuty
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import node_from, replace
 
@@ -97,15 +97,24 @@ async def check_not_removed(session: ReadSession, node_id: str) -> None:
 
 
 async def readmit(session: WriteSession, node: Node, key: NodeKey) -> None:
-    """Let a node of the record that joins again be what the token says; one that was removed is admitted anew."""
-    is_back = node.admission is NodeAdmission.REMOVED
+    """Let a node of the record that joins again be what the token says; one that was removed begins anew."""
     changed = msgspec.structs.replace(
         node,
-        admission=key.admission if is_back else node.admission,
-        labels={**({} if is_back else node.labels), **key.labels},
-        region=key.region or ("" if is_back else node.region),
-        zone=key.zone or ("" if is_back else node.zone),
+        labels={**node.labels, **key.labels},
+        region=key.region or node.region,
+        zone=key.zone or node.zone,
     )
+    if node.admission is NodeAdmission.REMOVED:
+        changed = msgspec.structs.replace(
+            node,
+            admission=key.admission,
+            duty=NodeDuty.ACTIVE,
+            duty_reason="",
+            duty_since=0.0,
+            labels=key.labels,
+            region=key.region,
+            zone=key.zone,
+        )
     if changed != node:
         await replace(session, tables.nodes, changed)
 
