@@ -14,6 +14,7 @@ from roundhouse_common.contracts.registry import READ_LOG
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
 from roundhouse_scheduler.api.replica_views import LogView, ReplicaView
 from roundhouse_scheduler.api.seen import Scheduler
+from roundhouse_scheduler.domain.errors import LogUnavailable
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.store.pages import deployment_names, find_replica, list_replicas
 
@@ -24,6 +25,7 @@ _LogReader = Annotated[Subject, Depends(requires("logs:read"))]
 _Page = Annotated[PageRequest, Depends(page_request)]
 _Tail = Annotated[int, Query(ge=0, le=10_000, description="The last so many lines, when there is no offset.")]
 _Offset = Annotated[int, Query(ge=-1, description="From this byte on; -1 means the last `tail` lines.")]
+_Node = Annotated[str, Query(description="Where it ran before, when it has moved; empty: where it is, or ended.")]
 _RETRY_S = 1.0
 
 
@@ -66,11 +68,15 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
         return view(replica, names)
 
     @routes.get("/{replica_id}/log")
-    async def get_log(subject: _LogReader, replica_id: str, tail: _Tail = 200, offset: _Offset = -1) -> LogView:
-        """Read a range of a replica's log from its node. 503 while the node does not answer."""
+    async def get_log(
+        subject: _LogReader, replica_id: str, tail: _Tail = 200, offset: _Offset = -1, node_id: _Node = ""
+    ) -> LogView:
+        """Read a range of a replica's log from its node, also when it has ended or failed for good: a node keeps the
+        logs of the last replicas that ended there. 503 while the node does not answer."""
         async with scheduler.db.read() as session:
             replica = await find_replica(session, subject.tenant_id, replica_id)
-        return LogView.of(await _read(scheduler, replica, LogQuery(replica_id=replica_id, tail=tail, offset=offset)))
+        query = LogQuery(replica_id=replica_id, tail=tail, offset=offset)
+        return LogView.of(await _read(scheduler, replica, query, node_id=node_id))
 
     @routes.get("/{replica_id}/log:follow", response_class=StreamingResponse)
     async def follow_log(subject: _LogReader, replica_id: str, tail: _Tail = 20) -> StreamingResponse:
@@ -78,7 +84,7 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
         async with scheduler.db.read() as session:
             replica = await find_replica(session, subject.tenant_id, replica_id)
         first = await _read(scheduler, replica, LogQuery(replica_id=replica_id, tail=tail))
-        lines = _follow(scheduler, subject.tenant_id, replica_id, first)
+        lines = _follow(scheduler, subject.tenant_id, replica, first)
         return StreamingResponse(lines, media_type="text/plain; charset=utf-8")
 
     return routes
@@ -88,16 +94,30 @@ def _key(replica: Replica) -> str:
     return replica.replica_id
 
 
-async def _read(scheduler: Scheduler, replica: Replica, query: LogQuery) -> LogChunk:
-    if not replica.node_id:
-        why = "it has no node yet, so there is no log"
-        return LogChunk(replica_id=replica.replica_id, offset=0, next_offset=0, text="", error=why)
-    return await scheduler.bus.request(READ_LOG, query, replica.node_id, timeout_s=scheduler.log_timeout_s)
+async def _read(scheduler: Scheduler, replica: Replica, query: LogQuery, *, node_id: str = "") -> LogChunk:
+    where = node_id or replica.node_id
+    if not where:
+        return LogChunk(replica_id=replica.replica_id, offset=0, next_offset=0, text="", error=_no_node(replica))
+    try:
+        return await scheduler.bus.request(READ_LOG, query, where, timeout_s=scheduler.log_timeout_s)
+    except BusUnavailable as error:
+        raise LogUnavailable(replica.replica_id, where) from error
 
 
-async def _follow(scheduler: Scheduler, tenant_id: str, replica_id: str, first: LogChunk) -> AsyncIterator[str]:
-    """Ask again and again from where the last answer ended: nothing is lost and nothing comes twice."""
-    chunk = first
+def _no_node(replica: Replica) -> str:
+    """It has none yet, or it left one on which it crashed."""
+    left = next((item.node_id for item in reversed(replica.refusals) if item.is_soft), "")
+    if left:
+        return f"it has no node now; the log of its last attempts is on {left}: ask with node_id={left}"
+    if replica.ended_at is not None:
+        return "it ended before it had a node, so there is no log"
+    return "it has no node yet, so there is no log"
+
+
+async def _follow(scheduler: Scheduler, tenant_id: str, replica: Replica, chunk: LogChunk) -> AsyncIterator[str]:
+    """Ask again and again from where the last answer ended: nothing is lost and nothing comes twice. On another node
+    its log begins anew."""
+    replica_id, node_id = replica.replica_id, replica.node_id
     while True:
         if chunk.text:
             yield chunk.text
@@ -106,9 +126,14 @@ async def _follow(scheduler: Scheduler, tenant_id: str, replica_id: str, first: 
         if replica.ended_at is not None and not chunk.text:
             return
         await asyncio.sleep(0 if chunk.text else scheduler.follow_every_s)
-        query = LogQuery(replica_id=replica_id, offset=chunk.next_offset)
+        offset = chunk.next_offset
+        if replica.node_id:
+            offset = 0 if node_id not in ("", replica.node_id) else offset
+            node_id = replica.node_id
+        nothing = LogChunk(replica_id=replica_id, offset=offset, next_offset=offset, text="")
         try:
-            chunk = await _read(scheduler, replica, query)
-        except BusUnavailable:
-            chunk = LogChunk(replica_id=replica_id, offset=chunk.next_offset, next_offset=chunk.next_offset, text="")
+            found = await _read(scheduler, replica, LogQuery(replica_id=replica_id, offset=offset))
+            chunk = nothing if found.error else found
+        except LogUnavailable:
+            chunk = nothing
             await asyncio.sleep(_RETRY_S)

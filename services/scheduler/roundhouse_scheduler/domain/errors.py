@@ -24,6 +24,7 @@ RoundhouseError
 │   └── JoinTokenRefused    unknown, used, expired or revoked
 ├── Unavailable
 │   ├── JoiningUnavailable  nothing to sign credentials with
+│   ├── LogUnavailable      the node that has the log does not answer
 │   └── TooManyAttempts     wrong tokens from the same address
 └── IllegalTransition       a bug: an event that the table does not have for this phase
 """
@@ -39,6 +40,7 @@ __all__ = [
     "IllegalTransition",
     "JoinTokenRefused",
     "JoiningUnavailable",
+    "LogUnavailable",
     "NodeHoldsReplicas",
     "NodeIdTaken",
     "NodeIsHeard",
@@ -227,3 +229,17 @@ class TooManyAttempts(Unavailable):
 class UnknownJoinToken(NotFound):
     def __init__(self, token_id: str) -> None:
         super().__init__(f"there is no join token {token_id}; `GET /api/v1/join-tokens` lists them")
+
+
+class LogUnavailable(Unavailable):
+    """A log is where its engine ran, and nowhere else."""
+
+    code = "log_unavailable"
+
+    def __init__(self, replica_id: str, node_id: str) -> None:
+        super().__init__(
+            f"node {node_id} does not answer, so the log of {replica_id} that it keeps cannot be read now. Ask again "
+            f"when the node is back; the last lines of a failed engine are in GET /api/v1/replicas/{replica_id}"
+        )
+        self.replica_id = replica_id
+        self.node_id = node_id
