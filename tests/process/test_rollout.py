@@ -86,6 +86,8 @@ async def test_a_broken_new_version_is_taken_back_with_its_diagnosis(
     assert failed["state"] == "Error"
     assert "damaged or not a GGUF file" in failed["failure"]["detail"]
     assert failed["failure"]["log_tail"]
-    rolled_back = [event for event in await control.events(key) if "rolled_back" in event["kind"]]
+    async with asyncio.timeout(20):
+        while not (rolled_back := [event for event in await control.events(key) if event["reason"] == "rolled_back"]):
+            await asyncio.sleep(0.2)
     assert len(rolled_back) == 1
     assert "damaged or not a GGUF file" in rolled_back[0]["detail"]
