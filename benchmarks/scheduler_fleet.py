@@ -215,9 +215,7 @@ class Bench:
         """One deployment wants more."""
         before = self.core.planner.mirror.deployments[deployment_id]
         async with self.db.write() as session:
-            await replace(
-                session, tables.deployments, msgspec.structs.replace(before, replicas=before.replicas + by)
-            )
+            await replace(session, tables.deployments, msgspec.structs.replace(before, replicas=before.replicas + by))
 
     async def settle(self) -> "Cost":
         """Plan until nothing is left to do, and return what that took."""

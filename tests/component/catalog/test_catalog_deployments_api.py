@@ -1,6 +1,7 @@
 """`/deployments`: every change is a new generation, versions stay as they were made, running ones stay."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def test_a_deployment_takes_the_id_of_a_model_too(world: World) -> None:
 
 async def test_everything_that_can_be_stated_is_kept(world: World) -> None:
     await world.model()
-    stated = {
+    stated: dict[str, Any] = {  # Any: members of a request
         "parameters": {"parallel": "4", "context": "2048"},
         "resources": {
             "memory_bytes": 2 * GIB,

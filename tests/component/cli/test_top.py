@@ -1,6 +1,7 @@
 """What machines, replicas and deployments use, on the command line."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_replicas_top_shows_now_and_the_last_quarter_of_an_hour(roundhouse: Comm
 @pytest.mark.contract("B09")
 def test_replica_hours_are_shown_with_a_total(roundhouse: Command, server: Scripted) -> None:
     figures = {"held_s": 7200.0, "serving_s": 3600.0, "device_s": 14_400.0, "cpu_core_s": 0.0, "memory_byte_s": 0.0}
-    row: dict[str, object] = {
+    row: dict[str, Any] = {  # Any: JSON
         "deployment_id": DEPLOYMENT["id"],
         "version_number": 3,
         "replicas": 2,
@@ -113,7 +114,7 @@ def test_replica_hours_are_shown_with_a_total(roundhouse: Command, server: Scrip
         **figures,
     }
     items = [{**row, "key": "ver_a"}, {**row, "key": "ver_b", "version_number": 4}]
-    server.on("GET", "/api/v1/replica-usage", {"items": items, "totals": {**figures, "held_s": 14_400.0}})
+    server.on("GET", "/api/v1/replica-usage", {"items": items, "totals": figures | {"held_s": 14_400.0}})
     server.items("/api/v1/deployments", DEPLOYMENT)
 
     lines = roundhouse("usage", "--replicas", "--by", "version").out.splitlines()

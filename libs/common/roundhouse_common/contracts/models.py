@@ -77,7 +77,7 @@ class ModelFacts(Message, frozen=True, kw_only=True):
     output_bytes: int = 0
     """Of `weight_bytes`, the table of the output, which the last stage holds; 0: it shares the embedding's."""
     replicated_bytes: int = 0
-    """Of `weight_bytes`, what each device of a tensor parallel group holds whole: norms, routers, latent projections."""
+    """Of `weight_bytes`, what each device of a tensor parallel group holds whole: norms, routers, latent parts."""
     kv_projection_bytes: int = 0
     """Of `weight_bytes`, the key and value projections, which are divided by KV heads and no further."""
     float32_bytes: int = 0
