@@ -73,6 +73,8 @@ class AgentContext:
         self.replicas: dict[str, Replica] = {}
         self.samples: dict[str, EngineSample] = {}
         self.inventory: NodeInventory | None = None
+        self.is_room_freed = False
+        """An engine ended since the machine was last looked at: what the inventory says is free is out of date."""
         self.memory = MemoryPeaks()
         self.sample: NodeSample | None = None
         """What the machine and its engines used in the last interval."""
@@ -159,6 +161,8 @@ class AgentContext:
 
     def _keep(self, after: Replica, before: Replica | None) -> None:
         self.replicas[after.replica_id] = after
+        if before is not None and before.is_active and not after.is_active:
+            self.is_room_freed = True
         if before is None or (after.phase, after.reason) != (before.phase, before.reason):
             _log.info(
                 "replica_phase",

@@ -21,7 +21,8 @@ async def run(agent: AgentContext) -> None:
     bucket = agent.bus.bucket(REPORTS)
     while True:
         is_change = await wait_until_due(agent.report_due, agent.options.report_interval_s)
-        if not is_change:
+        if not is_change or agent.is_room_freed:
+            agent.is_room_freed = False
             agent.inventory = await agent.host.inventory()
         if agent.registered is None or agent.inventory is None or agent.is_superseded:
             continue
