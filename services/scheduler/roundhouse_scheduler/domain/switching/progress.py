@@ -11,12 +11,13 @@ __all__ = ["end", "settle_victims", "to"]
 _MOST_STEPS = 50
 
 
-def to(draft: Draft, switch: Switch, state: SwitchState, detail: str) -> None:
-    """Put the switch into the draft as it is now; the same again changes nothing."""
+def to(draft: Draft, switch: Switch, state: SwitchState, detail: str) -> Switch:
+    """Put the switch into the draft as it is now, and return it; the same again changes nothing."""
     if not switch.steps or (switch.state, switch.detail) != (state, detail):
         step = SwitchStep(at=draft.now, state=state, detail=detail)
         switch = msgspec.structs.replace(switch, state=state, detail=detail, steps=(*switch.steps, step)[-_MOST_STEPS:])
     draft.switches[switch.switch_id] = switch
+    return switch
 
 
 def end(draft: Draft, switch: Switch, state: SwitchState, detail: str) -> None:
@@ -25,9 +26,15 @@ def end(draft: Draft, switch: Switch, state: SwitchState, detail: str) -> None:
 
 
 def settle_victims(draft: Draft, switch: Switch) -> Switch:
-    """Return the switch with its victims as far as they are."""
+    """Return the switch with its victims as far as they are. The end of one is a step."""
     victims = tuple(_settled(draft, victim) for victim in switch.victims)
-    return msgspec.structs.replace(switch, victims=victims)
+    gone = [
+        after.name for before, after in zip(switch.victims, victims, strict=True) if after.state is not before.state
+    ]
+    if not gone:
+        return switch
+    switch = msgspec.structs.replace(switch, victims=victims)
+    return to(draft, switch, switch.state, f"{' and '.join(gone)} made room")
 
 
 def _settled(draft: Draft, victim: Victim) -> Victim:

@@ -27,14 +27,21 @@ class Rooms:
     draft: Draft
     taken: list[Replica] = field(default_factory=list)
 
+    def now(self, replica: Replica) -> Choice | None:
+        """Return where the replica can go as things are: room may have come free a moment ago."""
+        board, demand = board_of(self.draft), self._demand(replica)
+        search = Search(board, demand, siblings_of(self.draft, board, demand.deployment_id, demand.version_id))
+        choice = search.pick()
+        search.release()
+        if choice is None or all(row.node_id != choice.node_id for row in self.taken):
+            return choice
+        return self._on(replica, [choice.node_id], frozenset())
+
     def find(self, replica: Replica, gone: Set[str]) -> Choice | None:
         """Return where the replica would go without the replicas in `gone`. Only where one of these is can be news:
         elsewhere it was not placed either."""
         nodes = {self.draft.replicas[key].node_id for key in gone} - {""}
-        board = Board(self._candidate(node_id, gone) for node_id in sorted(nodes) if node_id in self.draft.nodes)
-        demand = Demand.of(replica, self.draft.view.versions[replica.version_id], now=self.draft.now)
-        siblings = siblings_of(self.draft, board_of(self.draft), demand.deployment_id, demand.version_id)
-        return Search(board, demand, siblings).pick()
+        return self._on(replica, sorted(nodes), gone)
 
     def take(self, replica: Replica, choice: Choice) -> None:
         """The replica will go there: whoever comes later finds that much less."""
@@ -47,6 +54,15 @@ class Rooms:
                 phase=Phase.ASSIGNED,
             )
         )
+
+    def _on(self, replica: Replica, node_ids: Sequence[str], gone: Set[str]) -> Choice | None:
+        board = Board(self._candidate(node_id, gone) for node_id in node_ids if node_id in self.draft.nodes)
+        demand = self._demand(replica)
+        siblings = siblings_of(self.draft, board_of(self.draft), demand.deployment_id, demand.version_id)
+        return Search(board, demand, siblings).pick()
+
+    def _demand(self, replica: Replica) -> Demand:
+        return Demand.of(replica, self.draft.view.versions[replica.version_id], now=self.draft.now)
 
     def _candidate(self, node_id: str, gone: Set[str]) -> Candidate:
         draft = self.draft

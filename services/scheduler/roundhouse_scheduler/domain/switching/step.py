@@ -18,6 +18,8 @@ __all__ = ["switch_deployments"]
 
 _ROOM = frozenset({RejectionReason.MEMORY, RejectionReason.DEVICES, RejectionReason.CPU})
 _BY_REQUEST = "service:scheduler"
+_FREED_S = 5.0
+"""So soon after a victim's end nobody else is evicted: its node may not have said yet that the memory is back."""
 _UNWANTED_S = 5.0
 """So long without anybody who waits, and a switch that a request began is given up."""
 
@@ -118,11 +120,7 @@ def _make_room(draft: Draft, switch: Switch, deployment: Deployment, replica: Re
         return
     draft.look_again(switch.deadline_at, deployment_id=deployment.deployment_id)
     leaving = leaving_replicas(draft)
-    choice = rooms.find(replica, leaving)
-    if choice is not None:
-        rooms.take(replica, choice)
-        state = SwitchState.EVICTING if switch.victims else SwitchState.WAITING
-        to(draft, switch, state, f"waiting until {_names(draft, leaving, choice.node_id)} ended")
+    if _has_room_coming(draft, switch, replica, rooms, leaving):
         return
     spared = frozenset(item.deployment_id for item in draft.switches.values() if item.is_open)
     candidates = evictable(draft, spared)
@@ -146,6 +144,24 @@ def _make_room(draft: Draft, switch: Switch, deployment: Deployment, replica: Re
     )
     switch = msgspec.structs.replace(switch, victims=(*switch.victims, *victims))
     to(draft, switch, SwitchState.EVICTING, f"{' and '.join(victim.name for victim in victims)} makes room")
+
+
+def _has_room_coming(draft: Draft, switch: Switch, replica: Replica, rooms: Rooms, leaving: frozenset[str]) -> bool:
+    """Whether nobody needs to go: there is room now, or there will be when those that are ending have ended."""
+    choice = rooms.now(replica)
+    if choice is not None:
+        to(draft, switch, switch.state, switch.detail)
+    elif (choice := rooms.find(replica, leaving)) is not None:
+        detail = f"waiting until {_names(draft, leaving, choice.node_id)} ended"
+        to(draft, switch, SwitchState.EVICTING if switch.victims else SwitchState.WAITING, detail)
+    if choice is not None:
+        rooms.take(replica, choice)
+        return True
+    shows_at = switch.steps[-1].at + _FREED_S if switch.victims else draft.now
+    if shows_at > draft.now:
+        to(draft, switch, switch.state, switch.detail)
+        draft.look_again(shows_at, deployment_id=switch.deployment_id)
+    return shows_at > draft.now
 
 
 def _wait(
