@@ -16,13 +16,22 @@ KEY = {"name": "laptop", "deployment_ids": ["dep_x"], "expires_at": "2030-01-01T
 DEPLOYMENT = deployment_body(
     engine="llama.cpp", parameters={"parallel": "1"}, replicas=1, resources={"memory_bytes": 1, "device_count": 0},
     placement={"node_labels": {"a": "b"}, "region": "r", "device_vendor": ""}, drain_timeout_s=1.0,
+    rollout={"strategy": "rolling"}, autoscale={"max_replicas": 1}, alternatives=[{"name": "a"}], template="",
 )  # fmt: skip
+TEMPLATE = {"name": "small", "description": "d", "suits": {"kinds": ["chat"]}, "parameters": {}, "resources": {}}
 MODEL = model_body(context_length=1, licence="MIT", tags=["t"])
 
 BODIES = st.one_of(
     *(
         st.tuples(st.just(path), st.fixed_dictionaries({name: st.just(value) | JSON for name, value in body.items()}))
-        for path, body in (("/models", MODEL), ("/deployments", DEPLOYMENT), ("/api-keys", KEY))
+        for path, body in (
+            ("/models", MODEL),
+            ("/deployments", DEPLOYMENT),
+            ("/deployments:validate", DEPLOYMENT),
+            ("/templates", TEMPLATE),
+            ("/templates:import", TEMPLATE),
+            ("/api-keys", KEY),
+        )
     )
 )
 
@@ -34,7 +43,21 @@ async def test_no_body_makes_the_server_fail(world: World, request: tuple[str, A
     answer = await world.http.post(
         f"/api/v1{path}", content=json.dumps(body), headers={"content-type": "application/json"}
     )
-    assert answer.status_code in (201, 409, 422), answer.text
+    assert answer.status_code in (200, 201, 409, 422), answer.text
+
+
+YAML = st.text(alphabet="ab:-[]{}&*!'\"#%|> \n\t0123\x00é", max_size=60)
+
+
+@given(text=YAML | JSON.map(lambda value: f"name: {value}\nparameters: {value}"))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_yaml_makes_the_server_fail(sqlite_world: World, text: str) -> None:
+    answer = await sqlite_world.http.post(
+        "/api/v1/templates:import",
+        content=text.encode(errors="surrogatepass"),
+        headers={"content-type": "application/yaml"},
+    )
+    assert answer.status_code in (200, 422), answer.text
 
 
 @given(text=st.text(max_size=30))

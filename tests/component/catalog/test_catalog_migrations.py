@@ -1,10 +1,19 @@
-"""Migrating an empty database gives exactly the tables that the code declares."""
+"""Migrating gives exactly the tables that the code declares, and keeps what an earlier release wrote."""
 
+import json
+import shutil
+from pathlib import Path
+
+import pytest
 from sqlalchemy import text
 
+from roundhouse_catalog import migrations
 from roundhouse_catalog.store import tenants
+from roundhouse_catalog.store.deployments import all_deployments
+from roundhouse_catalog.store.models import find_model
 from roundhouse_catalog.store.tables import metadata
-from roundhouse_common.database import Database
+from roundhouse_common.contracts.catalog import Rollout
+from roundhouse_common.database import Database, WriteSession
 from tests.support.databases import schema_differences
 
 
@@ -23,3 +32,79 @@ async def test_migrating_and_seeding_again_changes_nothing(database_url: str) ->
         async with db.write() as session:
             rows = (await session.execute(text("SELECT id, created_at FROM users"))).all()
     assert [tuple(row) for row in rows] == [("usr_admin", 1.0)]
+
+
+def earlier_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, until: str) -> str:
+    """Make a package of the migrations as they were in an earlier release, and return its name."""
+    ours = Path(next(iter(migrations.__path__)))
+    package = tmp_path / "earlier_catalog_migrations"
+    shutil.copytree(ours, package)
+    for file in (package / "versions").glob("*.py"):
+        if file.name[:4] > until:
+            file.unlink()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return package.name
+
+
+_DOCUMENTS = {"tags", "spec"}
+
+
+async def insert(session: WriteSession, table: str, **values: object) -> None:
+    columns = ", ".join(values)
+    document = "jsonb" if session.dialect == "postgresql" else "text"
+    places = ", ".join(f"CAST(:{name} AS {document})" if name in _DOCUMENTS else f":{name}" for name in values)
+    await session.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({places})").bindparams(**values))
+
+
+async def fill(session: WriteSession, *, numbers: int) -> None:
+    """Write a deployment as the release before would: so many versions, of which the newest is the active one."""
+    await insert(
+        session, "models", id="mdl_1", tenant_id="ten_default", name="smol", kind="chat", source_kind="path",
+        source_uri="/models/smol.gguf", context_length=0, licence="", tags="[]", memory_bytes=5, is_published=True,
+        generation=1, created_at=1.0, updated_at=1.0,
+    )  # fmt: skip
+    await insert(
+        session, "deployments", id="dep_1", tenant_id="ten_default", name="smol", desired="run", replicas=2,
+        generation=7, active_number=numbers, disconnect_grace_s=60.0, drain_timeout_s=5.0, created_at=1.0,
+        created_by="user:a", updated_at=2.0, updated_by="user:b",
+    )  # fmt: skip
+    spec = {
+        "model_id": "mdl_1",
+        "model_name": "smol",
+        "model_kind": "chat",
+        "source": {"kind": "path", "uri": "/models/smol.gguf"},
+        "context_length": 0,
+        "engine": "llama.cpp",
+        "parameters": {},
+        "resources": {"memory_bytes": 5, "cpu_millis": 0, "device_count": 0},
+        "placement": {"node_labels": {}, "region": "", "device_vendor": ""},
+    }
+    for number in range(1, numbers + 1):
+        written = json.dumps({**spec, "version_id": f"ver_{number}", "number": number})
+        await insert(
+            session, "versions", id=f"ver_{number}", deployment_id="dep_1", number=number, model_id="mdl_1",
+            spec=written, created_at=1.0, created_by="user:a",
+        )  # fmt: skip
+
+
+async def test_what_an_earlier_release_wrote_is_kept_and_completed(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = earlier_migrations(tmp_path, monkeypatch, until="0001")
+    async with Database(database_url, service="catalog") as db:
+        await db.migrate(earlier)
+        async with db.write() as session:
+            await tenants.seed(session, now=1.0)  # type: ignore[arg-type]  # a plain number reads better here
+            await fill(session, numbers=3)
+        await db.migrate("roundhouse_catalog.migrations")
+        async with db.read() as session:
+            [deployment] = await all_deployments(session)
+            model = await find_model(session, "ten_default", "mdl_1")
+        settings = deployment.settings
+        assert (deployment.generation, deployment.version.spec.number, settings.drain_timeout_s) == (7, 3, 5.0)
+        assert (deployment.last_number, deployment.previous_number, deployment.failed_numbers) == (3, 2, ())
+        assert (settings.rollout, settings.autoscale, settings.failure_budget) == (Rollout(), None, 10)
+        assert (deployment.is_paused, settings.is_evictable, settings.wake_timeout_s) == (False, False, 300.0)
+        assert model is not None
+        assert model.facts is None
+    assert await schema_differences(database_url, metadata, service="catalog") == []
