@@ -75,8 +75,8 @@ LLAMA_CPP_DEVICE_BYTES: Final = 1024 * _MIB
 """CUDA context, cuBLAS workspace and dequantised tiles, per device: the margin that llama.cpp leaves by itself
 (`fit_params_target`, 1 GiB)."""
 
-LLAMA_CPP_HOST_BYTES: Final = 44 * _MIB
-"""[measured] The runner, its guard and their libraries, on a host without devices: 35 to 43 MiB."""
+LLAMA_CPP_HOST_BYTES: Final = 40 * _MIB
+"""[measured] The runner, its guard and their libraries, on a host without devices: 25 to 38 MiB."""
 LLAMA_CPP_VOCAB_BYTES: Final = 512
 """[measured] Per vocabulary entry, in the tokenizer's tables and in the file's own list: 480 to 500, for vocabularies
 of 32,000, 49,152, 151,936 and 256,000."""
