@@ -105,7 +105,13 @@ def test_replicas_top_shows_now_and_the_last_quarter_of_an_hour(roundhouse: Comm
 
 @pytest.mark.contract("B09")
 def test_replica_hours_are_shown_with_a_total(roundhouse: Command, server: Scripted) -> None:
-    figures = {"held_s": 7200.0, "serving_s": 3600.0, "device_s": 14_400.0, "cpu_core_s": 0.0, "memory_byte_s": 0.0}
+    figures: dict[str, object] = {
+        "held_s": 7200.0,
+        "serving_s": 3600.0,
+        "device_s": 14_400.0,
+        "cpu_core_s": 0.0,
+        "memory_byte_s": 0.0,
+    }
     row: dict[str, Any] = {  # Any: JSON
         "deployment_id": DEPLOYMENT["id"],
         "version_number": 3,

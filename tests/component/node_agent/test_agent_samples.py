@@ -31,7 +31,7 @@ async def test_a_running_engine_is_in_its_nodes_samples(
     await metering.connect()
     await metering.subscribe(NODE_SAMPLE, take)
     await node.start(replace(OPTIONS, sample_interval_s=0.5))
-    await eventually(lambda: scheduler.epochs)
+    await eventually(lambda: samples)
     await scheduler.assign(NODE, an_assignment())
 
     found = await eventually(

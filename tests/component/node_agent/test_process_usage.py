@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse_common.runtime import SystemClock
+from roundhouse_common.runtime import SystemClock, UnixTime
 from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.domain.usage import sample_between
 from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.identity import ProcessTable, Recorded
-from roundhouse_node_agent.processes.memory import memory_of, memory_of_all
-from roundhouse_node_agent.processes.usage import TreeUsage, read_trees
+from roundhouse_node_agent.processes.memory import MemoryMeter
+from roundhouse_node_agent.processes.usage import ProcessTree, read_trees
 from tests.support.eventually import eventually
 
 MIB = 1024**2
@@ -51,7 +51,7 @@ def recorded(pid: int, *, started_earlier: int = 0) -> Recorded:
     return Recorded(pid=pid, start_ticks=ticks - started_earlier, boot_id=table.boot_id(), cookie="")
 
 
-def usage_of(process: "subprocess.Popen[str]") -> TreeUsage:
+def usage_of(process: "subprocess.Popen[str]") -> ProcessTree:
     return read_trees({"rep": recorded(process.pid)})["rep"]
 
 
@@ -103,21 +103,58 @@ for pid in children: os.kill(pid, 9)
     ) as process:
         pids = [process.pid, *map(int, said(process).split())]
         resident = [int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * 4096 for pid in pids]
-        together = memory_of_all(pids)
+        together = MemoryMeter(SystemClock()).of_all(pids)
         process.communicate()
     assert sum(resident) > 4 * 64 * MIB
     assert 64 * MIB < together < 110 * MIB
 
 
+class Proc:
+    """A `/proc` with one process, whose figures a test sets; and a clock."""
+
+    def __init__(self, root: Path) -> None:
+        self.at = 0.0
+        self.meter = MemoryMeter(self, root=root)
+        self._directory = root / "7"
+        self._directory.mkdir()
+
+    def now(self) -> UnixTime:
+        return UnixTime(self.at)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def memory(self, *, resident_mib: int, share_mib: int | None) -> int:
+        """Return what the meter says, in MiB."""
+        pages = resident_mib * MIB // os.sysconf("SC_PAGE_SIZE")
+        (self._directory / "statm").write_text(f"{2 * pages} {pages} 10 1 0 1 0\n")
+        rollup = self._directory / "smaps_rollup"
+        rollup.unlink(missing_ok=True)
+        if share_mib is not None:
+            rollup.write_text(f"0-1 ---p 0 0:0 0 [rollup]\nRss: 9 kB\nPss:  {share_mib * 1024} kB\nPss_Dirty: 1 kB\n")
+        return self.meter.of_all([7]) // MIB
+
+
 def test_where_shares_cannot_be_read_the_resident_size_counts(tmp_path: Path) -> None:
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7" / "statm").write_text("9000 1000 10 1 0 1 0\n")
-    assert memory_of(7, root=tmp_path) == 1000 * os.sysconf("SC_PAGE_SIZE")
-    (tmp_path / "7" / "smaps_rollup").write_text(
-        "0-1 ---p 0 0:0 0 [rollup]\nRss: 4000 kB\nPss:  250 kB\nPss_Dirty: 1 kB\n"
-    )
-    assert memory_of(7, root=tmp_path) == 250 * 1024
-    assert memory_of(8, root=tmp_path) is None
+    proc = Proc(tmp_path)
+    assert proc.memory(resident_mib=30, share_mib=None) == 30
+    assert proc.memory(resident_mib=30, share_mib=10) == 10
+    assert proc.meter.of_all([8]) == 0
+
+
+def test_a_large_processes_pages_are_walked_only_now_and_then(tmp_path: Path) -> None:
+    proc = Proc(tmp_path)
+    assert proc.memory(resident_mib=8000, share_mib=4000) == 4000
+    proc.at += 10
+    assert proc.memory(resident_mib=8200, share_mib=8200) == 4100
+    assert proc.memory(resident_mib=10_000, share_mib=9000) == 9000
+    proc.at += 290
+    assert proc.memory(resident_mib=10_000, share_mib=5000) == 9000
+    proc.at += 20
+    assert proc.memory(resident_mib=10_000, share_mib=5000) == 5000
+    proc.meter.forget_others([])
+    assert proc.memory(resident_mib=10_000, share_mib=2000) == 2000
+    assert proc.memory(resident_mib=70_000, share_mib=2000) == 70_000
 
 
 @pytest.mark.contract("C01", "C02")

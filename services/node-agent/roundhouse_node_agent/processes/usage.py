@@ -8,28 +8,18 @@ from pathlib import Path
 
 from roundhouse_node_agent.domain.usage import Counters
 from roundhouse_node_agent.processes.identity import Recorded
-from roundhouse_node_agent.processes.memory import memory_of_all
 
-__all__ = ["ProcessTree", "TreeUsage", "read_trees"]
+__all__ = ["ProcessTree", "read_trees"]
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessTree:
-    """The processes below one guard, the guard included."""
+    """The processes below one guard, the guard included, and the processor time they used together."""
 
     pids: tuple[int, ...]
     cpu: Counters
-
-
-@dataclass(frozen=True, slots=True)
-class TreeUsage:
-    """What they use together."""
-
-    pids: tuple[int, ...]
-    cpu: Counters
-    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +30,8 @@ class _Process:
     system_ticks: int
 
 
-def read_trees(guards: Mapping[str, Recorded], *, root: Path = Path("/proc")) -> dict[str, TreeUsage]:
-    """Return what everything below each guard uses; a guard that is gone is left out.
+def read_trees(guards: Mapping[str, Recorded], *, root: Path = Path("/proc")) -> dict[str, ProcessTree]:
+    """Return everything below each guard; a guard that is gone is left out.
 
     Nothing escapes: a guard is the subreaper of all that its engine starts, so what loses its parent becomes the
     guard's child, and what ends leaves its time on the counters of whoever gathered it. The sum never goes back.
@@ -56,9 +46,7 @@ def read_trees(guards: Mapping[str, Recorded], *, root: Path = Path("/proc")) ->
     for name, guard in guards.items():
         top = processes.get(guard.pid)
         if top is not None and top.start_ticks == guard.start_ticks:
-            tree = _tree(guard.pid, processes, children)
-            memory_bytes = memory_of_all(tree.pids, root=root)
-            found[name] = TreeUsage(tree.pids, tree.cpu, memory_bytes)
+            found[name] = _tree(guard.pid, processes, children)
     return found
 
 
