@@ -320,7 +320,7 @@ async def test_a_token_that_makes_no_sense_is_refused(platform: Platform, body: 
     assert (await platform.ask("POST", "/join-tokens", body)).status_code == 422
 
 
-@pytest.mark.parametrize("key", ["", "U", "hello", KEY[:-1]])
+@pytest.mark.parametrize("key", ["", "U", "hello", KEY[:-1]], ids=["empty", "short", "no key", "cut off"])
 async def test_what_is_no_key_of_a_user_is_refused(platform: Platform, key: str) -> None:
     refused = await platform.join(await platform.token(), key)
 
