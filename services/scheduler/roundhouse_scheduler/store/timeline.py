@@ -35,13 +35,15 @@ async def note_changes(session: WriteSession, changes: Sequence[DeploymentChange
 
 
 async def forget_old(session: WriteSession, *, events_before: float, replicas_before: float) -> int:
-    """Delete events and ended replicas older than these times, some at a time, and return how many."""
+    """Delete events, ended switches and ended replicas older than these times, some at a time, and return how many."""
     old_events = select(tables.events.c.event_id).where(tables.events.c.at < events_before).limit(_BATCH)
     old_replicas = select(tables.replicas.c.replica_id).where(tables.replicas.c.ended_at < replicas_before)
     old_lines = select(tables.node_events.c.event_id).where(tables.node_events.c.at < events_before).limit(_BATCH)
     lines = await session.execute(delete(tables.node_events).where(tables.node_events.c.event_id.in_(old_lines)))
+    old_switches = select(tables.switches.c.switch_id).where(tables.switches.c.ended_at < events_before).limit(_BATCH)
+    switches = await session.execute(delete(tables.switches).where(tables.switches.c.switch_id.in_(old_switches)))
     gone = await session.execute(delete(tables.events).where(tables.events.c.event_id.in_(old_events)))
     ended = await session.execute(
         delete(tables.replicas).where(tables.replicas.c.replica_id.in_(old_replicas.limit(_BATCH)))
     )
-    return gone.rowcount + lines.rowcount + ended.rowcount
+    return gone.rowcount + lines.rowcount + switches.rowcount + ended.rowcount
