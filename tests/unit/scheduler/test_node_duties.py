@@ -91,11 +91,3 @@ def test_beside_nodes_in_maintenance_the_brake_holds_as_ever() -> None:
     fleet.now += 60.0
     fleet.hear("nod_05", "nod_06")
     assert fleet.step().is_brake_held
-
-
-def test_a_node_that_is_silent_for_its_maintenance_is_not_given_up_on_doubt() -> None:
-    fleet = a_fleet(nodes=2, replicas=1)
-    fleet.is_listening = False
-    fleet.nodes["nod_01"] = a_node("nod_01", duty=NodeDuty.MAINTENANCE)
-    fleet.now += 600.0
-    assert not [row for row in fleet.step().replicas if row.phase is Phase.LOST]

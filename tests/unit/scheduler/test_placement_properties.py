@@ -96,7 +96,7 @@ def test_no_claim_goes_beyond_what_is_there_and_no_rule_is_broken(fleet: Fleet) 
     for row in placed:
         where, wanted = fleet.nodes[row.node_id], fleet.versions[row.version_id].placement
         assert len(set(row.device_uuids)) == row.resources.device_count
-        assert {uuid for uuid in row.device_uuids} <= {item.uuid for item in where.inventory.devices}
+        assert set(row.device_uuids) <= {item.uuid for item in where.inventory.devices}
         assert len({devices[uuid].model for uuid in row.device_uuids}) <= 1
         assert not wanted.device_uuids or set(row.device_uuids) <= set(wanted.device_uuids)
         assert not row.resources.is_exclusive or all(holders[uuid] == 1 for uuid in row.device_uuids)
@@ -168,7 +168,8 @@ def test_a_board_that_was_kept_says_what_a_new_one_says(
 
 def standing(board: Board, shape: Shape) -> tuple[Any, ...]:
     index: ShapeIndex = board.index(shape)
-    current = {
-        place: sorted(entry[:2] for entry in heap if index.is_current(entry)) for place, heap in index.heaps.items()
-    }
-    return index.fits, index.misses, {place: entries for place, entries in current.items() if entries}
+    heaps: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for place, heap in index.heaps.items():
+        if current := sorted(entry[:2] for entry in heap if index.is_current(entry)):
+            heaps[place] = current
+    return index.fits, index.misses, heaps

@@ -21,14 +21,15 @@ Place = tuple[str, str]
 Entry = tuple[float, str, int]
 """Minus the score, the node, and the stamp that tells whether this is still so."""
 
-_MOST_JUDGEMENTS = 400_000
+_MOST_JUDGEMENTS = 600_000
 """Over all shapes: what the memory of past judgements may hold."""
+_MOST_KINDS = 20_000
 
 
 class ShapeIndex:
     """How every node stands to one shape."""
 
-    __slots__ = ("fits", "heaps", "misses", "nowhere", "position", "shape", "stamps")
+    __slots__ = ("_by_kind", "fits", "heaps", "misses", "nowhere", "position", "shape", "stamps")
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -38,6 +39,8 @@ class ShapeIndex:
         """Per zone, so that siblings in a zone count once for all its nodes."""
         self.stamps: dict[str, int] = {}
         self.position = 0
+        self._by_kind: dict[int, Fit | Miss] | None = None if shape.node_ids or shape.device_uuids else {}
+        """Nodes that are alike in all but name stand alike to a shape that names none."""
         self.nowhere: Infeasible | None = None
         """What was said of these misses when nothing fitted; kept as long as it would be said again."""
 
@@ -45,7 +48,7 @@ class ShapeIndex:
         """Look at one node again; None: it is not there any more."""
         stamp = self.stamps.get(node_id, 0) + 1
         self.stamps[node_id] = stamp
-        found = None if candidate is None else judge(self.shape, candidate)
+        found = None if candidate is None else self._judge(candidate)
         if self.nowhere is not None and (found != self.misses.get(node_id) or node_id in self.nowhere.node_ids):
             self.nowhere = None
         self.fits.pop(node_id, None)
@@ -61,7 +64,7 @@ class ShapeIndex:
         for candidate in candidates:
             node_id = candidate.node_id
             self.stamps[node_id] = 1
-            found = judge(self.shape, candidate)
+            found = self._judge(candidate)
             if isinstance(found, Miss):
                 self.misses[node_id] = found
             else:
@@ -69,6 +72,17 @@ class ShapeIndex:
                 self.heaps.setdefault(candidate.place, []).append((-found.score, node_id, 1))
         for heap in self.heaps.values():
             heapq.heapify(heap)
+
+    def _judge(self, candidate: Candidate) -> Fit | Miss:
+        if self._by_kind is None:
+            return judge(self.shape, candidate)
+        found = self._by_kind.get(candidate.kind)
+        if found is None:
+            found = judge(self.shape, candidate)
+            if len(self._by_kind) >= _MOST_KINDS:
+                self._by_kind.clear()
+            self._by_kind[candidate.kind] = found
+        return found
 
     def compact(self) -> None:
         """Drop what is outdated once it is more than what is true."""
@@ -93,6 +107,8 @@ class Board:
         self._log: list[str] = []
         self._forgotten = 0
         self._indexes: dict[bytes, ShapeIndex] = {}
+        self._kinds: dict[tuple[object, ...], int] = {}
+        self._last_kind = 0
 
     @property
     def position(self) -> int:
@@ -127,16 +143,39 @@ class Board:
         changed = None if known is None else self.changed_since(known.position)
         if known is None or changed is None:
             known = ShapeIndex(shape)
+            for candidate in self.candidates.values():
+                self._name(candidate)
             known.fill(self.candidates.values())
         else:
             for node_id in sorted(changed):
-                known.take(node_id, self.candidates.get(node_id))
+                found = self.candidates.get(node_id)
+                if found is not None:
+                    self._name(found)
+                known.take(node_id, found)
             known.compact()
         known.position = self.position
         self._indexes[shape.key] = known
-        if len(self._indexes) > max(16, _MOST_JUDGEMENTS // max(1, len(self.candidates))):
+        if len(self._indexes) > self.most_shapes:
             del self._indexes[next(iter(self._indexes))]
         return known
+
+    @property
+    def most_shapes(self) -> int:
+        """How many shapes are remembered at once: going round more than these forgets each before it comes again."""
+        return max(16, _MOST_JUDGEMENTS // max(1, len(self.candidates)))
+
+    def _name(self, candidate: Candidate) -> None:
+        """Give a candidate the number of its kind; numbers are never used again for another."""
+        if candidate.kind:
+            return
+        likeness = candidate.likeness()
+        kind = self._kinds.get(likeness)
+        if kind is None:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            self._last_kind += 1
+            kind = self._kinds[likeness] = self._last_kind
+        candidate.kind = kind
 
     def trim(self) -> None:
         """Forget old changes; call it between decisions."""

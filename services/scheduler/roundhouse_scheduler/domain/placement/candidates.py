@@ -39,6 +39,21 @@ class DeviceRoom:
         self.is_whole = False
         """One replica claims all of it."""
 
+    def likeness(self) -> tuple[object, ...]:
+        """Return all that a judgement depends on, apart from its name."""
+        info = self.info
+        return (
+            info.model,
+            info.vendor,
+            self.index,
+            info.memory_total_bytes,
+            self.free_bytes,
+            self.holders > 0,
+            self.is_whole,
+            bool(self.barred),
+            self.is_degraded,
+        )
+
     def take(self, memory_bytes: int, *, is_exclusive: bool) -> None:
         """One more replica claims its memory here."""
         self.free_bytes -= memory_bytes
@@ -50,7 +65,8 @@ class Candidate:
     """One node as placement sees it. `take` keeps it up to date while a plan grows; it is derived, never the record."""
 
     __slots__ = ("device_free", "device_total", "devices", "engines", "free_cpu_millis", "free_memory_bytes",
-                 "hindrance", "is_late", "is_uniform", "labels", "node", "node_id", "region", "zone")  # fmt: skip
+                 "hindrance", "is_late", "is_uniform", "kind", "labels", "node", "node_id", "region",
+                 "zone")  # fmt: skip
 
     def __init__(self, node: Node, held: Iterable[Replica] = (), *, is_late: bool = False) -> None:
         inventory = node.inventory
@@ -61,6 +77,8 @@ class Candidate:
         self.node = node
         self.node_id = node.node_id
         self.is_late = is_late
+        self.kind = 0
+        """What `Board` knows candidates by that are alike in all but name; 0 until it has looked."""
         self.engines = frozenset(inventory.engines)
         self.region = node.in_region
         self.zone = node.in_zone
@@ -82,8 +100,23 @@ class Candidate:
         """The zone that siblings are counted by: names of zones are those of a region."""
         return self.region, self.zone
 
+    def likeness(self) -> tuple[object, ...]:
+        """Return all that a judgement depends on, apart from the names of the node and its devices."""
+        return (
+            self.engines,
+            self.region,
+            self.zone,
+            tuple(sorted(self.labels.items())),
+            self.hindrance,
+            self.free_memory_bytes,
+            self.node.inventory.memory_total_bytes,
+            self.free_cpu_millis,
+            tuple(room.likeness() for room in self.devices),
+        )
+
     def take(self, resources: Resources, device_uuids: Sequence[str]) -> None:
         """One more replica claims its resources here; its engine has loaded nothing yet."""
+        self.kind = 0
         self.free_cpu_millis -= resources.cpu_millis
         if resources.device_count == 0:
             self.free_memory_bytes -= resources.memory_bytes

@@ -55,11 +55,11 @@ def _place_all(draft: Draft, pending: Sequence[Replica]) -> None:
     expected = {item.deployment_id for item in draft.switches.values() if item.is_open}
     pending = sorted(pending, key=lambda item: item.deployment_id not in expected)  # room was made for these
     board = board_of(draft)
+    demands = _in_order([(item, _demand(draft, item)) for item in pending], board)
     classes: dict[tuple[str, str, tuple[str, ...]], _Class] = {}
     siblings: dict[tuple[str, str], Siblings] = {}
     searching: Search | None = None
-    for replica in pending:
-        demand = Demand.of(replica, draft.view.versions[replica.version_id], now=draft.now)
+    for replica, demand in demands:
         family = (demand.deployment_id, demand.version_id)
         key = (*family, tuple(sorted(demand.refusals)))
         if key not in classes:
@@ -74,6 +74,20 @@ def _place_all(draft: Draft, pending: Sequence[Replica]) -> None:
         _place(draft, replica, mine)
     if searching is not None:
         searching.release()
+
+
+def _demand(draft: Draft, replica: Replica) -> Demand:
+    return Demand.of(replica, draft.view.versions[replica.version_id], now=draft.now)
+
+
+def _in_order(pending: list[tuple[Replica, Demand]], board: Board) -> list[tuple[Replica, Demand]]:
+    """The oldest first. Of more shapes than the board can remember, one after the other, the one asked first first."""
+    first: dict[bytes, int] = {}
+    for _, demand in pending:
+        first.setdefault(demand.shape.key, len(first))
+    if len(first) <= board.most_shapes:
+        return pending
+    return sorted(pending, key=lambda item: first[item[1].shape.key])
 
 
 def _place(draft: Draft, replica: Replica, mine: _Class) -> None:
