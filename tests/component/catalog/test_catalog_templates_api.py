@@ -1,6 +1,8 @@
 """`/templates`: durable, numbered, imported and exported; deploying from one needs only a model."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -213,3 +215,12 @@ async def test_other_tenants_have_their_own(world: World) -> None:
     world.http.headers["authorization"] = f"Bearer {world.token(Role.ADMINISTRATOR, tenant_id='ten_other')}"
     assert (await world.get("/templates")).json()["items"] == []
     assert (await world.get("/templates/small")).status_code == 404
+
+
+async def test_the_examples_of_the_guide_are_taken(sqlite_world: World) -> None:
+    guide = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "use-templates.md"
+    examples = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    answer = await imported(sqlite_world, "---\n".join(examples))
+    assert [one["change"] for one in answer.json()["items"]] == ["created"] * len(examples), answer.text
+    await sqlite_world.model()
+    created(await sqlite_world.post("/deployments", {"model": "smol", "template": "chat-on-cpu"}))
