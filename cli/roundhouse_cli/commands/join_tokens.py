@@ -1,10 +1,14 @@
 """`roundhouse nodes join-token`: what lets another host in, once."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.connection import Connection
+from roundhouse_cli.local.addresses import own_address
+from roundhouse_cli.local.layout import ANY_ADDRESS, LOOPBACK
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
 from roundhouse_cli.rest import Item
@@ -66,7 +70,9 @@ def create(
             show_item(made, output)
             return
         print(made["token"])
-        note(f"On the other host:  roundhouse node join {services.connection.router_url} --token {made['token']}")
+        note(f"On the other host:  roundhouse node join {_join_url(services.connection)} --token {made['token']}")
+        if made["is_local_only"]:
+            note("As it is started only this machine can join: `roundhouse up --listen ADDRESS` lets other hosts in.")
         note(f"It lets one host in until {made['expires_at']}, and is not shown again.")
 
 
@@ -86,3 +92,10 @@ def revoke(
         found = pick(services.scheduler.items("/api/v1/join-tokens"), token, "join token", name_field="id")
         services.scheduler.delete(f"/api/v1/join-tokens/{found['id']}")
         note(f"{found['id']} lets nobody in any more.")
+
+
+def _join_url(connection: Connection) -> str:
+    """Return the router as another host reaches it: the address of a connection on this machine may be loopback."""
+    parts = urlsplit(connection.router_url)
+    host = own_address(ANY_ADDRESS) if parts.hostname == LOOPBACK else parts.hostname
+    return f"http://{host}:{parts.port}"

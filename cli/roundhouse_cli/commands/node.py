@@ -107,7 +107,6 @@ def _home(state_dir: Path | None) -> NodeHome:
 def _run(home: NodeHome, *, is_detached: bool) -> None:
     agent = NodeAgent(home, CLOCK)
     if not is_detached:
-        note("The node agent runs; Ctrl-C ends it and leaves its engines running.")
         agent.run()
     with Steps(CLOCK).step("Starting the node agent") as step:
         agent.start(step)

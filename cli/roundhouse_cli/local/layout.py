@@ -6,10 +6,11 @@ from pathlib import Path
 
 from roundhouse_cli.errors import UsageFault
 
-__all__ = ["DEFAULT_BASE_PORT", "LOOPBACK", "DataDir", "Ports", "default_data_dir"]
+__all__ = ["ANY_ADDRESS", "DEFAULT_BASE_PORT", "LOOPBACK", "DataDir", "Ports", "default_data_dir"]
 
 DEFAULT_BASE_PORT = 8800
 LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = "0.0.0.0"
 _ENGINE_PORTS_FROM = 100
 _ENGINE_PORTS_TO = 999
 _LAST_PORT = 65_535

@@ -13,6 +13,7 @@ from roundhouse_cli.connection import Connection
 from roundhouse_cli.errors import Failure
 from roundhouse_cli.local.files import private_dir
 from roundhouse_cli.node.home import NodeHome
+from roundhouse_cli.output import note
 from roundhouse_cli.rest import Services
 from roundhouse_cli.steps import Step
 from roundhouse_cli.supervisor.child import describe_exit
@@ -44,6 +45,7 @@ class NodeAgent:
     def run(self) -> NoReturn:
         """Become the agent. Raises Failure when the host has not joined, or one runs already."""
         environment = self._environment()
+        note("The node agent runs; Ctrl-C ends it and leaves its engines running.")
         sys.stdout.flush()
         sys.stderr.flush()
         os.execve(sys.executable, self._command(), environment)

@@ -68,6 +68,7 @@ class CreatedTokenView(TokenView):
     """A new join token: the only time it is shown."""
 
     token: str
+    is_local_only: bool = Field(description="Whether NATS is told at a loopback address: no other host can join then.")
 
 
 class NodeToJoin(_Body):

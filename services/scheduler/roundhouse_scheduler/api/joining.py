@@ -57,6 +57,12 @@ class Joining:
     wake: Callable[[], None]
     """Let the servers refuse now what was taken back."""
 
+    @property
+    def is_local_only(self) -> bool:
+        """Whether no other host can reach NATS where it is told to be."""
+        hosts = {urlsplit(url.strip()).hostname or "" for url in self.nats_url.split(",")}
+        return all(host == "localhost" or host.startswith("127.") or host == "::1" for host in hosts)
+
     def nats_urls(self, asked_at: str) -> list[str]:
         """Return the addresses for a host that has reached us at `asked_at`."""
         return [_reachable(url, asked_at) for url in self.nats_url.split(",")]
@@ -85,7 +91,8 @@ def joining_routes(joining: Joining) -> APIRouter:
         async with joining.db.write() as session:
             await store.add_token(session, token)
         seen = TokenView.of(token, now).model_dump()
-        return CreatedTokenView(**seen, token=join_token(token.token_id, secret))
+        made = join_token(token.token_id, secret)
+        return CreatedTokenView(**seen, token=made, is_local_only=joining.is_local_only)
 
     @routes.get("/join-tokens")
     async def list_tokens(_subject: _Reader, page: _Page) -> Page[TokenView]:
