@@ -11,6 +11,12 @@ from roundhouse_node_agent.context import AgentContext
 
 __all__ = ["AgentCollector"]
 
+_DEVICE_GAUGES = (
+    ("roundhouse_device_utilization_ratio", "0 to 1.", "utilization"),
+    ("roundhouse_device_memory_used_bytes", "At the last sample.", "memory_used_bytes"),
+    ("roundhouse_device_temperature_celsius", "At the last sample.", "temperature_c"),
+    ("roundhouse_device_power_watts", "At the last sample.", "power_w"),
+)
 _ENGINE_LABELS = ("replica_id", "deployment", "engine")
 
 
@@ -24,6 +30,7 @@ class AgentCollector(Collector):
         yield from self._engines()
         yield from self._replicas()
         yield from self._host()
+        yield from self._sample()
 
     def _engines(self) -> Iterator[Metric]:
         running = GaugeMetricFamily("roundhouse_engine_requests_running", "In the engine now.", labels=_ENGINE_LABELS)
@@ -50,6 +57,28 @@ class AgentCollector(Collector):
         for phase in ObservedPhase:
             replicas.add_metric((phase.value,), counts[phase])
         yield replicas
+
+    def _sample(self) -> Iterator[Metric]:
+        """The last sample. What is not known is left out, never 0."""
+        sample = self._context.sample
+        if sample is None:
+            return
+        cores = GaugeMetricFamily("roundhouse_node_cpu_cores_busy", "Over the last interval.", labels=("mode",))
+        cores.add_metric(("user",), sample.cpu_user)
+        cores.add_metric(("system",), sample.cpu_system)
+        used = GaugeMetricFamily("roundhouse_engine_memory_bytes", "Of the host.", labels=("replica_id",))
+        busy = GaugeMetricFamily("roundhouse_engine_cpu_cores_busy", "Last interval.", labels=("replica_id", "mode"))
+        for replica in sample.replicas:
+            used.add_metric((replica.replica_id,), replica.memory_bytes)
+            busy.add_metric((replica.replica_id, "user"), replica.cpu_user)
+            busy.add_metric((replica.replica_id, "system"), replica.cpu_system)
+        yield from (cores, used, busy)
+        for name, doc, field in _DEVICE_GAUGES:
+            gauge = GaugeMetricFamily(name, doc, labels=("uuid",))
+            for device in sample.devices:
+                if (value := getattr(device, field)) >= 0:
+                    gauge.add_metric((device.uuid,), value)
+            yield gauge
 
     def _host(self) -> Iterator[Metric]:
         inventory = self._context.inventory

@@ -9,6 +9,7 @@ from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.node import NodeSample
 from roundhouse_common.contracts.registry import NODE_SAMPLE
 from roundhouse_common.runtime import SystemClock
+from roundhouse_node_agent.metrics import AgentCollector
 from tests.component.node_agent.conftest import NODE, OPTIONS, Node
 from tests.support.eventually import eventually
 from tests.support.scheduler_stub import SchedulerStub, an_assignment
@@ -30,7 +31,7 @@ async def test_a_running_engine_is_in_its_nodes_samples(
 
     await metering.connect()
     await metering.subscribe(NODE_SAMPLE, take)
-    await node.start(replace(OPTIONS, sample_interval_s=0.5))
+    agent = await node.start(replace(OPTIONS, sample_interval_s=0.5))
     await eventually(lambda: samples)
     await scheduler.assign(NODE, an_assignment())
 
@@ -43,4 +44,7 @@ async def test_a_running_engine_is_in_its_nodes_samples(
     last = samples[-1]
     assert last.epoch == scheduler.epochs[NODE]
     assert last.replicas[0].memory_bytes < last.memory_used_bytes < last.memory_total_bytes
+    exposed = {metric.name: metric.samples for metric in AgentCollector(agent.context).collect()}
+    assert [sample.labels for sample in exposed["roundhouse_engine_memory_bytes"]] == [{"replica_id": "rep_1"}]
+    assert {sample.labels["mode"] for sample in exposed["roundhouse_node_cpu_cores_busy"]} == {"user", "system"}
     await metering.close()
