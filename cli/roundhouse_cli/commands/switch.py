@@ -61,7 +61,9 @@ def _interrupted(services: Services, deployment: Item, switch: Item) -> Item:
     if not typer.confirm(f"Call the switch to {deployment['name']} off?", default=False, err=True):
         note(f"It goes on; `roundhouse deployments show {deployment['name']}` shows it.")
         return switch
-    return services.scheduler.post(f"/api/v1/switches/{switch['id']}:cancel")
+    cancelled = services.scheduler.post(f"/api/v1/switches/{switch['id']}:cancel")
+    note(f"The switch to {deployment['name']} is called off: what has not happened yet does not happen.")
+    return cancelled
 
 
 def _detail(switch: Item) -> str:

@@ -1,5 +1,6 @@
 """`deploy --dry-run` and `switch`: what would happen, and how it comes about."""
 
+import io
 from typing import Any
 
 import pytest
@@ -137,3 +138,25 @@ def test_a_switch_that_fails_says_why(roundhouse: Command, catalog: Scripted) ->
 
     assert result.code == 1
     assert "The switch to tiny failed: nothing idle to evict" in result.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "posts"), [("y", ["/api/v1/switches", "/api/v1/switches/swi_1:cancel"]), ("n", ["/api/v1/switches"])]
+)
+def test_an_interrupted_switch_asks_whether_it_is_called_off(
+    roundhouse: Command, catalog: Scripted, monkeypatch: pytest.MonkeyPatch, answer: str, posts: list[str]
+) -> None:
+    catalog.on("POST", "/api/v1/switches", SWITCH, status=201)
+    catalog.on("POST", "/api/v1/switches/swi_1:cancel", {**SWITCH, "is_cancelling": True}, status=202)
+
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+
+    result = roundhouse("switch", "tiny")
+
+    assert result.code == 0
+    assert [asked.path for asked in catalog.asked if asked.method == "POST"] == posts
+    assert ("is called off" if answer == "y" else "It goes on") in result.err
