@@ -1,6 +1,7 @@
-"""A second host: another node agent with a data directory of its own, on the same machine."""
+"""A second host: another node agent with a directory of its own, on the same machine. It joins by a token."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -10,25 +11,28 @@ from pathlib import Path
 
 from tests.process.platform import Platform
 
-__all__ = ["NODE_ID", "second_host"]
-
-NODE_ID = "nod_second"
+__all__ = ["second_host"]
 
 
 @contextmanager
 def second_host(platform: Platform, directory: Path, *, nats_port: int | None = None) -> Iterator[str]:
-    """Run it until the end, and stop what it started; yields its node id. `nats_port` leads over another way."""
-    platform.command("nodes", "credentials", NODE_ID, "--out", str(directory))
-    settings = dict(line.split("=", 1) for line in (directory / "node.env").read_text().splitlines() if "=" in line)
+    """Run it until the end, and remove what it was; yields its node id. `nats_port` leads over another way."""
+    node_id = f"nod_second_{secrets.token_hex(3)}"
+    url, token = (
+        platform.connection["router_url"],
+        platform.command("nodes", "join-token", "--node-id", node_id).strip(),
+    )
+    platform.command("node", "join", url, "--token", token, "--state-dir", str(directory), "--no-run")
+    environment = dict(os.environ)
     if nats_port is not None:
-        settings["ROUNDHOUSE_NODE_AGENT_NATS_URL"] = f"nats://127.0.0.1:{nats_port}"
-    environment = {**os.environ, **settings, "ROUNDHOUSE_NODE_AGENT_STATE_DIR": str(directory / "state")}
+        environment["ROUNDHOUSE_NODE_AGENT_NATS_URL"] = f"nats://127.0.0.1:{nats_port}"
+    command = [sys.executable, "-m", "roundhouse_cli", "node", "run", "--state-dir", str(directory)]
     with (directory / "agent.log").open("w") as log:
-        agent = subprocess.Popen([sys.executable, "-m", "roundhouse_node_agent"], env=environment, stderr=log)
+        agent = subprocess.Popen(command, env=environment, stderr=log)
         try:
-            yield NODE_ID
+            yield node_id
         finally:
             agent.send_signal(signal.SIGTERM)
             agent.wait(30)
-            stop = [sys.executable, "-m", "roundhouse_node_agent", "stop-engines", "--state-dir"]
-            subprocess.run([*stop, str(directory / "state")], env=environment, check=True, timeout=60)
+            platform.command("node", "stop", "--engines", "--state-dir", str(directory))
+            platform.try_command("nodes", "rm", node_id)  # refused where the test has failed half way
