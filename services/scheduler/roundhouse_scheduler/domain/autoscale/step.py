@@ -14,6 +14,8 @@ __all__ = ["autoscale_deployments"]
 
 _USE_WRITTEN_EVERY_S = 30.0
 _MINUTE_S = 60.0
+_LATER_S = 0.001
+"""Sums of floating-point numbers miss a moment by a little: look again when it is surely over."""
 
 
 def autoscale_deployments(draft: Draft) -> None:
@@ -71,7 +73,7 @@ def _perhaps_sleep(draft: Draft, deployment: Deployment, autoscale: Autoscale) -
         return False
     idle_s = min(draft.now - since, draft.view.demand_known_s)
     if idle_s < autoscale.idle_s:
-        draft.look_again(draft.now + autoscale.idle_s - idle_s, deployment_id=deployment.deployment_id)
+        draft.look_again(draft.now + autoscale.idle_s - idle_s + _LATER_S, deployment_id=deployment.deployment_id)
         return False
     detail = f"no request for {draft.now - since:.0f} s"
     put_to_sleep(draft, deployment, reason=Reason.IDLE, detail=detail)
@@ -100,7 +102,7 @@ def _scale(draft: Draft, deployment: Deployment, autoscale: Autoscale, bounds: B
         if found.replicas != target:
             target, why = found.replicas, advice.why
         if found.look_at is not None:
-            draft.look_again(max(found.look_at, draft.now), deployment_id=key)
+            draft.look_again(max(found.look_at, draft.now) + _LATER_S, deployment_id=key)
     if target != wanted:
         limits = f"between {bounds.least} and {bounds.most}" + (f" by window {bounds.window}" if bounds.window else "")
         draft.scale(key, target, reason=Reason.AUTOSCALED, detail=why or limits)
