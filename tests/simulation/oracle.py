@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_common.runtime import Clock
 from roundhouse_node_agent.domain.engine_run import EngineRun
-from roundhouse_scheduler.domain.plan import Moved, NodeMarked, Plan, Wanted
+from roundhouse_scheduler.domain.plan import Moved, NodeMarked, Noted, Plan, Wanted
 from roundhouse_scheduler.domain.records import NodeState, Replica
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 from roundhouse_scheduler.domain.view import View
@@ -66,6 +66,8 @@ class Oracle:
                         self._break(f"{action.replica_id} is wanted {action.desired} without a reason")
                     if action.desired is not Desired.RUN:
                         self._may_stop[action.replica_id] = action.reason
+                case Noted(kind="replica.disowned"):
+                    self._may_stop[action.replica_id] = Reason(action.reason)
                 case NodeMarked(after=NodeState.READY):
                     self._gave_up_at.pop(action.node_id, None)
                 case Moved(after=Phase.LOST):

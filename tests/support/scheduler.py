@@ -180,6 +180,7 @@ class Fleet:
             nodes=dict(self.nodes),
             replicas={key: row for key, row in self.replicas.items() if row.ended_at is None},
             reports=dict(self.reports),
+            ended=frozenset(key for key, row in self.replicas.items() if row.ended_at is not None),
             silence=silence,
             is_listening=self.is_listening,
             trusted_s=self.trusted_s,

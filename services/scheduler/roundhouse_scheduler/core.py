@@ -125,6 +125,8 @@ class SchedulerCore:
             mint=SystemMint(ids, rng),
             rules=rules,
             metrics=metrics,
+            are_specs_known=lambda: self.specs.has_synced,
+            are_reports_known=lambda: self.reports.has_synced,
             on_commit=self.relay.wake,
             on_news=self._tell,
             observers=self.observers,
@@ -192,14 +194,14 @@ class SchedulerCore:
 
     async def _all_endpoints(self) -> Mapping[str, DeploymentEndpoints]:
         await self.planner.refresh()
-        return self.planner.mirror.endpoints(self.planner.mirror.deployments)
+        return self.planner.endpoints()
 
     async def _all_assignments(self) -> Mapping[str, NodeAssignments]:
         await self.planner.refresh()
         return self.planner.mirror.assignments(self.planner.mirror.nodes)
 
     async def _some_endpoints(self, deployment_ids: Collection[str]) -> Mapping[str, DeploymentEndpoints]:
-        return self.planner.mirror.endpoints(deployment_ids)
+        return self.planner.endpoints(deployment_ids)
 
     async def _some_assignments(self, node_ids: Collection[str]) -> Mapping[str, NodeAssignments]:
         return self.planner.mirror.assignments(node_ids)

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +47,22 @@ def test_nothing_known_to_be_wanted_is_no_order() -> None:
 
 def test_what_is_wanted_and_not_here_is_started_without_a_second_look() -> None:
     assert decide(document(an_assignment()), {}, None).actions == (Start(assignment=an_assignment()),)
+
+
+@pytest.mark.parametrize("unsettled", ["the first look", "the second look"])
+def test_an_engine_that_is_unlisted_runs_on_while_the_scheduler_has_not_judged_it(unsettled: str) -> None:
+    first, second = document(), document()
+    if unsettled == "the first look":
+        first = msgspec.structs.replace(first, is_settled=False)
+    else:
+        second = msgspec.structs.replace(second, is_settled=False)
+    assert decide(first, observed(ready()), second).actions == ()
+    assert decide(document(), observed(ready()), document()).actions != ()
+
+
+def test_what_is_listed_as_unwanted_goes_also_while_other_engines_are_not_judged() -> None:
+    listed = msgspec.structs.replace(document(drained()), is_settled=False)
+    assert [type(item) for item in decide(listed, observed(ready()), listed).actions] == [Drain]
 
 
 def test_an_attempt_is_started_once() -> None:

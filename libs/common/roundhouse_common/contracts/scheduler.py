@@ -166,6 +166,9 @@ class AssignmentsQuery(Message, frozen=True, kw_only=True):
 
     node_id: str
     epoch: int
+    running: tuple[str, ...] = ()
+    """Replicas with an engine on it. One that the database has never heard of makes the answer unsettled: a record that
+    was lost is no order to stop."""
 
 
 class RegisterNode(Message, frozen=True, kw_only=True):

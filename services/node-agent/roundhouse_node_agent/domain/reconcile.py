@@ -2,7 +2,8 @@
 
 An engine that runs is only ever drained or stopped when two looks agree: the assignments as projected (`wanted`) and
 the scheduler's database as asked for afterwards (`confirmed`). Without the second look the plan names what it would
-stop in `unconfirmed` and leaves it running. Starting needs no second look.
+stop in `unconfirmed` and leaves it running. Starting needs no second look. While either look is not settled, the
+scheduler has lost something of its record: then being unlisted means nothing.
 """
 
 from collections.abc import Mapping
@@ -88,6 +89,8 @@ def decide(wanted: NodeAssignments | None, observed: Mapping[str, Replica], conf
     actions: list[Action] = []
     unconfirmed: list[str] = []
     for replica_id in sorted({*by_id, *observed}):
+        if replica_id not in by_id and observed[replica_id].is_active and not wanted.is_settled:
+            continue
         action = _decide_one(by_id.get(replica_id), observed.get(replica_id))
         if isinstance(action, Drain | Stop) and not _agrees(confirmed, wanted, observed[replica_id]):
             unconfirmed.append(replica_id)
@@ -152,4 +155,4 @@ def _agrees(confirmed: NodeAssignments | None, wanted: NodeAssignments, replica:
         if assignment.replica_id == replica.replica_id:
             is_successor = assignment.desired is Desired.RUN and assignment.attempt > replica.attempt
             return is_successor or assignment.desired in (Desired.DRAIN, Desired.STOP)
-    return True
+    return confirmed.is_settled

@@ -35,20 +35,28 @@ def loads_of(replicas: Iterable[Replica], samples: Mapping[str, EngineSample]) -
 def _report_of(replica: Replica, memory_bytes: int) -> ReplicaReport:
     run = replica.run
     is_addressed = run is not None and replica.is_active and replica.phase in _ADDRESSED
+    assignment = replica.assignment
     return ReplicaReport(
         replica_id=replica.replica_id,
-        deployment_id=replica.assignment.deployment_id,
+        deployment_id=assignment.deployment_id,
         attempt=replica.attempt,
         phase=replica.phase,
         reason=replica.reason.value,
         detail=replica.detail,
         since=replica.since,
         base_url=run.base_url if run is not None and is_addressed else "",
-        served_model=replica.assignment.deployment_name,
+        served_model=assignment.deployment_name,
         pid=run.pid if run is not None and replica.is_active else 0,
         exit_code=_exit_code(replica.ended) if replica.ended is not None else None,
         log_tail=replica.ended.diagnosis.lines if replica.ended is not None else (),
         memory_bytes=memory_bytes,
+        version_id=assignment.version.version_id,
+        version_number=assignment.version.number,
+        device_uuids=assignment.device_uuids,
+        engine_api_key=assignment.engine_api_key,
+        gang_id=assignment.gang.gang_id if assignment.gang is not None else "",
+        gang_rank=assignment.gang.rank if assignment.gang is not None else 0,
+        gang_epoch=assignment.gang.epoch if assignment.gang is not None else 0,
     )
 
 

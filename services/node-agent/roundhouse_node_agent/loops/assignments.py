@@ -43,7 +43,8 @@ async def ask(agent: AgentContext) -> NodeAssignments | None:
     """Return what the scheduler's database wants of this node now, and take it in; None when nobody answers."""
     if agent.registered is None or agent.is_superseded:
         return None
-    query = AssignmentsQuery(node_id=agent.node_id, epoch=agent.registered.epoch)
+    running = tuple(sorted(key for key, replica in agent.replicas.items() if replica.is_active))
+    query = AssignmentsQuery(node_id=agent.node_id, epoch=agent.registered.epoch, running=running)
     try:
         document = await agent.bus.request(
             READ_ASSIGNMENTS, query, agent.node_id, timeout_s=agent.options.rpc_timeout_s

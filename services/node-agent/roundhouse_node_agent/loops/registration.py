@@ -54,7 +54,11 @@ async def _register(agent: AgentContext) -> None:
 async def _ask(agent: AgentContext, *, highest_epoch: int) -> Registered:
     inventory = agent.inventory or await agent.host.inventory()
     question = RegisterNode(
-        node_id=agent.node_id, incarnation=agent.incarnation, inventory=inventory, highest_epoch=highest_epoch
+        node_id=agent.node_id,
+        incarnation=agent.incarnation,
+        inventory=inventory,
+        highest_epoch=highest_epoch,
+        replicas=agent.reports(),
     )
     return await agent.bus.request(REGISTER_NODE, question, agent.node_id, timeout_s=agent.options.rpc_timeout_s)
 

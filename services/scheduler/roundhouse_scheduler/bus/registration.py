@@ -1,5 +1,7 @@
 """Answers nodes: a new epoch, and what the record says they must run."""
 
+import msgspec
+
 from roundhouse_common.contracts.scheduler import AssignmentsQuery, NodeAssignments, Registered, RegisterNode
 from roundhouse_common.database import Database
 from roundhouse_common.errors import InvalidInput
@@ -13,6 +15,7 @@ from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.store.joining import check_not_removed
 from roundhouse_scheduler.store.look import node_assignments
 from roundhouse_scheduler.store.nodes import register
+from roundhouse_scheduler.store.strangers import orphans_on, unknown_of
 
 __all__ = ["Registrar"]
 
@@ -53,6 +56,7 @@ class Registrar:
     async def read_assignments(self, query: AssignmentsQuery, ids: tuple[str, ...]) -> NodeAssignments:
         """Return what the record wants of this node now: the second look before an engine is stopped.
 
+        It is not settled while an engine runs there that the record has never heard of and nobody has judged.
         Raises NodeRemoved, EpochSuperseded for an old epoch, and UnknownNode for a node or an epoch that the record
         does not have: a record that lost something must not be taken for one that wants nothing.
         """
@@ -61,10 +65,15 @@ class Registrar:
         async with self._db.read() as session:
             await check_not_removed(session, query.node_id)
             document = await node_assignments(session, query.node_id)
+            strangers = await unknown_of(session, query.running)
+            orphans = await orphans_on(session, query.node_id) if strangers else ()
         if query.epoch < document.epoch:
             raise EpochSuperseded(query.node_id, given=query.epoch, current=document.epoch)
         if query.epoch > document.epoch:
             raise UnknownNode(query.node_id)
+        if not strangers <= set(orphans):
+            self._planner.wake()
+            return msgspec.structs.replace(document, is_settled=False)
         return document
 
     async def _register(self, request: RegisterNode) -> Node:

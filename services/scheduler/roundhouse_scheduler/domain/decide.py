@@ -1,5 +1,6 @@
 """The one decision of the scheduler: what to do about what is seen."""
 
+from roundhouse_scheduler.domain.adoption import adopt_strangers
 from roundhouse_scheduler.domain.autoscale.step import autoscale_deployments
 from roundhouse_scheduler.domain.gangs import form_gangs, place_gangs, tend_gangs
 from roundhouse_scheduler.domain.leases import judge_leases
@@ -21,6 +22,7 @@ STEPS = (
     judge_leases,
     end_removed,
     fold_reports,
+    adopt_strangers,
     settle_survivors,
     tend_gangs,
     forget_failures,
@@ -33,7 +35,8 @@ STEPS = (
     place_pending,
     bump_revisions,
 )
-"""In this order: who is heard, what they say, who of two stays, what starts again, how many there should be, where."""
+"""In this order: who is heard, what they say, what nobody knew of, who of two stays, what starts again, how many there
+should be, where."""
 
 
 def decide(view: View, *, now: float, rules: Rules, mint: Mint) -> Plan:

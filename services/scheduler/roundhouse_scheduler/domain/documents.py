@@ -48,6 +48,7 @@ def assignments_of(
             )
             for item in held
         ),
+        is_settled=node.is_settled,
     )
 
 

@@ -117,7 +117,7 @@ def _take_entry(draft: Draft, replica: Replica, entry: ReplicaReport, event: Rep
         reason = replica.desired_reason if reason is Reason.UNKNOWN else reason
     elif replica.phase in (Phase.UNKNOWN, Phase.LOST):
         reason = Reason.NODE_RETURNED
-    elif replica.reason is Reason.NODE_RETURNED and next_phase(replica.phase, event) is replica.phase:
+    elif replica.reason in (Reason.NODE_RETURNED, Reason.ADOPTED) and next_phase(replica.phase, event) is replica.phase:
         reason = replica.reason
     draft.move(
         replica.replica_id,

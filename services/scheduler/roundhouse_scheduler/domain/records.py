@@ -148,7 +148,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     duty_reason: str = ""
     quarantines: tuple[Quarantine, ...] = ()
     is_settled: bool = True
-    """False until what it said it runs was judged, after it registered with a record that did not know it."""
+    """False while it runs engines that the record does not know and that were not judged yet."""
+    orphans: tuple[str, ...] = ()
+    """Replicas that it runs, that the record does not know and that nobody wants: judged, it may stop them."""
     row_version: int = 0
 
     @property

@@ -28,6 +28,8 @@ class Rules:
     lease_s: float = 15.0
     second_look_s: float = 3.0
     """The least time between the two looks before anything is given up."""
+    adoption_grace_s: float = 60.0
+    """How long an engine runs on whose deployment the specs do not have, once they are known."""
     node_grace_s: float = 60.0
     """How long past its lease a node without replicas stays LATE before it is called UNREACHABLE."""
     brake_share: float = 0.2

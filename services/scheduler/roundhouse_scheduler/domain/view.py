@@ -55,6 +55,12 @@ class View:
     """What must be looked at; None: everything."""
     quiet: Set[str] | None = None
     """The nodes that have been silent for longer than the lease; None: `silence` says it of every node."""
+    ended: Set[str] = frozenset()
+    """Of the replicas that reports speak of: those that the record knows to have ended."""
+    specs_known_s: float = float("inf")
+    """How long the catalog's specs have been known since this scheduler took over."""
+    awaited: Set[str] = frozenset()
+    """Deployments of which engines run on nodes that the record has lost: they are about to register again."""
     is_listening: bool = True
     """Whether the bus is connected: without it nobody's silence means anything."""
     trusted_s: float = float("inf")

@@ -35,6 +35,8 @@ class Hearing:
         self._speakers: dict[str, tuple[int, str]] = {}
         self._reports: dict[str, NodeReport] = {}
         self._news: set[str] = set()
+        self._ahead: dict[str, NodeReport] = {}
+        self._strange_at: dict[str, float] = {}
         self._digests: dict[str, str] = {}
         self._loads: dict[str, dict[str, ReplicaLoad]] = {}
         self._heard_at: dict[str, float] = {}
@@ -59,6 +61,15 @@ class Hearing:
         news, self._news = frozenset(self._news), set()
         return news
 
+    def ahead(self, within_s: float) -> list[NodeReport]:
+        """Return what agents report whose registration the record has lost, if they were heard so recently."""
+        now = self._clock.monotonic()
+        return [
+            report
+            for node_id, report in sorted(self._ahead.items())
+            if now - self._strange_at.get(node_id, float("-inf")) <= within_s
+        ]
+
     def take_heard(self) -> dict[str, float]:
         """Return who was heard since the last call, with the wall-clock time."""
         heard, self._heard_at = self._heard_at, {}
@@ -73,6 +84,8 @@ class Hearing:
         if known_speaker is not None and (known_speaker == speaker or known_speaker[0] > node.epoch):
             return
         self._speakers[node.node_id] = speaker
+        if node.node_id in self._ahead:
+            self._strange_at[node.node_id] = self._clock.monotonic()  # until it reports in its new epoch
         self._liveness.forget(node.node_id)
         if 0.0 <= self._clock.now() - node.registered_at < _JUST_REGISTERED_S:
             self._touch(node.node_id)
@@ -83,8 +96,10 @@ class Hearing:
 
     def forget(self, node_id: str) -> None:
         """The node is not in the record any more."""
-        for known in (self._speakers, self._reports, self._digests, self._loads, self._heard_at, self._reread_at):
+        for known in (self._speakers, self._digests, self._loads, self._heard_at, self._reread_at, self._strange_at):
             known.pop(node_id, None)
+        self._reports.pop(node_id, None)
+        self._ahead.pop(node_id, None)
         self._liveness.remove(node_id)
 
     def registered(self, node: Node) -> None:
@@ -105,6 +120,7 @@ class Hearing:
         if ids != (beat.node_id,) or speaker != (beat.epoch, beat.incarnation):
             self._metrics.ignored("heartbeat")
             if speaker is None or beat.epoch > speaker[0]:
+                self._strange_at[beat.node_id] = self._clock.monotonic()
                 self._planner.wake()  # another scheduler may have registered it: the record will tell
             return
         was_silent = self._touch(beat.node_id)
@@ -126,6 +142,11 @@ class Hearing:
 
     def _take_report(self, node_id: str, report: NodeReport) -> None:
         speaker = self._speakers.get(node_id)
+        if speaker is None or report.epoch > speaker[0]:
+            self._ahead[node_id] = report
+            self._strange_at[node_id] = self._clock.monotonic()
+        elif (report.epoch, report.incarnation) == speaker:
+            self._ahead.pop(node_id, None)
         if speaker is not None and (report.epoch, report.incarnation) != speaker:
             self._metrics.ignored("report")
             _log.info("report_ignored", node_id=node_id, epoch=report.epoch, current_epoch=speaker[0])

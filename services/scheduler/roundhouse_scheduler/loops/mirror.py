@@ -11,6 +11,7 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints, NodeAssig
 from roundhouse_scheduler.domain.documents import assignments_of, endpoints_of
 from roundhouse_scheduler.domain.focus import Focus
 from roundhouse_scheduler.domain.index import Index
+from roundhouse_scheduler.domain.leases import may_be_away
 from roundhouse_scheduler.domain.plan import Plan
 from roundhouse_scheduler.domain.records import Deployment, Node, NodeState, Replica
 from roundhouse_scheduler.domain.switching.switch import Switch
@@ -37,6 +38,10 @@ class Mirror:
         self.versions: dict[str, VersionSpec] = {}
         self.replicas: dict[str, Replica] = {}
         self.switches: dict[str, Switch] = {}
+        self.unsettled: set[str] = set()
+        """Nodes that run engines which nobody has judged yet."""
+        self.ended: set[str] = set()
+        """Replicas that ended while this process looked, or that it found to have ended before."""
         self.index = Index()
         self.states: Counter[NodeState] = Counter()
         self.phases: Counter[Phase] = Counter()
@@ -61,6 +66,8 @@ class Mirror:
         deployments += self._set_switches(changes.switches)
         for node_id in changes.gone_nodes:
             self._drop_node(node_id)
+        if deployments:
+            nodes += self.unsettled  # it may be these deployments that their engines are of
         for deployment_id in changes.gone_deployments:
             self.deployments.pop(deployment_id, None)
         self.revision = changes.revision
@@ -112,10 +119,11 @@ class Mirror:
         before = self.nodes.get(row.node_id)
         self.nodes[row.node_id] = row
         self.index.take_node(before, row)
-        self.states[row.state] += 1
+        self.states[row.state] += _counts(row)
+        (self.unsettled.discard if row.is_settled else self.unsettled.add)(row.node_id)
         if before is None:
             return True
-        self.states[before.state] -= 1
+        self.states[before.state] -= _counts(before)
         return row != msgspec.structs.replace(before, last_heartbeat_at=row.last_heartbeat_at)
 
     def _set_deployment(self, row: Deployment) -> bool:
@@ -130,6 +138,7 @@ class Mirror:
             self.phases[before.phase] -= 1
         if row.ended_at is not None:
             self.replicas.pop(row.replica_id, None)
+            self.ended.add(row.replica_id)
             return before is not None
         self.phases[row.phase] += 1
         self.replicas[row.replica_id] = row
@@ -145,7 +154,13 @@ class Mirror:
         before = self.nodes.pop(node_id, None)
         if before is not None:
             self.index.take_node(before, None)
-            self.states[before.state] -= 1
+            self.unsettled.discard(node_id)
+            self.states[before.state] -= _counts(before)
+
+
+def _counts(node: Node) -> int:
+    """A node in maintenance is silent or not as it likes: it alarms nobody."""
+    return 0 if may_be_away(node) else 1
 
 
 def _committed(row: Row) -> Row:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundhouse_common.contracts.catalog import DeploymentSpec
+from roundhouse_common.contracts.node import NodeReport
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_common.service import get_logger
@@ -22,6 +24,7 @@ from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
 from roundhouse_scheduler.loops.mirror import Mirror
 from roundhouse_scheduler.loops.plan_log import log_plan
+from roundhouse_scheduler.loops.recovery import Recovery
 from roundhouse_scheduler.loops.timers import Timers
 from roundhouse_scheduler.metrics import SchedulerMetrics
 from roundhouse_scheduler.store.changes import Changes, read_changes
@@ -34,6 +37,7 @@ _LOOK_EVERY_S = 5.0
 _SWEEP_EVERY_S = 60.0
 """Everything is looked at this often, whatever happened: level-triggered."""
 _REST_MOST_S = 0.5
+_AWAIT_S = 0.5
 _STALE_MOST = 3
 """After so many stale plans in a row the record is read whole: somebody may have written without a revision."""
 _log = get_logger(__name__)
@@ -68,6 +72,8 @@ class Planner:
         mint: Mint,
         rules: Rules,
         metrics: SchedulerMetrics,
+        are_specs_known: Callable[[], bool],
+        are_reports_known: Callable[[], bool],
         on_commit: Callable[[], None],
         on_news: Callable[[Told], None],
         observers: Sequence[Callable[[View, Plan], None]],
@@ -85,9 +91,15 @@ class Planner:
         self._mint = mint
         self._rules = rules
         self._metrics = metrics
+        self._are_specs_known = are_specs_known
+        self._are_reports_known = are_reports_known
         self._on_commit = on_commit
         self._on_news = on_news
         self._observers = observers
+        self._recovery = Recovery(db, hearing=hearing, mirror=self.mirror, lease_s=rules.lease_s)
+        self._awaited: frozenset[str] = frozenset()
+        self._led_since = 0.0
+        self._specs_since: float | None = None
         self._timers = Timers()
         self._taken: dict[str, int] = {}
         self._term = 0
@@ -130,16 +142,21 @@ class Planner:
     async def refresh(self) -> None:
         """Let the mirror be what the record is now; what is new is looked at in the next plan."""
         async with self._one_at_a_time:
+            if self._leadership.is_leading:
+                await self._notice_takeover()
             self._attention.put_back(await self._read())
+            self._attention.put_back(self._await_lost())
         self._attention.wake()
 
     async def _step(self) -> Plan:
-        self._notice_takeover()
+        await self._notice_takeover()
         await self._take_specs()
         focus: Focus | None = NOTHING
         try:
             focus = _both(await self._read(), self._take_focus())
-            view = self._view(focus)
+            reports = dict(self._hearing.reports)
+            await self._recovery.look_up(_in_focus(reports, focus))
+            view = self._view(focus, reports)
             with self._metrics.decide_s.time():
                 plan = decide(view, now=self._clock.now(), rules=self._rules, mint=self._mint)
             revision = -1
@@ -154,11 +171,15 @@ class Planner:
         self._remember(view, plan)
         return plan
 
-    def _notice_takeover(self) -> None:
+    async def _notice_takeover(self) -> None:
         term = self._leadership.term
         if term != self._term:
+            self._attention.put_back(await self._read())
+            self._recovery.begin()
             self._term = term
-            self._liveness.listen_anew(self._clock.monotonic())
+            self._led_since = self._clock.monotonic()
+            self._specs_since = None
+            self._liveness.listen_anew(self._led_since)
             self._attention.everything()
             self._taken.clear()
             self._on_news(Told(is_all=True))
@@ -196,10 +217,23 @@ class Planner:
         if now - self._swept_at >= _SWEEP_EVERY_S or any(item.kind == "" for item in due):
             self._attention.everything()
         self._attention.put_back(Focus.of(due) | Focus(reports=self._hearing.take_news()))
+        self._attention.put_back(self._await_lost())
         return self._attention.take()
 
-    def _view(self, focus: Focus | None) -> View:
+    def _await_lost(self) -> Focus:
+        """Say what is awaited, and look at what is not awaited any more."""
+        led_s = self._clock.monotonic() - self._led_since
+        before = self._awaited
+        self._awaited = self._recovery.awaited(led_s=led_s, has_reports=self._are_reports_known())
+        over = before - self._awaited
+        if over:
+            self._on_news(Told(deployments=over))
+        return Focus(deployments=over)
+
+    def _view(self, focus: Focus | None, reports: Mapping[str, NodeReport]) -> View:
         now = self._clock.monotonic()
+        if self._specs_since is None and self._are_specs_known():
+            self._specs_since = now
         is_listening = self._liveness.is_listening
         if is_listening is not self._was_listening:
             focus = None
@@ -209,7 +243,10 @@ class Planner:
             nodes=self.mirror.nodes,
             replicas=self.mirror.replicas,
             switches=self.mirror.switches,
-            reports=dict(self._hearing.reports),
+            reports=reports,
+            ended=self.mirror.ended,
+            specs_known_s=now - self._specs_since if self._specs_since is not None else 0.0,
+            awaited=self._awaited,
             silence=self._liveness.look(now),
             index=self.mirror.index,
             focus=focus,
@@ -252,6 +289,7 @@ class Planner:
         self._was_listening = view.is_listening
         if view.focus is None:
             self._swept_at = self._clock.monotonic()
+            self.mirror.ended &= {entry.replica_id for report in view.reports.values() for entry in report.replicas}
             self._timers.replace(plan.later)
         else:
             self._timers.set(plan.later)
@@ -271,7 +309,21 @@ class Planner:
             return _LOOK_EVERY_S
         lease_s = self._liveness.next_quiet_s(self._clock.monotonic(), self._rules.lease_s) + 0.001
         due_s = self._timers.next_at - self._clock.now()
-        return min(_LOOK_EVERY_S, lease_s, max(0.0, due_s))
+        return min(_AWAIT_S if self._awaited else _LOOK_EVERY_S, lease_s, max(0.0, due_s))
+
+    def endpoints(self, deployment_ids: Collection[str] | None = None) -> dict[str, DeploymentEndpoints]:
+        """Return the documents of these deployments, by default of all, without those that are awaited: what routers
+        know of them is better than what the record has."""
+        if self._term != self._leadership.term:
+            return {}  # it has just taken over, and does not know yet what is awaited
+        wanted = self.mirror.deployments.keys() if deployment_ids is None else deployment_ids
+        return self.mirror.endpoints(key for key in wanted if key not in self._awaited)
+
+
+def _in_focus(reports: Mapping[str, NodeReport], focus: Focus | None) -> Collection[NodeReport]:
+    if focus is None:
+        return reports.values()
+    return [reports[key] for key in focus.reports | focus.nodes if key in reports]
 
 
 def _both(one: Focus | None, other: Focus | None) -> Focus | None:

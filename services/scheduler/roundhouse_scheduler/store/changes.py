@@ -12,7 +12,8 @@ from roundhouse_scheduler.domain.records import Deployment, Node, Replica
 from roundhouse_scheduler.domain.switching.switch import Switch
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.revision import current_revision
-from roundhouse_scheduler.store.rows import chunks, deployment_from, node_from, replica_from
+from roundhouse_scheduler.store.rows import deployment_from, node_from, replica_from
+from roundhouse_scheduler.store.strangers import versions_by_id
 from roundhouse_scheduler.store.switches import open_switches
 
 __all__ = ["Changes", "read_changes"]
@@ -58,7 +59,7 @@ async def read_changes(session: ReadSession, since: int | None, *, known_version
         nodes=nodes,
         deployments=deployments,
         replicas=rows,
-        versions=await _versions(session, lacking),
+        versions=await versions_by_id(session, lacking),
         switches=await open_switches(session),
         gone_nodes=await _gone(session, tables.nodes, since),
         gone_deployments=await _gone(session, tables.deployments, since),
@@ -68,15 +69,6 @@ async def read_changes(session: ReadSession, since: int | None, *, known_version
 def _newer(table: Table, since: int | None) -> Select[*tuple[Any, ...]]:  # Any: the columns of a table
     query = select(table)
     return query if since is None else query.where(table.c.revision > since)
-
-
-async def _versions(session: ReadSession, version_ids: Sequence[str]) -> dict[str, VersionSpec]:
-    table = tables.versions
-    found: dict[str, VersionSpec] = {}
-    for ids in chunks(version_ids):
-        query = select(table.c.version_id, table.c.spec).where(table.c.version_id.in_(ids))
-        found |= {row.version_id: row.spec for row in await session.execute(query)}
-    return found
 
 
 async def _gone(session: ReadSession, table: Table, since: int | None) -> Sequence[str]:

@@ -7,12 +7,14 @@ from sqlalchemy import bindparam, select, update
 
 from roundhouse_common.contracts.scheduler import NodeAdmission, RegisterNode
 from roundhouse_common.database import WriteSession
+from roundhouse_scheduler.domain.adoption import runs
 from roundhouse_scheduler.domain.errors import NodeIsHeard, NodeRemoved, UnknownNode
 from roundhouse_scheduler.domain.records import Node, NodeState
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.joining import key_of_node
 from roundhouse_scheduler.store.node_events import note_registration
 from roundhouse_scheduler.store.rows import add, node_from, replace
+from roundhouse_scheduler.store.strangers import unknown_of
 
 __all__ = ["give_up", "note_heartbeats", "register"]
 
@@ -39,6 +41,7 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
             labels=key.labels if key else {},
             region=key.region if key else "",
             zone=key.zone if key else "",
+            is_settled=await _is_known(session, request),
         )
         await add(session, tables.nodes, node)
         await note_registration(session, node, request, before=None)
@@ -58,10 +61,16 @@ async def register(session: WriteSession, request: RegisterNode, *, at: float) -
         report_sequence=0,
         is_shutting_down=False,
         is_given_up=False,
+        is_settled=await _is_known(session, request),
     )
     await replace(session, tables.nodes, node)
     await note_registration(session, node, request, before=before)
     return node
+
+
+async def _is_known(session: WriteSession, request: RegisterNode) -> bool:
+    """Whether the record has heard of all that runs there; if not, nothing is stopped before the planner has judged."""
+    return not await unknown_of(session, [entry.replica_id for entry in request.replicas if runs(entry)])
 
 
 async def give_up(session: WriteSession, node_id: str) -> Node:

@@ -85,6 +85,7 @@ nodes = Table(
     Column("duty_reason", Text, nullable=False),
     Column("quarantines", Json(tuple[Quarantine, ...]), nullable=False),
     Column("is_settled", Boolean, nullable=False),
+    Column("orphans", Json(tuple[str, ...]), nullable=False),
     Column("row_version", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
 )

@@ -25,6 +25,8 @@ def place_gangs(draft: Draft) -> None:
     for gang in gangs_in_focus(draft):
         if not (gang.is_wanted and gang.is_unplaced and _is_due(draft, gang)):
             continue
+        if gang.current[0].deployment_id in draft.view.awaited:
+            continue
         if board is None:
             board = board_of(draft)
         _place(draft, board, gang)

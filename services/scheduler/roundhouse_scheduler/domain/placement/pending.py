@@ -31,8 +31,11 @@ class _Class:
 
 def place_pending(draft: Draft) -> None:
     """Give every wanted PENDING replica a node, oldest first; each sees the claims of those before it."""
+    awaited = draft.view.awaited
     pending = [
-        item for item in draft.focus_replicas() if item.phase is Phase.PENDING and item.is_wanted and not item.gang_id
+        item
+        for item in draft.focus_replicas()
+        if item.phase is Phase.PENDING and item.is_wanted and not item.gang_id and item.deployment_id not in awaited
     ]
     _place_all(draft, pending)
     _place_all(draft, _back_where_they_failed(draft, pending))

@@ -34,6 +34,7 @@ def _extend_nodes() -> None:
     _add("nodes", "duty_reason", sa.Text, "")
     _add("nodes", "quarantines", Json(), "[]")
     _add("nodes", "is_settled", sa.Boolean, sa.true())
+    _add("nodes", "orphans", Json(), "[]")
 
 
 def _extend_deployments() -> None:

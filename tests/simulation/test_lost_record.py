@@ -1,0 +1,150 @@
+"""The scheduler's database is wiped, or restored from an older copy, under running engines: none of them is stopped."""
+
+import pytest
+
+from roundhouse_common.contracts.catalog import DeploymentDesired
+from roundhouse_common.contracts.scheduler import EndpointState, Phase
+from tests.simulation.settled import disagreement
+from tests.simulation.simulate import empty_record, simulate
+from tests.simulation.world import World
+from tests.support.scheduler import a_version
+
+
+def running(world: World) -> dict[str, set[str]]:
+    return {node_id: set(node.host.running()) for node_id, node in world.nodes.items()}
+
+
+def shown(world: World) -> set[str]:
+    """The replicas that routers send requests to."""
+    return {
+        endpoint.replica_id
+        for deployment in world.router.table.deployments.values()
+        for endpoint in deployment.endpoints
+        if endpoint.state is EndpointState.READY
+    }
+
+
+async def start(world: World) -> dict[str, set[str]]:
+    """Four nodes, two deployments, six replicas; return what runs where."""
+    for number in range(4):
+        await world.add_node(f"nod_{number}")
+    world.deploy("chat", replicas=4, version=a_version(1, version_id="chat_v1"))
+    world.deploy("embed", replicas=2, version=a_version(1, version_id="embed_v1"))
+    await world.until(lambda: disagreement(world), within_s=60)
+    return running(world)
+
+
+async def lose(world: World, record: bytes, *, away_s: float = 0.0) -> None:
+    """The scheduler comes back on another database."""
+    await world.kill_scheduler()
+    for file in world.directory.glob("scheduler.db*"):
+        file.unlink()
+    (world.directory / "scheduler.db").write_bytes(record)
+    await world.run_for(away_s)
+    await world.start_scheduler()
+
+
+async def keeps_serving(world: World, expected: set[str], *, for_s: float) -> None:
+    """Routers have an endpoint of every engine, all the time."""
+    until = world.loop.time() + for_s
+    while world.loop.time() < until:
+        await world.run_for(0.5)
+        assert shown(world) >= expected, f"routers have lost {expected - shown(world)}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("away_s", [0.0, 40.0])
+def test_a_wiped_record_takes_every_engine_up_again(seed: int, away_s: float) -> None:
+    async def scenario(world: World) -> None:
+        before = await start(world)
+        await lose(world, empty_record(), away_s=away_s)
+        await keeps_serving(world, set().union(*before.values()), for_s=60)
+        await world.until(lambda: disagreement(world), within_s=60)
+        assert running(world) == before
+        assert (world.oracle.stopped, world.oracle.lost) == ([], [])
+        rows = (await world.records()).replicas.values()
+        assert {row.phase for row in rows} == {Phase.READY}
+        assert world.crashes() == 0
+
+    simulate(scenario, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_older_record_takes_up_what_it_has_not_seen(seed: int) -> None:
+    async def scenario(world: World) -> None:
+        await start(world)
+        await world.kill_scheduler()
+        older = (world.directory / "scheduler.db").read_bytes()
+        await world.start_scheduler()
+        world.deploy("chat", replicas=6)
+        world.deploy("later", replicas=2, version=a_version(1, version_id="later_v1"))
+        await world.until(lambda: disagreement(world), within_s=60)
+        before = running(world)
+        await lose(world, older)
+        await world.run_for(90)
+        await world.until(lambda: disagreement(world), within_s=60)
+        assert running(world) == before
+        assert (world.oracle.stopped, world.oracle.lost) == ([], [])
+        assert world.crashes() == 0
+
+    simulate(scenario, seed)
+
+
+def test_what_is_too_many_is_drained_afterwards_for_an_ordinary_reason() -> None:
+    async def scenario(world: World) -> None:
+        before = await start(world)
+        await world.kill_scheduler()
+        world.deploy("chat", replicas=2)
+        world.deploy("embed", replicas=2, desired=DeploymentDesired.STOP)
+        await lose(world, empty_record())
+        await world.until(lambda: disagreement(world), within_s=120)
+        stopped = {replica_id for _, replica_id, _ in world.oracle.stopped}
+        assert stopped <= set().union(*before.values())
+        assert len(stopped) == 4
+        assert {world.oracle.reason_to_stop(replica_id) for replica_id in stopped} == {
+            "scaled-down",
+            "deployment-stopped",
+        }
+
+    simulate(scenario)
+
+
+def test_without_the_catalogs_specs_nothing_is_stopped_however_long() -> None:
+    async def scenario(world: World) -> None:
+        before = await start(world)
+        specs = dict(world.specs)
+        world.specs.clear()  # the catalog is away
+        world.broker.stop()
+        world.broker.wipe()
+        world.broker.start()
+        await lose(world, empty_record())
+        await world.run_for(900)
+        assert running(world) == before
+        assert world.oracle.stopped == []
+        world.specs |= specs
+        world.deploy("chat", replicas=4)
+        await world.until(lambda: disagreement(world), within_s=120)
+        assert running(world) == before
+        assert world.oracle.stopped == []
+
+    simulate(scenario)
+
+
+def test_an_engine_of_a_deployment_that_is_gone_is_stopped_once_that_is_certain() -> None:
+    async def scenario(world: World) -> None:
+        await start(world)
+        await world.kill_scheduler()
+        del world.specs["embed"]
+        world.broker.stop()
+        world.broker.wipe()
+        world.broker.start()
+        await lose(world, empty_record())
+        world.deploy("chat", replicas=4)
+        await world.run_for(45)
+        assert world.oracle.stopped == []
+        await world.run_for(120)
+        assert {world.oracle.reason_to_stop(key) for _, key, _ in world.oracle.stopped} == {"deployment-deleted"}
+        assert len(world.oracle.stopped) == 2
+        assert sum(map(len, running(world).values())) == 4
+
+    simulate(scenario)
