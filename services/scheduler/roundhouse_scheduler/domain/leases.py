@@ -17,7 +17,7 @@ from roundhouse_scheduler.domain.rules import Rules, grace_s
 from roundhouse_scheduler.domain.transitions import ReplicaEvent, next_phase
 from roundhouse_scheduler.domain.view import Silence
 
-__all__ = ["brake_holds", "judge_leases"]
+__all__ = ["brake_holds", "judge_leases", "may_be_away"]
 
 _UNHEARD = Silence(contact_s=None, silent_s=0.0)
 
@@ -64,15 +64,15 @@ def _quiet(draft: Draft) -> Set[str]:
 def _judge_brake(draft: Draft, late: frozenset[str]) -> bool:
     if not late:
         return False
-    in_doubt = {key: node for key, node in draft.nodes.items() if not node.is_given_up and not _may_be_away(node)}
+    in_doubt = {key: node for key, node in draft.nodes.items() if not node.is_given_up and not may_be_away(node)}
     is_held = brake_holds(in_doubt, late & in_doubt.keys(), now=draft.now, rules=draft.rules)
     if is_held:
         draft.actions.append(BrakeHeld(silent=tuple(sorted(late)), nodes=len(draft.nodes)))
     return is_held
 
 
-def _may_be_away(node: Node) -> bool:
-    """Its silence is no sign of anything: people took it away."""
+def may_be_away(node: Node) -> bool:
+    """Return whether its silence is no sign of anything, because people took it away."""
     return node.duty is NodeDuty.MAINTENANCE or node.admission is NodeAdmission.REMOVED
 
 

@@ -91,9 +91,9 @@ def read_gguf(file: BinaryIO, size_bytes: int, *, what: str = "the GGUF file") -
         if key in metadata:
             raise Unreadable(f"{what} has the key {key[:80]!r} twice")
         metadata[key] = _value(source, key, lengths)
-    tensors, ends = _tensors(source, tensor_count, metadata)
-    data_bytes = size_bytes - source.at
-    if ends > data_bytes:
+    tensors, ends = _tensors(source, tensor_count)
+    data_bytes = size_bytes - source.at - _padding(source.at, metadata)
+    if tensors and ends > data_bytes:
         raise Unreadable(f"{what} is truncated: its tensors take {ends} bytes and {max(data_bytes, 0)} are there")
     return GgufHeader(version=int(version), metadata=metadata, array_lengths=lengths, tensors=tensors)
 
@@ -174,8 +174,14 @@ def _text_length(source: _Source) -> int:
     return length
 
 
-def _tensors(source: _Source, count: int, metadata: Mapping[str, MetadataValue]) -> tuple[tuple[Tensor, ...], int]:
-    """Return the tensors and where the last one ends, counted from the first byte behind the header."""
+def _padding(at: int, metadata: Mapping[str, MetadataValue]) -> int:
+    """Return how many bytes after the header the data begins."""
+    alignment = metadata.get("general.alignment", 32)
+    return -at % alignment if isinstance(alignment, int) and 1 <= alignment <= 1 << 20 else 0
+
+
+def _tensors(source: _Source, count: int) -> tuple[tuple[Tensor, ...], int]:
+    """Return the tensors and where the last one ends, counted from where the data begins."""
     tensors: dict[str, Tensor] = {}
     last = 0
     for _ in range(count):
@@ -189,12 +195,7 @@ def _tensors(source: _Source, count: int, metadata: Mapping[str, MetadataValue])
             raise Unreadable(f"{source.what} has the tensor {name[:80]!r} twice")
         tensors[name] = _tensor(source.what, name, shape, kind)
         last = max(last, offset + tensors[name].size_bytes)
-    if not tensors:
-        return (), 0
-    alignment = metadata.get("general.alignment", 32)
-    is_alignment = isinstance(alignment, int) and 1 <= alignment <= 1 << 20
-    padding = -source.at % alignment if is_alignment and isinstance(alignment, int) else 0
-    return tuple(tensors.values()), padding + last
+    return tuple(tensors.values()), last
 
 
 def _tensor(what: str, name: str, shape: list[int], kind: int) -> Tensor:

@@ -12,12 +12,14 @@ _SHOWN: Final = 60
 
 
 def parse_object(text: bytes, *, what: str, most_bytes: int) -> JsonObject:
-    """Return the object. Raises Unreadable: too long, no JSON, no object, the same key twice, too deep, no number."""
+    """Return the object; NaN and Infinity may be in it, as Python tools write them into configurations.
+
+    Raises Unreadable: too long, no JSON, no object, the same key twice, too deep."""
     if len(text) > most_bytes:
         raise Unreadable(f"{what} has {len(text)} bytes; at most {most_bytes} are read")
     try:
         # utf-8-sig: some tools write a byte order mark.
-        found = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_constant)
+        found = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise Unreadable(f"{what} is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
@@ -38,7 +40,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> JsonObject:  # Any: see JsonObject
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise Unreadable(f"key {twice[:_SHOWN]!r} is there twice")
     return found
-
-
-def _constant(text: str) -> float:
-    raise Unreadable(f"{text} is not a number")
