@@ -74,7 +74,7 @@ def test_headers_that_contradict_themselves_are_refused(entries: object, data_by
         (struct.pack("<Q", 2) + b"{]", "not JSON"),
         (struct.pack("<Q", 13) + b'{"a":1,"a":2}', "'a' is there twice"),
         (struct.pack("<Q", 200_000) + b"[" * 200_000, "nested too deeply"),
-        (struct.pack("<Q", 9) + b'{"a":NaN}', "NaN is not a number"),
+        (struct.pack("<Q", 9) + b'{"a":NaN}', "'a' of the safetensors file is not described"),
     ],
 )
 def test_files_that_are_none_are_refused(text: bytes, says: str) -> None:

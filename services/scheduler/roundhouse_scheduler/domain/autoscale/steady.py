@@ -33,7 +33,7 @@ def steady(
     seen_s = seen_s if is_up else min(seen_s, known_s)
     if seen_s < window_s:
         return Steadied(replicas=current, look_at=now + window_s - seen_s)
-    inside = [(value, end) for value, end in _spans(history, now) if end > now - window_s]
+    inside = [(value, end) for value, end in _spans(history, now) if end + window_s > now]
     values = [asked, *(value for value, _ in inside)]
     meant = max(current, min(values)) if is_up else min(current, max(values))
     hindering = [end for value, end in inside if (value < asked if is_up else value > asked)]
