@@ -61,7 +61,12 @@ def add(
     model: Annotated[str, typer.Option(help="Another model; a name, an id, or a part of an id.")] = "",
     engine: Annotated[str, typer.Option(help="Another inference engine.")] = "",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An engine parameter; all are replaced.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An engine parameter, laid over the active version's; KEY= takes one away. May be repeated.",
+        ),
     ] = None,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of one replica, e.g. 600MiB.")] = "",
     devices: Annotated[int | None, typer.Option(min=0, help="Accelerators of one replica on each node.")] = None,
@@ -77,7 +82,7 @@ def add(
         body = given(
             model=find_model(services, model)["id"] if model else None,
             engine=engine or None,
-            parameters=settings_of(settings, "--set"),
+            parameters=_parameters(found, engine, settings_of(settings, "--set")),
             resources=resources or None,
             activate=False if inactive else None,
         )
@@ -87,7 +92,7 @@ def add(
         if output is OutputFormat.JSON:
             show_item(made, output)
         else:
-            note(f"{found['name']} has version {made['number']}{'' if inactive else ', which takes over'}.")
+            note(f"{found['name']} has version {made['number']}{_what_follows(found, is_active=not inactive)}.")
 
 
 @app.command("start")
@@ -119,6 +124,22 @@ def remove(deployment: Deployment, number: Number, url: Url = "") -> None:
         found = find_deployment(services, deployment)
         services.catalog.delete(f"/api/v1/deployments/{found['id']}/versions/{number}")
         note(f"Version {number} of {found['name']} is removed.")
+
+
+def _parameters(deployment: Item, engine: str, stated: dict[str, str] | None) -> dict[str, str] | None:
+    """Lay what was stated over what the active version has, unless that is another engine's; an empty value takes a
+    parameter away. None leaves it to the catalog."""
+    if stated is None:
+        return None
+    active = deployment["active_version"]
+    known = active["parameters"] if engine in ("", active["engine"]) else {}
+    return {key: value for key, value in {**known, **stated}.items() if value}
+
+
+def _what_follows(deployment: Item, *, is_active: bool) -> str:
+    if not is_active:
+        return ""
+    return ", which takes over when it is resumed" if deployment.get("is_paused") else ", which takes over"
 
 
 def _await(services: Services, deployment: Item) -> None:

@@ -95,6 +95,39 @@ def test_a_version_is_added_with_what_was_typed(roundhouse: Command, deployed: S
     assert "tiny has version 3." in result.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (("context=1024",), {"parallel": "2", "context": "1024"}),
+        (("parallel=", "context=1024"), {"context": "1024"}),
+        (("parallel=3",), {"parallel": "3"}),
+    ],
+)
+def test_parameters_are_laid_over_those_of_the_active_version(
+    roundhouse: Command, deployed: Scripted, typed: tuple[str, ...], sent: dict[str, str]
+) -> None:
+    deployed.on("POST", f"{PATH}/versions", a_version(3), status=201)
+
+    roundhouse("versions", "add", "tiny", *(word for pair in typed for word in ("--set", pair)))
+
+    assert deployed.last("POST").body == {"parameters": sent}
+
+
+def test_another_engine_takes_over_no_parameters(roundhouse: Command, deployed: Scripted) -> None:
+    deployed.on("POST", f"{PATH}/versions", a_version(3), status=201)
+
+    roundhouse("versions", "add", "tiny", "--engine", "vllm", "--set", "context=1024")
+
+    assert deployed.last("POST").body == {"engine": "vllm", "parameters": {"context": "1024"}}
+
+
+def test_a_version_of_a_paused_deployment_waits(roundhouse: Command, server: Scripted) -> None:
+    server.items("/api/v1/deployments", {**DEPLOYMENT, "is_paused": True})
+    server.on("POST", f"{PATH}/versions", a_version(3), status=201)
+
+    assert "takes over when it is resumed" in roundhouse("versions", "add", "tiny", "--set", "parallel=8").err
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_rollouts_are_held_and_go_on(roundhouse: Command, deployed: Scripted, verb: str) -> None:
     deployed.on("POST", f"{PATH}:{verb}", DEPLOYMENT)
