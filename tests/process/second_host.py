@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.process.platform import Platform
 
-__all__ = ["second_host"]
+__all__ = ["second_host", "states"]
 
 
 @contextmanager
@@ -36,3 +36,8 @@ def second_host(platform: Platform, directory: Path, *, nats_port: int | None = 
             agent.wait(30)
             platform.command("node", "stop", "--engines", "--state-dir", str(directory))
             platform.try_command("nodes", "rm", node_id)  # refused where the test has failed half way
+
+
+def states(platform: Platform) -> dict[str, str]:
+    """Return the state of each node."""
+    return {node["id"]: node["state"] for node in platform.json("nodes", "ls")}

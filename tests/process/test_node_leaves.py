@@ -11,7 +11,7 @@ from tests.process.control import Control
 from tests.process.ledger import Ledger
 from tests.process.platform import DEMO, Platform, send, until
 from tests.process.proxy import Link
-from tests.process.second_host import second_host
+from tests.process.second_host import second_host, states
 from tests.process.traffic import Traffic
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(400)]
@@ -23,6 +23,7 @@ def ready_on(platform: Platform) -> Counter[str]:
 
 
 async def spread_over_both(platform: Platform, node_id: str) -> None:
+    await until(lambda: states(platform).get(node_id) == "ready", within_s=30, what="the second host is a ready node")
     platform.command("deployments", "scale", DEMO, "2")
     await until(
         lambda: ready_on(platform)[node_id] == 1 and ready_on(platform).total() == 2,

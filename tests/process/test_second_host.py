@@ -7,7 +7,7 @@ import pytest
 
 from tests.process.ledger import Ledger
 from tests.process.platform import DEMO, Platform, until
-from tests.process.second_host import second_host
+from tests.process.second_host import second_host, states
 from tests.process.traffic import Traffic
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
@@ -61,8 +61,3 @@ async def test_a_host_joins_once_per_token_is_cut_off_when_removed_and_may_join_
     assert platform.pid("nats") == nats, "nobody restarted the server"
     platform.command("node", "stop", "--engines", *home)
     platform.command("nodes", "rm", "nod_third")
-
-
-def states(platform: Platform) -> dict[str, str]:
-    """Return the state of each node."""
-    return {node["id"]: node["state"] for node in platform.json("nodes", "ls")}
