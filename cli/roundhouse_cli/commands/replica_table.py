@@ -7,7 +7,7 @@ from roundhouse_cli.commands.options import CLOCK
 from roundhouse_cli.output import Column
 from roundhouse_cli.resolve import short_id
 from roundhouse_cli.rest import Item, Services
-from roundhouse_cli.units import age
+from roundhouse_cli.units import age, show_bytes
 
 __all__ = ["REPLICA_COLUMNS", "with_hosts"]
 
@@ -30,6 +30,12 @@ def with_hosts(services: Services, replicas: Sequence[Item]) -> list[Item]:
     return [{**item, "host": hosts.get(item["node_id"], short_id(item["node_id"]))} for item in replicas]
 
 
+def _memory(replica: Item) -> str:
+    """What it takes in fact, of what it claims."""
+    measured, claimed = replica.get("memory_measured_bytes"), replica.get("memory_claimed_bytes")
+    return f"{show_bytes(measured)} of {show_bytes(claimed)}"
+
+
 REPLICA_COLUMNS = (
     Column("REPLICA", lambda replica: short_id(replica["id"])),
     Column("DEPLOYMENT", lambda replica: replica["deployment_name"]),
@@ -39,6 +45,7 @@ REPLICA_COLUMNS = (
     Column("WANTED", lambda replica: replica["desired"]),
     Column("REASON", lambda replica: replica["reason"]),
     Column("TRIES", lambda replica: replica["attempt"]),
+    Column("MEMORY", _memory),
     Column("SINCE", lambda replica: age(replica["since"], CLOCK)),
     Column("DETAIL", explain, is_wrapped=True),
 )

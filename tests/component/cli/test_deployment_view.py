@@ -1,5 +1,7 @@
 """`deployments show` and `ps`: what is so, where, and why."""
 
+import pytest
+
 from tests.component.cli.conftest import Command
 from tests.component.cli.scripted_server import Scripted
 from tests.component.cli.test_commands import DEPLOYMENT, FAILED, KEY, NODE_ID, REPLICA, STATUS
@@ -46,6 +48,15 @@ def test_replicas_are_shown_on_hosts_by_name(roundhouse: Command, server: Script
     _deployed(server, FAILED, _NODE)
 
     assert "  gpu-one  failed" in roundhouse("ps").out
+
+
+@pytest.mark.parametrize(("measured", "shown"), [(412 * 2**20, "412 MiB of 600 MiB"), (None, "- of 600 MiB")])
+def test_replicas_show_what_they_take_of_what_they_claim(
+    roundhouse: Command, server: Scripted, measured: int | None, shown: str
+) -> None:
+    _deployed(server, {**FAILED, "memory_claimed_bytes": 600 * 2**20, "memory_measured_bytes": measured}, _NODE)
+
+    assert shown in roundhouse("deployments", "show", "tiny").out
 
 
 def test_nodes_of_one_host_name_are_told_apart_by_id(roundhouse: Command, server: Scripted) -> None:

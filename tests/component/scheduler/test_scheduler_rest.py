@@ -32,7 +32,14 @@ async def scheduler(scheduler_db: Database) -> AsyncIterator[Running]:
         await add(session, tables.nodes, a_node("nod_1"))
         await add(session, tables.nodes, a_node("nod_2", state=NodeState.LATE))
         for replica in (
-            a_replica("rep_1", node_id="nod_1", phase=Phase.READY, reason=Reason.ENGINE_READY, is_serving=True),
+            a_replica(
+                "rep_1",
+                node_id="nod_1",
+                phase=Phase.READY,
+                reason=Reason.ENGINE_READY,
+                is_serving=True,
+                memory_bytes=GIB - 5,
+            ),
             a_replica("rep_2", reason=Reason.NO_FEASIBLE_NODE, detail=no.detail, rejections=(no,)),
             a_replica("rep_3", node_id="nod_1", phase=Phase.STOPPED, ended_at=AT),
         ):
@@ -60,10 +67,18 @@ async def test_replicas_show_phase_reason_and_why_not_per_node(scheduler: Runnin
         ("rep_2", "pending", "no-feasible-node"),
     ]
     assert items[1]["rejections"] == [
-        {"node_id": "nod_2", "reason": "memory", "detail": "needs 1.0 GiB, 0.1 GiB free of 0.5 GiB"}
+        {"node_id": "nod_2", "device_uuid": "", "reason": "memory", "detail": "needs 1.0 GiB, 0.1 GiB free of 0.5 GiB"}
     ]
     assert items[0]["deployment_name"] == "chat"
     assert "engine_api_key" not in items[0]
+
+
+async def test_replicas_show_what_they_claim_and_what_they_were_measured_to_take(scheduler: Running) -> None:
+    items = (await scheduler.get("/replicas", deployment_id="dep_1")).json()["items"]
+    assert [(item["memory_claimed_bytes"], item["memory_measured_bytes"]) for item in items] == [
+        (GIB, GIB - 5),
+        (GIB, None),
+    ]
 
 
 async def test_ended_replicas_are_history(scheduler: Running) -> None:

@@ -15,6 +15,7 @@ class RejectionView(BaseModel):
     """Why one node cannot take a replica."""
 
     node_id: str
+    device_uuid: str = Field(description="Empty when it is about the node as a whole.")
     reason: RejectionReason
     detail: str
 
@@ -44,6 +45,16 @@ class ReplicaView(BaseModel):
     since: Timestamp
     created_at: Timestamp
     ended_at: Timestamp | None
+    alternative: str = Field(
+        description="Of the version's alternatives the one it runs as; empty: as the version says."
+    )
+    memory_claimed_bytes: int = Field(
+        description="What was predicted from the model's files, or stated: host memory, or memory on each device."
+    )
+    memory_measured_bytes: int | None = Field(
+        description="The most that its engine was seen to take, on its fullest device or of host memory; null until"
+        " then, and where a device does not tell."
+    )
     base_url: str
     pid: int
     exit_code: int | None
@@ -70,12 +81,17 @@ class ReplicaView(BaseModel):
             since=replica.since,
             created_at=replica.created_at,
             ended_at=replica.ended_at,
+            alternative=replica.alternative,
+            memory_claimed_bytes=replica.resources.memory_bytes,
+            memory_measured_bytes=replica.memory_bytes or None,
             base_url=replica.base_url,
             pid=replica.pid,
             exit_code=replica.exit_code,
             log_tail=list(replica.log_tail),
             rejections=[
-                RejectionView(node_id=item.node_id, reason=item.reason, detail=item.detail)
+                RejectionView(
+                    node_id=item.node_id, device_uuid=item.device_uuid, reason=item.reason, detail=item.detail
+                )
                 for item in replica.rejections
             ],
             load=None if load is None else LoadView(running=load.running, waiting=load.waiting),
