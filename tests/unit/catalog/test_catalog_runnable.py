@@ -114,6 +114,8 @@ def test_each_alternative_has_its_own_need() -> None:
     two, four = (one.resources for one in spec.alternatives)
     assert spec.resources == two  # the first stands for the version until it has a place
     assert 0 < four.memory_bytes < two.memory_bytes
+    needs = [one.memory_need for one in spec.alternatives]
+    assert [need and need.total_bytes for need in needs] == [two.memory_bytes, four.memory_bytes]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,17 @@ def test_alternatives_that_can_never_be_taken_are_refused(second: AlternativeDra
     first = AlternativeDraft(name="a", device_model="*X*", resources=ResourcesDraft(device_count=1))
     faults = refused(VersionDraft(alternatives=(first, second)), a_model())
     assert told in faults[field]
+
+
+def test_all_ways_to_run_a_version_span_as_many_nodes() -> None:
+    alternatives = (
+        AlternativeDraft(name="one", device_model="*H200*", resources=ResourcesDraft(device_count=2)),
+        AlternativeDraft(name="two", device_model="*L4*", resources=ResourcesDraft(device_count=2, node_count=2)),
+    )
+    faults = refused(VersionDraft(engine="vllm", alternatives=alternatives))
+    assert faults == {
+        "alternatives.1.resources.node_count": "2 found; every way to run a version spans as many nodes: 1"
+    }
 
 
 @pytest.mark.parametrize(

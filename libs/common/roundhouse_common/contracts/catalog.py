@@ -142,6 +142,8 @@ class Alternative(Message, frozen=True, kw_only=True):
     resources: Resources
     parameters: dict[str, str] = {}
     """Laid over the version's own."""
+    memory_need: MemoryNeed | None = None
+    """What `resources.memory_bytes` is made of; None when somebody stated it."""
 
 
 class VersionSpec(Message, frozen=True, kw_only=True):

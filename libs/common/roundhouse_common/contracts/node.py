@@ -178,8 +178,10 @@ class ReplicaReport(Message, frozen=True, kw_only=True):
     version_id: str = ""
     version_number: int = 0
     device_uuids: tuple[str, ...] = ()
+    alternative: str = ""
+    """Of the version, by which it was placed."""
     engine_api_key: str = ""
-    """With the three above, what a scheduler that lost its record needs to take a running engine up again."""
+    """With the four above, what a scheduler that lost its record needs to take a running engine up again."""
     gang_id: str = ""
     gang_rank: int = 0
     gang_epoch: int = 0

@@ -130,6 +130,7 @@ class Assignment(Message, frozen=True, kw_only=True):
     deployment_id: str
     deployment_name: str
     version: VersionSpec
+    """Placed by one of its alternatives, it has that one's resources and parameters for its own."""
     desired: Desired
     reason: Reason
     """Why it is desired so: what a stop will be logged with."""
@@ -142,6 +143,8 @@ class Assignment(Message, frozen=True, kw_only=True):
     fence_after_s: float = 0.0
     """Stop this engine by itself when cut off from the scheduler this long; 0 means never (docs/decisions)."""
     gang: GangMembership | None = None
+    alternative: str = ""
+    """Name of the version's alternative that it was placed by; empty for the version's own."""
 
 
 class NodeAssignments(Message, frozen=True, kw_only=True):

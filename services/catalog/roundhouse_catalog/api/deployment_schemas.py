@@ -127,6 +127,9 @@ class VersionView(View):
     memory_need: MemoryNeedView | None = Field(
         description="What `resources.memory_bytes` is made of when it follows from the model's files."
     )
+    alternative_needs: dict[str, MemoryNeedView] = Field(
+        description="The same for alternatives, by name; those whose memory was stated are not in it."
+    )
     created_at: Timestamp
     created_by: str
 
@@ -149,6 +152,11 @@ class VersionView(View):
             alternatives=[AlternativeView.model_validate(one) for one in spec.alternatives],
             template=spec.template,
             memory_need=None if spec.memory_need is None else MemoryNeedView.model_validate(spec.memory_need),
+            alternative_needs={
+                one.name: MemoryNeedView.model_validate(one.memory_need)
+                for one in spec.alternatives
+                if one.memory_need is not None
+            },
             created_at=version.created_at,
             created_by=version.created_by,
         )

@@ -169,6 +169,10 @@ def _check_alternatives(draft: VersionDraft, findings: Findings) -> None:
             findings.add(f"{path}.name", f"{quoted(one.name)} found twice; every alternative has a name of its own")
         names.add(one.name)
         check_resources(f"{path}.resources", one.resources, findings)
+        spanned = draft.ways[0].resources.node_count
+        if one.resources.node_count >= 1 and one.resources.node_count != spanned:
+            found = f"{one.resources.node_count} found; every way to run a version spans as many nodes: {spanned}"
+            findings.add(f"{path}.resources.node_count", found)
         has_devices = one.resources.device_count > 0
         check_device_class(path, one.device_vendor, one.device_model, has_devices=has_devices, findings=findings)
         # The first that fits is taken: what claims the same on the same class after it is never looked at.
@@ -197,6 +201,7 @@ def _alternative(one: AlternativeDraft, memory: Memory) -> Alternative:
         device_model=one.device_model,
         resources=_resources(one.resources, memory),
         parameters=one.parameters,
+        memory_need=memory.need,
     )
 
 

@@ -53,6 +53,7 @@ def _report_of(replica: Replica, memory_bytes: int) -> ReplicaReport:
         version_id=assignment.version.version_id,
         version_number=assignment.version.number,
         device_uuids=assignment.device_uuids,
+        alternative=assignment.alternative,
         engine_api_key=assignment.engine_api_key,
         gang_id=assignment.gang.gang_id if assignment.gang is not None else "",
         gang_rank=assignment.gang.rank if assignment.gang is not None else 0,

@@ -10,6 +10,7 @@ import enum
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.node import NodeReport, ObservedPhase, ReplicaReport
 from roundhouse_common.contracts.scheduler import NodeAdmission, Phase, Reason
+from roundhouse_scheduler.domain.documents import as_placed
 from roundhouse_scheduler.domain.observe import accepts
 from roundhouse_scheduler.domain.plan import Draft, Noted
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
@@ -112,7 +113,8 @@ def _adopt(draft: Draft, node: Node, entry: ReplicaReport) -> None:
             version_id=entry.version_id,
             version_number=entry.version_number or version.number,
             engine=version.engine,
-            resources=version.resources,
+            resources=as_placed(version, entry.alternative).resources,
+            alternative=entry.alternative,
             engine_api_key=entry.engine_api_key,
             phase=Phase.ASSIGNED,
             reason=Reason.ADOPTED,

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from roundhouse_common.contracts.catalog import DeploymentDesired, VersionSpec
 from roundhouse_common.contracts.scheduler import (
     Assignment,
@@ -16,7 +18,7 @@ from roundhouse_common.contracts.scheduler import (
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
 from roundhouse_scheduler.domain.rules import grace_s
 
-__all__ = ["assignments_of", "endpoint_of", "endpoints_of"]
+__all__ = ["as_placed", "assignments_of", "endpoint_of", "endpoints_of"]
 
 
 def assignments_of(
@@ -36,7 +38,7 @@ def assignments_of(
                 replica_id=item.replica_id,
                 deployment_id=item.deployment_id,
                 deployment_name=deployments[item.deployment_id].name,
-                version=versions[item.version_id],
+                version=as_placed(versions[item.version_id], item.alternative),
                 desired=item.desired,
                 reason=item.desired_reason,
                 attempt=item.attempt,
@@ -45,10 +47,26 @@ def assignments_of(
                 drain_timeout_s=deployments[item.deployment_id].drain_timeout_s,
                 fence_after_s=grace_s(item, deployments[item.deployment_id]) if item.gang_id else 0.0,
                 gang=_membership(item),
+                alternative=item.alternative,
             )
             for item in held
         ),
         is_settled=node.is_settled,
+    )
+
+
+def as_placed(version: VersionSpec, alternative: str) -> VersionSpec:
+    """Return the version as an engine placed by this alternative runs it: with its resources, and its parameters laid
+    over the version's own. It is the version itself when it was placed by none."""
+    chosen = next((one for one in version.alternatives if one.name == alternative), None)
+    if chosen is None:
+        return version
+    return msgspec.structs.replace(
+        version,
+        resources=chosen.resources,
+        parameters={**version.parameters, **chosen.parameters},
+        memory_need=chosen.memory_need,
+        alternatives=(),
     )
 
 
