@@ -339,8 +339,10 @@ class Draft:
     # Any: the fields of Replica, checked by msgspec.structs.replace.
     def edit(self, replica_id: str, **changes: Any) -> Replica:
         """Change fields that are neither phase nor desired; leaves no action."""
-        replica = msgspec.structs.replace(self.replicas[replica_id], **changes)
-        self.replicas[replica_id] = replica
+        before = self.replicas[replica_id]
+        replica = msgspec.structs.replace(before, **changes)
+        if replica != before:
+            self.replicas[replica_id] = replica
         return replica
 
     def move(
@@ -361,8 +363,10 @@ class Draft:
                     node_id=changes.get("node_id") or before.node_id,
                 )
             )
-        self.replicas[replica_id] = moved
-        return self.edit(replica_id, **changes)
+        after = msgspec.structs.replace(moved, **changes)
+        if after != before:
+            self.replicas[replica_id] = after
+        return after
 
     def want(self, replica_id: str, desired: Desired, *, reason: Reason) -> None:
         """Change what is wanted of a replica."""

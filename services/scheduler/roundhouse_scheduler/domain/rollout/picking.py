@@ -14,7 +14,7 @@ def pick_to_drain(
     candidates: Sequence[Replica], count: int, *, available: Collection[str] | None = None
 ) -> list[Replica]:
     """Return which replicas go."""
-    return by_loss(candidates, available=available)[: max(0, count)]
+    return by_loss(candidates, available=available)[:count] if count > 0 else []
 
 
 def by_loss(candidates: Sequence[Replica], *, available: Collection[str] | None = None) -> list[Replica]:
