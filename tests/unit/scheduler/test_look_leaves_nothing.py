@@ -14,6 +14,5 @@ def test_a_look_at_what_agrees_and_was_reported_touches_nothing() -> None:
 
 
 def test_a_look_touches_what_it_changed() -> None:
-    fleet = a_fleet(nodes=2, replicas=4).settle()
-    fleet.report_all()
+    fleet = a_fleet(nodes=2, replicas=4)
     assert fleet.step().touched.replicas == {row.replica_id for row in fleet.live()}
