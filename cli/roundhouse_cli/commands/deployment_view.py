@@ -23,7 +23,7 @@ def show_deployment(services: Services, deployment: Item, status: Item, replicas
     show_items(with_hosts(services, replicas), REPLICA_COLUMNS, OutputFormat.TABLE, empty="No replica runs.")
     for replica in replicas:
         if replica["phase"] in _IN_TROUBLE:
-            _show_trouble(services, replica)
+            _show_trouble(services, replica, deployment.get("failure_budget"))
 
 
 def _facts(deployment: Item, status: Item) -> Item:
@@ -43,24 +43,51 @@ def _facts(deployment: Item, status: Item) -> Item:
         "placement": _pairs(
             {name: value for name, value in {**placement, "node_labels": _pairs(labels)}.items() if value}
         ),
+        "rollout": _rollout(deployment),
+        "scaling": _scaling(deployment),
         "disconnect grace": f"{deployment.get('disconnect_grace_s', 0):g} s",
+        "failure budget": deployment.get("failure_budget"),
         "drain timeout": f"{deployment.get('drain_timeout_s', 0):g} s",
         "created": f"{deployment['created_at']} by {deployment.get('created_by', '-')}",
         "changed": f"{deployment.get('updated_at', '-')} by {deployment.get('updated_by', '-')}",
     }
 
 
+def _rollout(deployment: Item) -> str:
+    rollout = deployment.get("rollout") or {}
+    limits = _pairs({name: rollout[name] for name in ("max_surge", "max_unavailable") if name in rollout})
+    how = " ".join((rollout.get("strategy", "-"), limits)).strip()
+    return f"{how}, paused" if deployment.get("is_paused") else how
+
+
+def _scaling(deployment: Item) -> str:
+    autoscale = deployment.get("autoscale")
+    number = f"{deployment['replicas']} as set"
+    if autoscale:
+        number = f"{autoscale['min_replicas']} to {autoscale['max_replicas']} by load"
+    return f"{number}, gives way to others while idle" if deployment.get("is_evictable") else number
+
+
 def _pairs(values: Item) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _show_trouble(services: Services, replica: Item) -> None:
-    """Print why a replica is in trouble, and the end of its log as far as anybody still has it."""
+def _show_trouble(services: Services, replica: Item, budget: int | None) -> None:
+    """Print why a replica is in trouble, how often it failed, and the end of its log as far as anybody has it."""
     exit_code = replica.get("exit_code")
     ended = f", exit code {exit_code}" if exit_code is not None else ""
     print(f"\nreplica {short_id(replica['id'])}, attempt {replica['attempt']}{ended}: {replica.get('detail') or '-'}")
+    failures = replica.get("failures", 0)
+    if failures and budget:
+        print(f"  failed {failures} times in a row, of at most {budget}: {_what_next(replica)}")
     for line in replica.get("log_tail") or _log_tail(services, replica["id"]):
         print(f"  | {line}")
+
+
+def _what_next(replica: Item) -> str:
+    if replica.get("is_resting"):
+        return "it rests until its version is restarted"
+    return f"it starts again at {replica['retry_at']}" if replica.get("retry_at") else "it starts again"
 
 
 def _log_tail(services: Services, replica_id: str) -> list[str]:

@@ -33,7 +33,7 @@ _COLUMNS = (
     Column("ENGINE", lambda deployment: deployment["active_version"]["engine"]),
     Column("VERSION", lambda deployment: deployment["active_version"]["number"]),
     Column("STATE", lambda deployment: deployment["status"].get("state", "-")),
-    Column("READY", lambda deployment: f"{deployment['status'].get('replicas_ready', '-')}/{deployment['replicas']}"),
+    Column("READY", lambda deployment: _ready(deployment)),
     Column("AGE", lambda deployment: age(deployment["created_at"], CLOCK)),
     Column("WHY", lambda deployment: deployment["status"].get("why", ""), is_wrapped=True),
 )
@@ -180,6 +180,12 @@ def _remove(services: Services, deployment: Item, step: Step) -> None:
                 raise
             step.note(str(error))
             time.sleep(_POLL_S)
+
+
+def _ready(deployment: Item) -> str:
+    """Of how many that there should be now: scaling may want another number than was set."""
+    status = deployment["status"]
+    return f"{status.get('replicas_ready', '-')}/{status.get('replicas_wanted', deployment['replicas'])}"
 
 
 def _replicas(count: int) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from roundhouse_cli.commands.node_arguments import NodeName, find_node
 from roundhouse_cli.commands.options import CLOCK, Url, connect
-from roundhouse_cli.errors import Failure
+from roundhouse_cli.errors import Failure, Refused
 from roundhouse_cli.output import note
 from roundhouse_cli.resolve import pick
 from roundhouse_cli.rest import Item, Services
@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
         ("drain", drain),
         ("maintenance", maintenance),
         ("approve", approve),
+        ("give-up", give_up),
         ("rm", remove),
         ("quarantine", quarantine),
         ("release", release),
@@ -74,11 +75,24 @@ def approve(node: NodeName, url: Url = "") -> None:
         note(f"{found['hostname']} is approved.")
 
 
+def give_up(node: NodeName, url: Url = "") -> None:
+    """Say that a silent node is dead: its replicas are replaced at once, also while many nodes are silent."""
+    with connect(url) as services:
+        found = find_node(services, node)
+        services.scheduler.post(f"/api/v1/nodes/{found['id']}:give-up")
+        note(f"{found['hostname']} is given up; what ran there is replaced.")
+
+
 def remove(node: NodeName, url: Url = "") -> None:
     """Remove a drained or dead node: its credentials are taken back. It can join again with a new token."""
     with connect(url) as services:
         found = find_node(services, node)
-        services.scheduler.delete(f"/api/v1/nodes/{found['id']}")
+        try:
+            services.scheduler.delete(f"/api/v1/nodes/{found['id']}")
+        except Refused as error:
+            if error.code != "node_holds_replicas":
+                raise
+            raise Failure(_what_first(found)) from error
         note(f"{found['hostname']} ({found['id']}) is removed.")
 
 
@@ -93,6 +107,14 @@ def release(node: NodeName, device: Device, url: Url = "") -> None:
     """Use a quarantined device again."""
     with connect(url) as services:
         note(f"{_order_device(services, node, device, 'release', '')} is used again.")
+
+
+def _what_first(node: Item) -> str:
+    host, count = node["hostname"], node["replicas_count"]
+    holds = f"{host} still holds {count} replica{'' if count == 1 else 's'}"
+    if node["state"] == "ready":
+        return f"{holds}; `roundhouse nodes drain {host} --wait` comes first."
+    return f"{holds} and is silent; if it is dead, `roundhouse nodes give-up {host}` comes first."
 
 
 def _order(services: Services, node: str, verb: str, reason: str) -> Item:

@@ -29,6 +29,28 @@ def test_show_tells_state_reason_replicas_and_the_last_lines_of_a_failed_one(
     assert "  | loading\n  | bad magic\n" in shown
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"failures": 3, "retry_at": "2026-11-21T10:00:00Z"},
+            "failed 3 times in a row, of at most 10: it starts again at 2026-11-21T10:00:00Z",
+        ),
+        (
+            {"failures": 10, "is_resting": True, "retry_at": None},
+            "failed 10 times in a row, of at most 10: it rests until its version is restarted",
+        ),
+    ],
+)
+def test_show_tells_how_much_of_the_failure_budget_is_left(
+    roundhouse: Command, server: Scripted, changes: dict[str, object], told: str
+) -> None:
+    _deployed(server, {**FAILED, **changes}, _NODE)
+    server.items("/api/v1/deployments", {**DEPLOYMENT, "failure_budget": 10})
+
+    assert told in roundhouse("deployments", "show", "tiny").out
+
+
 def test_show_asks_for_the_log_where_the_report_has_no_lines(roundhouse: Command, server: Scripted) -> None:
     _deployed(server, {**FAILED, "log_tail": []}, _NODE)
     server.on("GET", f"/api/v1/replicas/{FAILED['id']}/log", {"text": "from the file\n", "next_offset": 14})
@@ -48,6 +70,33 @@ def test_replicas_are_shown_on_hosts_by_name(roundhouse: Command, server: Script
     _deployed(server, FAILED, _NODE)
 
     assert "  gpu-one  failed" in roundhouse("ps").out
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({}, "1 as set"),
+        ({"autoscale": {"min_replicas": 0, "max_replicas": 3}}, "0 to 3 by load"),
+        ({"is_evictable": True}, "1 as set, gives way to others while idle"),
+        ({"rollout": {"strategy": "recreate", "max_surge": 2, "max_unavailable": 1}}, "recreate max_surge=2 max_un"),
+        ({"rollout": {"strategy": "rolling"}, "is_paused": True}, "rolling, paused"),
+    ],
+)
+def test_show_tells_how_it_is_scaled_and_rolled_out(
+    roundhouse: Command, server: Scripted, settings: dict[str, object], shown: str
+) -> None:
+    server.items("/api/v1/deployments", {**DEPLOYMENT, **settings})
+    server.items("/api/v1/deployment-statuses", STATUS)
+    server.items("/api/v1/replicas")
+
+    assert shown in roundhouse("deployments", "show", "tiny").out
+
+
+def test_a_listing_counts_what_is_wanted_now_and_not_what_was_set(roundhouse: Command, server: Scripted) -> None:
+    server.items("/api/v1/deployments", {**DEPLOYMENT, "replicas": 5})
+    server.items("/api/v1/deployment-statuses", {**STATUS, "replicas_wanted": 2, "replicas_ready": 1})
+
+    assert "  1/2  " in roundhouse("deployments", "ls").out
 
 
 @pytest.mark.parametrize(("measured", "shown"), [(412 * 2**20, "412 MiB of 600 MiB"), (None, "- of 600 MiB")])

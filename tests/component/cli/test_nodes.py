@@ -150,10 +150,26 @@ def test_a_node_is_removed(roundhouse: Command, fleet: Scripted) -> None:
     assert roundhouse("nodes", "rm", "gpu-7").code == 0
 
 
-def test_why_a_node_is_not_removed_is_told(roundhouse: Command, fleet: Scripted) -> None:
-    fleet.on("DELETE", "/api/v1/nodes/nod_gpu7", {"detail": "node nod_gpu7 holds 1 replica; drain it"}, status=409)
+@pytest.mark.parametrize(("state", "order"), [("ready", "drain gpu-7 --wait"), ("late", "give-up gpu-7")])
+def test_what_comes_before_a_removal_is_told(roundhouse: Command, server: Scripted, state: str, order: str) -> None:
+    server.items("/api/v1/nodes", {**NODE, "state": state})
+    server.on("DELETE", "/api/v1/nodes/nod_gpu7", {"detail": "x", "code": "node_holds_replicas"}, status=409)
 
-    assert "drain it" in roundhouse.fails("nodes", "rm", "gpu-7").err
+    said = roundhouse.fails("nodes", "rm", "gpu-7").err
+    assert "still holds 1 replica" in said
+    assert f"`roundhouse nodes {order}` comes first" in said
+
+
+def test_why_else_a_node_is_not_removed_is_told(roundhouse: Command, fleet: Scripted) -> None:
+    fleet.on("DELETE", "/api/v1/nodes/nod_gpu7", {"detail": "it joins just now", "code": "stale_view"}, status=409)
+
+    assert "it joins just now" in roundhouse.fails("nodes", "rm", "gpu-7").err
+
+
+def test_a_dead_node_is_given_up(roundhouse: Command, fleet: Scripted) -> None:
+    fleet.on("POST", "/api/v1/nodes/nod_gpu7:give-up", None, status=204)
+
+    assert "gpu-7 is given up" in roundhouse("nodes", "give-up", "gpu-7").err
 
 
 @pytest.mark.parametrize("command", [("join-token",), ("join-token", "create")])
