@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
@@ -16,6 +17,28 @@ M = TypeVar("M", bound=Message)
 
 _WRITES_AT_ONCE = 16
 _log = structlog.get_logger("roundhouse.bus")
+
+
+class _Writes:
+    """Several writes at a time, none begun any more after one has failed.
+
+    A failure is kept and not raised in its task: a TaskGroup of Python 3.11 that fails while its parent is cancelled
+    loses the cancellation, and the publisher would go on for ever.
+    """
+
+    def __init__(self) -> None:
+        self.failure: BusUnavailable | None = None
+        self._limit = asyncio.Semaphore(_WRITES_AT_ONCE)
+
+    async def attempt(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write when it is its turn."""
+        async with self._limit:
+            if self.failure is not None:
+                return
+            try:
+                await write()
+            except BusUnavailable as error:
+                self.failure = self.failure or error
 
 
 class Publisher(Generic[M]):
@@ -110,26 +133,23 @@ class Publisher(Generic[M]):
     async def _write(self, desired: Mapping[str, M], *, base: Mapping[str, M], is_whole: bool = True) -> int:
         puts = {key: value for key, value in desired.items() if base.get(key) != value}
         deletes = [key for key in self._written if key not in desired] if self._prune and is_whole else []
-        limit = asyncio.Semaphore(_WRITES_AT_ONCE)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for key, value in puts.items():
-                    group.create_task(self._put(key, value, limit), name=f"put-{key}")
-                for key in deletes:
-                    group.create_task(self._delete(key, limit), name=f"delete-{key}")
-        except* BusUnavailable as errors:
-            raise errors.exceptions[0] from errors
+        work = _Writes()
+        async with asyncio.TaskGroup() as group:
+            for key, value in puts.items():
+                group.create_task(work.attempt(partial(self._put, key, value)), name=f"put-{key}")
+            for key in deletes:
+                group.create_task(work.attempt(partial(self._delete, key)), name=f"delete-{key}")
+        if work.failure is not None:
+            raise work.failure
         return len(puts) + len(deletes)
 
-    async def _put(self, key: str, value: M, limit: asyncio.Semaphore) -> None:
-        async with limit:
-            self._written[key] = value  # before the watch can show it; a failed put makes the next sync verify
-            self._revisions[key] = await self._bucket.put(key, value)
+    async def _put(self, key: str, value: M) -> None:
+        self._written[key] = value  # before the watch can show it; a failed put makes the next sync verify
+        self._revisions[key] = await self._bucket.put(key, value)
 
-    async def _delete(self, key: str, limit: asyncio.Semaphore) -> None:
-        async with limit:
-            await self._bucket.delete(key)
-            del self._written[key]
+    async def _delete(self, key: str) -> None:
+        await self._bucket.delete(key)
+        del self._written[key]
 
     async def _guard(self, changes: AsyncIterator[Entry[M] | None]) -> None:
         """Wake the publisher when the bucket may hold something that it did not write."""
