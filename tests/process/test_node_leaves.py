@@ -26,7 +26,7 @@ async def spread_over_both(platform: Platform, node_id: str) -> None:
     await until(lambda: states(platform).get(node_id) == "ready", within_s=30, what="the second host is a ready node")
     platform.command("deployments", "scale", DEMO, "2")
     await until(
-        lambda: ready_on(platform)[node_id] == 1 and ready_on(platform).total() == 2,
+        lambda: (found := ready_on(platform))[node_id] == 1 and found.total() == 2,
         within_s=90,
         what="one ready replica on each host",
     )
@@ -70,7 +70,7 @@ async def test_a_partitioned_host_returns_and_one_of_each_pair_survives(
             async with Traffic(platform.connection["router_url"], ledger.secret) as traffic:
                 link.cut()
                 await until(
-                    lambda: ready_on(platform).total() == 2 and not ready_on(platform)[node_id],
+                    lambda: (found := ready_on(platform)).total() == 2 and node_id not in found,
                     within_s=90,
                     what="its replica was replaced",
                 )
