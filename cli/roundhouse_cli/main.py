@@ -23,6 +23,7 @@ _COMMANDS = {
     "resume": "rollout",
     "autoscale": "autoscale",
     "switch": "switch",
+    "switches": "switch",
     "ps": "replicas",
     "chat": "chat",
     "usage": "usage",

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from roundhouse_cli.commands.deployment_view import show_deployment
+from roundhouse_cli.commands.launch_options import given, seconds
 from roundhouse_cli.commands.logs import follow_logs, open_logs
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Failure, Refused, Unreachable
+from roundhouse_cli.errors import Failure, Refused, Unreachable, UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
 from roundhouse_cli.rest import Item, Services
@@ -18,7 +19,7 @@ from roundhouse_cli.waiting import wait_until_running
 
 __all__ = ["app", "find_deployment"]
 
-app = typer.Typer(no_args_is_help=True, help="Deployments: list, scale, stop, start, remove, logs, events.")
+app = typer.Typer(no_args_is_help=True, help="Deployments: list, scale, set, stop, start, remove, logs, events.")
 
 Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="A name, an id, or a part of an id.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it is so, not when it is asked for.")]
@@ -99,6 +100,36 @@ def scale(
         if wait:
             wait_until_running(services, changed, CLOCK)
         note(f"{found['name']} {'runs' if wait else 'goes to'} {_replicas(replicas)}.")
+
+
+@app.command("set")
+def change(
+    deployment: Deployment,
+    disconnect_grace: Annotated[
+        str, typer.Option(metavar="TIME", help="How long a silent node keeps its replicas, past its lease.")
+    ] = "",
+    drain_timeout: Annotated[str, typer.Option(metavar="TIME", help="How long requests may go on at a stop.")] = "",
+    wake_timeout: Annotated[str, typer.Option(metavar="TIME", help="How long a request waits while it wakes.")] = "",
+    failure_budget: Annotated[
+        int | None, typer.Option(min=1, help="So many failed starts in a row and a replica rests.")
+    ] = None,
+    evictable: Annotated[bool | None, typer.Option(help="Whether it gives way to others while it is idle.")] = None,
+    url: Url = "",
+) -> None:
+    """Change settings of a deployment; what is not stated stays, and nothing is started anew."""
+    stated = given(
+        disconnect_grace_s=seconds(disconnect_grace, "--disconnect-grace"),
+        drain_timeout_s=seconds(drain_timeout, "--drain-timeout"),
+        wake_timeout_s=seconds(wake_timeout, "--wake-timeout"),
+        failure_budget=failure_budget,
+        is_evictable=evictable,
+    )
+    if not stated:
+        raise UsageFault("State what to change; `roundhouse deployments set --help` lists the settings.")
+    with connect(url) as services:
+        found = find_deployment(services, deployment)
+        changed = services.catalog.patch(f"/api/v1/deployments/{found['id']}", stated)
+        note(f"{found['name']}: {', '.join(f'{name} {changed[name]}' for name in stated)}.")
 
 
 @app.command("stop")

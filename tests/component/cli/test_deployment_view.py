@@ -45,8 +45,8 @@ def test_show_tells_state_reason_replicas_and_the_last_lines_of_a_failed_one(
 def test_show_tells_how_much_of_the_failure_budget_is_left(
     roundhouse: Command, server: Scripted, changes: dict[str, object], told: str
 ) -> None:
-    _deployed(server, {**FAILED, **changes}, _NODE)
     server.items("/api/v1/deployments", {**DEPLOYMENT, "failure_budget": 10})
+    _deployed(server, {**FAILED, **changes}, _NODE)
 
     assert told in roundhouse("deployments", "show", "tiny").out
 
@@ -120,6 +120,23 @@ def test_what_runs_is_not_removed_and_the_way_is_said(roundhouse: Command, serve
     server.on("DELETE", f"/api/v1/deployments/{DEPLOYMENT['id']}", refused, status=409)
 
     assert "roundhouse deployments stop tiny" in roundhouse.fails("deployments", "rm", "tiny").err
+
+
+def test_only_the_settings_that_were_stated_are_changed(roundhouse: Command, server: Scripted) -> None:
+    server.items("/api/v1/deployments", DEPLOYMENT)
+    server.on("GET", f"/api/v1/deployments/{DEPLOYMENT['id']}", DEPLOYMENT)
+    changed = {**DEPLOYMENT, "disconnect_grace_s": 120.0, "is_evictable": False}
+    server.on("PATCH", f"/api/v1/deployments/{DEPLOYMENT['id']}", changed)
+
+    result = roundhouse("deployments", "set", "tiny", "--disconnect-grace", "2m", "--no-evictable")
+
+    assert result.code == 0, result.err
+    assert server.last("PATCH").body == {"disconnect_grace_s": 120.0, "is_evictable": False}
+    assert "tiny: disconnect_grace_s 120.0, is_evictable False." in result.err
+
+
+def test_changing_no_setting_is_refused(roundhouse: Command, server: Scripted) -> None:
+    assert "State what to change" in roundhouse.fails("deployments", "set", "tiny").err
 
 
 def test_a_negative_number_of_replicas_is_a_wrong_number(roundhouse: Command, server: Scripted) -> None:

@@ -160,3 +160,40 @@ def test_an_interrupted_switch_asks_whether_it_is_called_off(
     assert result.code == 0
     assert [asked.path for asked in catalog.asked if asked.method == "POST"] == posts
     assert ("is called off" if answer == "y" else "It goes on") in result.err
+
+
+LISTED = {
+    **SWITCH,
+    "state": "evicting",
+    "is_cancelling": False,
+    "deployment_id": DEPLOYMENT["id"],
+    "actor": "user:usr_admin",
+    "began_at": "2026-11-21T10:00:00Z",
+    "ended_at": None,
+    "victims": [{"deployment_id": "dep_x", "name": "other", "state": "draining"}],
+}
+
+
+@pytest.mark.contract("A13")
+def test_switches_are_listed_with_who_makes_room(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.items("/api/v1/switches", LISTED, {**LISTED, "id": "swi_0", "state": "ready"})
+
+    shown = roundhouse("switches", "tiny").out.splitlines()
+
+    assert len(shown) == 3
+    assert shown[1].split()[1:5] == ["tiny", "evicting", "other", "(draining)"]
+    assert {"deployment_id": DEPLOYMENT["id"]}.items() <= catalog.asked[-2].query.items()
+
+
+def test_a_switch_under_way_is_called_off(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.items("/api/v1/switches", {**LISTED, "id": "swi_0", "state": "ready"}, LISTED)
+    catalog.on("POST", "/api/v1/switches/swi_1:cancel", {**LISTED, "is_cancelling": True}, status=202)
+
+    assert "is called off" in roundhouse("switch", "tiny", "--cancel").err
+    assert catalog.last("POST").path == "/api/v1/switches/swi_1:cancel"
+
+
+def test_calling_off_what_is_not_under_way_is_refused(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.items("/api/v1/switches", {**LISTED, "state": "failed"})
+
+    assert "No switch to tiny is under way." in roundhouse.fails("switch", "tiny", "--cancel").err

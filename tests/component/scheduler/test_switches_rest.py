@@ -48,6 +48,9 @@ async def test_a_switch_is_asked_for_followed_and_listed(scheduler: Running) -> 
     assert shown["detail"].startswith("no deployment that may be evicted would make room: ")
     assert [step["state"] for step in shown["steps"]] == ["waiting", "waiting"]
     assert [item["id"] for item in (await scheduler.get("/switches")).json()["items"]] == [switch_id]
+    for deployment_id, listed in (("dep_1", [switch_id]), ("dep_2", [])):
+        found = (await scheduler.get("/switches", deployment_id=deployment_id)).json()["items"]
+        assert [item["id"] for item in found] == listed
     events = (await scheduler.get("/deployments/dep_1/events")).json()["items"]
     (scaled,) = [event for event in events if event["kind"] == "deployment.scaled"]
     assert (scaled["before"], scaled["after"], scaled["reason"]) == ("0", "1", "woken")

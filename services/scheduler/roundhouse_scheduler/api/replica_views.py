@@ -8,7 +8,7 @@ from roundhouse_common.http import Timestamp
 from roundhouse_scheduler.domain.records import RejectionReason, Replica
 from roundhouse_scheduler.store.pages import Event
 
-__all__ = ["EventView", "LoadView", "LogView", "RejectionView", "ReplicaView"]
+__all__ = ["EventView", "GangView", "LoadView", "LogView", "RejectionView", "ReplicaView"]
 
 
 class RejectionView(BaseModel):
@@ -27,6 +27,31 @@ class LoadView(BaseModel):
     waiting: int
 
 
+class GangView(BaseModel):
+    """Of which replica over several nodes it is a member, and where all members meet."""
+
+    id: str = Field(description="The same for all members, over all epochs.")
+    rank: int = Field(description="0 leads: it takes the requests.")
+    size: int
+    epoch: int = Field(description="Grows whenever all start anew; members of two epochs never run together.")
+    address: str = Field(description="Of rank 0's node; empty until it is placed.")
+    port: int = Field(description="Another one in each epoch; 0 until it is placed.")
+
+    @classmethod
+    def of(cls, replica: Replica) -> "GangView | None":
+        """Return the membership of a replica, or None when it is on one node."""
+        if not replica.gang_id:
+            return None
+        return cls(
+            id=replica.gang_id,
+            rank=replica.gang_rank,
+            size=replica.gang_size,
+            epoch=replica.gang_epoch,
+            address=replica.gang_address,
+            port=replica.gang_port,
+        )
+
+
 class ReplicaView(BaseModel):
     """One copy of one version."""
 
@@ -42,6 +67,11 @@ class ReplicaView(BaseModel):
     reason: Reason
     detail: str
     attempt: int
+    failures: int = Field(
+        description="In a row, until it was ready for long; it rests when they reach the deployment's `failure_budget`."
+    )
+    is_resting: bool = Field(description="It failed too often in a row, and waits until its version is restarted.")
+    retry_at: Timestamp | None = Field(description="When it is started again after a failure.")
     since: Timestamp
     created_at: Timestamp
     ended_at: Timestamp | None
@@ -55,6 +85,7 @@ class ReplicaView(BaseModel):
         description="The most that its engine was seen to take, on its fullest device or of host memory; null until"
         " then, and where a device does not tell."
     )
+    gang: GangView | None = Field(description="Null for a replica on one node.")
     base_url: str
     pid: int
     exit_code: int | None
@@ -78,12 +109,16 @@ class ReplicaView(BaseModel):
             reason=replica.reason,
             detail=replica.detail,
             attempt=replica.attempt,
+            failures=replica.failures,
+            is_resting=replica.is_spent,
+            retry_at=replica.retry_at,
             since=replica.since,
             created_at=replica.created_at,
             ended_at=replica.ended_at,
             alternative=replica.alternative,
             memory_claimed_bytes=replica.resources.memory_bytes,
             memory_measured_bytes=replica.memory_bytes or None,
+            gang=GangView.of(replica),
             base_url=replica.base_url,
             pid=replica.pid,
             exit_code=replica.exit_code,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_common.auth import Subject
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
@@ -23,10 +23,16 @@ def switch_routes(scheduler: Scheduler) -> APIRouter:
     routes = APIRouter(prefix="/api/v1/switches", tags=["switches"])
 
     @routes.get("")
-    async def get_switches(subject: _Reader, page: _Page) -> Page[SwitchView]:
+    async def get_switches(
+        subject: _Reader,
+        page: _Page,
+        deployment_id: Annotated[str | None, Query(description="Only those to this deployment.")] = None,
+    ) -> Page[SwitchView]:
         """List the switches, the newest first."""
         async with scheduler.db.read() as session:
-            rows = await list_switches(session, subject.tenant_id, limit=page.fetch, before=page.after or "")
+            rows = await list_switches(
+                session, subject.tenant_id, limit=page.fetch, before=page.after or "", deployment_id=deployment_id
+            )
         return page_of(rows, page, key=_key, item=SwitchView.of)
 
     @routes.post(

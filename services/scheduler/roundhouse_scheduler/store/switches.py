@@ -24,9 +24,14 @@ async def open_switches(session: ReadSession) -> dict[str, Switch]:
     return {row.switch_id: _from(row) for row in rows}
 
 
-async def list_switches(session: ReadSession, tenant_id: str, *, limit: int, before: str) -> list[Switch]:
-    """Return a tenant's switches, the newest first; `before` is the last id that was seen."""
+async def list_switches(
+    session: ReadSession, tenant_id: str, *, limit: int, before: str, deployment_id: str | None = None
+) -> list[Switch]:
+    """Return a tenant's switches, or those to one deployment, the newest first; `before` is the last id that was
+    seen."""
     query = select(_T).where(_T.c.tenant_id == tenant_id)
+    if deployment_id is not None:
+        query = query.where(_T.c.deployment_id == deployment_id)
     if before:
         query = query.where(_T.c.switch_id < before)
     return [_from(row) for row in await session.execute(query.order_by(_T.c.switch_id.desc()).limit(limit))]
