@@ -1,19 +1,13 @@
-"""A synthetic fleet in a real database: nodes of 8 devices, replicas that run on them, and a scheduler over it."""
+"""A synthetic fleet: nodes of 8 devices of 80 GiB, and deployments of 10 replicas that share the devices."""
 
-import random
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
-from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
-from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.catalog import (
     DeploymentDesired,
+    DeploymentSpec,
     EngineKind,
     ModelKind,
     ModelSource,
@@ -21,22 +15,32 @@ from roundhouse_common.contracts.catalog import (
     SourceKind,
     VersionSpec,
 )
-from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor, NodeInventory
+from roundhouse_common.contracts.node import (
+    DeviceInfo,
+    DeviceVendor,
+    NodeInventory,
+    NodeReport,
+    ObservedPhase,
+    ReplicaReport,
+)
 from roundhouse_common.contracts.scheduler import Phase, Reason
-from roundhouse_common.database import Database, WriteSession
-from roundhouse_common.runtime import SystemClock, SystemIds, UnixTime
-from roundhouse_scheduler.core import SchedulerCore
-from roundhouse_scheduler.domain.records import Deployment, Node, Replica
-from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_common.database import Database
+from roundhouse_scheduler.domain.records import Node, NodeDuty, Replica
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.revision import next_revision
-from roundhouse_scheduler.store.rows import add_all, replace
+from roundhouse_scheduler.store.rows import add_all
+from roundhouse_scheduler.store.specs import take_specs
 
-__all__ = ["DEVICES", "Bench", "Shape", "a_deployment", "a_version", "open_bench"]
+__all__ = ["DEVICES", "GIB", "LOST_REPLICAS", "PER_DEPLOYMENT", "Shape", "a_device", "a_spec", "fill", "records", "reports_of"]
 
 GIB = 1024**3
 DEVICES = 8
-_PER_DEPLOYMENT = 10
+PER_DEPLOYMENT = 10
+LOST_REPLICAS = 100
+"""On the first node, which is the one to be lost. It is cordoned, so that no more are placed there."""
+_DEVICE_BYTES = 79 * GIB
+_REPLICA_BYTES = 2 * GIB
+_HOLDS = DEVICES * (_DEVICE_BYTES // _REPLICA_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +52,17 @@ class Shape:
 
     @property
     def deployments(self) -> int:
-        return self.replicas // _PER_DEPLOYMENT
+        return self.replicas // PER_DEPLOYMENT
+
+    @staticmethod
+    def of(nodes: int, replicas: int) -> "Shape":
+        """As many replicas as asked for, or as there is room for with a tenth of it left."""
+        return Shape(nodes, min(replicas, nodes * _HOLDS * 9 // 10) // PER_DEPLOYMENT * PER_DEPLOYMENT)
 
 
-class BenchClock(SystemClock):
-    """The real clock, set forward at will: leases expire without waiting."""
-
-    def __init__(self) -> None:
-        self._ahead_s = 0.0
-
-    def skip(self, seconds: float) -> None:
-        """Let so much time have passed."""
-        self._ahead_s += seconds
-
-    def now(self) -> UnixTime:
-        return UnixTime(super().now() + self._ahead_s)
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self._ahead_s
-
-
-def a_version(number: int, *, memory_bytes: int = 2 * GIB) -> VersionSpec:
-    return VersionSpec(
+def a_spec(number: int, *, replicas: int = PER_DEPLOYMENT, generation: int = 1, memory_bytes: int = 0) -> DeploymentSpec:
+    """Return what the catalog wants of deployment `number`."""
+    version = VersionSpec(
         version_id=f"ver_{number:06d}",
         number=1,
         model_id="mdl_1",
@@ -78,41 +71,71 @@ def a_version(number: int, *, memory_bytes: int = 2 * GIB) -> VersionSpec:
         source=ModelSource(kind=SourceKind.PATH, uri="/models/model.gguf"),
         context_length=4096,
         engine=EngineKind.VLLM,
-        resources=Resources(memory_bytes=memory_bytes, device_count=1),
+        resources=Resources(memory_bytes=memory_bytes or _REPLICA_BYTES, device_count=1),
     )
-
-
-def a_deployment(number: int, *, replicas: int) -> Deployment:
-    version = a_version(number)
-    return Deployment(
+    return DeploymentSpec(
         deployment_id=f"dep_{number:06d}",
         name=f"model-{number}",
         tenant_id="ten_default",
-        generation=1,
+        generation=generation,
         desired=DeploymentDesired.RUN,
         replicas=replicas,
-        version_id=version.version_id,
-        version_number=1,
-        model_name=version.model_name,
-        model_kind=version.model_kind,
-        disconnect_grace_s=60.0,
-        drain_timeout_s=30.0,
+        version=version,
+        disconnect_grace_s=20.0,
     )
+
+
+def a_device(node: int, index: int) -> DeviceInfo:
+    """Return one device of a node."""
+    return DeviceInfo(
+        uuid=f"GPU-{node:05d}-{index}",
+        index=index,
+        vendor=DeviceVendor.NVIDIA,
+        model="H100",
+        memory_total_bytes=80 * GIB,
+        memory_free_bytes=_DEVICE_BYTES,
+    )
+
+
+def records(shape: Shape, at: float) -> tuple[list[DeploymentSpec], list[Node], list[Replica]]:
+    """Return a fleet in which everything runs as wanted; the same arguments give the same one."""
+    specs = [a_spec(number) for number in range(shape.deployments)]
+    nodes = [_node(number, at) for number in range(shape.nodes)]
+    replicas = [
+        _replica(number, specs[number // PER_DEPLOYMENT], nodes[node], device, at)
+        for number, (node, device) in enumerate(_places(shape))
+    ]
+    return specs, nodes, replicas
+
+
+async def fill(db: Database, shape: Shape, at: float) -> list[DeploymentSpec]:
+    """Write such a fleet; return its specs."""
+    specs, nodes, replicas = records(shape, at)
+    async with db.write() as session:
+        await take_specs(session, specs, at=at)
+        revision = await next_revision(session)
+        await add_all(session, tables.nodes, nodes, revision=revision)
+        await add_all(session, tables.replicas, replicas, revision=revision)
+    return specs
+
+
+def _places(shape: Shape) -> list[tuple[int, int]]:
+    """A hundred on the first node, the others evenly; each deployment is spread over different nodes."""
+    lost = set(range(0, shape.replicas, max(1, shape.replicas // LOST_REPLICAS))) if shape.nodes > 1 else set()
+    lost = set(sorted(lost)[:LOST_REPLICAS])
+    places, others = [], 0
+    for number in range(shape.replicas):
+        if number in lost:
+            places.append((0, number % DEVICES))
+        else:
+            node, round_ = 1 + others % (shape.nodes - 1), others // (shape.nodes - 1)
+            places.append((node, round_ % DEVICES))
+            others += 1
+    return places
 
 
 def _node(number: int, at: float) -> Node:
     name = f"nod_{number:05d}"
-    devices = tuple(
-        DeviceInfo(
-            uuid=f"GPU-{number:05d}-{index}",
-            index=index,
-            vendor=DeviceVendor.NVIDIA,
-            model="H100",
-            memory_total_bytes=80 * GIB,
-            memory_free_bytes=79 * GIB,
-        )
-        for index in range(DEVICES)
-    )
     inventory = NodeInventory(
         hostname=name,
         address="10.0.0.1",
@@ -123,7 +146,7 @@ def _node(number: int, at: float) -> Node:
         arch="x86_64",
         agent_version="0",
         engines=("vllm",),
-        devices=devices,
+        devices=tuple(a_device(number, index) for index in range(DEVICES)),
     )
     return Node(
         node_id=name,
@@ -133,17 +156,18 @@ def _node(number: int, at: float) -> Node:
         state_since=at,
         registered_at=at - 100.0,
         last_heartbeat_at=at,
+        duty=NodeDuty.ACTIVE if number else NodeDuty.CORDONED,
     )
 
 
-def _replica(number: int, deployment: Deployment, node: Node, device: int, at: float) -> Replica:
+def _replica(number: int, spec: DeploymentSpec, node: Node, device: int, at: float) -> Replica:
     return Replica(
         replica_id=f"rep_{number:07d}",
-        deployment_id=deployment.deployment_id,
-        version_id=deployment.version_id,
+        deployment_id=spec.deployment_id,
+        version_id=spec.version.version_id,
         version_number=1,
         engine=EngineKind.VLLM,
-        resources=a_version(0).resources,
+        resources=spec.version.resources,
         engine_api_key="secret",
         phase=Phase.READY,
         reason=Reason.ENGINE_READY,
@@ -158,114 +182,49 @@ def _replica(number: int, deployment: Deployment, node: Node, device: int, at: f
     )
 
 
-async def _fill(session: WriteSession, shape: Shape, at: float) -> None:
-    revision = await next_revision(session)
-    nodes = [_node(number, at) for number in range(shape.nodes)]
-    deployments = [a_deployment(number, replicas=_PER_DEPLOYMENT) for number in range(shape.deployments)]
-    replicas = []
-    for number in range(shape.replicas):
-        slot = number % (shape.nodes * DEVICES)
-        node = nodes[slot % shape.nodes]
-        replicas.append(_replica(number, deployments[number // _PER_DEPLOYMENT], node, slot // shape.nodes, at))
-    await add_all(session, tables.nodes, nodes, revision=revision)
-    await add_all(session, tables.deployments, deployments, revision=revision)
-    await add_all(session, tables.replicas, replicas, revision=revision)
-    await add_versions(session, range(shape.deployments))
+def reports_of(nodes: Mapping[str, Node], replicas: Iterable[Replica]) -> dict[str, NodeReport]:
+    """Return what the agents of these nodes report: everything that was placed is ready."""
+    on: dict[str, list[Replica]] = {node_id: [] for node_id in nodes}
+    for replica in replicas:
+        on[replica.node_id].append(replica)
+    return {node_id: _report(node, on[node_id]) for node_id, node in nodes.items()}
 
 
-async def add_versions(session: WriteSession, numbers: range) -> None:
-    """Record one version for each deployment."""
-    await session.execute(
-        tables.versions.insert(),
-        [
-            {"version_id": f"ver_{number:06d}", "deployment_id": f"dep_{number:06d}", "spec": a_version(number)}
-            for number in numbers
-        ],
+def _report(node: Node, replicas: Sequence[Replica]) -> NodeReport:
+    return NodeReport(
+        node_id=node.node_id,
+        epoch=node.epoch,
+        incarnation=node.incarnation,
+        sequence=node.report_sequence + 1,
+        assignments_revision=node.assignments_revision,
+        inventory=_with_what_is_taken(node.inventory, replicas),
+        replicas=tuple(
+            ReplicaReport(
+                replica_id=row.replica_id,
+                deployment_id=row.deployment_id,
+                attempt=row.attempt,
+                phase=ObservedPhase.READY,
+                reason=Reason.ENGINE_READY.value,
+                since=row.since,
+                base_url=row.base_url or "http://10.0.0.1:9000",
+                served_model="model",
+                version_id=row.version_id,
+                version_number=row.version_number,
+                device_uuids=row.device_uuids,
+                engine_api_key=row.engine_api_key,
+            )
+            for row in replicas
+        ),
     )
 
 
-@dataclass
-class Bench:
-    """A scheduler whose planner is stepped by hand."""
-
-    shape: Shape
-    db: Database
-    core: SchedulerCore
-    clock: BenchClock
-    registry: CollectorRegistry
-    silent: str = ""
-
-    def hear(self) -> None:
-        """Every node but the silent one sends a sign of life."""
-        now = self.clock.monotonic()
-        self.core.liveness.tick(now, is_connected=True)
-        for node_id in self.core.planner.mirror.nodes:
-            if node_id != self.silent:
-                self.core.liveness.heard(node_id, now)
-
-    async def deploy(self, numbers: range, *, replicas: int) -> None:
-        """New deployments want so many replicas each."""
-        async with self.db.write() as session:
-            revision = await next_revision(session)
-            rows = [a_deployment(number, replicas=replicas) for number in numbers]
-            await add_all(session, tables.deployments, rows, revision=revision)
-            await add_versions(session, numbers)
-
-    async def scale(self, deployment_id: str, by: int) -> None:
-        """One deployment wants more."""
-        before = self.core.planner.mirror.deployments[deployment_id]
-        async with self.db.write() as session:
-            await replace(session, tables.deployments, msgspec.structs.replace(before, replicas=before.replicas + by))
-
-    async def settle(self) -> "Cost":
-        """Plan until nothing is left to do, and return what that took."""
-        before = self._spent()
-        began = time.perf_counter()
-        passes = 1
-        while not (await self.core.planner.step()).is_empty:
-            passes += 1
-        wall_s = time.perf_counter() - began
-        after = self._spent()
-        return Cost(wall_s=wall_s, decide_s=after[0] - before[0], commit_s=after[1] - before[1], passes=passes)
-
-    def _spent(self) -> tuple[float, float]:
-        return (self._sum("decide"), self._sum("commit"))
-
-    def _sum(self, what: str) -> float:
-        return self.registry.get_sample_value(f"roundhouse_scheduler_{what}_seconds_sum") or 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds, over all passes."""
-
-    wall_s: float
-    decide_s: float
-    commit_s: float
-    passes: int
-
-
-@asynccontextmanager
-async def open_bench(directory: Path, shape: Shape) -> AsyncIterator[Bench]:
-    """Open a database of this shape, and a scheduler that has read it."""
-    clock = BenchClock()
-    db = Database(f"sqlite+aiosqlite:///{directory}/fleet-{shape.nodes}.db", service="scheduler")
-    await db.migrate("roundhouse_scheduler.migrations")
-    registry = CollectorRegistry()
-    async with db:
-        async with db.write() as session:
-            await _fill(session, shape, clock.now())
-        bus = MemoryBus(MemoryBroker(clock), Service.SCHEDULER, clock=clock)
-        await bus.connect()
-        core = SchedulerCore(
-            db=db,
-            bus=bus,
-            clock=clock,
-            ids=SystemIds(),
-            rng=random.Random(1),
-            rules=Rules(),
-            registry=registry,
-        )
-        core.liveness.tick(clock.monotonic(), is_connected=True)
-        yield Bench(shape=shape, db=db, core=core, clock=clock, registry=registry)
-        await bus.close()
+def _with_what_is_taken(inventory: NodeInventory, replicas: Sequence[Replica]) -> NodeInventory:
+    taken: dict[str, int] = {}
+    for row in replicas:
+        for uuid in row.device_uuids:
+            taken[uuid] = taken.get(uuid, 0) + row.resources.memory_bytes
+    devices = tuple(
+        msgspec.structs.replace(item, memory_free_bytes=_DEVICE_BYTES - taken.get(item.uuid, 0))
+        for item in inventory.devices
+    )
+    return msgspec.structs.replace(inventory, devices=devices)
