@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from roundhouse_catalog.domain.engines import ENGINES, StopOrder, check_parameters
+from roundhouse_catalog.domain.engines import ENGINES, check_parameters
 from roundhouse_catalog.domain.findings import Findings
-from roundhouse_common.contracts.catalog import EngineKind, VersionSpec
+from roundhouse_common.contracts.catalog import EngineKind, StopOrder, VersionSpec, stop_order_of
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.sizing.cache_types import CACHE_TYPES
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
@@ -107,7 +107,7 @@ def test_every_kv_cache_type_has_a_size(engine: EngineKind) -> None:
 
 
 def test_how_engines_use_several_devices() -> None:
-    traits = {engine: (one.shards_heads, one.spans_nodes, one.stop_order) for engine, one in ENGINES.items()}
+    traits = {engine: (one.shards_heads, one.spans_nodes, stop_order_of(engine)) for engine, one in ENGINES.items()}
     assert traits == {
         EngineKind.LLAMA_CPP: (False, False, StopOrder.ANY),
         EngineKind.VLLM: (True, True, StopOrder.ANY),

@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from roundhouse_common.contracts.catalog import DeploymentDesired, Resources
+from roundhouse_common.contracts.catalog import DeploymentDesired, EngineKind, Resources
 from roundhouse_common.contracts.node import ObservedPhase, ReplicaReport
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_scheduler.domain.documents import assignments_of, endpoints_of
 from roundhouse_scheduler.domain.records import NodeDuty, Replica
 from roundhouse_scheduler.domain.rules import GANG_FENCE_S
-from tests.support.scheduler import GIB, Fleet, a_deployment, a_node, a_version, an_entry
+from tests.support.scheduler import GIB, Fleet, a_deployment, a_node, a_version, an_entry, an_inventory
 
 pytestmark = pytest.mark.contract("A07")
 WIDE = a_version(1, resources=Resources(memory_bytes=GIB, node_count=2))
@@ -108,6 +108,48 @@ def test_one_member_down_stops_all_and_the_next_epoch_waits_for_their_end(rank: 
     assert fleet.phases() == [Phase.ASSIGNED] * 2
     assert {row.gang_id for row in fleet.live()} == {fallen.gang_id}
     assert {row.gang_port for row in fleet.live()} != {old_port}
+
+
+def test_an_engine_whose_members_wait_for_their_head_is_stopped_head_first() -> None:
+    version = msgspec.structs.replace(WIDE, engine=EngineKind.SGLANG)
+    hosts = [a_node(f"nod_{i}", inventory=an_inventory(engines=("sglang",))) for i in range(1, 4)]
+    fleet = Fleet(versions={"ver_1": version}).with_nodes(*hosts)
+    fleet.with_deployment(a_deployment(version=version)).settle()
+    head, second = fleet.live()
+    fleet.report(second.node_id, an_entry(second, ObservedPhase.FAILED, reason="engine-exited", detail="signal 9"))
+    fleet.step()
+
+    assert fleet.replicas[head.replica_id].desired is Desired.STOP
+    assert fleet.replicas[second.replica_id].desired is Desired.RUN, "it ignores SIGTERM while its head runs"
+
+    fleet.report(head.node_id, an_entry(head, ObservedPhase.STOPPED))
+    fleet.step(1)
+    fleet.step(1)
+    assert fleet.replicas[second.replica_id].desired is Desired.STOP
+    assert fleet.replicas[second.replica_id].desired_reason is Reason.GANG_MEMBER_DOWN
+
+    fleet.report(second.node_id, an_entry(second, ObservedPhase.STOPPED))
+    fleet.step(1)
+    fleet.step(1)
+    assert [(row.gang_epoch, row.phase) for row in fleet.live()] == [(2, Phase.ASSIGNED)] * 2
+
+
+def test_members_do_not_wait_for_a_head_that_cannot_be_heard() -> None:
+    version = msgspec.structs.replace(WIDE, engine=EngineKind.SGLANG)
+    hosts = [a_node(f"nod_{i}", inventory=an_inventory(engines=("sglang",))) for i in range(1, 10)]
+    fleet = Fleet(versions={"ver_1": version}).with_nodes(*hosts)
+    fleet.with_deployment(a_deployment(version=version)).settle()
+    head, second = fleet.live()
+    others = [node_id for node_id in fleet.nodes if node_id != head.node_id]
+    fleet.now += 20
+    fleet.hear(*others)
+    fleet.step()
+    assert fleet.replicas[head.replica_id].phase is Phase.UNKNOWN
+
+    fleet.report(second.node_id, an_entry(second, ObservedPhase.FAILED, reason="engine-exited", detail="signal 9"))
+    fleet.step()
+
+    assert fleet.replicas[second.replica_id].desired is Desired.STOP
 
 
 def test_a_member_that_its_node_refuses_takes_the_others_with_it() -> None:

@@ -1,5 +1,7 @@
 """What the catalog publishes: what should run, who may call, and which name leads where."""
 
+import enum
+
 from roundhouse_common.contracts.base import Message, OpenEnum
 
 __all__ = [
@@ -24,7 +26,9 @@ __all__ = [
     "RouteRecord",
     "RouteTarget",
     "SourceKind",
+    "StopOrder",
     "VersionSpec",
+    "stop_order_of",
 ]
 
 
@@ -64,6 +68,22 @@ class EngineKind(OpenEnum):
     VLLM = "vllm"
     SGLANG = "sglang"
     LMDEPLOY = "lmdeploy"
+
+
+class StopOrder(enum.StrEnum):
+    """In which order the members of a replica that spans nodes are stopped."""
+
+    ANY = "any"
+    HEAD_FIRST = "head-first"
+    """Members wait for the head, and ignore SIGTERM until it has ended."""
+
+
+_HEAD_FIRST = frozenset({EngineKind.SGLANG})
+
+
+def stop_order_of(engine: EngineKind) -> StopOrder:
+    """Return the order that an engine needs."""
+    return StopOrder.HEAD_FIRST if engine in _HEAD_FIRST else StopOrder.ANY
 
 
 class MemoryNeed(Message, frozen=True, kw_only=True):

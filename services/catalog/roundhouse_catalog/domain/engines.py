@@ -3,7 +3,6 @@
 The node agent's driver renders these parameters to the engine's own. A test holds the two tables together.
 """
 
-import enum
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from roundhouse_catalog.domain.shapes import path_fault
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.models import ModelFormat
 
-__all__ = ["ENGINES", "EngineProfile", "Parameter", "StopOrder", "check_parameters", "parse_engine"]
+__all__ = ["ENGINES", "EngineProfile", "Parameter", "check_parameters", "parse_engine"]
 
 _MOST_UNKNOWN = 20
 """So many unknown parameters are explained one by one; more are no typing mistakes."""
@@ -33,14 +32,6 @@ class Parameter:
     shape: Shape
 
 
-class StopOrder(enum.StrEnum):
-    """In which order the members of a gang are stopped."""
-
-    ANY = "any"
-    HEAD_FIRST = "head-first"
-    """Members wait for the head and ignore SIGTERM until it has ended."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineProfile:
     """What one engine serves, how it uses several devices, and the parameters it takes."""
@@ -54,7 +45,6 @@ class EngineProfile:
     shards_heads: bool = False
     """Every device of a replica takes as many attention heads as the others."""
     spans_nodes: bool = False
-    stop_order: StopOrder = StopOrder.ANY
 
 
 def _whole_number(least: int, most: int) -> Shape:
@@ -173,7 +163,6 @@ ENGINES: Mapping[EngineKind, EngineProfile] = {
         formats=frozenset({ModelFormat.SAFETENSORS, ModelFormat.GGUF}),
         shards_heads=True,
         spans_nodes=True,
-        stop_order=StopOrder.HEAD_FIRST,
         parameters={
             **_SERVER_PARAMETERS,
             "cache_type": Parameter(

@@ -37,6 +37,12 @@ class Gang:
         """Members of earlier epochs whose end has not been seen yet."""
         return tuple(row for row in self.rows if row.gang_epoch < self.epoch)
 
+    @staticmethod
+    def by_epoch(rows: Sequence[Replica]) -> list[tuple[Replica, ...]]:
+        """Return the rows of each epoch, the oldest first."""
+        epochs = sorted({row.gang_epoch for row in rows})
+        return [tuple(row for row in rows if row.gang_epoch == epoch) for epoch in epochs]
+
     @property
     def is_wanted(self) -> bool:
         """Whether its leader is to run."""

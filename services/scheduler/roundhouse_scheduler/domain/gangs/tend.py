@@ -4,8 +4,11 @@ Engines of this kind cannot go on with a member missing, and a member that is st
 they must all meet anew, at another port, so that a straggler of the last meeting finds nobody.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
+from roundhouse_common.contracts.catalog import StopOrder, stop_order_of
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_scheduler.domain.gangs.members import Gang, gangs_in_focus
 from roundhouse_scheduler.domain.plan import Draft
@@ -15,11 +18,14 @@ from roundhouse_scheduler.domain.restarts import backoff_s
 __all__ = ["tend_gangs"]
 
 _DOWN = (Phase.FAILED, Phase.LOST)
+_LIVING = frozenset({Phase.ASSIGNED, Phase.FETCHING, Phase.STARTING, Phase.READY, Phase.DRAINING})
 
 
 def tend_gangs(draft: Draft) -> None:
     """Stop what must stop of every gang, and begin a new epoch for one that lost a member."""
     for gang in gangs_in_focus(draft):
+        for rows in gang.by_epoch(gang.earlier):
+            _stop(draft, rows)  # those that waited for their head
         if gang.is_wanted:
             fallen = _fallen(gang)
             if fallen is not None:
@@ -47,7 +53,7 @@ def _fallen(gang: Gang) -> Replica | None:
 
 
 def _begin_anew(draft: Draft, gang: Gang, fallen: Replica) -> None:
-    """Order of stopping: the leader first, it answers requests; with a member down there is nothing left to drain."""
+    """With a member down there is nothing left to drain: all are stopped, in the order that their engine needs."""
     leader = gang.leader
     assert leader is not None
     failures = max(row.failures for row in gang.current)
@@ -99,7 +105,12 @@ def _begin_anew(draft: Draft, gang: Gang, fallen: Replica) -> None:
         draft.look_again(successor.retry_at, replica_id=successor.replica_id)
 
 
-def _stop(draft: Draft, rows: tuple[Replica, ...]) -> None:
+def _stop(draft: Draft, rows: Sequence[Replica]) -> None:
+    """Stop the members of one epoch. Where the head goes first the others are told when it has ended, or when it
+    cannot be heard."""
+    head = next((row for row in rows if row.gang_rank == 0), None)
+    is_head_first = head is not None and stop_order_of(head.engine) is StopOrder.HEAD_FIRST and head.phase in _LIVING
     for row in rows:
-        if row.is_wanted:
+        waits = is_head_first and row is not head and bool(row.node_id)
+        if row.is_wanted and not waits:
             draft.want(row.replica_id, Desired.STOP, reason=Reason.GANG_MEMBER_DOWN)
