@@ -9,6 +9,7 @@ from roundhouse_cli.units import show_bytes
 __all__ = ["dry_run"]
 
 _ASKED = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives")
+_NEEDS = ("memory_need", "alternative_needs")
 
 _PLACED = (
     Column("REPLICA", lambda found: found["replica"]),
@@ -18,6 +19,7 @@ _PLACED = (
     Column("ZONE", lambda found: found["zone"]),
     Column("DEVICES", lambda found: _devices(found["devices"])),
     Column("AS", lambda found: found["alternative"]),
+    Column("MEMORY FLAG", lambda found: _share(found["devices"])),
 )
 _REJECTED = (
     Column("NODE", lambda found: found["hostname"] or short_id(found["node_id"])),
@@ -31,7 +33,7 @@ def dry_run(services: Services, body: Item, output: OutputFormat) -> None:
     """Check the deployment and show where its replicas would go. Raises Failure when not all of them fit."""
     checked = services.catalog.post("/api/v1/deployments:validate", body)
     version = checked["version"]
-    asked = {name: version[name] for name in _ASKED}
+    asked = {name: version[name] for name in _ASKED} | {name: version[name] for name in _NEEDS if version.get(name)}
     found = services.scheduler.post("/api/v1/placements:dryRun", {**asked, "replicas": max(1, checked["replicas"])})
     if output is OutputFormat.JSON:
         show_item({**checked, "placement": found}, output)
@@ -72,6 +74,12 @@ def _memory(version: Item) -> str:
         f"KV cache {show_bytes(need['kv_cache_bytes'])} for {need['concurrency']} x {need['context_tokens']} tokens, "
         f"activations {show_bytes(need['activation_bytes'])}, engine {show_bytes(need['overhead_bytes'])}"
     )
+
+
+def _share(devices: list[Item]) -> str:
+    """What the engine's memory flag must be, sized to the need; devices of one model share one value."""
+    shares = [one["memory_share"] for one in devices if one.get("memory_share")]
+    return ", ".join(dict.fromkeys(f"{share['flag']} {share['value']:g}" for share in shares))
 
 
 def _devices(devices: list[Item]) -> str:

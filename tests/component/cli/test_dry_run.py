@@ -84,8 +84,18 @@ def test_a_dry_run_shows_nodes_and_what_the_memory_is_made_of(roundhouse: Comman
         assert words in result.out
     validated, asked = [one for one in catalog.asked if one.method == "POST"]
     assert validated.body == {"model": MODEL["id"], "template": "small"}
-    names = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives")
+    names = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives", "memory_need")
     assert asked.body == {**{name: VERSION[name] for name in names}, "replicas": 2}
+
+
+def test_a_dry_run_shows_the_engines_memory_flag(roundhouse: Command, catalog: Scripted) -> None:
+    share = {"flag": "--gpu-memory-utilization", "value": 0.3909}
+    devices = [{"uuid": f"GPU-{i}", "index": i, "model": "H100", "memory_share": share} for i in range(2)]
+    answer(catalog, placed=[{**PLACED, "devices": devices}], rejections=[], unplaced=0)
+
+    shown = roundhouse("deploy", "tiny", "--dry-run").out
+    assert "0: H100, 1: H100" in shown
+    assert shown.count("--gpu-memory-utilization 0.3909") == 1
 
 
 def test_a_dry_run_that_fits_nowhere_says_why_node_by_node_and_fails(roundhouse: Command, catalog: Scripted) -> None:

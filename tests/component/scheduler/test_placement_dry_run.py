@@ -63,7 +63,9 @@ async def dry_run(scheduler: Running, **changes: Any) -> dict[str, Any]:
 async def test_it_says_where_each_replica_would_go(scheduler: Running) -> None:
     answer = await dry_run(scheduler, replicas=2)
     assert [(item["replica"], item["hostname"]) for item in answer["placed"]] == [(1, "gpu-01"), (2, "gpu-01")]
-    assert answer["placed"][0]["devices"] == [{"uuid": "GPU-a0", "index": 0, "model": "NVIDIA H100"}]
+    assert answer["placed"][0]["devices"] == [
+        {"uuid": "GPU-a0", "index": 0, "model": "NVIDIA H100", "memory_share": None}
+    ]
     assert (answer["unplaced"], answer["rejections"]) == (0, [])
     assert answer["summary"] == "2 of 2 replicas can be placed"
 
@@ -103,6 +105,29 @@ async def test_it_tries_device_classes_in_their_order(scheduler: Running) -> Non
     ]
     answer = await dry_run(scheduler, alternatives=ways)
     assert (answer["placed"][0]["alternative"], answer["placed"][0]["devices"]) == ("cpu", [])
+
+
+async def test_it_says_what_the_engines_memory_flag_must_be_for_the_need(scheduler: Running) -> None:
+    # Of 24 GiB with 20 GiB free. vLLM counts of the whole device, but for the 635 MiB of its CUDA context: 10 GiB less
+    # 635 MiB is 0.39083 of 24 GiB, and shares have four decimals, rounded up.
+    need = {
+        "weights_bytes": 6 * GIB,
+        "kv_cache_bytes": 2 * GIB,
+        "activation_bytes": GIB,
+        "overhead_bytes": GIB,
+        "total_bytes": 10 * GIB,
+        "context_tokens": 8192,
+        "concurrency": 4,
+        "devices": 1,
+    }
+    async with scheduler.db.write() as session:
+        everywhere = an_inventory(hostname="gpu-06", engines=("vllm",), devices=(a_gpu("b0", free=20 * GIB),))
+        await add(session, tables.nodes, a_node("nod_6", inventory=everywhere))
+    way = {"name": "big", "device_model": "*H100*", "resources": {"memory_bytes": 10 * GIB, "device_count": 1}}
+    for changes in ({"memory_need": need}, {"alternatives": [way], "alternative_needs": {"big": need}}):
+        answer = await dry_run(scheduler, engine="vllm", **changes)
+        [device] = answer["placed"][0]["devices"]
+        assert device["memory_share"] == {"flag": "--gpu-memory-utilization", "value": 0.3909}
 
 
 async def test_members_of_one_replica_go_to_different_nodes_or_nowhere(scheduler: Running) -> None:

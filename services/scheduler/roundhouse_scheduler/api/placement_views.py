@@ -10,12 +10,14 @@ from roundhouse_common.contracts.catalog import (
     Alternative,
     AntiAffinity,
     EngineKind,
+    MemoryNeed,
     Placement,
     PlacementStrategy,
     Resources,
 )
-from roundhouse_common.contracts.node import DeviceVendor
+from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_common.errors import FieldError, InvalidInput
+from roundhouse_common.sizing import Unfit, memory_share
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.search import Choice
 from roundhouse_scheduler.domain.placement.trial import Trial
@@ -69,6 +71,23 @@ class WantedAlternative(_Body):
     parameters: dict[str, str] = {}
 
 
+class NeededMemory(_Body):
+    """What `memory_bytes` is made of, as the catalog computed it."""
+
+    weights_bytes: int = Field(ge=0, le=_MOST_BYTES)
+    kv_cache_bytes: int = Field(ge=0, le=_MOST_BYTES)
+    activation_bytes: int = Field(ge=0, le=_MOST_BYTES)
+    overhead_bytes: int = Field(ge=0, le=_MOST_BYTES)
+    total_bytes: int = Field(default=0, ge=0, description="The sum; not looked at.")
+    context_tokens: int = Field(ge=0)
+    concurrency: int = Field(ge=0)
+    devices: int = Field(ge=0)
+
+    def need(self) -> MemoryNeed:
+        """Return it as a value."""
+        return MemoryNeed(**self.model_dump(exclude={"total_bytes"}))
+
+
 class DryRun(_Body):
     """A version, as far as placement is concerned, and how many replicas of it."""
 
@@ -78,7 +97,14 @@ class DryRun(_Body):
     resources: WantedResources
     placement: WantedPlacement = WantedPlacement()
     alternatives: list[WantedAlternative] = Field(default=[], max_length=32)
+    memory_need: NeededMemory | None = Field(default=None, description="For the engines' memory flags in the answer.")
+    alternative_needs: dict[_Text, NeededMemory] = Field(default={}, description="The same, by alternative.")
     replicas: int = Field(default=1, ge=1, le=_MOST_REPLICAS)
+
+    def need_of(self, alternative: str) -> MemoryNeed | None:
+        """Return the need of one way to run, as far as it is known."""
+        found = self.alternative_needs.get(alternative) if alternative else self.memory_need
+        return None if found is None else found.need()
 
     def shape(self, nodes: Mapping[str, Node]) -> Shape:
         """Return what is asked for. Raises InvalidInput with every field at fault."""
@@ -128,12 +154,22 @@ class DryRun(_Body):
         )
 
 
+class MemoryShareView(BaseModel):
+    """What the engine's memory flag would have to be there, so that it takes what it needs and no more."""
+
+    flag: str = Field(examples=["--gpu-memory-utilization"])
+    value: float
+
+
 class PlacedDeviceView(BaseModel):
     """A device it would get."""
 
     uuid: str
     index: int
     model: str
+    memory_share: MemoryShareView | None = Field(
+        description="Null for an engine without such a flag, and where the memory was stated rather than computed."
+    )
 
 
 class PlacedView(BaseModel):
@@ -169,12 +205,13 @@ class DryRunView(BaseModel):
     summary: str
 
     @classmethod
-    def of(cls, trial: Trial, nodes: Mapping[str, Node], *, wanted: int) -> Self:
+    def of(cls, trial: Trial, nodes: Mapping[str, Node], asked: DryRun) -> Self:
         """Return the view of a trial."""
+        wanted = asked.replicas
         rows = trial.nowhere.rejections if trial.nowhere is not None else ()
         return cls(
             placed=[
-                _placed(number, rank, choice, nodes[choice.node_id])
+                _placed(number, rank, choice, nodes[choice.node_id], asked)
                 for number, choices in enumerate(trial.placed, start=1)
                 for rank, choice in enumerate(choices)
             ],
@@ -193,7 +230,7 @@ class DryRunView(BaseModel):
         )
 
 
-def _placed(number: int, rank: int, choice: Choice, node: Node) -> PlacedView:
+def _placed(number: int, rank: int, choice: Choice, node: Node, asked: DryRun) -> PlacedView:
     chosen = [device for device in node.inventory.devices if device.uuid in choice.device_uuids]
     return PlacedView(
         replica=number,
@@ -202,10 +239,30 @@ def _placed(number: int, rank: int, choice: Choice, node: Node) -> PlacedView:
         hostname=node.inventory.hostname,
         region=node.in_region,
         zone=node.in_zone,
-        devices=[PlacedDeviceView(uuid=item.uuid, index=item.index, model=item.model) for item in chosen],
+        devices=[
+            PlacedDeviceView(
+                uuid=item.uuid, index=item.index, model=item.model, memory_share=_share(asked, choice.alternative, item)
+            )
+            for item in chosen
+        ],
         alternative=choice.alternative,
         score=choice.score,
     )
+
+
+def _share(asked: DryRun, alternative: str, device: DeviceInfo) -> MemoryShareView | None:
+    need = asked.need_of(alternative)
+    if need is None:
+        return None
+    found = memory_share(
+        EngineKind(asked.engine),
+        need,
+        device_total_bytes=device.memory_total_bytes,
+        device_free_bytes=device.memory_free_bytes,
+    )
+    if isinstance(found, Unfit) or not found.flag:
+        return None
+    return MemoryShareView(flag=found.flag, value=found.value)
 
 
 def _summary(trial: Trial, wanted: int) -> str:

@@ -31,6 +31,6 @@ def placement_routes(scheduler: Scheduler) -> APIRouter:
             replicas = [replica_from(row) for row in await session.execute(live)]
         shape = body.shape(nodes)
         trial = try_placing(shape, board_from(nodes, replicas), body.replicas)
-        return DryRunView.of(trial, nodes, wanted=body.replicas)
+        return DryRunView.of(trial, nodes, body)
 
     return routes
