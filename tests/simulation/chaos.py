@@ -231,7 +231,8 @@ async def crash_after_commit(world: World) -> None:
 
     def die(_view: View, plan: Plan) -> None:
         if not plan.is_empty:
-            world.freeze_scheduler(committed)
+            world.schedulers["scheduler"].freeze()
+            committed.set()
 
     core.observers.append(die)
     await scale(world)

@@ -5,6 +5,8 @@ When everything waits and there is no timer, the simulation would stand still fo
 """
 
 import asyncio
+import contextvars
+import heapq
 import math
 import random
 from collections.abc import Callable, Coroutine
@@ -12,7 +14,10 @@ from typing import Any, TypeVar
 
 from roundhouse_common.runtime import UnixTime
 
-__all__ = ["Deadlock", "SequentialIds", "VirtualClock", "VirtualTimeLoop", "run"]
+__all__ = ["PROCESS", "Deadlock", "SequentialIds", "VirtualClock", "VirtualTimeLoop", "run"]
+
+PROCESS: contextvars.ContextVar[str] = contextvars.ContextVar("process", default="")
+"""The name of the simulated process that a task belongs to; tasks inherit it. Only those with a name can be paused."""
 
 T = TypeVar("T")
 EPOCH = 1_800_000_000.0
@@ -49,6 +54,32 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         self._rng = rng
         self._selector = _NoFiles(self)
         self._clock_resolution = 0.0
+        self._paused: set[str] = set()
+        self._parked: list[asyncio.Handle] = []
+
+    def pause(self, process: str) -> None:
+        """Let nothing of this process run, as if it had been stopped by a signal."""
+        self._paused.add(process)
+
+    def resume(self, process: str) -> None:
+        """Let it go on: what was due meanwhile is due now."""
+        self._paused.discard(process)
+        parked, self._parked = self._parked, []
+        for handle in parked:
+            if isinstance(handle, asyncio.TimerHandle):
+                heapq.heappush(self._scheduled, handle)  # type: ignore[attr-defined]  # the heap of BaseEventLoop
+            else:
+                self._ready.append(handle)  # type: ignore[attr-defined]  # the deque of BaseEventLoop
+
+    def _park(self) -> None:
+        """Take what belongs to a paused process out of the loop's own queues."""
+        for queue in (self._ready, self._scheduled):  # type: ignore[attr-defined]  # of BaseEventLoop
+            stays = [handle for handle in queue if handle._context.get(PROCESS, "") not in self._paused]
+            if len(stays) < len(queue):
+                self._parked += [handle for handle in queue if handle._context.get(PROCESS, "") in self._paused]
+                queue.clear()
+                queue.extend(stays)
+        heapq.heapify(self._scheduled)  # type: ignore[attr-defined]
 
     def time(self) -> float:
         return self._now
@@ -57,6 +88,8 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         """Jump to the next timer, and shuffle what is ready."""
         if timeout is None:
             raise Deadlock("every task waits, and there is no timer")
+        if self._paused:
+            self._park()
         ready = self._ready  # type: ignore[attr-defined]  # the deque of BaseEventLoop
         if not ready:
             # Just behind the timer: a callback that ran a hair before its time would find that it is not time yet,

@@ -53,8 +53,7 @@ def simulate(scenario: Scenario, seed: int = 0, *, rules: Rules | None = None) -
     loop = VirtualTimeLoop(random.Random(seed))
 
     async def main() -> None:
-        async with open_world(loop, seed, record=record, rules=rules) as world:
-            world.trace = trace
+        async with open_world(loop, seed, record=record, trace=trace, rules=rules) as world:
             await scenario(world)
             world.oracle.complain()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from roundhouse_scheduler.core import SchedulerCore
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.timers import Timers
 from tests.simulation.chaos import chaos
@@ -15,18 +16,13 @@ def missed_in(seed: int) -> tuple[int, list[str]]:
     looks: list[WholeLook] = []
 
     async def watched(world: World) -> None:
-        start = world.start_scheduler
+        def watch(core: SchedulerCore) -> None:
+            looks.append(WholeLook(world.clock, world.rules))
+            core.observers.append(looks[-1])
 
-        async def start_watched() -> None:
-            was_there = world.core is not None
-            await start()
-            if world.core is not None and not was_there:
-                looks.append(WholeLook(world.clock, world.rules))
-                world.core.observers.append(looks[-1])
-
-        world.start_scheduler = start_watched  # type: ignore[method-assign]
+        world.when_started.append(watch)
         await world.kill_scheduler()
-        await start_watched()
+        await world.start_scheduler()
         await chaos(world)
 
     try:

@@ -37,9 +37,7 @@ async def start(world: World) -> dict[str, set[str]]:
 async def lose(world: World, record: bytes, *, away_s: float = 0.0) -> None:
     """The scheduler comes back on another database."""
     await world.kill_scheduler()
-    for file in world.directory.glob("scheduler.db*"):
-        file.unlink()
-    (world.directory / "scheduler.db").write_bytes(record)
+    await world.replace_record(record)
     await world.run_for(away_s)
     await world.start_scheduler()
 
@@ -74,7 +72,7 @@ def test_an_older_record_takes_up_what_it_has_not_seen(seed: int) -> None:
     async def scenario(world: World) -> None:
         await start(world)
         await world.kill_scheduler()
-        older = (world.directory / "scheduler.db").read_bytes()
+        older = world.keep_copy()
         await world.start_scheduler()
         world.deploy("chat", replicas=6)
         world.deploy("later", replicas=2, version=a_version(1, version_id="later_v1"))

@@ -1,50 +1,20 @@
 """A second scheduler takes over when the first one dies or is stopped, and no engine notices."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
-from prometheus_client import CollectorRegistry
 
-from roundhouse_common.bus.memory import MemoryBus
-from roundhouse_common.contracts.base import Service
-from roundhouse_common.database import Database
 from roundhouse_scheduler.core import SchedulerCore
-from roundhouse_scheduler.loops.leadership import LeaseRules
-from tests.simulation.inline_sqlite import connect_inline
+from tests.simulation.processes import LEASE
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import simulate
-from tests.simulation.world import Tasks, World
-
-LEASE = LeaseRules(lease_s=15.0, renew_every_s=2.0)
+from tests.simulation.world import World
 
 
-@asynccontextmanager
-async def a_standby(world: World) -> AsyncIterator[SchedulerCore]:
+async def a_standby(world: World) -> SchedulerCore:
     """A second scheduler process on the same database."""
-    tasks = Tasks(world.supervisor)
-    bus = MemoryBus(world.broker, Service.SCHEDULER, clock=world.clock)
-    await bus.connect()
-    async with Database(world.url, service="scheduler", connect=connect_inline) as db:
-        core = SchedulerCore(
-            db=db,
-            bus=bus,
-            clock=world.clock,
-            ids=world.ids,
-            rng=world.rng,
-            rules=world.rules,
-            registry=CollectorRegistry(),
-            holder="standby",
-            lease_rules=LEASE,
-        )
-        core.observers.append(world.oracle.saw_plan)
-        await core.start()
-        tasks.start("standby", core.loops())
-        try:
-            yield core
-        finally:
-            await tasks.end()
-            await bus.close()
+    await world.start_scheduler("standby")
+    core = world.schedulers["standby"].core
+    assert core is not None
+    return core
 
 
 async def running(world: World) -> None:
@@ -65,28 +35,28 @@ async def until_it_leads(world: World, core: SchedulerCore, *, within_s: float) 
 
 def test_a_standby_replaces_a_dead_leader_within_its_lease_and_no_engine_notices() -> None:
     async def scenario(world: World) -> None:
-        async with a_standby(world) as standby:
-            await running(world)
-            await world.kill_scheduler()
-            took_s = await until_it_leads(world, standby, within_s=60)
-            assert took_s <= LEASE.lease_s + 2 * LEASE.renew_every_s
-            world.deploy("chat", replicas=5)
-            await world.until(lambda: disagreement(world), within_s=30)
-            await world.run_for(120)
-            assert (world.oracle.stopped, world.oracle.lost) == ([], [])
-            assert world.crashes() == 0
+        standby = await a_standby(world)
+        await running(world)
+        await world.kill_scheduler()
+        took_s = await until_it_leads(world, standby, within_s=60)
+        assert took_s <= LEASE.lease_s + 2 * LEASE.renew_every_s
+        world.deploy("chat", replicas=5)
+        await world.until(lambda: disagreement(world), within_s=30)
+        await world.run_for(120)
+        assert (world.oracle.stopped, world.oracle.lost) == ([], [])
+        assert world.crashes() == 0
 
     simulate(scenario)
 
 
 def test_a_clean_stop_hands_over_without_waiting_for_the_lease() -> None:
     async def scenario(world: World) -> None:
-        async with a_standby(world) as standby:
-            await running(world)
-            assert world.core is not None
-            await world.core.stop()
-            await world.kill_scheduler()
-            assert await until_it_leads(world, standby, within_s=60) <= LEASE.renew_every_s + 0.2
+        standby = await a_standby(world)
+        await running(world)
+        assert world.core is not None
+        await world.core.stop()
+        await world.kill_scheduler()
+        assert await until_it_leads(world, standby, within_s=60) <= LEASE.renew_every_s + 0.2
 
     simulate(scenario)
 
@@ -94,13 +64,13 @@ def test_a_clean_stop_hands_over_without_waiting_for_the_lease() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_leader_cut_off_from_the_bus_keeps_the_lead_and_nobody_is_given_up(seed: int) -> None:
     async def scenario(world: World) -> None:
-        async with a_standby(world) as standby:
-            await running(world)
-            world.scheduler_faults.is_partitioned = True
-            await world.run_for(200)
-            world.scheduler_faults.is_partitioned = False
-            await world.until(lambda: disagreement(world), within_s=120)
-            assert not standby.leadership.is_leading
-            assert (world.oracle.stopped, world.oracle.lost) == ([], [])
+        standby = await a_standby(world)
+        await running(world)
+        world.scheduler_faults.is_partitioned = True
+        await world.run_for(200)
+        world.scheduler_faults.is_partitioned = False
+        await world.until(lambda: disagreement(world), within_s=120)
+        assert not standby.leadership.is_leading
+        assert (world.oracle.stopped, world.oracle.lost) == ([], [])
 
     simulate(scenario, seed)

@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -21,12 +22,13 @@ from roundhouse_common.contracts.base import Bucket, Message, Service
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec, VersionSpec
 from roundhouse_common.contracts.generate.subjects import bucket_subject
 from roundhouse_common.contracts.registry import SPECS, VERSION_FAILED
-from roundhouse_common.contracts.scheduler import VersionFailed
+from roundhouse_common.contracts.scheduler import Reason, VersionFailed
 from roundhouse_common.database import Database
 from roundhouse_common.errors import NotFound
 from roundhouse_common.runtime import NodeId
 from roundhouse_common.service.supervisor import Supervisor
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
+from roundhouse_node_agent.domain.engine_run import EngineRun
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_scheduler.core import SchedulerCore
 from roundhouse_scheduler.domain.duties import Ordered
@@ -34,9 +36,11 @@ from roundhouse_scheduler.domain.records import Node
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.store.look import Records, read_records
 from roundhouse_scheduler.store.node_orders import carry_out
+from tests.simulation.ground import decided_in
 from tests.simulation.inline_sqlite import connect_inline
 from tests.simulation.loop import SequentialIds, VirtualClock, VirtualTimeLoop
 from tests.simulation.oracle import Oracle
+from tests.simulation.processes import SimScheduler, Tasks
 from tests.simulation.sim_host import SimHost
 from tests.simulation.trace import Trace
 from tests.support.scheduler import a_version
@@ -47,37 +51,7 @@ BROKEN = "broken"
 """Name of a model whose files are nowhere: no engine of it ever starts."""
 
 _INSTANT_S = 1e-6
-_LEAVE_S = 10.0
-"""How long `Service` waits for cancelled loops."""
 M = TypeVar("M", bound=Message)
-
-
-class Tasks:
-    """The loops of one process, kept running as `Service` does, and ended together."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, owner: str, loops: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-        """Run these loops."""
-        for name, loop in loops.items():
-            task = asyncio.create_task(self._supervisor.keep_running(f"{owner}.{name}", loop), name=f"{owner}.{name}")
-            self._tasks.append(task)
-
-    def cancel(self) -> None:
-        """Let none of them take another step."""
-        for task in self._tasks:
-            task.cancel()
-
-    async def end(self) -> None:
-        """Kill them all."""
-        self.cancel()
-        tasks, self._tasks = self._tasks, []
-        if tasks:
-            _, stuck = await asyncio.wait(tasks, timeout=_LEAVE_S)
-            if stuck:
-                raise AssertionError(f"would not end: {sorted(repr(task) for task in stuck)}")
 
 
 @dataclass
@@ -99,6 +73,7 @@ class World:
     loop: VirtualTimeLoop
     rng: random.Random
     directory: Path
+    trace: Trace
     rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
@@ -108,17 +83,22 @@ class World:
         self.supervisor = Supervisor(clock=self.clock, rng=self._rng(), registry=self.registry)
         self.broker = MemoryBroker(self.clock)
         self.oracle = Oracle(self.clock)
-        self.trace: Trace | None = None
+        self.oracle.committed = self._committed
         self.nodes: dict[str, SimNode] = {}
         self.specs: dict[str, DeploymentSpec] = {}
         self.earlier: dict[str, VersionSpec] = {}
         """The version that each deployment ran before, for a catalog that goes back to it."""
         self.rolled_back: list[str] = []
-        self.core: SchedulerCore | None = None
+        self.when_started: list[Callable[[SchedulerCore], None]] = []
+        """What is done with every scheduler that starts, before it takes its first step."""
         self.scheduler_faults = Faults(rng=self._rng())
         self.router_faults = Faults(rng=self._rng())
-        self._scheduler_tasks = Tasks(self.supervisor)
-        self._scheduler_stack = AsyncExitStack()
+        self.schedulers = {
+            "scheduler": SimScheduler("scheduler", self, self.scheduler_faults, self._rng()),
+            "standby": SimScheduler("standby", self, Faults(rng=self._rng()), self._rng()),
+        }
+        """Where schedulers may run; only the first is started by itself."""
+        self._outside_db = Database(self.url, service="scheduler", connect=connect_inline)
         self._outside = Tasks(self.supervisor)
 
     def _rng(self) -> random.Random:
@@ -131,6 +111,7 @@ class World:
 
     async def open(self) -> None:
         """Start the catalog's publisher, the router's table and the scheduler."""
+        await self._outside_db.__aenter__()
         self._catalog_bus = MemoryBus(self.broker, Service.CATALOG, clock=self.clock)
         await self._catalog_bus.connect()
         self._specs_publisher: Publisher[DeploymentSpec] = Publisher(
@@ -146,57 +127,52 @@ class World:
 
     def say(self, what: str) -> None:
         """Note in the trace what the scenario does."""
-        if self.trace is not None:
-            self.trace.say(what)
+        self.trace.say(what)
 
     def crashes(self) -> float:
-        """Return how many loops of any process have crashed: none ever should."""
+        """Return how many loops of any process have crashed: none ever should. That the database was held up by a
+        process that stood still is nobody's fault."""
         found = (item for metric in self.registry.collect() for item in metric.samples)
-        return sum(item.value for item in found if item.name == "roundhouse_loop_crashes_total")
+        held_up = sum("loop_interrupted" in line and "DatabaseBusy" in line for line in self.trace.lines)
+        return sum(item.value for item in found if item.name == "roundhouse_loop_crashes_total") - held_up
 
     async def close(self) -> None:
         """Kill everything."""
         for node in self.nodes.values():
             await self.kill_agent(node)
-        await self.kill_scheduler()
+        for scheduler in self.schedulers.values():
+            await scheduler.kill()
         await self._outside.end()
         await self._router_bus.close()
         await self._catalog_bus.close()
+        await self._outside_db.__aexit__(None, None, None)
 
-    async def start_scheduler(self) -> None:
-        """A scheduler process comes up on the database that the last one left."""
-        if self.core is not None:
-            return
-        bus = MemoryBus(self.broker, Service.SCHEDULER, clock=self.clock, faults=self.scheduler_faults)
-        db = Database(self.url, service="scheduler", connect=connect_inline)
-        await self._scheduler_stack.enter_async_context(db)
-        await bus.connect()
-        self._scheduler_stack.push_async_callback(bus.close)
-        core = SchedulerCore(
-            db=db,
-            bus=bus,
-            clock=self.clock,
-            ids=self.ids,
-            rng=self._rng(),
-            rules=self.rules,
-            registry=CollectorRegistry(),
-        )
-        core.observers.append(self.oracle.saw_plan)
-        await core.start()
-        self._scheduler_tasks.start("scheduler", core.loops())
-        self.core = core
+    @property
+    def core(self) -> SchedulerCore | None:
+        """The scheduler that leads, else one that runs, else None."""
+        running = [item.core for item in self.schedulers.values() if item.core is not None]
+        return next((core for core in running if core.leadership.is_leading), running[0] if running else None)
 
-    def freeze_scheduler(self, frozen: asyncio.Event) -> None:
-        """Its process takes no further step: what it has committed it tells nobody. Kill it next."""
-        self._scheduler_tasks.cancel()
-        frozen.set()
+    async def start_scheduler(self, name: str = "scheduler") -> None:
+        """A scheduler process comes up, beside the others if there are any."""
+        await self.schedulers[name].start(self._rng())
 
-    async def kill_scheduler(self) -> None:
-        """The scheduler's process dies where it stands."""
-        self.core = None
-        await self._scheduler_tasks.end()
-        await self._scheduler_stack.aclose()
-        self._scheduler_stack = AsyncExitStack()
+    async def kill_scheduler(self, name: str = "scheduler") -> None:
+        """A scheduler process dies where it stands."""
+        await self.schedulers[name].kill()
+
+    def keep_copy(self) -> bytes:
+        """Return the record as it is now, as a backup would."""
+        with closing(sqlite3.connect(self.directory / "scheduler.db")) as connection:
+            return connection.serialize()
+
+    async def replace_record(self, record: bytes) -> None:
+        """The database is lost, and another one takes its place. No scheduler may run."""
+        await self._outside_db.__aexit__(None, None, None)
+        for file in self.directory.glob("scheduler.db*"):
+            file.unlink()
+        (self.directory / "scheduler.db").write_bytes(record)
+        await self._outside_db.__aenter__()
 
     async def add_node(self, node_id: str, **host_options: object) -> SimNode:
         """A machine joins, with its agent."""
@@ -204,6 +180,7 @@ class World:
         host.missing_models.add(BROKEN)
         node = SimNode(node_id=node_id, host=host, faults=Faults(rng=self._rng()), tasks=Tasks(self.supervisor))
         self.nodes[node_id] = node
+        self.oracle.ground.reach(node_id, lambda: self._is_cut_off(node))
         await self.start_agent(node)
         return node
 
@@ -222,6 +199,7 @@ class World:
             rng=self._rng(),
             options=AgentOptions(ready_poll_s=0.5, start_timeout_s=30.0),
         )
+        self.oracle.agent_started(node.node_id, agent.context.incarnation)
         await agent.start()
         node.agent, node.bus = agent, bus
         node.tasks.start(node.node_id, agent.loops())
@@ -262,12 +240,13 @@ class World:
                 before, generation=before.generation + 1, replicas=replicas, version=version or before.version
             )
         self.specs[name] = msgspec.structs.replace(spec, **changes)
+        self.oracle.published(self.specs[name])
         self._specs_publisher.wake()
         return self.specs[name]
 
     async def order(self, node_id: str, order: Callable[[Node], Ordered]) -> None:
         """An administrator says something of a node, whether a scheduler runs or not."""
-        async with Database(self.url, service="scheduler", connect=connect_inline) as db, db.write() as session:
+        async with self._outside_db.write() as session:
             with suppress(NotFound):  # it has not registered yet
                 event_id = self.ids.new("evt")
                 await carry_out(session, node_id, order, at=self.clock.now(), actor="user:admin", event_id=event_id)
@@ -294,8 +273,20 @@ class World:
 
     async def records(self) -> Records:
         """Read the scheduler's record."""
-        async with Database(self.url, service="scheduler", connect=connect_inline) as db, db.read() as session:
+        async with self._outside_db.read() as session:
             return await read_records(session)
+
+    def _committed(self, hostname: str, run: EngineRun) -> Reason | None:
+        with closing(sqlite3.connect(self.directory / "scheduler.db")) as connection:
+            return decided_in(connection, hostname, run)
+
+    def _is_cut_off(self, node: SimNode) -> bool:
+        """Whether anything may keep a node from hearing a scheduler that leads."""
+        core = self.core
+        leads = core is not None and core.leadership.is_leading
+        disturbed = (node.faults, *(scheduler.faults for scheduler in self.schedulers.values()))
+        is_undisturbed = not any(item.is_partitioned or item.drop or item.delay_s[1] for item in disturbed)
+        return not (leads and is_undisturbed and self.broker.is_running and node.agent is not None)
 
     async def _roll_back(self, batch: Sequence[Delivery[VersionFailed]]) -> None:
         """What the catalog does: go back to the version before, unless the deployment has moved on."""
@@ -312,13 +303,13 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    loop: VirtualTimeLoop, seed: int, *, record: bytes, rules: Rules | None = None
+    loop: VirtualTimeLoop, seed: int, *, record: bytes, trace: Trace, rules: Rules | None = None
 ) -> AsyncIterator[World]:
     """Open a world on a copy of an empty record; its files lie in memory where the machine has such a place."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None, prefix="rh-sim-") as name:
         (Path(name) / "scheduler.db").write_bytes(record)
-        world = World(loop=loop, rng=random.Random(seed), directory=Path(name), rules=rules or Rules())
+        world = World(loop=loop, rng=random.Random(seed), directory=Path(name), trace=trace, rules=rules or Rules())
         await world.open()
         try:
             yield world

@@ -224,9 +224,13 @@ class FakeHost:
             return
         silent_s = self.clock.monotonic() - max(self.contact_at, engine.ready_after - self.load_s)
         if silent_s > fence_s:
+            self.ended_by_guard(engine.run)
             self.kill(engine.run.replica_id)
         else:
             asyncio.get_running_loop().call_later(fence_s - silent_s + 0.1, self._guard, engine)
+
+    def ended_by_guard(self, run: EngineRun) -> None:
+        """For who watches: the guard of an engine is about to end it."""
 
     async def forget(self, replica_id: str) -> None:
         engine = self._engines.get(replica_id)
