@@ -15,11 +15,13 @@ class Traffic:
     Every request must end with a finish reason, a usage chunk and `[DONE]`; anything else is a failure in words.
     """
 
-    def __init__(self, router_url: str, api_key: str, *, clients: int = 3, max_tokens: int = 12) -> None:
+    def __init__(
+        self, router_url: str, api_key: str, *, clients: int = 3, max_tokens: int = 12, model: str = DEMO
+    ) -> None:
         self._url = f"{router_url}/v1/chat/completions"
         self._headers = {"authorization": f"Bearer {api_key}"}
         self._body = {
-            "model": DEMO,
+            "model": model,
             "stream": True,
             "stream_options": {"include_usage": True},
             "max_tokens": max_tokens,
