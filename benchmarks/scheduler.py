@@ -37,6 +37,8 @@ _NODES = (100, 1000, 5000)
 _MOST_REPLICAS = 20_000
 _BURST = 200
 """Deployments."""
+_MANY = 100
+"""Deployments that change at once."""
 _LEASE_S, _GRACE_S, _SECOND_LOOK_S = 15.0, 20.0, 3.0
 
 
@@ -74,6 +76,8 @@ class Result:
     bursts: Sequence[Cost]
     shapes: Sequence[Cost]
     changes: Sequence[Cost]
+    many: Sequence[Cost]
+    sweeps: Sequence[Cost]
     wholes: Sequence[Cost]
     scanned_per_s: float
     failover: Failover
@@ -96,20 +100,32 @@ async def place_bursts(stage: Stage, first: int, count: int, *, are_alike: bool)
     return costs
 
 
-async def change(stage: Stage, count: int, *, is_whole: bool = False) -> list[Cost]:
-    """Let one deployment after another have one more replica."""
+async def change(stage: Stage, count: int, *, at_once: int = 1, is_whole: bool = False) -> list[Cost]:
+    """Let one deployment after another, or so many at once, have one more replica."""
     costs: list[Cost] = []
     for _ in range(count):
-        stage.generation += 1
+        numbers = range(stage.changed, stage.changed + at_once)
+        stage.changed += at_once
         stage.hear()
-        await stage.want([a_spec(stage.generation, replicas=PER_DEPLOYMENT + 1, generation=stage.generation)])
+        await stage.want([a_spec(number, replicas=PER_DEPLOYMENT + 1, generation=2) for number in numbers])
         if is_whole:
             stage.core.planner.mirror.doubt()
             stage.core.attention.everything()
         costs.append(await stage.step())
         placed = [row.phase for row in stage.plans[-1].new_replicas]
-        assert placed == [Phase.ASSIGNED], f"{placed}"
+        assert placed == [Phase.ASSIGNED] * at_once, f"{placed}"
         await stage.settle()
+    return costs
+
+
+async def sweep(stage: Stage, count: int) -> list[Cost]:
+    """Look at everything, as the planner does every minute; nothing changes."""
+    costs: list[Cost] = []
+    for _ in range(count):
+        stage.hear()
+        stage.core.attention.everything()
+        costs.append(await stage.step())
+        assert stage.plans[-1].is_empty, "everything is as it should be"
     return costs
 
 
@@ -148,11 +164,13 @@ async def measure(nodes: int, most: int, times: Times) -> Result:
             bursts = await place_bursts(stage, first, times.bursts, are_alike=True)
             shapes = await place_bursts(stage, first + times.bursts * _BURST, times.bursts, are_alike=False)
             changes = await change(stage, times.changes)
+            many = await change(stage, times.bursts, at_once=_MANY)
+            sweeps = await sweep(stage, times.bursts)
             wholes = await change(stage, times.wholes, is_whole=True)
             scanned = max(scanned_per_s(stage, times.scans) for _ in range(times.wholes))
             replicas = sum(stage.core.planner.mirror.phases.values())
             failover = await lose_a_node(stage)
-    return Result(shape, replicas, bursts, shapes, changes, wholes, scanned, failover)
+    return Result(shape, replicas, bursts, shapes, changes, many, sweeps, wholes, scanned, failover)
 
 
 def best(costs: Sequence[Cost], what: str) -> float:
@@ -190,6 +208,13 @@ def show_all(results: Sequence[Result]) -> None:
     show("  median", [1e3 * statistics.median(c.wall_s for c in r.changes) for r in results], digits=1)
     show("  CPU, best", [1e3 * best(r.changes, "cpu_s") for r in results], digits=1)
     show("  decided alone", [1e3 * best(r.changes, "decide_s") for r in results], digits=2)
+    show(f"{_MANY} changed at once, each", [1e3 * best(r.many, "wall_s") / _MANY for r in results], digits=2)
+    show("  decided alone", [1e3 * best(r.many, "decide_s") / _MANY for r in results], digits=2)
+    show(
+        "nothing changed, everything looked at (each minute)",
+        [1e3 * best(r.sweeps, "wall_s") for r in results],
+        digits=1,
+    )
     show("peer: everything read and looked at", [1e3 * best(r.wholes, "wall_s") for r in results], digits=1)
     show("  decided alone", [1e3 * best(r.wholes, "decide_s") for r in results], digits=2)
     ratios = [best(r.wholes, "wall_s") / best(r.changes, "wall_s") for r in results]

@@ -24,6 +24,7 @@ from roundhouse_common.contracts.node import Heartbeat, NodeReport, digest_of
 from roundhouse_common.contracts.registry import ASSIGNMENTS, HEARTBEAT, REPORTS
 from roundhouse_common.contracts.scheduler import NodeAssignments
 from roundhouse_common.runtime import SystemClock
+from roundhouse_common.service.logging import configure_logging
 
 _CONNECT_AT_ONCE = 20
 
@@ -65,7 +66,9 @@ class Agent:
         await self.bus.signal(HEARTBEAT, beat, self._node_id)
 
 
-async def _connect(url: str, directory: Path, report: NodeReport, stack: AsyncExitStack, gate: asyncio.Semaphore) -> Agent:
+async def _connect(
+    url: str, directory: Path, report: NodeReport, stack: AsyncExitStack, gate: asyncio.Semaphore
+) -> Agent:
     async with gate:
         seed = directory / f"{report.node_id}.seed"
         bus = NatsBus(Service.NODE_AGENT, url=url, seed_file=seed, clock=SystemClock(), node_id=report.node_id)
@@ -133,4 +136,5 @@ def _say(answer: object) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging(service="node-agent", instance="bench", level="warning")
     uvloop.run(main(sys.argv[1], Path(sys.argv[2]), Shape(int(sys.argv[3]), int(sys.argv[4])), float(sys.argv[5])))

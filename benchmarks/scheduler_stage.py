@@ -61,7 +61,8 @@ class Stage:
     clock: StageClock
     catalog: MemoryBus
     registry: CollectorRegistry
-    generation: int = 1
+    changed: int = 0
+    """How many deployments have been changed."""
     plans: list[Plan] = field(default_factory=list)
 
     def hear(self, *, but_for: str = "") -> None:
@@ -124,7 +125,10 @@ async def open_stage(directory: Path, shape: Shape) -> AsyncIterator[Stage]:
     await db.migrate("roundhouse_scheduler.migrations")
     async with db:
         broker = MemoryBroker(clock)
-        bus, catalog = MemoryBus(broker, Service.SCHEDULER, clock=clock), MemoryBus(broker, Service.CATALOG, clock=clock)
+        bus, catalog = (
+            MemoryBus(broker, Service.SCHEDULER, clock=clock),
+            MemoryBus(broker, Service.CATALOG, clock=clock),
+        )
         await bus.connect()
         await catalog.connect()
         core = SchedulerCore(

@@ -28,7 +28,7 @@ class Overlay(MutableMapping[str, Row], Generic[Row]):
         return self._base[key] if row is None else row
 
     def __setitem__(self, key: str, row: Row) -> None:
-        before = self.get(key)
+        before = self._changed.get(key) or self._base.get(key)
         self._changed[key] = row
         self._on_set(before, row)
 

@@ -232,7 +232,7 @@ class Draft:
 
     def live(self) -> Iterable[Replica]:
         """Yield all replicas that have not ended, oldest first. For tests: it costs what the fleet costs."""
-        return [self.replicas[key] for key in sorted(self.replicas) if self.replicas[key].ended_at is None]
+        return [row for key in sorted(self.replicas) if (row := self.replicas[key]).ended_at is None]
 
     def focus_nodes(self) -> list[Node]:
         """Return the nodes that this decision must look at, in the order of their ids. A step that walks nodes walks
