@@ -1,5 +1,7 @@
 """Desired == observed, everywhere: in the record, on the hosts and in the router."""
 
+from collections.abc import Sequence
+
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec
 from roundhouse_common.contracts.scheduler import Desired, EndpointState, Phase
 from roundhouse_scheduler.domain.records import Replica
@@ -12,8 +14,9 @@ __all__ = ["disagreement"]
 async def disagreement(world: World) -> str:
     """Return what does not agree yet, or an empty string."""
     records = await world.records()
-    objections = [_of_deployment(records, spec) for _, spec in sorted(world.specs.items())]
-    found = "; ".join(item for item in (*objections, _of_hosts(world, records)) if item)
+    specs = [spec for _, spec in sorted(world.specs.items())]
+    objections = [_of_deployment(records, spec) for spec in specs]
+    found = "; ".join(item for item in objections if item) or _of_rivals(records, specs) or _of_hosts(world, records)
     return found or _of_router(world, records)
 
 
@@ -22,17 +25,37 @@ def _of_deployment(records: Records, spec: DeploymentSpec) -> str:
     if known is None or known.generation != spec.generation:
         return f"{spec.name}: the scheduler has not taken generation {spec.generation}"
     live = [row for row in records.replicas.values() if row.deployment_id == spec.deployment_id]
-    wanted = spec.replicas if spec.desired is DeploymentDesired.RUN else 0
     good = [
         row
         for row in live
         if row.phase is Phase.READY and row.desired is Desired.RUN and row.version_id == spec.version.version_id
     ]
+    waiting = [row for row in live if row.phase is Phase.PENDING and row.desired is Desired.RUN]
+    wanted = _wanted(spec)
     members = wanted * spec.version.resources.node_count
     if len(good) == members == len(live):
         return _of_gangs(good) if spec.version.resources.node_count > 1 else ""
+    if spec.is_evictable and len(good) + len(waiting) == len(live) <= members:
+        return ""  # another one has its room: it sleeps, or waits for it; `_of_rivals` looks at them together
     shown = ", ".join(f"{row.replica_id[-4:]} {row.phase}/{row.desired} {row.reason} on {row.node_id}" for row in live)
     return f"{spec.name}: {len(good)} of {wanted} are ready; there are [{shown}]"
+
+
+def _wanted(spec: DeploymentSpec) -> int:
+    """Return how many replicas there should be of a deployment that nobody uses."""
+    if spec.desired is not DeploymentDesired.RUN or spec.replicas == 0:
+        return 0
+    return spec.replicas if spec.autoscale is None else spec.autoscale.min_replicas
+
+
+def _of_rivals(records: Records, specs: Sequence[DeploymentSpec]) -> str:
+    """Where one has to make room for another, some of them run: they are never all asleep for nothing."""
+    rivals = [spec for spec in specs if spec.is_evictable and _wanted(spec) > 0]
+    ready = {row.deployment_id for row in records.replicas.values() if row.phase is Phase.READY}
+    asleep = [spec.name for spec in rivals if records.deployments[spec.deployment_id].is_sleeping]
+    if rivals and not any(spec.deployment_id in ready for spec in rivals) and len(asleep) < len(rivals):
+        return f"none of {[spec.name for spec in rivals]} runs; {asleep} sleep"
+    return ""
 
 
 def _of_gangs(rows: list[Replica]) -> str:
@@ -45,7 +68,7 @@ def _of_gangs(rows: list[Replica]) -> str:
 def _of_hosts(world: World, records: Records) -> str:
     for node_id, node in sorted(world.nodes.items()):
         running = {key: run.attempt for key, run in node.host.running().items()}
-        wanted = {key: row.attempt for key, row in records.replicas.items() if row.node_id == node_id}
+        wanted = {key: row.attempt for key, row in records.replicas.items() if row.node_id == node_id and row.is_held}
         if running != wanted:
             return f"{node_id} runs {sorted(running.items())}, not {sorted(wanted.items())}"
     return ""

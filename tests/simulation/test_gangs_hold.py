@@ -4,7 +4,7 @@ import pytest
 
 from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_scheduler.domain import documents
-from tests.simulation.chaos import two_devices, version_of
+from tests.simulation.fleet import two_devices, version_of
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import SimulationFailed, simulate
 from tests.simulation.world import SimNode, World

@@ -89,6 +89,8 @@ class World:
         self.earlier: dict[str, VersionSpec] = {}
         """The version that each deployment ran before, for a catalog that goes back to it."""
         self.rolled_back: list[str] = []
+        self.copies: list[bytes] = []
+        """Of the scheduler's database, as backups would be."""
         self.when_started: list[Callable[[SchedulerCore], None]] = []
         """What is done with every scheduler that starts, before it takes its first step."""
         self.scheduler_faults = Faults(rng=self._rng())
