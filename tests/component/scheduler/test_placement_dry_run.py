@@ -147,9 +147,14 @@ async def test_members_of_one_replica_go_to_different_nodes_or_nowhere(scheduler
         ({"placement": {"device_vendor": "acme"}}, "placement.device_vendor", "'acme' found; allowed are"),
         ({"placement": {"node_ids": ["nod_9"]}}, "placement.node_ids", "nod_9 found; there are nod_1, nod_2"),
         ({"placement": {"device_uuids": ["GPU-x"]}}, "placement.device_uuids", "GPU-x found; there are GPU-a0"),
-        ({"resources": {"memory_bytes": 0}}, "resources.memory_bytes", "greater than or equal to 1"),
-        ({"replicas": 0}, "replicas", "greater than or equal to 1"),
-        ({"colour": "red"}, "colour", "Extra inputs"),
+        (
+            {"resources": {"memory_bytes": 0}},
+            "resources.memory_bytes",
+            "0 found; input should be greater than or equal to 1",
+        ),
+        ({"replicas": "2"}, "replicas", '"2" found; a whole number is wanted'),
+        ({"replica": 2}, "replica", "there is no such field here; there are engine, "),
+        ({"resources": {"devices": 1, "memory_bytes": GIB}}, "resources.devices", 'Did you mean "device_count"?'),
         (
             {"resources": {"memory_bytes": GIB}, "placement": {"device_uuids": ["GPU-a0"]}},
             "resources.device_count",

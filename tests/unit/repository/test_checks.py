@@ -64,6 +64,7 @@ def test_injected_and_exempt_code_passes(write: Write, tmp_path: Path, name: str
         ("from roundhouse_common.contracts.usage import UsageRecord", 0),
         ("from roundhouse_common import errors", 0),
         ("from roundhouse_common.sizing import memory_need", 0),
+        ("from roundhouse_common.words import quoted", 0),
         ("from roundhouse_x.domain import rules", 0),
     ],
 )

@@ -5,6 +5,7 @@
 
 from roundhouse_common import lean  # noqa: F401 - before anything loads structlog or nats-py
 from roundhouse_common.http.app import create_app
+from roundhouse_common.http.bodies import Body
 from roundhouse_common.http.pages import Page, PageRequest, page_of, page_request
 from roundhouse_common.http.permissions import requires
 from roundhouse_common.http.preconditions import etag, require_if_match
@@ -12,6 +13,7 @@ from roundhouse_common.http.problems import Problem, ProblemField
 from roundhouse_common.http.times import Timestamp, rfc3339
 
 __all__ = [
+    "Body",
     "Page",
     "PageRequest",
     "Problem",

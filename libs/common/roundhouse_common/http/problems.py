@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from roundhouse_common.errors import FieldError, InvalidInput, RoundhouseError, Unauthenticated
+from roundhouse_common.words import quoted
 
 __all__ = [
     "PROBLEM_RESPONSES",
@@ -127,7 +128,10 @@ def _detail(request: Request, error: HTTPException) -> str:
 def _fault(item: Mapping[str, Any]) -> FieldError:  # Any: pydantic's details of one error
     if item["type"] == "json_invalid":  # its location is a position in the text, not a field
         return FieldError("body", f"It is not JSON: {item['ctx']['error']}, at character {item['loc'][-1]}.")
-    return FieldError(_path(item["loc"]), str(item["msg"]))
+    message = str(item["msg"])
+    if item["loc"][0] in ("query", "path") and isinstance(item["input"], str):  # headers may be secret
+        message = f"{quoted(item['input'])} found; {message[0].lower()}{message[1:]}"
+    return FieldError(_path(item["loc"]), message)
 
 
 def _path(location: Sequence[int | str]) -> str:

@@ -1,64 +1,13 @@
-"""What the bodies of all nouns share, and how a body that does not fit is explained."""
+"""What the bodies of all nouns share."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Self, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from roundhouse_catalog.domain.findings import did_you_mean, quoted
+from roundhouse_common.http import Body
 
 __all__ = ["Body", "View", "known_values"]
-
-T = TypeVar("T")
-
-_EXPLAINED: Final = "explained"
-_MOST_FAULTS: Final = 20
-_WANTED: Final[Mapping[str, str]] = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "string_type": "a text, in quotes,",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "an object",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
-    "finite_number": "a finite number",
-}
-
-
-class Body(BaseModel):
-    """A request body: unknown fields are refused, and a number is not taken for a text or the other way round."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _explain(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # Any: whatever JSON came
-        """Say what was found and what is allowed, where pydantic says only the second."""
-        try:
-            return handler(value)
-        except ValidationError as error:
-            lines = [_explained(line, cls.model_fields) for line in error.errors()[:_MOST_FAULTS]]
-            raise ValidationError.from_exception_data(cls.__name__, lines) from None
-
-    @field_validator("*")
-    @classmethod
-    def _refuse_half_characters(cls, value: T) -> T:
-        """JSON can carry one half of a surrogate pair, which no database and no other service takes."""
-        for text in _texts(value):
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                raise PydanticCustomError(_EXPLAINED, "it has half of a surrogate pair; send whole characters")
-        return value
 
 
 class View(BaseModel):
@@ -70,54 +19,3 @@ class View(BaseModel):
 def known_values(values: Mapping[str, object]) -> Any:  # Any: what pydantic's Field takes
     """Document the allowed values of a text. The domain checks them, because its message says more."""
     return Field(json_schema_extra={"enum": list(values)})
-
-
-def _explained(line: ErrorDetails, fields: Mapping[str, object]) -> InitErrorDetails:
-    return InitErrorDetails(
-        type=PydanticCustomError(_EXPLAINED, "{words}", {"words": _words(line, fields)}),
-        loc=line["loc"],
-        input=line["input"],
-    )
-
-
-def _words(line: ErrorDetails, fields: Mapping[str, object]) -> str:
-    kind = line["type"]
-    if kind == _EXPLAINED:
-        return line["msg"]
-    if kind == "missing":
-        return "it is missing; it must be stated"
-    if kind == "extra_forbidden":
-        name = str(line["loc"][-1])
-        return f"there is no such field here; there are {', '.join(fields)}.{did_you_mean(name, fields)}"
-    if kind in _WANTED:
-        return f"{_found(line['input'])} found; {_WANTED[kind]} is wanted"
-    return f"{_found(line['input'])} found; {line['msg'][0].lower()}{line['msg'][1:]}"
-
-
-def _found(value: object) -> str:
-    match value:
-        case str():
-            return quoted(value)
-        case bool():
-            return "true" if value else "false"
-        case None:
-            return "null"
-        case int() | float():
-            return str(value)
-        case list():
-            return "a list"
-        case _:
-            return "an object"
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for item in value:
-                yield from _texts(item)
-        case dict():
-            for name, item in value.items():
-                yield from _texts(name)
-                yield from _texts(item)

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.contracts.scheduler import NodeAdmission
-from roundhouse_common.http import Timestamp
+from roundhouse_common.http import Body, Timestamp
 from roundhouse_scheduler.domain.joining import JoinToken, TokenState
 
 __all__ = ["CreatedTokenView", "JoinedView", "NodeToJoin", "TokenToCreate", "TokenView"]
@@ -16,11 +16,7 @@ _Labels = dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str
 _Place = Annotated[str, Field(max_length=255)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class TokenToCreate(_Body):
+class TokenToCreate(Body):
     """A join token to make."""
 
     ttl_s: float = Field(default=3600.0, ge=1, le=_LONGEST_S, description="How long it may be used.")
@@ -71,7 +67,7 @@ class CreatedTokenView(TokenView):
     is_local_only: bool = Field(description="Whether NATS is told at a loopback address: no other host can join then.")
 
 
-class NodeToJoin(_Body):
+class NodeToJoin(Body):
     """What a host says to join. Its secret key stays with it."""
 
     token: str = Field(max_length=200)

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from roundhouse_common.auth import Subject
-from roundhouse_common.http import etag, require_if_match, requires
+from roundhouse_common.http import Body, etag, require_if_match, requires
 from roundhouse_scheduler.api.node_views import NodeView, orders_tag
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain import duties
@@ -23,17 +23,13 @@ _Labels = dict[Annotated[str, Field(min_length=1, max_length=63)], Annotated[str
 _Place = Annotated[str, Field(max_length=255)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Order(_Body):
+class Order(Body):
     """An order, and why it is given."""
 
     reason: str = Field(default="", max_length=500, description="For people: shown with the node and in its timeline.")
 
 
-class NodeChanges(_Body):
+class NodeChanges(Body):
     """What an administrator says of a node; what is left out stays as it is."""
 
     labels: _Labels | None = Field(

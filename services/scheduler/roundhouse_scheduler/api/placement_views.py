@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping
 from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.contracts.catalog import (
     Alternative,
@@ -17,6 +17,7 @@ from roundhouse_common.contracts.catalog import (
 )
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_common.errors import FieldError, InvalidInput
+from roundhouse_common.http import Body
 from roundhouse_common.sizing import Unfit, memory_share
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.search import Choice
@@ -32,11 +33,7 @@ _Text = Annotated[str, Field(max_length=255)]
 E = TypeVar("E", bound=enum.StrEnum)
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class WantedResources(_Body):
+class WantedResources(Body):
     """What one replica claims."""
 
     memory_bytes: int = Field(ge=1, le=_MOST_BYTES, description="Host memory, or memory on each device.")
@@ -46,7 +43,7 @@ class WantedResources(_Body):
     is_exclusive: bool = False
 
 
-class WantedPlacement(_Body):
+class WantedPlacement(Body):
     """Which nodes may run it. Empty means any."""
 
     node_labels: dict[_Text, _Text] = {}
@@ -61,7 +58,7 @@ class WantedPlacement(_Body):
     zone_anti_affinity: str = AntiAffinity.PREFERRED.value
 
 
-class WantedAlternative(_Body):
+class WantedAlternative(Body):
     """How it runs on one class of devices."""
 
     name: Annotated[str, Field(min_length=1, max_length=63)]
@@ -71,7 +68,7 @@ class WantedAlternative(_Body):
     parameters: dict[str, str] = {}
 
 
-class NeededMemory(_Body):
+class NeededMemory(Body):
     """What `memory_bytes` is made of, as the catalog computed it."""
 
     weights_bytes: int = Field(ge=0, le=_MOST_BYTES)
@@ -88,7 +85,7 @@ class NeededMemory(_Body):
         return MemoryNeed(**self.model_dump(exclude={"total_bytes"}))
 
 
-class DryRun(_Body):
+class DryRun(Body):
     """A version, as far as placement is concerned, and how many replicas of it."""
 
     engine: str

@@ -2,13 +2,13 @@
 
 from pydantic import BaseModel, Field
 
-from roundhouse_common.http import Timestamp
+from roundhouse_common.http import Body, Timestamp
 from roundhouse_scheduler.domain.switching import Switch, SwitchState, VictimState
 
 __all__ = ["SwitchStepView", "SwitchToCreate", "SwitchView", "VictimView"]
 
 
-class SwitchToCreate(BaseModel, extra="forbid"):
+class SwitchToCreate(Body):
     """Ask for a deployment to be made ready, with others making room where memory is short."""
 
     deployment_id: str = Field(min_length=1, max_length=64)

@@ -83,6 +83,17 @@ async def test_invalid_body_names_the_fields_at_fault(body: str, fields: list[st
     assert [error["field"] for error in found["errors"]] == fields
 
 
+async def test_a_parameter_at_fault_is_named_with_what_was_found_and_what_is_allowed() -> None:
+    async with client() as c:
+        found = problem(await c.get("/api/v1/things", params={"limit": "many"}))
+    assert found["errors"] == [
+        {
+            "field": "limit",
+            "message": '"many" found; input should be a valid integer, unable to parse string as an integer',
+        }
+    ]
+
+
 async def test_validation_error_does_not_repeat_what_was_sent() -> None:
     async with client() as c:
         answer = await c.post("/api/v1/things", json={"name": ["hunter2"], "size": "hunter2"})
