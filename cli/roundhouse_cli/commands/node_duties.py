@@ -41,22 +41,22 @@ def add_to(app: typer.Typer) -> None:
 def cordon(node: NodeName, reason: Reason = "", url: Url = "") -> None:
     """Place nothing new on it; what runs goes on."""
     with connect(url) as services:
-        found = _order(services, node, "cordon", reason)
-        note(f"{found['hostname']} takes nothing new; `roundhouse nodes uncordon` lets it again.")
+        _order(services, node, "cordon", reason)
+        note(f"{node} takes nothing new; `roundhouse nodes uncordon` lets it again.")
 
 
 def uncordon(node: NodeName, url: Url = "") -> None:
     """Let it take replicas again, after a cordon, a drain or a maintenance."""
     with connect(url) as services:
-        found = _order(services, node, "uncordon", "")
-        note(f"{found['hostname']} takes replicas.")
+        _order(services, node, "uncordon", "")
+        note(f"{node} takes replicas.")
 
 
 def drain(node: NodeName, wait: Wait = False, within_s: Within = 1800.0, reason: Reason = "", url: Url = "") -> None:
     """Move its replicas away, each when its replacement is ready; then it stays cordoned."""
     with connect(url) as services:
         found = _order(services, node, "drain", reason)
-        _moved_away(services, found, is_awaited=wait, within_s=within_s)
+        _moved_away(services, found["id"], node, is_awaited=wait, within_s=within_s)
 
 
 def maintenance(
@@ -65,14 +65,14 @@ def maintenance(
     """Drain it, and expect it to be silent: nobody is alarmed."""
     with connect(url) as services:
         found = _order(services, node, "maintenance", reason)
-        _moved_away(services, found, is_awaited=wait, within_s=within_s)
+        _moved_away(services, found["id"], node, is_awaited=wait, within_s=within_s)
 
 
 def approve(node: NodeName, url: Url = "") -> None:
     """Let a node that has joined get something to run."""
     with connect(url) as services:
-        found = _order(services, node, "approve", "")
-        note(f"{found['hostname']} is approved.")
+        _order(services, node, "approve", "")
+        note(f"{node} is approved.")
 
 
 def give_up(node: NodeName, url: Url = "") -> None:
@@ -80,7 +80,7 @@ def give_up(node: NodeName, url: Url = "") -> None:
     with connect(url) as services:
         found = find_node(services, node)
         services.scheduler.post(f"/api/v1/nodes/{found['id']}:give-up")
-        note(f"{found['hostname']} is given up; what ran there is replaced.")
+        note(f"{node} is given up; what ran there is replaced.")
 
 
 def remove(node: NodeName, url: Url = "") -> None:
@@ -92,7 +92,7 @@ def remove(node: NodeName, url: Url = "") -> None:
         except Refused as error:
             if error.code != "node_holds_replicas":
                 raise
-            raise Failure(_what_first(found)) from error
+            raise Failure(_what_first(node, found)) from error
         note(f"{found['hostname']} ({found['id']}) is removed.")
 
 
@@ -109,12 +109,12 @@ def release(node: NodeName, device: Device, url: Url = "") -> None:
         note(f"{_order_device(services, node, device, 'release', '')} is used again.")
 
 
-def _what_first(node: Item) -> str:
-    host, count = node["hostname"], node["replicas_count"]
-    holds = f"{host} still holds {count} replica{'' if count == 1 else 's'}"
+def _what_first(name: str, node: Item) -> str:
+    count = node["replicas_count"]
+    holds = f"{name} still holds {count} replica{'' if count == 1 else 's'}"
     if node["state"] == "ready":
-        return f"{holds}; `roundhouse nodes drain {host} --wait` comes first."
-    return f"{holds} and is silent; if it is dead, `roundhouse nodes give-up {host}` comes first."
+        return f"{holds}; `roundhouse nodes drain {name} --wait` comes first."
+    return f"{holds} and is silent; if it is dead, `roundhouse nodes give-up {name}` comes first."
 
 
 def _order(services: Services, node: str, verb: str, reason: str) -> Item:
@@ -133,19 +133,19 @@ def _order_device(services: Services, node: str, device: str, verb: str, reason:
     return uuid
 
 
-def _moved_away(services: Services, node: Item, *, is_awaited: bool, within_s: float) -> None:
+def _moved_away(services: Services, node_id: str, name: str, *, is_awaited: bool, within_s: float) -> None:
     """Say that it drains, or wait until nothing is left on it. Raises Failure when that takes too long."""
     if not is_awaited:
-        note(f"{node['hostname']} drains; `roundhouse nodes show {node['hostname']}` tells how far it is.")
+        note(f"{name} drains; `roundhouse nodes show {name}` tells how far it is.")
         return
     deadline = CLOCK.monotonic() + within_s
-    with Steps(CLOCK).step(f"Draining {node['hostname']}") as step:
-        while left := _left(services, node["id"]):
+    with Steps(CLOCK).step(f"Draining {name}") as step:
+        while left := _left(services, node_id):
             if CLOCK.monotonic() > deadline:
-                raise Failure(f"{node['hostname']} still has {len(left)} replicas: {_describe(services, left)}.")
+                raise Failure(f"{name} still has {len(left)} replicas: {_describe(services, left)}.")
             _tell(services, step, left)
             time.sleep(_POLL_S)
-    note(f"{node['hostname']} is empty and stays cordoned.")
+    note(f"{name} is empty and stays cordoned.")
 
 
 def _left(services: Services, node_id: str) -> list[Item]:
