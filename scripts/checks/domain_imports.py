@@ -10,7 +10,8 @@ from scripts.checks.sources import python_files
 __all__ = ["check"]
 
 _ALLOWED = re.compile(
-    r"msgspec(\..+)?|roundhouse_common\.(contracts|cron|errors|runtime|sizing|words)(\..+)?|roundhouse_(?P<own>\w+)\.domain(\..+)?"
+    r"msgspec(\..+)?|roundhouse_common\.(contracts|cron|errors|runtime|sizing|words)(\..+)?"
+    r"|roundhouse_(?P<own>\w+)\.domain(\..+)?"
 )
 
 

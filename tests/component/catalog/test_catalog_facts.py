@@ -105,6 +105,25 @@ async def test_heads_that_devices_cannot_share_are_refused_before_anything_is_ma
     assert (await sqlite_world.get("/deployments")).json()["items"] == []
 
 
+async def test_files_are_read_for_a_context_that_may_be_too_long(sqlite_world: World) -> None:
+    await sqlite_world.model(context_length=0)
+    sqlite_world.files[URI] = ModelInspected(facts=FACTS)
+    refused = await sqlite_world.post("/deployments", deployment_body(parameters={"context": "4096"}))
+    assert refused.json()["errors"] == [
+        {
+            "field": "parameters.context",
+            "message": '"4096" found; "smol" was made for 2048 tokens: 1 to 2048 is allowed',
+        }
+    ]
+
+
+async def test_a_context_is_taken_on_trust_where_the_memory_is_stated_and_no_node_has_the_files(
+    sqlite_world: World,
+) -> None:
+    await sqlite_world.model(context_length=0)
+    await sqlite_world.deployment(parameters={"context": "4096"})
+
+
 async def test_validating_shows_what_would_be_and_makes_nothing(world: World) -> None:
     await world.model(memory_bytes=0)
     world.files[URI] = ModelInspected(facts=FACTS)

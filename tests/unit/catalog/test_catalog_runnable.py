@@ -30,8 +30,10 @@ QWEN = ModelFacts(  # Qwen2.5-7B-Instruct's config.json
 )
 
 
-def a_qwen(**changes: Any) -> Model:
-    model = a_model(name="qwen", memory_bytes=0, context_length=0, source_kind="path", source_uri="/models/qwen")
+def a_qwen(*, memory_bytes: int = 0, **changes: Any) -> Model:
+    model = a_model(
+        name="qwen", memory_bytes=memory_bytes, context_length=0, source_kind="path", source_uri="/models/qwen"
+    )
     return replace(model, facts=QWEN, **changes)
 
 
@@ -75,6 +77,12 @@ def test_devices_that_do_not_divide_the_heads_are_refused_with_those_that_do() -
 def test_a_context_beyond_the_models_is_refused() -> None:
     message = refused(vllm(1, context="65536"))["parameters.context"]
     assert message == '"65536" found; "qwen" was made for 32768 tokens: 1 to 32768 is allowed'
+
+
+def test_devices_that_the_engine_would_not_all_use_are_refused_also_where_the_files_are_not_known() -> None:
+    unknown = a_qwen(memory_bytes=GIB)
+    message = refused(vllm(2, tensor_parallel="4"), replace(unknown, facts=None))["resources.device_count"]
+    assert message == "tensor parallel 4 x pipeline parallel 1 uses 4 devices; 2 are asked for"
 
 
 def test_an_engine_that_cannot_read_the_files_is_refused_with_those_that_can() -> None:

@@ -24,7 +24,7 @@ How the numbers come about: docs/explanations/memory.md.
 """
 
 from roundhouse_common.contracts.catalog import MemoryNeed
-from roundhouse_common.sizing.limits import Fitting, check_limits, tensor_parallel_sizes, what_fits
+from roundhouse_common.sizing.limits import Fitting, check_devices, check_limits, tensor_parallel_sizes, what_fits
 from roundhouse_common.sizing.need import memory_need, need_of_version
 from roundhouse_common.sizing.outcome import Unfit, Unknown
 from roundhouse_common.sizing.settings import EngineSettings, settings_of
@@ -37,6 +37,7 @@ __all__ = [
     "MemoryShare",
     "Unfit",
     "Unknown",
+    "check_devices",
     "check_limits",
     "memory_need",
     "memory_share",

@@ -11,7 +11,7 @@ from roundhouse_common.sizing.need import memory_need
 from roundhouse_common.sizing.outcome import Unfit
 from roundhouse_common.sizing.settings import EngineSettings
 
-__all__ = ["Fitting", "check_limits", "tensor_parallel_sizes", "what_fits"]
+__all__ = ["Fitting", "check_devices", "check_limits", "tensor_parallel_sizes", "what_fits"]
 
 _MOST_DEVICES: Final = 64
 _MOST_TOKENS: Final = 1 << 31
@@ -44,14 +44,22 @@ def check_limits(
         if fault is not None:
             sizes = ", ".join(str(size) for size in tensor_parallel_sizes(facts))
             reasons.append(f"tensor parallel {tensor} found; {fault}; possible are {sizes}")
-        if tensor * pipeline != devices * nodes:
-            reasons.append(
-                f"tensor parallel {tensor} x pipeline parallel {pipeline} uses {tensor * pipeline} devices;"
-                f" {devices * nodes} are asked for"
-            )
+        if (fault := check_devices(settings, devices=devices, nodes=nodes)) is not None:
+            reasons.append(fault)
         if facts.layers and pipeline > facts.layers:
             reasons.append(f"pipeline parallel {pipeline} found; the model has {facts.layers} layers")
     return Unfit(tuple(reasons)) if reasons else None
+
+
+def check_devices(settings: EngineSettings, *, devices: int, nodes: int = 1) -> str | None:
+    """Return why the engine would not use exactly the devices that it gets, or None. Needs no facts of the model."""
+    tensor, pipeline = settings.tensor_parallel or devices, settings.pipeline_parallel or nodes
+    if tensor * pipeline == devices * nodes:
+        return None
+    return (
+        f"tensor parallel {tensor} x pipeline parallel {pipeline} uses {tensor * pipeline} devices;"
+        f" {devices * nodes} are asked for"
+    )
 
 
 def what_fits(

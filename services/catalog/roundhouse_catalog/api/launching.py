@@ -10,7 +10,7 @@ from roundhouse_catalog.domain.errors import TemplateNotFound
 from roundhouse_catalog.domain.findings import quoted
 from roundhouse_catalog.domain.memory import needs_memory
 from roundhouse_catalog.domain.models import Model
-from roundhouse_catalog.domain.runnable import divides_heads
+from roundhouse_catalog.domain.runnable import depends_on_files
 from roundhouse_catalog.domain.templates import Template, lay_over, parse_reference, unsuited
 from roundhouse_catalog.domain.versions import ModelChoice
 from roundhouse_common.auth import Subject
@@ -58,7 +58,7 @@ async def prepare_version(catalog: Catalog, draft: VersionDraft, model: ModelCho
     """Read the model's files where this version depends on them; return why that was not possible, or nothing."""
     if not isinstance(model, Model) or model.facts is not None:
         return ""
-    if needs_memory(draft, model) or divides_heads(draft):
+    if needs_memory(draft, model) or depends_on_files(draft, model):
         return await read_files(catalog, model)
     return ""
 

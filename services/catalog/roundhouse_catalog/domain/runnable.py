@@ -8,9 +8,9 @@ from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.models import Model
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.models import ModelFacts, ModelFormat
-from roundhouse_common.sizing import check_limits, settings_of
+from roundhouse_common.sizing import check_devices, check_limits, settings_of
 
-__all__ = ["check_runnable", "divides_heads"]
+__all__ = ["check_runnable", "depends_on_files"]
 
 
 def check_runnable(engine: EngineKind, draft: VersionDraft, model: Model, findings: Findings) -> None:
@@ -26,8 +26,13 @@ def check_runnable(engine: EngineKind, draft: VersionDraft, model: Model, findin
         findings.add(f"{way.path}resources.device_count", _shards_fault(engine, way, model))
 
 
-def divides_heads(draft: VersionDraft) -> bool:
-    """Whether it depends on the model's attention heads if this can run."""
+def depends_on_files(draft: VersionDraft, model: Model) -> bool:
+    """Whether only the model's files can say if this can run: how it is divided, and how long its context may be."""
+    states_context = any("context" in way.parameters for way in draft.ways)
+    return _divides_heads(draft) or (states_context and not model.known_context_length)
+
+
+def _divides_heads(draft: VersionDraft) -> bool:
     engine = parse_engine(draft.engine)
     if not isinstance(engine, EngineKind) or not ENGINES[engine].shards_heads:
         return False
@@ -90,13 +95,15 @@ def _span_fault(engine: EngineKind, resources: ResourcesDraft) -> str | None:
 def _shards_fault(engine: EngineKind, way: Way, model: Model) -> str | None:
     """Tensor parallelism gives every device the same part of each layer."""
     resources = way.resources
-    if model.facts is None or not ENGINES[engine].shards_heads or resources.device_count == 0:
+    if not ENGINES[engine].shards_heads or resources.device_count == 0:
         return None
     parameters = {**way.parameters, "context": "1"}  # how long it may be is another question
     try:
         settings = settings_of(engine, parameters, context_length=model.known_context_length, model_kind=model.kind)
     except ValueError:
         return None  # a parameter that is no number, which is a fault of its own
+    if model.facts is None:
+        return check_devices(settings, devices=resources.device_count, nodes=resources.node_count)
     unfit = check_limits(
         model.facts, engine=engine, settings=settings, devices=resources.device_count, nodes=resources.node_count
     )
