@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from roundhouse_cli.commands import join_tokens, node_duties
+from roundhouse_cli.commands import join_tokens, node_duties, node_view
 from roundhouse_cli.commands.node_arguments import NodeName, find_node
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.commands.top import nodes_top
 from roundhouse_cli.errors import UsageFault
-from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
+from roundhouse_cli.output import Column, OutputFormat, note, show_items
 from roundhouse_cli.resolve import short_id
 from roundhouse_cli.rest import Item
 from roundhouse_cli.units import age, show_bytes
@@ -20,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, help="Nodes: the machines that run engin
 app.add_typer(join_tokens.app, name="join-token")
 node_duties.add_to(app)
 app.command("top")(nodes_top)
+app.command("show")(node_view.show)
+app.command("events")(node_view.events)
 
 
 def _devices(node: Item) -> str:
@@ -54,6 +56,7 @@ _COLUMNS = (
     Column("DEVICES", _devices),
     Column("REPLICAS", lambda node: node["replicas_count"]),
     Column("HEARD", lambda node: age(node["last_heartbeat_at"], CLOCK)),
+    Column("WHY", node_view.why_not_ready, is_wrapped=True),
 )
 
 
@@ -63,14 +66,6 @@ def list_nodes(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
     with connect(url) as services:
         nodes = services.scheduler.items("/api/v1/nodes")
         show_items(nodes, _COLUMNS, output, empty="No node has registered yet.")
-
-
-@app.command("show")
-def show(node: NodeName, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
-    """Show everything about one node."""
-    with connect(url) as services:
-        found = find_node(services, node)
-        show_item(services.scheduler.get(f"/api/v1/nodes/{found['id']}"), output)
 
 
 @app.command("label")

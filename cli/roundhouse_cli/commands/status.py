@@ -3,6 +3,7 @@
 import typer
 
 from roundhouse_cli.commands.deployments import statuses
+from roundhouse_cli.commands.node_view import why_not_ready
 from roundhouse_cli.commands.options import Output, Url, connect
 from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.local.layout import DataDir
@@ -77,13 +78,16 @@ def _summary(services: Services) -> Item:
     except Unreachable:
         return {"nodes": [], "deployments": []}
     return {
-        "nodes": [{"id": node["id"], "hostname": node["hostname"], "state": node["state"]} for node in nodes],
+        "nodes": [
+            {name: node.get(name, "") for name in ("id", "hostname", "state", "condition", "why")} for node in nodes
+        ],
         "deployments": list(statuses(services).values()),
     }
 
 
 def _print_summary(summary: Item) -> None:
     for node in summary["nodes"]:
-        note(f"node {node['hostname']}: {node['state']}")
+        why = why_not_ready(node)
+        note(f"node {node['hostname']}: {node['condition'] or node['state']}{why and f', {why}'}")
     for deployment in summary["deployments"]:
         note(f"deployment {deployment['name']}: {describe(deployment)}")

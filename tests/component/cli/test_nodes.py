@@ -85,6 +85,49 @@ def test_a_listing_shows_what_keeps_a_node_from_taking_more(
     assert shown in roundhouse("nodes", "ls").out
 
 
+def test_a_listing_says_why_a_node_is_not_ready(roundhouse: Command, server: Scripted) -> None:
+    why = "its lease ran out; its endpoints stay while requests to them succeed"
+    server.items("/api/v1/nodes", {**NODE, "state": "late", "condition": "late", "why": why})
+
+    assert why in roundhouse("nodes", "ls").out
+
+
+def test_a_node_is_shown_with_its_devices_and_why_one_is_not_used(roundhouse: Command, fleet: Scripted) -> None:
+    device = {
+        "uuid": "GPU-aaaa1111",
+        "index": 0,
+        "model": "H100",
+        "memory_total_bytes": 80 * 2**30,
+        "memory_free_bytes": 70 * 2**30,
+        "claimed_memory_bytes": 10 * 2**30,
+        "health": "ok",
+        "health_detail": "",
+        "quarantine": {"reason": "row remap", "actor": "user:usr_admin", "at": "2026-11-21T09:00:00Z"},
+    }
+    fleet.on("GET", "/api/v1/nodes/nod_gpu7", {**NODE, "condition": "ready", "why": "", "devices": [device]})
+
+    shown = roundhouse("nodes", "show", "gpu-7").out
+
+    assert "GPU-aaaa1111  H100   80 GiB  70 GiB  10 GiB   quarantined" in shown
+    assert "by user:usr_admin since 2026-11-21T09:00:00Z: row remap" in shown
+
+
+def test_what_happened_to_a_node_is_told_in_its_order(roundhouse: Command, fleet: Scripted) -> None:
+    line = {"id": "evt_1", "at": "2026-11-21T09:00:00Z", "actor": "service:node-agent"}
+    second = {**line, "kind": "node.registered", "before": "epoch 1", "after": "epoch 2"}
+    fleet.items(
+        "/api/v1/nodes/nod_gpu7/events",
+        {**line, "kind": "node.registered", "before": None, "after": "epoch 1", "detail": "agent 1.0 on gpu-7"},
+        {**second, "detail": "agent 1.1 on gpu-7; epoch 1 is superseded"},
+    )
+
+    shown = roundhouse("nodes", "events", "gpu-7").out.splitlines()
+
+    assert len(shown) == 3
+    assert "epoch 1 is superseded" in shown[2]
+    assert len(roundhouse("nodes", "events", "gpu-7", "--limit", "1").out.splitlines()) == 2
+
+
 @pytest.mark.parametrize("verb", ["cordon", "drain", "maintenance"])
 def test_an_order_carries_its_reason(roundhouse: Command, fleet: Scripted, verb: str) -> None:
     fleet.on("POST", f"/api/v1/nodes/nod_gpu7:{verb}", NODE)
