@@ -1,5 +1,5 @@
-"""The agents of a whole fleet in one process, each with a connection and credentials of its own: they beat, report once,
-and note when they read their assignments. Commands come on stdin, answers go to stdout, one JSON document a line.
+"""The agents of a whole fleet in one process, each with a connection and credentials of its own: they beat, report
+once, and note when they read their assignments. Commands come on stdin, answers go to stdout, one JSON document a line.
 
     python -m benchmarks.scheduler_agents URL DIRECTORY NODES REPLICAS AT
 """

@@ -1,11 +1,10 @@
-"""The scheduler on a real bus: a real nats-server, 500 agents with connections and credentials of their own, and all of
-the scheduler's loops. Measures what heartbeats cost and how long they take, and a lost node from the end of its lease to
-the assignments as the agents read them."""
+"""The scheduler on a real bus: a real nats-server, 500 agents with connections and credentials of their own, and all
+loops of the scheduler. Measures what heartbeats cost and how long they take, and a lost node from the end of its lease
+to the assignments as the agents read them."""
 
 import asyncio
 import json
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -235,7 +234,7 @@ async def lost_node(fleet: Field) -> None:
     await asyncio.sleep(1.0)
     expired_at = fleet.ear.last_of[node_id] + _RULES.lease_s
     mirror = fleet.core.planner.mirror
-    lost = {key for key in mirror.index.on(node_id)}
+    lost = set(mirror.index.on(node_id))
     assert len(lost) == LOST_REPLICAS, f"{len(lost)} were on it"
     while True:
         await asyncio.sleep(0.1)

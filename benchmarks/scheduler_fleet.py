@@ -31,7 +31,18 @@ from roundhouse_scheduler.store.revision import next_revision
 from roundhouse_scheduler.store.rows import add_all
 from roundhouse_scheduler.store.specs import take_specs
 
-__all__ = ["DEVICES", "GIB", "LOST_REPLICAS", "PER_DEPLOYMENT", "Shape", "a_device", "a_spec", "fill", "records", "reports_of"]
+__all__ = [
+    "DEVICES",
+    "GIB",
+    "LOST_REPLICAS",
+    "PER_DEPLOYMENT",
+    "Shape",
+    "a_device",
+    "a_spec",
+    "fill",
+    "records",
+    "reports_of",
+]
 
 GIB = 1024**3
 DEVICES = 8
@@ -60,7 +71,9 @@ class Shape:
         return Shape(nodes, min(replicas, nodes * _HOLDS * 9 // 10) // PER_DEPLOYMENT * PER_DEPLOYMENT)
 
 
-def a_spec(number: int, *, replicas: int = PER_DEPLOYMENT, generation: int = 1, memory_bytes: int = 0) -> DeploymentSpec:
+def a_spec(
+    number: int, *, replicas: int = PER_DEPLOYMENT, generation: int = 1, memory_bytes: int = 0
+) -> DeploymentSpec:
     """Return what the catalog wants of deployment `number`."""
     version = VersionSpec(
         version_id=f"ver_{number:06d}",

@@ -44,7 +44,7 @@ class StageClock(SystemClock):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of one or several passes: on the wall, of the process's CPU, and of them in `decide` and in the commit."""
+    """Seconds of one or several passes: on the wall, of CPU, and on the wall in `decide` and in the commit."""
 
     wall_s: float
     cpu_s: float
@@ -61,6 +61,8 @@ class Stage:
     clock: StageClock
     catalog: MemoryBus
     registry: CollectorRegistry
+    made: int = 100_000
+    """The number of the next new deployment."""
     changed: int = 0
     """How many deployments have been changed."""
     plans: list[Plan] = field(default_factory=list)
