@@ -97,6 +97,24 @@ def test_automatic_scaling_stays_when_it_is_not_stated() -> None:
     assert decision.deployment.settings.autoscale == autoscale()
 
 
+@pytest.mark.contract("B07")
+@pytest.mark.parametrize(("replicas", "is_allowed"), [(0, False), (1, True), (8, True), (9, False)])
+def test_a_number_that_automatic_scaling_would_leave_at_once_is_refused(replicas: int, is_allowed: bool) -> None:
+    window = ReplicaWindow(name="day", cron="0 8 * * *", duration_s=3600, min_replicas=2, max_replicas=8)
+    scaling = Autoscale(min_replicas=0, max_replicas=4, target_in_flight=2, windows=(window,))
+    before, patch = a_deployment(autoscale=scaling, replicas=2), DeploymentPatch(replicas=replicas)
+    if is_allowed:
+        assert deployments.revise_deployment(before, patch, stamp=a_stamp()) is not None
+        return
+    with pytest.raises(InvalidInput) as refused:
+        deployments.revise_deployment(before, patch, stamp=a_stamp())
+    [fault] = refused.value.fields
+    assert fault.field == "replicas"
+    assert fault.message.startswith(f"{replicas} found; it is scaled automatically, within 1 to 8: change autoscale")
+    off = DeploymentPatch(replicas=replicas, autoscale=None)
+    assert deployments.revise_deployment(before, off, stamp=a_stamp()) is not None
+
+
 def test_pausing_and_resuming_are_changes_once() -> None:
     paused = deployments.pause_deployment(a_deployment(), stamp=a_stamp())
     assert paused is not None

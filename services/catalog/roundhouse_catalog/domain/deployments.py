@@ -9,7 +9,7 @@ from roundhouse_catalog.domain.drafts import DeploymentDraft, DeploymentPatch, R
 from roundhouse_catalog.domain.errors import DeploymentRunning, VersionActive
 from roundhouse_catalog.domain.findings import Findings
 from roundhouse_catalog.domain.models import Model
-from roundhouse_catalog.domain.settings import Settings, check_settings, settings_of
+from roundhouse_catalog.domain.settings import Settings, check_manual_scale, check_settings, settings_of
 from roundhouse_catalog.domain.version_states import States, is_active, name_states
 from roundhouse_catalog.domain.versions import ModelChoice, Version, build_spec, check_for_model, check_version
 from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentChanged, DeploymentDesired, Rollout
@@ -141,6 +141,8 @@ def revise_deployment(deployment: Deployment, patch: DeploymentPatch, *, stamp: 
     draft = _patched(deployment, patch)
     findings = Findings()
     check_settings(draft, findings)
+    if patch.replicas is not None and draft.autoscale is not None:
+        check_manual_scale(patch.replicas, draft.autoscale, findings)
     findings.refuse()
     after = replace(deployment, replicas=draft.replicas, settings=settings_of(draft))
     if after == deployment:

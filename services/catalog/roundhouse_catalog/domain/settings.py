@@ -8,7 +8,7 @@ from roundhouse_catalog.domain.findings import Findings
 from roundhouse_common.contracts.catalog import Autoscale, ReplicaWindow, Rollout, RolloutStrategy
 from roundhouse_common.cron import cron_fault, timezone_fault
 
-__all__ = ["MOST_REPLICAS", "ROLLOUT_STRATEGIES", "Settings", "check_settings", "settings_of"]
+__all__ = ["MOST_REPLICAS", "ROLLOUT_STRATEGIES", "Settings", "check_manual_scale", "check_settings", "settings_of"]
 
 MOST_REPLICAS = 1000
 _DAY_S = 86_400.0
@@ -61,6 +61,18 @@ def check_settings(draft: DeploymentDraft, findings: Findings) -> None:
     _check_rollout(draft.rollout, findings)
     if draft.autoscale is not None:
         _check_autoscale(draft.autoscale, findings)
+
+
+def check_manual_scale(replicas: int, autoscale: Autoscale, findings: Findings) -> None:
+    """Record a number that automatic scaling would leave at once: it only moves within its bounds."""
+    least = max(1, min([autoscale.min_replicas, *(window.min_replicas for window in autoscale.windows)]))
+    most = max([autoscale.max_replicas, *(window.max_replicas for window in autoscale.windows)])
+    if not least <= replicas <= most:
+        findings.add(
+            "replicas",
+            f"{replicas} found; it is scaled automatically, within {least} to {most}: change autoscale, switch it off "
+            "with null, or stop the deployment",
+        )
 
 
 def _check_rollout(rollout: RolloutDraft, findings: Findings) -> None:
