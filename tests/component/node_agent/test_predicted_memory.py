@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import psutil
 import pytest
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelSource, Resources, SourceKind, VersionSpec
@@ -19,6 +20,9 @@ from tests.support.eventually import eventually
 from tests.support.scheduler_stub import SMOLLM2, SchedulerStub, an_assignment
 
 pytestmark = pytest.mark.timeout(120)
+_PROMPT_TOKENS = 100
+_FULL_BATCH_TOKENS = 512
+"""What llama.cpp computes at once: so many tokens touch all of its buffers, and more of them take time only."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,13 @@ def predicted(facts: ModelFacts, version: VersionSpec) -> MemoryNeed:
     )
     assert isinstance(need, MemoryNeed), need
     return need
+
+
+def shared_with_strangers(pid: int) -> int:
+    """What engines besides this one, of a user or of another test, take off the library's pages: nothing when it is
+    alone on the machine."""
+    maps = psutil.Process(pid).memory_maps()
+    return sum(each.rss - each.pss for each in maps if "xllamacpp" in each.path)
 
 
 async def answers(replica: ReplicaReport, prompt_tokens: int) -> None:
@@ -70,14 +81,16 @@ async def test_an_engine_under_load_takes_what_was_predicted_and_no_more(
     ready = await eventually(lambda: addressed(scheduler), within_s=30)
     assert ready is not None
 
-    await asyncio.gather(*(answers(ready, prompt_tokens=100) for _ in range(parallel)))
+    prompt_tokens = min(_PROMPT_TOKENS, _FULL_BATCH_TOKENS * 5 // 4 // parallel)
+    await asyncio.gather(*(answers(ready, prompt_tokens) for _ in range(parallel)))
     need = predicted(read_model(model), version)
 
     async def measured() -> int:
         found = await scheduler.replica(NODE, "rep_1")
         assert found is not None
-        assert need.total_bytes <= 1.15 * found.memory_bytes, f"{found.memory_bytes:,} of {need.total_bytes:,}"
-        return found.memory_bytes
+        alone = found.memory_bytes + shared_with_strangers(found.pid)
+        assert need.total_bytes <= 1.15 * alone, f"{alone:,} of {need.total_bytes:,}"
+        return alone
 
     actual = await eventually(measured, within_s=10)
     assert actual is not None
