@@ -149,7 +149,11 @@ def start(deployment: Deployment, wait: Wait = False, url: Url = "") -> None:
         changed = services.catalog.post(f"/api/v1/deployments/{found['id']}:start")
         if wait:
             wait_until_running(services, changed, CLOCK)
-        note(f"{found['name']} {'runs' if wait else 'starts'}.")
+        if changed["generation"] == found["generation"]:
+            again = f"roundhouse versions restart {found['name']} {found['active_version']['number']}"
+            note(f"{found['name']} is to run already; `{again}` starts a version in Error anew.")
+        else:
+            note(f"{found['name']} {'runs' if wait else 'starts'}.")
 
 
 @app.command("rm")

@@ -100,10 +100,14 @@ def start(deployment: Deployment, number: Number, wait: Wait = False, url: Url =
     """Make a version the active one; the one that runs is replaced by it."""
     with connect(url) as services:
         found = find_deployment(services, deployment)
-        services.catalog.post(f"/api/v1/deployments/{found['id']}/versions/{number}:start")
+        changed = services.catalog.post(f"/api/v1/deployments/{found['id']}/versions/{number}:start")
         if wait:
             _await(services, found)
-        note(f"{found['name']} {'runs' if wait else 'goes to'} version {number}.")
+        if changed["generation"] == found["generation"]:
+            again = f"roundhouse versions restart {found['name']} {number}"
+            note(f"{found['name']} is to run version {number} already; `{again}` starts one in Error anew.")
+        else:
+            note(f"{found['name']} {'runs' if wait else 'goes to'} version {number}.")
 
 
 @app.command("restart")

@@ -78,6 +78,25 @@ def test_an_older_version_is_started_by_its_number(roundhouse: Command, deployed
     assert deployed.last("POST").path == f"{PATH}/versions/1:{verb}"
 
 
+@pytest.mark.contract("B03")
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [
+        (("versions", "start", "tiny", "2"), f"{PATH}/versions/2:start"),
+        (("deployments", "start", "tiny"), f"{PATH}:start"),
+    ],
+)
+def test_starting_what_is_to_run_already_names_the_command_that_starts_it_anew(
+    roundhouse: Command, deployed: Scripted, typed: tuple[str, ...], path: str
+) -> None:
+    deployed.on("POST", path, DEPLOYMENT)
+    assert "already; `roundhouse versions restart tiny 2` starts" in roundhouse(*typed).err
+
+    deployed.answers["POST", path].clear()
+    deployed.on("POST", path, {**DEPLOYMENT, "generation": 4})
+    assert "already" not in roundhouse(*typed).err
+
+
 @pytest.mark.contract("B05")
 def test_why_an_active_version_is_not_removed_is_shown(roundhouse: Command, deployed: Scripted) -> None:
     why = "Version 2 of tiny is Running: only a version that is Stopped or in Error can be deleted."
