@@ -7,9 +7,10 @@ import typer
 from roundhouse_cli.commands.dry_run import dry_run
 from roundhouse_cli.commands.launch_options import given, seconds, settings_of, size
 from roundhouse_cli.commands.models import find_model
+from roundhouse_cli.commands.node_arguments import find_node
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.output import OutputFormat, note, show_item
-from roundhouse_cli.rest import Item
+from roundhouse_cli.rest import Item, Services
 from roundhouse_cli.waiting import wait_until_running
 
 __all__ = ["deploy"]
@@ -46,6 +47,14 @@ def deploy(
     zone: Annotated[str, typer.Option(rich_help_panel=_PLACE)] = "",
     vendor: Annotated[str, typer.Option(help="Of the devices, e.g. nvidia.", rich_help_panel=_PLACE)] = "",
     device_model: Annotated[str, typer.Option(help="With * for any part, e.g. *H100*.", rich_help_panel=_PLACE)] = "",
+    on_node: Annotated[
+        list[str] | None,
+        typer.Option("--node", metavar="NODE", help="Only there; may be repeated.", rich_help_panel=_PLACE),
+    ] = None,
+    on_device: Annotated[
+        list[str] | None,
+        typer.Option("--device", metavar="UUID", help="Only these; may be repeated.", rich_help_panel=_PLACE),
+    ] = None,
     strategy: Annotated[str, typer.Option(help="spread or pack.", rich_help_panel=_PLACE)] = "",
     rollout: Annotated[str, typer.Option(help="rolling or recreate.", rich_help_panel=_CHANGE)] = "",
     max_surge: Annotated[
@@ -90,6 +99,7 @@ def deploy(
         zone=zone or None,
         device_vendor=vendor or None,
         device_model=device_model or None,
+        device_uuids=on_device or None,
         strategy=strategy or None,
     )
     rolled = given(
@@ -119,19 +129,22 @@ def deploy(
         autoscale=autoscale or None,
         is_evictable=evictable or None,
     )
-    _deploy(model, body, is_dry=is_dry, wait=wait, url=url, output=output)
-
-
-def _deploy(model: str, body: Item, *, is_dry: bool, wait: bool, url: str, output: OutputFormat) -> None:
     with connect(url) as services:
         body = {"model": find_model(services, model)["id"], **body}
-        if is_dry:
-            dry_run(services, body, output)
-            return
-        made = services.catalog.post("/api/v1/deployments", body)
-        if wait:
-            wait_until_running(services, made, CLOCK)
-        if output is OutputFormat.JSON:
-            show_item(made, output)
-        else:
-            note(f"{made['name']} {'runs' if wait else 'is deployed; `roundhouse ps` shows how it comes up'}.")
+        if on_node:
+            node_ids = [find_node(services, one)["id"] for one in on_node]
+            body["placement"] = {**body.get("placement", {}), "node_ids": node_ids}
+        _deploy(services, body, is_dry=is_dry, wait=wait, output=output)
+
+
+def _deploy(services: Services, body: Item, *, is_dry: bool, wait: bool, output: OutputFormat) -> None:
+    if is_dry:
+        dry_run(services, body, output)
+        return
+    made = services.catalog.post("/api/v1/deployments", body)
+    if wait:
+        wait_until_running(services, made, CLOCK)
+    if output is OutputFormat.JSON:
+        show_item(made, output)
+    else:
+        note(f"{made['name']} {'runs' if wait else 'is deployed; `roundhouse ps` shows how it comes up'}.")

@@ -127,6 +127,17 @@ def test_only_what_was_stated_goes_to_the_catalog(roundhouse: Command, catalog: 
     }
 
 
+def test_a_deployment_may_be_bound_to_nodes_by_name_and_to_devices(roundhouse: Command, catalog: Scripted) -> None:
+    catalog.items("/api/v1/nodes", {"id": "nod_gpu7", "hostname": "gpu-7"}, {"id": "nod_gpu8", "hostname": "gpu-8"})
+    catalog.on("POST", "/api/v1/deployments", DEPLOYMENT, status=201)
+
+    result = roundhouse("deploy", "tiny", "--node", "gpu-7", "--node", "gpu-8", "--device", "GPU-1", "--region", "eu")
+
+    assert result.code == 0, result.err
+    placement = {"region": "eu", "device_uuids": ["GPU-1"], "node_ids": ["nod_gpu7", "nod_gpu8"]}
+    assert catalog.last("POST").body["placement"] == placement
+
+
 @pytest.mark.contract("A13")
 def test_a_switch_is_followed_to_its_end(roundhouse: Command, catalog: Scripted) -> None:
     catalog.on("POST", "/api/v1/switches", SWITCH, status=201)
