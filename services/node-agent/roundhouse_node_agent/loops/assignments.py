@@ -53,16 +53,17 @@ async def ask(agent: AgentContext) -> NodeAssignments | None:
         _log.debug("scheduler_silent", why=error.message)
         return None
     except RemoteError as error:
-        _refused(agent, error)
+        _refused(agent, error, asked_in=query.epoch)
         return None
     agent.scheduler_heard_at = agent.clock.monotonic()
     agent.take_assignments(document)
     return document
 
 
-def _refused(agent: AgentContext, error: RemoteError) -> None:
+def _refused(agent: AgentContext, error: RemoteError, *, asked_in: int) -> None:
     if error.code == EpochSuperseded.code:
-        agent.supersede()
+        if not _registers_anew(agent, asked_in):
+            agent.supersede()
     elif error.code == NodeRemoved.code:
         agent.remove(error.message)
     elif error.code == _NOT_FOUND:
@@ -70,6 +71,13 @@ def _refused(agent: AgentContext, error: RemoteError) -> None:
         agent.registration_due.set()
     else:
         _log.warning("assignments_refused", code=error.code, why=error.message)
+
+
+def _registers_anew(agent: AgentContext, asked_in: int) -> bool:
+    """Whether the epoch that was asked in is over because of this very agent: it has a later one, or has asked for one
+    and its answer is under way."""
+    is_past = agent.registered is not None and agent.registered.epoch > asked_in
+    return is_past or agent.registration_due.is_set()
 
 
 def _interval_s(agent: AgentContext) -> float:
