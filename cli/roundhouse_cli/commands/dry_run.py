@@ -19,8 +19,8 @@ _PLACED = (
     Column("ZONE", lambda found: found["zone"]),
     Column("DEVICES", lambda found: _devices(found["devices"])),
     Column("AS", lambda found: found["alternative"]),
-    Column("MEMORY FLAG", lambda found: _share(found["devices"])),
 )
+_FLAG = Column("MEMORY FLAG", lambda found: _share(found["devices"]))
 _REJECTED = (
     Column("NODE", lambda found: found["hostname"] or short_id(found["node_id"])),
     Column("DEVICE", lambda found: found["device_uuid"]),
@@ -55,7 +55,9 @@ def _show(checked: Item, found: Item) -> None:
         },
         OutputFormat.TABLE,
     )
-    for rows, columns in ((found["placed"], _PLACED), (found["rejections"], _REJECTED)):
+    has_flags = any(_share(one["devices"]) for one in found["placed"])
+    placed = (*_PLACED, _FLAG) if has_flags else _PLACED
+    for rows, columns in ((found["placed"], placed), (found["rejections"], _REJECTED)):
         if rows:
             print()
             show_items(rows, columns, OutputFormat.TABLE, empty="")
