@@ -8,6 +8,7 @@ import typer
 from roundhouse_cli.commands.deployment_view import show_deployment
 from roundhouse_cli.commands.launch_options import given, seconds
 from roundhouse_cli.commands.logs import follow_logs, open_logs
+from roundhouse_cli.commands.node_arguments import find_node
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import Failure, Refused, Unreachable, UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -172,12 +173,15 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing what comes, until Ctrl-C.")] = False,
     tail: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the last lines of each replica.")] = 200,
     replica: Annotated[str, typer.Option(metavar="REPLICA", help="Only this one's; also one that ended.")] = "",
+    node: Annotated[
+        str, typer.Option(metavar="NODE", help="What was written there, by those that have moved since too.")
+    ] = "",
     url: Url = "",
 ) -> None:
     """Show what the engines write, each line with its replica when there are several."""
     with connect(url) as services:
         found = find_deployment(services, deployment)
-        opened = open_logs(services, found, replica)
+        opened = open_logs(services, found, replica, node_id=find_node(services, node)["id"] if node else "")
         for log in opened:
             log.show(tail=tail)
         if follow:

@@ -21,13 +21,16 @@ class ReplicaLog:
     services: Services
     replica_id: str
     prefix: str = ""
+    node_id: str = ""
+    """Where it ran before, when it has moved; empty: where it is, or ended."""
     offset: int = -1
     _rest: str = ""
 
     def show(self, *, tail: int = 0) -> None:
         """Print the last `tail` lines, or what came since the last call; an unfinished line waits for its end."""
         place = {"tail": tail} if self.offset < 0 else {"offset": self.offset}
-        chunk = self.services.scheduler.get(f"/api/v1/replicas/{self.replica_id}/log", **place)
+        path, node_id = f"/api/v1/replicas/{self.replica_id}/log", self.node_id or None
+        chunk = self.services.scheduler.get(path, **place, node_id=node_id)
         if chunk.get("error") and self.offset < 0:
             note(f"{self.prefix}{chunk['error']}")
         if chunk.get("is_truncated"):
@@ -44,15 +47,21 @@ class ReplicaLog:
             self._rest = ""
 
 
-def open_logs(services: Services, deployment: Item, replica: str) -> list[ReplicaLog]:
-    """Return the logs of a deployment's replicas, or of one of them; of those that ended when none runs."""
+def open_logs(services: Services, deployment: Item, replica: str, *, node_id: str = "") -> list[ReplicaLog]:
+    """Return the logs of a deployment's replicas, or of one of them; of those that ended when none runs.
+
+    With `node_id` what they wrote on that node, also when they have moved since.
+    """
     replicas = _replicas(services, deployment, ended=bool(replica)) or _replicas(services, deployment, ended=True)[-1:]
     if replica:
         named = [{**found, "name": found["id"]} for found in replicas]
         replicas = [pick(named, replica, "replica")]
     if not replicas:
         raise Failure(f"{deployment['name']} has had no replica yet.")
-    return [_log(services, found["id"], is_alone=len(replicas) == 1) for found in replicas]
+    logs = [_log(services, found["id"], is_alone=len(replicas) == 1) for found in replicas]
+    for log in logs:
+        log.node_id = node_id
+    return logs
 
 
 def follow_logs(services: Services, deployment: Item, logs: list[ReplicaLog], *, is_one: bool) -> None:

@@ -289,6 +289,18 @@ def test_logs_of_several_replicas_say_whose_line_it_is(roundhouse: Command, serv
     assert server.last("GET").query == {"tail": "5"}
 
 
+@pytest.mark.contract("B02")
+def test_the_log_of_a_replica_that_moved_is_read_where_it_was(roundhouse: Command, server: Scripted) -> None:
+    server.items("/api/v1/deployments", DEPLOYMENT)
+    server.items("/api/v1/nodes", {"id": "nod_gpu7", "hostname": "gpu-7"})
+    server.items("/api/v1/replicas", REPLICA)
+    chunk = {"text": "out of memory\n", "offset": 0, "next_offset": 14, "is_truncated": False, "error": ""}
+    server.on("GET", f"/api/v1/replicas/{REPLICA['id']}/log", chunk)
+
+    assert roundhouse("deployments", "logs", "tiny", "--node", "gpu-7").out == "out of memory\n"
+    assert server.last("GET").query == {"tail": "200", "node_id": "nod_gpu7"}
+
+
 def test_status_is_zero_only_when_every_service_is_ready(roundhouse: Command, server: Scripted) -> None:
     server.items("/api/v1/nodes", {"id": "nod_one", "hostname": "host", "state": "ready"})
     server.items("/api/v1/deployment-statuses", RUNNING)
