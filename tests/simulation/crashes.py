@@ -81,6 +81,7 @@ async def lose_record(world: World) -> None:
     for name in world.schedulers:
         await world.kill_scheduler(name)
     await world.replace_record(older)
+    world.records_lost += 1
     await world.run_for(world.rng.choice((0.0, 5.0, 30.0)))
     await _start_both(world)
 

@@ -172,9 +172,9 @@ class Oracle:
         """At most one version is active, the one that the catalog says: only of it replicas are made, and never more
         than a rollout may have beside one another. (A gang starts anew in its own.)"""
         deployments = dict(view.deployments) | {row.deployment_id: row for row in plan.deployments}
-        for key, row in deployments.items():
-            if row.version_id != self._published.get((key, row.generation)):
-                self._break(f"{row.version_id} of {key} is active in generation {row.generation}; nobody said so")
+        for key, known in deployments.items():
+            if known.version_id != self._published.get((key, known.generation)):
+                self._break(f"{known.version_id} of {key} is active in generation {known.generation}; nobody said so")
         made = [row for row in plan.new_replicas if row.gang_epoch <= 1 and row.reason is not Reason.ADOPTED]
         for row in made:
             wanted = deployments[row.deployment_id].version_id
@@ -208,10 +208,9 @@ class Oracle:
             self._break(f"{action.replica_id} was lost within the grace of {row.node_id}")
         if row.overdue_since is None or now - row.overdue_since < _SECOND_LOOK_S:
             self._break(f"{action.replica_id} was lost on one look")
-        if view.nodes[row.node_id].duty is NodeDuty.MAINTENANCE:
-            return  # people took it away, so its silence says nothing of us
         self._gave_up_at[row.node_id] = now
-        recently = [node_id for node_id, at in self._gave_up_at.items() if now - at < _WINDOW_S]
+        here = [key for key, node in view.nodes.items() if node.duty is not NodeDuty.MAINTENANCE]  # not taken away
+        recently = [node_id for node_id, at in self._gave_up_at.items() if now - at < _WINDOW_S and node_id in here]
         if len(recently) > max(1, int(0.2 * len(view.nodes))):
             self._break(f"the replicas of {len(recently)} of {len(view.nodes)} nodes were given up together")
 

@@ -88,6 +88,19 @@ def test_an_older_record_takes_up_what_it_has_not_seen(seed: int) -> None:
     simulate(scenario, seed)
 
 
+def test_an_engine_that_hangs_is_taken_up_too_and_started_afresh() -> None:
+    async def scenario(world: World) -> None:
+        before = await start(world)
+        victim = min(before["nod_0"])
+        world.nodes["nod_0"].host.hang(victim)
+        await world.run_for(20)
+        await lose(world, empty_record())
+        await world.until(lambda: disagreement(world), within_s=180)
+        assert {key for _, key, _ in world.oracle.stopped} == {victim}
+
+    simulate(scenario)
+
+
 def test_what_is_too_many_is_drained_afterwards_for_an_ordinary_reason() -> None:
     async def scenario(world: World) -> None:
         before = await start(world)

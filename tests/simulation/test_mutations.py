@@ -1,21 +1,51 @@
-"""The invariants bite: with a safeguard taken out, a seed soon breaks one. Each mutation is one line of the product."""
+"""The invariants bite: with a safeguard taken out, a seed soon breaks one. Each mutation is a line or two.
 
-from collections.abc import Mapping
+| taken out or broken                                          | what is seen                                    |
+|--------------------------------------------------------------|-------------------------------------------------|
+| the fleet brake                                              | many nodes are given up together                |
+| the doubt after the brake let go                             | the last straggler is given up at once          |
+| the scheduler's second look                                  | a replica is lost on one look                   |
+| the agent's second look                                      | a damaged bucket stops healthy engines          |
+| the comparison of epochs                                     | a ghost's report is taken                       |
+| what was claimed on a host                                   | a host is claimed beyond its memory             |
+| what was claimed on a device                                 | a device is claimed beyond its memory           |
+| that one holder of a device has it alone                     | two engines run on it                           |
+| waiting for the members of a gang's last epoch               | two epochs of a gang run at once                |
+| the old version's end in a rollout                           | two versions stay active                        |
+| the reason of a decision                                     | a replica is wanted stopped without a reason    |
+| that only gangs are fenced                                   | a node that was cut off stops a healthy engine  |
+| the lease and the term of whoever plans                      | one decides while another one leads             |
+| taking up engines that a lost record does not know           | they are stopped, or stay without a record      |
+| scaling                                                      | desired and observed never agree                |
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 
 from roundhouse_common.contracts.node import NodeReport
+from roundhouse_common.contracts.scheduler import Reason
+from roundhouse_common.database import ReadSession
 from roundhouse_node_agent.domain import reconcile as agent_reconcile
+from roundhouse_node_agent.domain.replica import Replica as AgentReplica
+from roundhouse_node_agent.loops import fence
+from roundhouse_scheduler.domain import decide as decision
 from roundhouse_scheduler.domain import leases, observe
+from roundhouse_scheduler.domain.adoption import adopt_strangers
+from roundhouse_scheduler.domain.gangs.members import Gang
 from roundhouse_scheduler.domain.placement import filters
+from roundhouse_scheduler.domain.placement.candidates import DeviceRoom
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Node
+from roundhouse_scheduler.domain.rollout import moves
 from roundhouse_scheduler.domain.rollout import scale as rollout_step
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.loops.hearing import Hearing
+from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
 from tests.simulation.chaos import chaos
+from tests.simulation.fleet import two_devices, version_of
 from tests.simulation.simulate import SimulationFailed, simulate
 from tests.simulation.test_heartbeats_late import a_fleet
 from tests.simulation.world import World
@@ -76,6 +106,65 @@ def test_when_claims_are_forgotten_a_node_is_claimed_beyond_its_memory(monkeypat
 
     with pytest.raises(SimulationFailed, match="claim"):
         simulate(scenario)
+
+
+def test_when_claims_on_devices_are_forgotten_one_is_claimed_beyond_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeviceRoom, "take", lambda self, memory_bytes, *, is_exclusive: None)
+
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_0", devices=two_devices("nod_0"))
+        world.deploy("embed", replicas=5, version=version_of("embed", 1))
+        await world.run_for(30)
+
+    with pytest.raises(SimulationFailed, match="more than device"):
+        simulate(scenario)
+
+
+def test_when_nobody_has_a_device_alone_two_engines_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = DeviceRoom.take
+    monkeypatch.setattr(
+        DeviceRoom, "take", lambda self, memory_bytes, *, is_exclusive: take(self, memory_bytes, is_exclusive=False)
+    )
+    assert "for itself alone" in first_complaint()
+
+
+def test_when_a_gang_does_not_wait_two_epochs_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gang, "may_start", property(lambda self: True))
+    assert "run at once" in first_complaint()
+
+
+def test_when_the_old_version_is_not_stopped_two_are_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moves._Turnover, "let_go", lambda self, candidates, *, floor: None)
+    assert "two versions of" in first_complaint()
+
+
+def test_a_decision_without_a_reason_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moves, "_scaling_reason", lambda deployment: Reason.UNKNOWN)
+    assert "without a reason" in first_complaint()
+
+
+def test_a_node_that_fences_whatever_it_runs_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def everything(replicas: Iterable[AgentReplica], silent_s: float) -> tuple[str, ...]:
+        return tuple(item.replica_id for item in replicas if item.is_active and silent_s > 20.0)
+
+    monkeypatch.setattr(fence, "fenced", everything)
+    assert "stopped the healthy engine" in first_complaint()
+
+
+def test_a_scheduler_that_acts_without_the_lease_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def anybody(self: Leadership, session: ReadSession) -> None:
+        return None
+
+    monkeypatch.setattr(Leadership, "check", anybody)
+    monkeypatch.setattr(Leadership, "is_leading", property(lambda self: self._term > 0))
+    assert " leads" in first_complaint()
+
+
+def test_without_adoption_a_lost_record_is_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = tuple(step for step in decision.STEPS if step is not adopt_strangers)
+    monkeypatch.setattr(decision, "STEPS", steps)
+    complaint = first_complaint()
+    assert "stopped the healthy engine" in complaint or " runs [" in complaint
 
 
 def test_when_nothing_is_scaled_nobody_agrees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ class World:
         self.rolled_back: list[str] = []
         self.copies: list[bytes] = []
         """Of the scheduler's database, as backups would be."""
+        self.records_lost = 0
         self.when_started: list[Callable[[SchedulerCore], None]] = []
         """What is done with every scheduler that starts, before it takes its first step."""
         self.scheduler_faults = Faults(rng=self._rng())

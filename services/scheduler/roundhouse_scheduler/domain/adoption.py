@@ -23,7 +23,10 @@ _EVENTS = {
     ObservedPhase.STARTING: ReplicaEvent.STARTING,
     ObservedPhase.READY: ReplicaEvent.READY,
     ObservedPhase.DRAINING: ReplicaEvent.DRAINING,
+    ObservedPhase.FAILED: ReplicaEvent.STARTING,
 }
+"""What is made of what a node says. A failed one has an engine that lives and does not answer: that it failed is taken
+in with the next report, as of any other."""
 _LOOK_AGAIN_S = 5.0
 
 
@@ -35,7 +38,7 @@ class _Verdict(enum.Enum):
 
 def runs(entry: ReplicaReport) -> bool:
     """Whether an engine of it runs or is about to."""
-    return entry.phase in _EVENTS
+    return entry.phase in _EVENTS and (entry.phase is not ObservedPhase.FAILED or entry.pid > 0)
 
 
 def adopt_strangers(draft: Draft) -> None:
