@@ -16,7 +16,7 @@ _STATES_THAT_LAST = frozenset({"Stopped", "Error"})
 
 
 def wait_until_running(services: Services, deployment: Item, clock: Clock, *, within_s: float = 600.0) -> None:
-    """Return when the scheduler has seen this generation and runs exactly the replicas it asks for.
+    """Return when the scheduler has seen this generation and runs exactly the replicas it asks for, all of one version.
 
     Raises Failure with the reason when it ends in an error, is stopped meanwhile, or takes too long.
     """
@@ -25,7 +25,7 @@ def wait_until_running(services: Services, deployment: Item, clock: Clock, *, wi
         while True:
             status = _status(services, deployment)
             is_seen = status["generation"] >= deployment["generation"]
-            is_whole = status["replicas_ready"] == status["replicas_wanted"]
+            is_whole = status["replicas_ready"] == status["replicas_wanted"] and not status.get("rollout")
             if is_seen and status["state"] == "Running" and is_whole:
                 return
             if is_seen and status["state"] in _STATES_THAT_LAST:

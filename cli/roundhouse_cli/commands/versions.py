@@ -8,7 +8,7 @@ from roundhouse_cli.commands.deployments import Deployment, Wait, find_deploymen
 from roundhouse_cli.commands.launch_options import given, settings_of, size
 from roundhouse_cli.commands.models import find_model
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Unreachable
+from roundhouse_cli.errors import Failure, Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.rest import Item, Services
 from roundhouse_cli.units import age
@@ -88,7 +88,7 @@ def add(
         )
         made = services.catalog.post(f"/api/v1/deployments/{found['id']}/versions", body)
         if wait and not inactive:
-            _await(services, found)
+            _await(services, found, made["number"])
         if output is OutputFormat.JSON:
             show_item(made, output)
         else:
@@ -102,7 +102,7 @@ def start(deployment: Deployment, number: Number, wait: Wait = False, url: Url =
         found = find_deployment(services, deployment)
         changed = services.catalog.post(f"/api/v1/deployments/{found['id']}/versions/{number}:start")
         if wait:
-            _await(services, found)
+            _await(services, found, number)
         if changed["generation"] == found["generation"]:
             again = f"roundhouse versions restart {found['name']} {number}"
             note(f"{found['name']} is to run version {number} already; `{again}` starts one in Error anew.")
@@ -117,7 +117,7 @@ def restart(deployment: Deployment, number: Number, wait: Wait = False, url: Url
         found = find_deployment(services, deployment)
         services.catalog.post(f"/api/v1/deployments/{found['id']}/versions/{number}:restart")
         if wait:
-            _await(services, found)
+            _await(services, found, number)
         note(f"{found['name']} {'runs' if wait else 'starts'} version {number}{'' if wait else ' anew'}.")
 
 
@@ -146,9 +146,14 @@ def _what_follows(deployment: Item, *, is_active: bool) -> str:
     return ", which takes over when it is resumed" if deployment.get("is_paused") else ", which takes over"
 
 
-def _await(services: Services, deployment: Item) -> None:
-    current = services.catalog.get(f"/api/v1/deployments/{deployment['id']}")
-    wait_until_running(services, current, CLOCK)
+def _await(services: Services, deployment: Item, number: int) -> None:
+    """Return when the version has taken over. Raises Failure when it did not, also when the one before it is back."""
+    path = f"/api/v1/deployments/{deployment['id']}"
+    wait_until_running(services, services.catalog.get(path), CLOCK)
+    serving = services.catalog.get(path)["active_version"]["number"]
+    if serving != number:
+        show = f"`roundhouse versions show {deployment['name']} {number}`"
+        raise Failure(f"Version {number} did not take over, version {serving} runs; {show} says why.")
 
 
 def _states(services: Services, deployment: Item) -> dict[int, Item]:

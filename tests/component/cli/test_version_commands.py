@@ -147,6 +147,28 @@ def test_a_version_of_a_paused_deployment_waits(roundhouse: Command, server: Scr
     assert "takes over when it is resumed" in roundhouse("versions", "add", "tiny", "--set", "parallel=8").err
 
 
+STATUS = {"generation": 3, "state": "Running", "why": "", "replicas_ready": 1, "replicas_wanted": 1, "rollout": None}
+UNDER_WAY = {**STATUS, "why": "0 of 1 replicas run version 2", "rollout": {"version_number": 2}}
+
+
+def test_waiting_for_a_version_outlasts_the_older_one_that_serves(roundhouse: Command, deployed: Scripted) -> None:
+    deployed.on("POST", f"{PATH}/versions", a_version(2), status=201)
+    for status in (UNDER_WAY, UNDER_WAY, STATUS):
+        deployed.on("GET", f"{PATH}/status", status)
+
+    assert roundhouse("versions", "add", "tiny", "--set", "parallel=8", "--wait").code == 0
+    assert len([one for one in deployed.asked if one.path == f"{PATH}/status"]) == 3
+
+
+def test_a_version_that_was_taken_back_did_not_take_over(roundhouse: Command, deployed: Scripted) -> None:
+    deployed.on("POST", f"{PATH}/versions", a_version(3), status=201)
+    deployed.on("GET", f"{PATH}/status", STATUS)
+
+    result = roundhouse("versions", "add", "tiny", "--set", "parallel=8", "--wait")
+    assert result.code == 1
+    assert "Version 3 did not take over, version 2 runs; `roundhouse versions show tiny 3`" in result.err
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_rollouts_are_held_and_go_on(roundhouse: Command, deployed: Scripted, verb: str) -> None:
     deployed.on("POST", f"{PATH}:{verb}", DEPLOYMENT)
