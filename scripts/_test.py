@@ -9,27 +9,40 @@
 Exit codes: those of pytest, or 1 when the lint found something (the tests run all the same).
 """
 
+import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from scripts.checks.__main__ import main as lint
 
 __all__ = ["main"]
 
-_SIMULATION_SEEDS = "200"
+_SIMULATION_SEEDS = "2000"
+
+_APART = "tests/process"
+"""These wait for servers and engines more than they compute, so they run beside all others."""
+
+_COUNTS = "ROUNDHOUSE_TEST_COUNTS"
+"""Names a file: the outcomes are added up by the process that reads it."""
 
 
 class _Summary:
-    """Counts outcomes, so that the last line can say them."""
+    """Counts outcomes, so that the last line can say them; keeps them in a file where another process adds them up."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.counts = {name: len(reports) for name, reports in terminalreporter.stats.items() if name}
+        if keep := os.environ.get(_COUNTS):
+            Path(keep).write_text(json.dumps(self.counts))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,20 +50,45 @@ def main(arguments: Sequence[str]) -> int:
     started = time.monotonic()
     own = {"--slow", "--sim", "--no-lint"} & set(arguments)
     passed_on = [argument for argument in arguments if argument not in own]
+    passed_on = passed_on if "--slow" in own else ["-m", "not slow", *passed_on]
     if "--sim" in own:
         os.environ["ROUNDHOUSE_SIMULATION_SEEDS"] = _SIMULATION_SEEDS
-        passed_on.append("tests/simulation")
+        passed_on += ["-n", "logical", "tests/simulation"]
     lint_code = None if own & {"--no-lint", "--sim"} else lint([])
-    summary = _Summary()
-    marks = [] if "--slow" in own else ["-m", "not slow"]
-    test_code = int(pytest.main([*marks, *passed_on], plugins=[summary]))
-    print(_last_line(lint_code, test_code, summary.counts, time.monotonic() - started))
+    is_all = "--sim" not in own and not any(Path(item.split("::")[0]).exists() for item in passed_on)
+    test_code, counts = _in_two(passed_on) if is_all else _in_one(passed_on)
+    if _COUNTS not in os.environ:
+        print(_last_line(lint_code, test_code, counts, time.monotonic() - started))
     return test_code or lint_code or 0
 
 
-def _last_line(lint_code: int | None, test_code: int, counts: dict[str, int], took_s: float) -> str:
-    passed, skipped, left_out = (counts.get(name, 0) for name in ("passed", "skipped", "deselected"))
-    failed = counts.get("failed", 0) + counts.get("error", 0)
+def _in_one(arguments: Sequence[str]) -> tuple[int, Counter[str]]:
+    summary = _Summary()
+    return int(pytest.main([*arguments], plugins=[summary])), Counter(summary.counts)
+
+
+def _in_two(arguments: Sequence[str]) -> tuple[int, Counter[str]]:
+    """Run what starts servers in a process of its own beside the rest, and show its output when the rest has ended."""
+    with tempfile.TemporaryDirectory() as directory:
+        output, counts = Path(directory, "output"), Path(directory, "counts")
+        command = [sys.executable, "-m", "scripts._test", "--slow", "--no-lint", *arguments, _APART]
+        environment = os.environ | {_COUNTS: str(counts)}
+        with (
+            output.open("wb") as file,
+            subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT) as apart,
+        ):
+            code, found = _in_one([*arguments, f"--ignore={_APART}"])
+        apart_code = apart.returncode
+        print(output.read_text(errors="replace"), flush=True)
+        found += Counter(json.loads(counts.read_text())) if counts.exists() else Counter()
+    nothing = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    worst = [item for item in (code, apart_code) if item != nothing]
+    return max(worst, default=nothing), found
+
+
+def _last_line(lint_code: int | None, test_code: int, counts: Counter[str], took_s: float) -> str:
+    passed, skipped, left_out = (counts[name] for name in ("passed", "skipped", "deselected"))
+    failed = counts["failed"] + counts["error"]
     verdict = "PASSED" if not lint_code and not test_code else "FAILED"
     lint_text = (
         "lint not run" if lint_code is None else "lint found something, see above" if lint_code else "lint clean"
