@@ -182,6 +182,7 @@ async def test_a_list_of_json_documents_is_imported_whole_or_not_at_all(world: W
         ("name: small\n\tx: 1\n", "body", "at line 2"),
         ("a: &x [1]\nb: *x\n", "body", "line 1: anchors and aliases are not allowed"),
         ("[" * 40, "body", "nested deeper than 32 levels"),
+        (f"name: a\nreplicas: {'9' * 5_000}", "body", "more than 4300 digits"),
         ("", "body", "0 documents found"),
         ("just words", "body", '"just words" found'),
         ("name: !!python/object/apply:os.system [id]\n", "body", "could not determine a constructor"),
@@ -200,6 +201,7 @@ async def test_json_that_is_none_is_told_with_its_line(sqlite_world: World) -> N
         ('{"name":\n}', "at line 2"),
         ('{"name": "a", "name": "b"}', "twice"),
         ("[" * 100_000, "deeper"),
+        (f'{{"name": "a", "replicas": {"9" * 5_000}}}', "more than 4300 digits"),
     ):
         refused = await imported(sqlite_world, text, "application/json")
         assert (refused.status_code, told in refused.json()["detail"]) == (422, True), refused.text

@@ -198,6 +198,8 @@ async def test_silence_is_a_line_in_the_timeline_and_page_follows_page(scheduler
     first = (await scheduler.get("/nodes/nod_2/events", limit=1)).json()
     rest = (await scheduler.get("/nodes/nod_2/events", cursor=first["next_cursor"])).json()
     assert [item["after"] for item in (*first["items"], *rest["items"])] == ["cordoned", "active"]
+    elsewhere = (await scheduler.get("/nodes", limit=1)).json()["next_cursor"]
+    assert (await scheduler.get("/nodes/nod_2/events", cursor=elsewhere)).status_code == 422
 
 
 async def test_only_administrators_give_orders(scheduler: Running) -> None:
@@ -205,4 +207,5 @@ async def test_only_administrators_give_orders(scheduler: Running) -> None:
     assert (await scheduler.post("/nodes/nod_1:drain", subject=viewer)).status_code == 403
     assert (await scheduler.get("/nodes/nod_1/events", subject=viewer)).status_code == 200
     assert (await scheduler.post("/nodes/nod_1:drain", {"why": "?"})).status_code == 422
+    assert "NUL" in (await scheduler.post("/nodes/nod_1:drain", {"reason": "a\0b"})).text
     assert (await scheduler.post("/nodes/nod_9:drain")).status_code == 404

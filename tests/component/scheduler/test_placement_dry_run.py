@@ -142,9 +142,9 @@ async def test_members_of_one_replica_go_to_different_nodes_or_nowhere(scheduler
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"engine": "vlm"}, "engine", "'vlm' found; allowed are llama.cpp, vllm"),
-        ({"placement": {"strategy": "tight"}}, "placement.strategy", "'tight' found; allowed are spread, pack"),
-        ({"placement": {"device_vendor": "acme"}}, "placement.device_vendor", "'acme' found; allowed are"),
+        ({"engine": "vlm"}, "engine", '"vlm" found; allowed are llama.cpp, vllm'),
+        ({"placement": {"strategy": "tight"}}, "placement.strategy", '"tight" found; allowed are spread, pack'),
+        ({"placement": {"device_vendor": "acme"}}, "placement.device_vendor", '"acme" found; allowed are'),
         ({"placement": {"node_ids": ["nod_9"]}}, "placement.node_ids", "nod_9 found; there are nod_1, nod_2"),
         ({"placement": {"device_uuids": ["GPU-x"]}}, "placement.device_uuids", "GPU-x found; there are GPU-a0"),
         (

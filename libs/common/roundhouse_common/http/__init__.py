@@ -6,7 +6,7 @@
 from roundhouse_common import lean  # noqa: F401 - before anything loads structlog or nats-py
 from roundhouse_common.http.app import create_app
 from roundhouse_common.http.bodies import Body
-from roundhouse_common.http.pages import Page, PageRequest, page_of, page_request
+from roundhouse_common.http.pages import Page, PageRequest, moment_of, page_of, page_request
 from roundhouse_common.http.permissions import requires
 from roundhouse_common.http.preconditions import etag, require_if_match
 from roundhouse_common.http.problems import Problem, ProblemField
@@ -21,6 +21,7 @@ __all__ = [
     "Timestamp",
     "create_app",
     "etag",
+    "moment_of",
     "page_of",
     "page_request",
     "require_if_match",

@@ -52,9 +52,11 @@ class Body(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _refuse_half_characters(cls, value: T) -> T:
-        """JSON can carry one half of a surrogate pair, which no database and no other service takes."""
+    def _refuse_what_no_database_takes(cls, value: T) -> T:
+        """JSON can carry one half of a surrogate pair, and NUL, which Postgres has no room for in a text."""
         for text in _texts(value):
+            if "\0" in text:
+                raise PydanticCustomError(_EXPLAINED, "it has a NUL character; leave it out")
             if any("\ud800" <= character <= "\udfff" for character in text):
                 raise PydanticCustomError(_EXPLAINED, "it has half of a surrogate pair; send whole characters")
         return value

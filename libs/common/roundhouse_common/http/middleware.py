@@ -58,6 +58,9 @@ class RequestMiddleware:
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             await exchange.refuse_body()
             return
+        if "\0" in exchange.scope["path"] or b"%00" in exchange.scope["query_string"]:
+            await exchange.refuse_nul()
+            return
         try:
             await self._app(exchange.scope, exchange.receive, exchange.send)
         except Exception as error:  # noqa: BLE001 - the last resort: logged here, and the caller learns only the id
@@ -98,6 +101,10 @@ class _Exchange:
 
     async def refuse_body(self) -> None:
         await self._answer(413, "body_too_large", _TOO_LARGE)
+
+    async def refuse_nul(self) -> None:
+        """No id and no filter has it, and a database may not even take the question."""
+        await self._answer(422, "invalid_input", "The address has a NUL character (%00); leave it out.")
 
     async def fail(self) -> None:
         """Answer 500 without internals; when the answer has begun already, cut it off instead."""

@@ -18,6 +18,7 @@ YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 MOST_BYTES: Final = 1_048_576
 _MOST_DOCUMENTS: Final = 200
 _MOST_DEPTH: Final = 32
+_TOO_MANY_DIGITS: Final = "it has a number of more than 4300 digits"
 _READ_ONLY: Final = frozenset({"id", "number", "created_at", "created_by"})
 """Fields that GET shows and nobody states."""
 
@@ -87,6 +88,8 @@ def _read_json(text: str) -> object:
         raise _fault("body", f"it is nested deeper than {_MOST_DEPTH} levels") from None
     except json.JSONDecodeError as error:
         raise _fault("body", f"it is not JSON: {error.msg}, at line {error.lineno}, column {error.colno}") from None
+    except ValueError:
+        raise _fault("body", _TOO_MANY_DIGITS) from None
 
 
 def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -111,7 +114,10 @@ def _read_yaml(text: str) -> tuple[object, Lines]:
         mark = error.problem_mark or error.context_mark
         where = f", at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise _fault("body", f"it is not YAML: {error.problem or error.context}{where}") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except ValueError as error:
+        words = str(error).splitlines()[0]
+        raise _fault("body", _TOO_MANY_DIGITS if "digits" in words else f"it is not YAML: {words}") from None
+    except (yaml.YAMLError, OverflowError) as error:
         raise _fault("body", f"it is not YAML: {str(error).splitlines()[0]}") from None
     return (found if is_list or not found else found[0]), lines
 

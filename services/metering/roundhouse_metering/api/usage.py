@@ -1,6 +1,5 @@
 """Usage: sums and single entries, of the caller's tenant."""
 
-import math
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -9,7 +8,7 @@ from pydantic import AwareDatetime
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, requires
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.api.schemas import UsageAnswer, UsageEntry
@@ -85,12 +84,5 @@ def _key(entry: LedgerEntry) -> str:
 def _position(key: str | None) -> Position | None:
     if key is None:
         return None
-    time, separator, request_id = key.partition("/")
-    try:
-        admitted_at = float(time)
-    except ValueError:
-        admitted_at = math.nan
-    if not separator or not math.isfinite(admitted_at):
-        message = "it is not a cursor of this listing"
-        raise InvalidInput(f"cursor: {message}", FieldError("cursor", message))
+    admitted_at, request_id = moment_of(key)
     return Position(admitted_at=admitted_at, request_id=request_id)

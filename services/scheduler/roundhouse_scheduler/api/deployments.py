@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from roundhouse_common.auth import Subject
-from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, requires
 from roundhouse_scheduler.api.deployment_views import DeploymentStatusView, VersionStateView
 from roundhouse_scheduler.api.replica_views import EventView
 from roundhouse_scheduler.api.seen import Scheduler
@@ -78,7 +78,8 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
         """List what happened to a deployment and its replicas, the oldest first."""
         async with scheduler.db.read() as session:
             await find_deployment(session, subject.tenant_id, deployment_id)
-            rows = await list_events(session, deployment_id, limit=page.fetch, after=page.after)
+            after = None if page.after is None else moment_of(page.after)
+            rows = await list_events(session, deployment_id, limit=page.fetch, after=after)
         return page_of(rows, page, key=_event_key, item=EventView.of)
 
     return routes

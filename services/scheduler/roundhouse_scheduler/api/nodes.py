@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import ReadSession
-from roundhouse_common.http import Page, PageRequest, etag, page_of, page_request, requires
+from roundhouse_common.http import Page, PageRequest, etag, moment_of, page_of, page_request, requires
 from roundhouse_scheduler.api.node_views import NodeEventView, NodeView, orders_tag
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain.records import Node, Replica
@@ -50,7 +50,8 @@ def node_routes(scheduler: Scheduler) -> APIRouter:
         """List what happened to a node, the oldest first: registrations, silences, orders."""
         async with scheduler.db.read() as session:
             await find_node(session, node_id)
-            rows = await list_node_events(session, node_id, limit=page.fetch, after=page.after)
+            after = None if page.after is None else moment_of(page.after)
+            rows = await list_node_events(session, node_id, limit=page.fetch, after=after)
         return page_of(rows, page, key=_line_key, item=NodeEventView.of)
 
     @routes.post("/{node_id}:give-up", status_code=204)

@@ -19,6 +19,7 @@ from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import Body
 from roundhouse_common.sizing import Unfit, memory_share
+from roundhouse_common.words import quoted
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.search import Choice
 from roundhouse_scheduler.domain.placement.trial import Trial
@@ -271,7 +272,7 @@ def _choice(field: str, found: str, choices: type[E], faults: list[FieldError]) 
     """Return the value that is meant; record a fault for one that is not known."""
     known = {item.value: item for item in choices if item.value != "unknown"}
     if found not in known:
-        faults.append(FieldError(field, f"{found!r} found; allowed are {', '.join(known)}"))
+        faults.append(FieldError(field, f"{quoted(found)} found; allowed are {', '.join(known)}"))
         return next(iter(choices))
     return known[found]
 
@@ -286,4 +287,4 @@ def _check_known(field: str, found: list[str], known: list[str], faults: list[Fi
     if strange:
         shown = ", ".join(known[:_FEW]) or "none"
         more = f" and {len(known) - _FEW} more" if len(known) > _FEW else ""
-        faults.append(FieldError(field, f"{', '.join(strange)} found; there are {shown}{more}"))
+        faults.append(FieldError(field, f"{', '.join(strange[:_FEW])} found; there are {shown}{more}"))

@@ -102,12 +102,13 @@ async def note_registration(session: WriteSession, node: Node, request: Register
     )
 
 
-async def list_node_events(session: ReadSession, node_id: str, *, limit: int, after: str | None) -> list[Line]:
+async def list_node_events(
+    session: ReadSession, node_id: str, *, limit: int, after: tuple[float, str] | None
+) -> list[Line]:
     """Return the timeline of a node, the oldest first."""
     table = tables.node_events
     query = select(table).where(table.c.node_id == node_id)
     if after is not None:
-        at, _, event_id = after.partition("/")
-        query = query.where(tuple_(table.c.at, table.c.event_id) > tuple_(float(at), event_id))
+        query = query.where(tuple_(table.c.at, table.c.event_id) > tuple_(*after))
     rows = await session.execute(query.order_by(table.c.at, table.c.event_id).limit(limit))
     return [Line(**row._mapping) for row in rows]

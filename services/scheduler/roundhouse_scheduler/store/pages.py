@@ -156,13 +156,14 @@ async def deployment_names(session: ReadSession, replicas: list[Replica]) -> dic
     return {row.deployment_id: row.name for row in await session.execute(query)}
 
 
-async def list_events(session: ReadSession, deployment_id: str, *, limit: int, after: str | None) -> list[Event]:
+async def list_events(
+    session: ReadSession, deployment_id: str, *, limit: int, after: tuple[float, str] | None
+) -> list[Event]:
     """Return the timeline of a deployment, the oldest first."""
     table = tables.events
     query = select(table).where(table.c.deployment_id == deployment_id)
     if after is not None:
-        at, _, event_id = after.partition("/")
-        query = query.where(tuple_(table.c.at, table.c.event_id) > tuple_(float(at), event_id))
+        query = query.where(tuple_(table.c.at, table.c.event_id) > tuple_(*after))
     rows = await session.execute(query.order_by(table.c.at, table.c.event_id).limit(limit))
     return [Event(**row._mapping) for row in rows]
 

@@ -48,6 +48,7 @@ def application() -> FastAPI:
 
 
 def _add_listings(app: FastAPI) -> None:
+    @app.get("/api/v1/others")
     @app.get("/api/v1/things")
     async def listing(
         page: Annotated[PageRequest, Depends(page_request)],

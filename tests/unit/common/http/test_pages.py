@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from roundhouse_common.errors import InvalidInput
+from roundhouse_common.http import moment_of
 from tests.unit.common.http.application import NAMES, client
 
 
@@ -47,12 +49,12 @@ def cursor_of(content: bytes) -> str:
         "thing-01",
         "%%%",
         "ümlaut",
-        cursor_of(b"2:thing-01"),
+        cursor_of(b"1:thing-01"),
         cursor_of(b"thing-01"),
-        cursor_of(b"1:"),
-        cursor_of(b"1:\xff\xfe"),
-        cursor_of(b"1:a\x00b"),
-        cursor_of(b"1:" + b"x" * 201),
+        cursor_of(b"2:"),
+        cursor_of(b"2:0:\xff\xfe"),
+        cursor_of(b"2:0:a\x00b"),
+        cursor_of(b"2:0:" + b"x" * 201),
         "A" * 401,
     ],
 )
@@ -60,6 +62,21 @@ async def test_cursor_that_is_not_ours_is_invalid_input(cursor: str) -> None:
     async with client() as c:
         answer = await c.get("/api/v1/things", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor")
+
+
+async def test_cursor_of_another_listing_is_refused_and_says_so() -> None:
+    async with client() as c:
+        cursor = (await c.get("/api/v1/things", params={"limit": 1})).json()["next_cursor"]
+        answer = await c.get("/api/v1/others", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor")
+    assert "of another listing" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("key", ["thing-01", "nan/evt_1", "inf/evt_1", "1.5", "/evt_1", ""])
+def test_key_of_a_listing_by_time_is_a_time_and_an_id(key: str) -> None:
+    assert moment_of("1.5/evt_1") == (1.5, "evt_1")
+    with pytest.raises(InvalidInput, match="not a cursor of this API"):
+        moment_of(key)
 
 
 async def test_times_are_rfc_3339_in_utc_with_milliseconds() -> None:

@@ -34,6 +34,14 @@ async def test_expected_error_keeps_its_status_code_and_words(name: str, status:
     assert (body["status"], body["code"], body["detail"]) == (status, code, detail)
 
 
+@pytest.mark.parametrize("address", ["/api/v1/failures/conflict%00", "/api/v1/things?limit=1&cursor=%00"])
+async def test_nul_in_an_address_never_reaches_a_database(address: str) -> None:
+    async with client() as c:
+        body = problem(await c.get(address))
+    assert (body["status"], body["code"]) == (422, "invalid_input")
+    assert "NUL" in body["detail"]
+
+
 async def test_retryable_error_says_when_to_come_back() -> None:
     async with client() as c:
         assert (await c.get("/api/v1/failures/unavailable")).headers["retry-after"] == "1"
