@@ -35,17 +35,24 @@ class Commits:
         self._rng = rng
         self._on_decision = on_decision
         self._death: _Death | None = None
+        self._is_dead = False
 
     def die_at(self, commits: int, *, is_before: bool, die: Callable[[], None]) -> None:
         """At the so-manieth commit from now call `die`, and take no further step."""
         self._death = _Death(commits_left=commits, is_before=is_before, die=die)
 
-    def forget(self) -> None:
+    def begin(self) -> None:
         """The process is another one now."""
-        self._death = None
+        self._death, self._is_dead = None, False
+
+    def end(self) -> None:
+        """The process is dead: whatever its tasks still want to commit as they end is not."""
+        self._death, self._is_dead = None, True
 
     async def before(self, connection: sqlite3.Connection, *, decides: bool) -> None:
         """A transaction is about to be committed; `decides` when it changed replicas."""
+        if self._is_dead:
+            raise asyncio.CancelledError
         if self._death is not None:
             self._death.commits_left -= 1
         if self._rng.random() < _SHARE_INTERRUPTED:
@@ -61,6 +68,7 @@ class Commits:
     async def _perhaps_die(self, *, is_before: bool) -> None:
         death = self._death
         if death is not None and death.commits_left <= 0 and death.is_before is is_before:
+            self.end()
             death.die()
             await asyncio.get_running_loop().create_future()  # for ever: its task is cancelled
 

@@ -87,7 +87,7 @@ class SimScheduler:
     async def _start(self, rng: random.Random) -> None:
         world = self._world
         self._starts += 1
-        self.commits.forget()
+        self.commits.begin()
         bus = MemoryBus(world.broker, Service.SCHEDULER, clock=world.clock, faults=self.faults)
         db = Database(world.url, service="scheduler", connect=connect_with(self.commits))
         await self._stack.enter_async_context(db)
@@ -122,12 +122,13 @@ class SimScheduler:
 
     def freeze(self) -> None:
         """Its process takes no further step: what it has committed it tells nobody. Kill it next."""
+        self.commits.end()
         self._tasks.cancel()
 
     async def kill(self) -> None:
         """Its process dies where it stands."""
         self.core = None
-        self._tasks.cancel()
+        self.freeze()
         self.resume()
         await self._tasks.end()
         await self._stack.aclose()

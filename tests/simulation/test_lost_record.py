@@ -4,6 +4,7 @@ import pytest
 
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.scheduler import EndpointState, Phase
+from tests.simulation.fleet import two_devices, version_of
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import empty_record, simulate
 from tests.simulation.world import World
@@ -97,6 +98,27 @@ def test_an_engine_that_hangs_is_taken_up_too_and_started_afresh() -> None:
         await lose(world, empty_record())
         await world.until(lambda: disagreement(world), within_s=180)
         assert {key for _, key, _ in world.oracle.stopped} == {victim}
+
+    simulate(scenario)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_gang_waits_for_the_member_whose_node_is_away(rank: int) -> None:
+    async def scenario(world: World) -> None:
+        for number in range(4):
+            await world.add_node(f"nod_{number}", devices=two_devices(f"nod_{number}"))
+        world.deploy("wide", replicas=1, version=version_of("wide", 1), disconnect_grace_s=5.0)
+        await world.until(lambda: disagreement(world), within_s=60)
+        before = running(world)
+        (away,) = [row.node_id for row in (await world.records()).replicas.values() if row.gang_rank == rank]
+        world.nodes[away].faults.is_partitioned = True
+        await lose(world, empty_record())
+        await world.run_for(120)
+        world.nodes[away].faults.is_partitioned = False
+        await world.run_for(120)
+        await world.until(lambda: disagreement(world), within_s=300)
+        if rank == 1:
+            assert running(world) == before
 
     simulate(scenario)
 

@@ -119,6 +119,7 @@ def _adopt(draft: Draft, node: Node, entry: ReplicaReport) -> None:
             resources=as_placed(version, entry.alternative).resources,
             alternative=entry.alternative,
             engine_api_key=entry.engine_api_key,
+            desired_reason=Reason.ADOPTED,
             phase=Phase.ASSIGNED,
             reason=Reason.ADOPTED,
             since=draft.now,

@@ -14,9 +14,12 @@ from roundhouse_scheduler.domain.gangs.members import Gang, gangs_in_focus
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.domain.restarts import backoff_s
+from roundhouse_scheduler.domain.rules import GANG_FENCE_S
 
 __all__ = ["tend_gangs"]
 
+_GUARD_S = 15.0
+"""How much later than its agent an engine's own guard ends it."""
 _DOWN = (Phase.FAILED, Phase.LOST)
 _LIVING = frozenset({Phase.ASSIGNED, Phase.FETCHING, Phase.STARTING, Phase.READY, Phase.DRAINING})
 
@@ -24,6 +27,8 @@ _LIVING = frozenset({Phase.ASSIGNED, Phase.FETCHING, Phase.STARTING, Phase.READY
 def tend_gangs(draft: Draft) -> None:
     """Stop what must stop of every gang, and begin a new epoch for one that lost a member."""
     for gang in gangs_in_focus(draft):
+        if _awaits_members(draft, gang):
+            continue
         for rows in gang.by_epoch(gang.earlier):
             _stop(draft, rows)  # those that waited for their head
         if gang.is_wanted:
@@ -32,6 +37,19 @@ def tend_gangs(draft: Draft) -> None:
                 _begin_anew(draft, gang, fallen)
         elif gang.leader is None or gang.leader.phase is Phase.LOST:
             _stop(draft, gang.current)
+
+
+def _awaits_members(draft: Draft, gang: Gang) -> bool:
+    """Whether members that the record has lost may still run: some were taken up, and others are not known yet. Their
+    nodes report them soon, or have fenced them after a while; until then nothing of the gang may start anew."""
+    rows = gang.current
+    adopted = [row.created_at for row in rows if row.desired_reason is Reason.ADOPTED]
+    if not adopted or len(rows) >= rows[0].gang_size:
+        return False
+    until = max(adopted) + draft.rules.lease_s + GANG_FENCE_S + _GUARD_S
+    if draft.now < until:
+        draft.look_again(until, deployment_id=rows[0].deployment_id)
+    return draft.now < until
 
 
 def _fallen(gang: Gang) -> Replica | None:
