@@ -2,7 +2,7 @@
 
     scripts/test                      lint and all tests but the slow ones
     scripts/test --slow               the slow ones too (real engines that take minutes)
-    scripts/test --sim                only the simulations, with many more seeds
+    scripts/test --sim                only the simulations, with 2,000 seeds over all cores
     scripts/test tests/unit/metering  only these; any pytest arguments
     scripts/test --no-lint -k name    without the lint
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import random
 import sqlite3
 import tempfile
@@ -57,9 +58,12 @@ def simulate(scenario: Scenario, seed: int = 0, *, rules: Rules | None = None) -
             await scenario(world)
             world.oracle.complain()
 
+    gc.disable()  # a run is short, and its garbage goes with it
     with traced(loop) as trace:
         try:
             run(main(), loop)
         except (AssertionError, Deadlock, RoundhouseError) as error:
             raise SimulationFailed(scenario, seed, trace, error) from error
+        finally:
+            gc.enable()
     return trace

@@ -155,9 +155,28 @@ def test_a_scheduler_that_acts_without_the_lease_is_found_out(monkeypatch: pytes
     async def anybody(self: Leadership, session: ReadSession) -> None:
         return None
 
+    async def unseen(self: Leadership, began: float) -> None:
+        return None
+
     monkeypatch.setattr(Leadership, "check", anybody)
+    monkeypatch.setattr(Leadership, "_renew", unseen)
     monkeypatch.setattr(Leadership, "is_leading", property(lambda self: self._term > 0))
-    assert " leads" in first_complaint()
+
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_0")
+        await world.start_scheduler("standby")
+        world.deploy("chat", replicas=1)
+        await world.run_for(10)
+        leader = next(item for item in world.schedulers.values() if item.core is world.core)
+        leader.pause()
+        await world.run_for(30)
+        leader.resume()
+        for replicas in (3, 1, 4):
+            world.deploy("chat", replicas=replicas)
+            await world.run_for(10)
+
+    with pytest.raises(SimulationFailed, match=" leads"):
+        simulate(scenario)
 
 
 def test_without_adoption_a_lost_record_is_no_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Seeds of random faults: no invariant breaks, and quiet brings agreement.
 
-A hundred seeds, or as many as ROUNDHOUSE_SIMULATION_SEEDS says (`scripts/test --sim`). A seed that fails is printed
-with its trace; `python -m tests.simulation.replay SEED` runs it again.
+Twenty seeds, or as many as ROUNDHOUSE_SIMULATION_SEEDS says (`scripts/test --sim`: 2,000, over all cores). A seed that
+fails is printed with the end of its trace; `python -m tests.simulation.replay SEED` runs it again.
 """
 
 import os
@@ -11,8 +11,8 @@ import pytest
 from tests.simulation.chaos import chaos
 from tests.simulation.simulate import simulate
 
-_SEEDS = int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS", "100"))
-_SEEDS_PER_TEST = 10
+_SEEDS = int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS", "20"))
+_SEEDS_PER_TEST = 5
 _HAPPENS = (
     "after=lost",
     "before=lost",
@@ -25,11 +25,18 @@ _HAPPENS = (
     "stop_unconfirmed",
     "fleet_brake_held",
     "engine_adopted",
+    "reason=adopted",
+    "leadership_lost",
+    "reason=idle",
+    "reason=evicted",
+    "goes back to version",
+    "reason=device-quarantined",
+    "reason=gang-member-down",
 )
 
 
 @pytest.mark.parametrize("first", range(0, _SEEDS, _SEEDS_PER_TEST))
-def test_ten_seeds_from(first: int) -> None:
+def test_five_seeds_from(first: int) -> None:
     for seed in range(first, first + _SEEDS_PER_TEST):
         simulate(chaos, seed)
 
