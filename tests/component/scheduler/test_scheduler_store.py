@@ -161,6 +161,19 @@ async def test_only_newer_specs_are_taken_and_an_absent_one_is_no_order(schedule
     assert (await records_of(scheduler_db)).deployments["dep_1"].replicas == 3
 
 
+@pytest.mark.contract("A36")
+async def test_who_asks_for_replicas_uses_them_so_that_nothing_new_is_idle_at_once(scheduler_db: Database) -> None:
+    """Idleness would otherwise put a deployment to sleep that was made, started or scaled a moment ago."""
+    used = []
+    for generation, changes in enumerate(
+        [{}, {"drain_timeout_s": 5.0}, {"replicas": 3}, {"desired": DeploymentDesired.STOP}, {}], start=1
+    ):
+        async with scheduler_db.write() as session:
+            await take_specs(session, [a_spec(**{"replicas": 2, **changes}, generation=generation)], at=AT + generation)
+        used.append((await records_of(scheduler_db)).deployments["dep_1"].last_used_at - AT)
+    assert used == [1, 1, 3, 4, 5]
+
+
 async def test_a_changed_drain_timeout_is_told_to_the_nodes(scheduler_db: Database) -> None:
     async with scheduler_db.write() as session:
         await take_specs(session, [a_spec()], at=AT)

@@ -207,7 +207,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """What automatic scaling, idleness or eviction made of `replicas`; None: as the spec says."""
     target_reason: Reason = Reason.UNKNOWN
     last_used_at: float = 0.0
-    """When a request was last known to be there; written at most every half minute."""
+    """When a request was last known to be there, or somebody asked for it to run; written at most every half minute."""
     rollout_began_at: float | None = None
     rollout_progress_at: float | None = None
     """When the version being rolled out last gained an available replica."""

@@ -81,13 +81,14 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         endpoints_revision=next_endpoints_revision(0, at),
     )
     if before is None:
-        return msgspec.structs.replace(after, restarts_done=spec.restarts)
+        return msgspec.structs.replace(after, restarts_done=spec.restarts, last_used_at=at)
+    is_told = _is_told_how_many(spec, before)
     after = msgspec.structs.replace(
         after,
         endpoints_revision=next_endpoints_revision(before.endpoints_revision, at),
-        target_replicas=None if _is_told_how_many(spec, before) else before.target_replicas,
+        target_replicas=None if is_told else before.target_replicas,
         target_reason=before.target_reason,
-        last_used_at=before.last_used_at,
+        last_used_at=at if is_told else before.last_used_at,
         rollout_began_at=before.rollout_began_at,
         rollout_progress_at=before.rollout_progress_at,
         rollout_paused_at=before.rollout_paused_at,
@@ -100,7 +101,7 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
 
 
 def _is_told_how_many(spec: DeploymentSpec, before: Deployment) -> bool:
-    """Whether somebody scaled or started it: that counts more than what idleness or the load made of it before."""
+    """Whether somebody scaled or started it: that is a use, and counts more than what idleness or load made of it."""
     is_started = before.desired is not DeploymentDesired.RUN or spec.restarts > before.restarts
     return is_started or spec.replicas != before.replicas
 
