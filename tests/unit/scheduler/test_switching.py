@@ -142,6 +142,23 @@ def test_without_room_in_time_it_fails_and_sleeps_again() -> None:
     assert len(fleet.switches) == 2, "a new request tries again"
 
 
+def test_what_may_not_sleep_goes_on_waiting_for_room_after_its_switch_has_failed() -> None:
+    fleet = a_full_fleet(busy=10)
+    fleet.with_deployment(a_deployment("steady", version=a_version(2, memory_bytes=10 * GIB)))
+    fleet.versions["ver_2"] = a_version(2, memory_bytes=10 * GIB)
+    fleet.steps()
+    [waiting] = [row.replica_id for row in fleet.live() if row.deployment_id == "steady"]
+    ask(fleet, "steady")
+    for _ in range(31):
+        fleet.now += 2.0
+        fleet.hear_all()
+        fleet.tell({"busy": 1}, {})
+        fleet.steps()
+    assert fleet.one_switch().state is SwitchState.FAILED
+    assert [row.replica_id for row in fleet.live() if row.deployment_id == "steady"] == [waiting]
+    assert fleet.deployments["steady"].target_replicas is None
+
+
 def test_a_switch_that_nobody_waits_for_any_more_is_given_up() -> None:
     fleet = a_full_fleet(busy=10, asleep=10)
     fleet.work({"busy": 1}, 10)

@@ -112,7 +112,8 @@ def _watch_start(draft: Draft, switch: Switch, placed: list[Replica]) -> None:
 
 def _make_room(draft: Draft, switch: Switch, deployment: Deployment, replica: Replica, rooms: Rooms) -> None:
     if draft.now >= switch.deadline_at:
-        put_to_sleep(draft, deployment, reason=Reason.NO_FEASIBLE_NODE, detail="no room was found in time")
+        if deployment.is_wakeable:
+            put_to_sleep(draft, deployment, reason=Reason.NO_FEASIBLE_NODE, detail="no room was found in time")
         end(draft, switch, SwitchState.FAILED, f"no room was found in time: {replica.detail}")
         return
     if _is_unwanted(draft, switch):
