@@ -8,7 +8,7 @@ from tests.simulation.fleet import two_devices, version_of
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import empty_record, simulate
 from tests.simulation.world import World
-from tests.support.scheduler import a_version
+from tests.support.scheduler import GIB, a_version
 
 
 def running(world: World) -> dict[str, set[str]]:
@@ -119,6 +119,21 @@ def test_a_gang_waits_for_the_member_whose_node_is_away(rank: int) -> None:
         await world.until(lambda: disagreement(world), within_s=300)
         if rank == 1:
             assert running(world) == before
+
+    simulate(scenario)
+
+
+def test_an_engine_of_a_version_that_is_lost_makes_room_for_the_wanted_one() -> None:
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_0", memory_bytes=16 * GIB)
+        world.deploy("chat", replicas=1, version=a_version(1, version_id="chat_v1", memory_bytes=9 * GIB))
+        await world.until(lambda: disagreement(world), within_s=60)
+        await world.kill_scheduler()
+        world.deploy("chat", replicas=1, version=a_version(2, version_id="chat_v2", memory_bytes=9 * GIB))
+        await lose(world, empty_record())
+        await world.until(lambda: disagreement(world), within_s=180)
+        ((_, stopped, _),) = world.oracle.stopped
+        assert world.oracle.reason_to_stop(stopped) == "version-replaced"
 
     simulate(scenario)
 

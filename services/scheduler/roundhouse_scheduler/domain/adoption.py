@@ -2,7 +2,8 @@
 
 They serve requests, so they are taken up as they are; what is too many is drained afterwards by the ordinary steps and
 for an ordinary reason. What cannot be taken up is left alone until it is certain that nobody wants it: its deployment
-is gone from specs that are there, or has all it wants without it. Only then its node may stop it.
+is gone from specs that are there, has all it wants without it, or has long found no room beside it. Only then its node
+may stop it.
 """
 
 import enum
@@ -83,13 +84,14 @@ def _judge(draft: Draft, node: Node, entry: ReplicaReport) -> _Verdict:
     is_known = entry.version_id in draft.view.versions and bool(entry.engine_api_key)
     if is_known and node.admission is NodeAdmission.APPROVED:
         return _Verdict.ADOPT
-    return _Verdict.WAIT if _is_lacking(draft, deployment) else _Verdict.ORPHAN
+    is_needed = _is_lacking(draft, deployment) and not _is_in_the_way(draft, deployment)
+    return _Verdict.WAIT if is_needed else _Verdict.ORPHAN
 
 
 def _disowned(draft: Draft, node: Node, entry: ReplicaReport) -> Noted:
     is_gone = entry.deployment_id not in draft.deployments
     reason = Reason.DEPLOYMENT_DELETED if is_gone else Reason.VERSION_REPLACED
-    what = "its deployment is not in the catalog" if is_gone else "its deployment has all it wants without it"
+    what = "its deployment is not in the catalog" if is_gone else "it is of a version that nobody wants any more"
     return Noted(
         deployment_id=entry.deployment_id,
         kind="replica.disowned",
@@ -105,6 +107,15 @@ def _is_lacking(draft: Draft, deployment: Deployment) -> bool:
         return False
     ready = sum(1 for item in draft.of(deployment.deployment_id) if item.phase is Phase.READY and item.is_wanted)
     return ready < deployment.wanted_replicas
+
+
+def _is_in_the_way(draft: Draft, deployment: Deployment) -> bool:
+    """Whether what is wanted instead has long found no room: nobody is sent to the stranger, and it may hold that
+    room."""
+    return any(
+        item.phase is Phase.PENDING and item.is_wanted and draft.now - item.created_at > draft.rules.adoption_grace_s
+        for item in draft.of(deployment.deployment_id)
+    )
 
 
 def _adopt(draft: Draft, node: Node, entry: ReplicaReport) -> None:
