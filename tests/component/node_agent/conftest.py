@@ -16,6 +16,7 @@ from roundhouse_common.runtime import NodeId, SystemClock, SystemIds
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.meter import DeviceMeters
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from roundhouse_node_agent.models.path import PathResolver
@@ -62,7 +63,8 @@ class Node:
             store=RunStore(self.path, self.table),
             inventory=inventory,
             meter=HostMeter(meters, clock),
-            engines={LlamaCpp.kind: LlamaCpp(sys.executable)},
+            engines={LlamaCpp.kind: LlamaCpp()},
+            runtimes={LlamaCpp.kind: EngineRuntime(kind=LlamaCpp.kind, python=sys.executable)},
             resolvers={SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()},
             client=client,
             clock=clock,

@@ -7,7 +7,7 @@ from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from tests.support.scheduler_stub import an_assignment
 from tests.support.scripted_engine import Engine, Exchange
 
-ENGINE = LlamaCpp("python")
+ENGINE = LlamaCpp()
 
 
 async def metrics_in_two_parts(exchange: Exchange) -> None:

@@ -12,7 +12,7 @@ from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from tests.unit.catalog.builders import a_deployment
 
 LLAMA_CPP = EngineKind.LLAMA_CPP
-DRIVER = LlamaCpp("python")
+DRIVER = LlamaCpp()
 EXAMPLES = {
     "parallel": ["1", "256"],
     "context": ["1", "10000000"],

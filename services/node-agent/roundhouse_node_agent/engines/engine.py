@@ -1,21 +1,49 @@
 """The seam every engine fills: pure functions from values to values, so that each has golden files."""
 
+import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
 from roundhouse_common.contracts.node import DeviceInfo
 from roundhouse_common.contracts.scheduler import GangMembership
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 
-__all__ = ["Command", "Ending", "Engine", "RenderOrder"]
+__all__ = ["Command", "Ending", "Engine", "Feature", "Probes", "RenderOrder"]
+
+
+class Feature(enum.StrEnum):
+    """An endpoint that an engine really has, by what it is for."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    """Anthropic's form of chat."""
+    EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
+    SCORE = "score"
+    TRANSCRIPTIONS = "transcriptions"
+    TOKENIZE = "tokenize"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """Which paths tell how an engine is. Each may need the engine's key."""
+
+    readiness: str
+    """GET it: 200 means ready. Empty: the process opens no port, and is ready as long as it runs."""
+    metrics: str
+    """Its Prometheus metrics. Empty: it has none, and a drain takes the time it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOrder:
     """What a command is rendered from."""
 
+    runtime: EngineRuntime
     version: VersionSpec
     served_name: str
     """What the engine answers to: the deployment's name."""
@@ -24,8 +52,17 @@ class RenderOrder:
     host: str
     port: int
     api_key: str
+    address: str = "127.0.0.1"
+    """Where other nodes reach this one."""
+    directory: str = "."
+    """Of this run: where the command's files are written."""
     gang: GangMembership | None = None
     """For a member of a replica that spans nodes: its rank and where all members meet."""
+
+    @property
+    def rank(self) -> int:
+        """Return the member's number; 0 is the head, and whoever is alone."""
+        return self.gang.rank if self.gang is not None else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +71,8 @@ class Command:
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Contents by name, written to the run's directory before the start, for the agent's user only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,24 +94,28 @@ class Engine(Protocol):
     def kind(self) -> str:
         """The value of `EngineKind`."""
 
-    @property
-    def readiness_path(self) -> str:
-        """GET it: 200 means ready."""
+    def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
+        """Return a quick command that exits with 0 where this engine is installed; its last word is the version.
 
-    @property
-    def metrics_path(self) -> str:
-        """Where its Prometheus metrics are."""
-
-    def availability_command(self) -> tuple[str, ...]:
-        """Return a quick command that exits with 0 where this engine is installed."""
+        Empty: there is nothing to ask.
+        """
 
     def cannot_run(self, version: VersionSpec) -> str | None:
         """Return what is wrong with the version's parameters, or None."""
 
     def render(self, order: RenderOrder) -> Command:
-        """Return the command. Pure. Only for versions that `cannot_run` has nothing against."""
+        """Return the command. Pure. Only for versions that `cannot_run` has nothing against.
 
-    def sample(self, metrics: Mapping[str, float]) -> EngineSample | None:
+        Raises LaunchFailed where the devices that were found have no room for what the version needs.
+        """
+
+    def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
+        """Return where this engine tells how it is."""
+
+    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
+        """Return the endpoints that it has for this version; what is not in it is never asked of the engine."""
+
+    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
         """Return the engine's metrics under our names; None when they are not there."""
 
     def diagnose(self, ending: Ending) -> Diagnosis:

@@ -1,60 +1,23 @@
 """llama.cpp, through the `xllamacpp` wheel and our own runner (`xllamacpp_runner.py`)."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
-from roundhouse_common.contracts.node import DeviceVendor
 from roundhouse_common.sizing.settings import settings_of
 from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis, EngineSample
-from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, Rule, diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, RenderOrder
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.engines.diagnosis import diagnose
+from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_RULES, llama_sample
+from roundhouse_node_agent.engines.rendering import KEY_VARIABLE, package_version, visible_devices
 
-__all__ = ["API_KEY_VARIABLE", "LlamaCpp"]
+__all__ = ["LlamaCpp"]
 
-API_KEY_VARIABLE = "ROUNDHOUSE_ENGINE_API_KEY"
 _RUNNER = Path(__file__).with_name("xllamacpp_runner.py")
 _ALL_LAYERS = "999"
 
-_RULES = (
-    Rule(
-        "model_missing",
-        re.compile(r"model file (?P<path>\S+) is not there|failed to open GGUF file '(?P<gguf>[^']+)'"),
-        "the model's file is not on this node any more",
-    ),
-    Rule(
-        "model_corrupt",
-        re.compile(
-            r"model is corrupted or incomplete|invalid magic characters|gguf_init_from_\w+: failed to read|"
-            r"tensor '.*' data is not within the file bounds|wrong number of tensors|invalid GGUF"
-        ),
-        "the model's file is damaged or not a GGUF file; fetch it again and compare its checksum",
-    ),
-    Rule(
-        "unsupported_architecture",
-        re.compile(r"unknown model architecture: '(?P<architecture>[^']+)'"),
-        "this version of llama.cpp does not know the architecture {architecture}; use a newer engine or another one",
-    ),
-    Rule(
-        PORT_IN_USE,
-        re.compile(r"couldn't bind HTTP server socket|port \d+ is in use"),
-        "its port was taken by another program",
-    ),
-    Rule(
-        "out_of_memory",
-        re.compile(r"unable to allocate .* buffer|failed to allocate|failed to create context|failed to fit params"),
-        "memory ran out while the model was loaded; ask for a shorter context or fewer parallel requests, or use a"
-        " larger node",
-    ),
-    Rule(
-        "bad_chat_template",
-        re.compile(r"(?P<what>(failed to parse chat template|chat template).*(error|invalid|not valid|failed).*)"),
-        "the chat template cannot be used: {what}",
-    ),
-    *COMMON_RULES,
-)
 _BY_CODE = {
     2: ("bad_parameters", "the engine refused its parameters"),
     3: ("model_missing", "the model's file is not on this node any more"),
@@ -97,19 +60,15 @@ _PARAMETERS: Mapping[str, _Parameter] = {
 
 
 class LlamaCpp:
-    """`python` is the interpreter whose environment has xllamacpp; it need not be the agent's."""
+    """The runtime's interpreter has xllamacpp in its environment; it need not be the agent's."""
 
     kind = EngineKind.LLAMA_CPP.value
-    readiness_path = "/health"
-    metrics_path = "/metrics"
 
-    def __init__(self, python: str, *, runner: Path = _RUNNER) -> None:
-        self._python = python
+    def __init__(self, *, runner: Path = _RUNNER) -> None:
         self._runner = runner
 
-    def availability_command(self) -> tuple[str, ...]:
-        check = "import importlib.util, sys; sys.exit(importlib.util.find_spec('xllamacpp') is None)"
-        return (self._python, "-I", "-c", check)
+    def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
+        return package_version(runtime, "xllamacpp")
 
     def cannot_run(self, version: VersionSpec) -> str | None:
         if version.model_kind not in (ModelKind.CHAT, ModelKind.COMPLETION, ModelKind.EMBEDDING, ModelKind.RERANK):
@@ -138,36 +97,27 @@ class LlamaCpp:
             **({"pooling": "rank"} if version.model_kind is ModelKind.RERANK else {}),
             **version.parameters,
         }
-        argv = [self._python, "-I", "-u", str(self._runner), "--model", order.model_path]
+        argv = [order.runtime.python, "-I", "-u", str(self._runner), "--model", order.model_path]
         argv += ["--alias", order.served_name, "--host", order.host, "--port", str(order.port)]
         for name, parameter in _PARAMETERS.items():
             if name in given:
                 argv += [parameter.option, given[name]]
         if version.model_kind in (ModelKind.EMBEDDING, ModelKind.RERANK):
             argv.append("--embedding")
-        return Command(argv=tuple(argv), env={API_KEY_VARIABLE: order.api_key, **_visible_devices(order)})
+        return Command(argv=tuple(argv), env={KEY_VARIABLE: order.api_key, **visible_devices(order)})
 
-    def sample(self, metrics: Mapping[str, float]) -> EngineSample | None:
-        running = metrics.get("llamacpp:requests_processing")
-        waiting = metrics.get("llamacpp:requests_deferred")
-        if running is None or waiting is None:
-            return None
-        return EngineSample(
-            running=int(running),
-            waiting=int(waiting),
-            input_tokens_total=metrics.get("llamacpp:prompt_tokens_total", 0.0),
-            output_tokens_total=metrics.get("llamacpp:tokens_predicted_total", 0.0),
-        )
+    def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
+        return Probes(readiness="/health", metrics="/metrics")
+
+    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
+        return LLAMA_FEATURES.get(version.model_kind, frozenset())
+
+    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
+        return llama_sample(metrics)
 
     def diagnose(self, ending: Ending) -> Diagnosis:
-        found = diagnose(ending, _RULES)
+        found = diagnose(ending, LLAMA_RULES)
         if found.kind == "unknown" and ending.code in _BY_CODE:
             kind, summary = _BY_CODE[ending.code]
             return Diagnosis(kind=kind, summary=summary, lines=found.lines)
         return found
-
-
-def _visible_devices(order: RenderOrder) -> dict[str, str]:
-    """Name exactly the devices it may use. Empty hides all: unset would show all."""
-    nvidia = [device.uuid for device in order.devices if device.vendor is DeviceVendor.NVIDIA]
-    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(nvidia)}

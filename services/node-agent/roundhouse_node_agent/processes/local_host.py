@@ -18,10 +18,11 @@ from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, Ids, UnixTime
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 from roundhouse_node_agent.domain.usage import HostUsage
 from roundhouse_node_agent.engines.client import EngineClient
-from roundhouse_node_agent.engines.engine import Engine, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Engine, RenderOrder
 from roundhouse_node_agent.models.inspection import ModelInspector
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
@@ -73,6 +74,7 @@ class LocalHost:
         inventory: Inventory,
         meter: HostMeter,
         engines: Mapping[str, Engine],
+        runtimes: Mapping[str, EngineRuntime],
         resolvers: Mapping[SourceKind, ModelResolver],
         client: EngineClient,
         clock: Clock,
@@ -85,6 +87,7 @@ class LocalHost:
         self._inventory = inventory
         self._meter = meter
         self._engines = engines
+        self._runtimes = runtimes
         self._resolvers = resolvers
         self._inspector = ModelInspector(resolvers)
         self._client = client
@@ -106,7 +109,7 @@ class LocalHost:
         await asyncio.to_thread(self._state_dir.keep_epoch, epoch)
 
     async def inventory(self) -> NodeInventory:
-        return await self._inventory.read(tuple(sorted(self._engines)))
+        return await self._inventory.read(tuple(sorted(self._runtimes)))
 
     async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
         held = ((run, self._runs.get(run.replica_id)) for run in runs)
@@ -131,32 +134,20 @@ class LocalHost:
     def cannot_run(self, assignment: Assignment) -> str | None:
         kind = assignment.version.engine.value
         engine = self._engines.get(kind)
-        if engine is None:
-            return f"this node cannot start engine {kind}; it has {', '.join(sorted(self._engines)) or 'none'}"
+        if engine is None or kind not in self._runtimes:
+            return f"this node cannot start engine {kind}; it has {', '.join(sorted(self._runtimes)) or 'none'}"
         return engine.cannot_run(assignment.version)
 
     async def fetch(self, assignment: Assignment) -> str:
         return await asyncio.to_thread(resolve, self._resolvers, assignment.version.source)
 
     async def launch(self, assignment: Assignment, model_path: str, *, epoch: int, launch: int) -> EngineRun:
-        engine = self._engines[assignment.version.engine.value]
         devices = await self._devices(assignment)
         options = self._options
         taken = set(self._ports.values())
         port = pick_port(options.engine_host, options.port_first, options.port_last, taken, self._rng)
+        command = self._render(assignment, model_path, devices, port, launch)
         self._ports[assignment.replica_id] = port
-        command = engine.render(
-            RenderOrder(
-                version=assignment.version,
-                served_name=assignment.deployment_name,
-                model_path=model_path,
-                devices=devices,
-                host=options.engine_host,
-                port=port,
-                api_key=assignment.engine_api_key,
-                gang=assignment.gang,
-            )
-        )
         base_url = f"http://{options.address}:{port}"
         cookie = self._ids.new("run")
         order = LaunchFile(assignment=assignment, epoch=epoch, cookie=cookie, port=port, base_url=base_url)
@@ -176,7 +167,7 @@ class LocalHost:
         self._feeds.setdefault(assignment.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
         self._free_before[assignment.replica_id] = {device.uuid: device.memory_free_bytes for device in devices}
         try:
-            stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order)
+            stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order, command.files)
         except LaunchFailed:
             del self._ports[assignment.replica_id]
             raise
@@ -252,10 +243,36 @@ class LocalHost:
         """Return where each replica's live log lines are read from."""
         return dict(self._feeds)
 
+    def _render(
+        self, assignment: Assignment, model_path: str, devices: tuple[DeviceInfo, ...], port: int, launch: int
+    ) -> Command:
+        kind = assignment.version.engine.value
+        return self._engines[kind].render(
+            RenderOrder(
+                runtime=self._runtimes[kind],
+                version=assignment.version,
+                served_name=assignment.deployment_name,
+                model_path=model_path,
+                devices=devices,
+                host=self._options.engine_host,
+                port=port,
+                api_key=assignment.engine_api_key,
+                address=self._options.address,
+                directory=str(self._store.run_of(assignment, launch).path),
+                gang=assignment.gang,
+            )
+        )
+
     def _start(
-        self, assignment: Assignment, launch: int, order: LaunchFile, shim_order: ShimOrder
+        self,
+        assignment: Assignment,
+        launch: int,
+        order: LaunchFile,
+        shim_order: ShimOrder,
+        files: Mapping[str, str],
     ) -> tuple[StoredRun, "subprocess.Popen[bytes]"]:
         directory = self._store.create(assignment, launch, order)
+        directory.keep(files)
         shim = start_shim(directory, shim_order)
         stored = self._store.load(directory)
         assert stored is not None  # both files were written before the shim answered

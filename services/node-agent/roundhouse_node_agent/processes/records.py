@@ -17,7 +17,7 @@ STATE_DIR/
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +26,7 @@ import msgspec
 import structlog
 
 from roundhouse_common.contracts.scheduler import Assignment, Reason
-from roundhouse_node_agent.domain.errors import StateDirUnusable
+from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 
 __all__ = [
     "ExitFile",
@@ -120,6 +120,16 @@ class RunDirectory:
     @property
     def log_dir(self) -> Path:
         return self.path.parent.parent / "log"
+
+    def keep(self, files: Mapping[str, str]) -> None:
+        """Write what the engine reads beside its arguments, for this user only. Raises LaunchFailed."""
+        try:
+            for name, text in files.items():
+                path = self.path / name
+                path.touch(mode=0o600)
+                path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise LaunchFailed(f"the engine's files cannot be written: {error}") from error
 
 
 def replica_directory(state_dir: Path, replica_id: str) -> Path:

@@ -61,6 +61,13 @@ class RunStore:
         self._state_dir = state_dir
         self.table = table
 
+    def run_of(self, assignment: Assignment, launch_number: int) -> RunDirectory:
+        """Return where a run is kept, or will be. Raises LaunchFailed for ids that are no names of files."""
+        try:
+            return run_directory(self._state_dir, assignment.replica_id, assignment.attempt, launch_number)
+        except ValueError as error:
+            raise LaunchFailed(f"the run cannot be written down: {error}") from error
+
     def create(self, assignment: Assignment, launch_number: int, launch: LaunchFile) -> RunDirectory:
         """Make the directory of a new run. Raises LaunchFailed when this run was started before or cannot be kept.
 
@@ -68,7 +75,7 @@ class RunStore:
         """
         try:
             self._end_strays(assignment.replica_id)
-            run = run_directory(self._state_dir, assignment.replica_id, assignment.attempt, launch_number)
+            run = self.run_of(assignment, launch_number)
             run.path.mkdir(parents=True, mode=0o700)
             (run.path.parent.parent / _FORGOTTEN).unlink(missing_ok=True)
             write_file(run.launch_file, launch)
