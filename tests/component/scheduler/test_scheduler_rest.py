@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from roundhouse_common.auth import Role
-from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentChanged
+from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentChanged, DeploymentDesired
 from roundhouse_common.contracts.node import LogChunk, LogQuery
 from roundhouse_common.contracts.registry import READ_LOG
 from roundhouse_common.contracts.scheduler import Phase, Reason
@@ -108,6 +108,13 @@ async def test_the_state_of_a_deployment_says_why(scheduler: Running) -> None:
     assert "no-feasible-node" in status["why"]
     assert (await scheduler.get("/deployment-statuses")).json()["items"] == [status]
     assert (await scheduler.get("/deployments/dep_9/status")).status_code == 404
+
+
+async def test_a_deleted_deployment_is_not_listed_and_its_timeline_can_still_be_read(scheduler: Running) -> None:
+    async with scheduler.db.write() as session:
+        await take_specs(session, [a_spec(generation=2, desired=DeploymentDesired.DELETE)], at=AT)
+    assert (await scheduler.get("/deployment-statuses")).json()["items"] == []
+    assert (await scheduler.get("/deployments/dep_1/events")).status_code == 200
 
 
 async def test_the_timeline_is_read_in_order_page_by_page(scheduler: Running) -> None:

@@ -94,6 +94,9 @@ async def test_what_cannot_be_switched_to_is_refused_with_the_reason(scheduler: 
         await take_specs(session, [a_spec(generation=2, desired=DeploymentDesired.STOP)], at=AT)
     refused = await scheduler.post("/switches", {"deployment_id": "dep_1"})
     assert (refused.status_code, refused.json()["code"]) == (409, "deployment_is_stopped")
+    async with scheduler.db.write() as session:
+        await take_specs(session, [a_spec(generation=3, desired=DeploymentDesired.DELETE)], at=AT)
+    assert (await scheduler.post("/switches", {"deployment_id": "dep_1"})).status_code == 404
 
 
 async def test_switches_belong_to_a_tenant_and_need_the_right_to_change(scheduler: Running) -> None:

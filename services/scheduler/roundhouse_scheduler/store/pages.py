@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, tuple_
 
+from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase
 from roundhouse_common.database import ReadSession
 from roundhouse_scheduler.domain.errors import UnknownDeployment, UnknownNode, UnknownReplica
@@ -67,9 +68,13 @@ async def find_node(session: ReadSession, node_id: str) -> Node:
 
 
 async def list_deployments(session: ReadSession, tenant_id: str, *, limit: int, after: str) -> list[Deployment]:
-    """Return a tenant's deployments by id."""
+    """Return a tenant's deployments by id, without those that were deleted."""
     table = tables.deployments
-    query = select(table).where(table.c.tenant_id == tenant_id, table.c.deployment_id > after)
+    query = select(table).where(
+        table.c.tenant_id == tenant_id,
+        table.c.deployment_id > after,
+        table.c.desired != DeploymentDesired.DELETE,
+    )
     rows = await session.execute(query.order_by(table.c.deployment_id).limit(limit))
     return [deployment_from(row) for row in rows]
 

@@ -7,7 +7,7 @@ from sqlalchemy import Row, select
 
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.database import ReadSession, WriteSession
-from roundhouse_scheduler.domain.errors import DeploymentIsStopped, UnknownSwitch
+from roundhouse_scheduler.domain.errors import DeploymentIsStopped, UnknownDeployment, UnknownSwitch
 from roundhouse_scheduler.domain.switching.switch import Switch
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.pages import find_deployment
@@ -54,6 +54,8 @@ async def ask_for_switch(
     Raises UnknownDeployment, and DeploymentIsStopped.
     """
     deployment = await find_deployment(session, tenant_id, deployment_id)
+    if deployment.desired is DeploymentDesired.DELETE:
+        raise UnknownDeployment(deployment_id)
     if deployment.desired is not DeploymentDesired.RUN:
         raise DeploymentIsStopped(deployment.name)
     query = select(_T).where(_T.c.deployment_id == deployment_id, _T.c.ended_at.is_(None))
