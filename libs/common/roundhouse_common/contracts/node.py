@@ -30,6 +30,16 @@ __all__ = [
 class DeviceVendor(OpenEnum):
     UNKNOWN = "unknown"
     NVIDIA = "nvidia"
+    AMD = "amd"
+    ASCEND = "ascend"
+    METAX = "metax"
+    BIREN = "biren"
+    CAMBRICON = "cambricon"
+    HYGON = "hygon"
+    MOORE_THREADS = "moore-threads"
+    ILUVATAR = "iluvatar"
+    T_HEAD = "t-head"
+    INTEL = "intel"
 
 
 class DeviceHealth(OpenEnum):
@@ -45,12 +55,26 @@ class DeviceInfo(Message, frozen=True, kw_only=True):
 
     uuid: str
     index: int
+    """As its engines count: what the vendor's variable of visible devices takes."""
     vendor: DeviceVendor
     model: str
     memory_total_bytes: int
+    """0 where its vendor's tools do not tell: nothing is placed on it then."""
     memory_free_bytes: int
+    """0 where its vendor's tools do not tell."""
     health: DeviceHealth = DeviceHealth.OK
     health_detail: str = ""
+    physical_index: int = -1
+    """As its vendor's tools number the card or chip, where that differs from `index`; -1: not told."""
+    minor: int = -1
+    """Of its device file; -1: not told."""
+    pci_address: str = ""
+    """Such as 0000:3c:00.0; empty: not told."""
+    driver: str = ""
+    parent_uuid: str = ""
+    """Of the card that it is a slice of."""
+    is_memory_shared: bool = False
+    """Its memory is the host's."""
 
 
 class NodeInventory(Message, frozen=True, kw_only=True):
