@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
-from roundhouse_common.contracts.node import DeviceVendor
 from roundhouse_common.sizing import MemoryShare, Unfit, memory_share
+from roundhouse_node_agent.devices.visibility import device_environment
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import LaunchFailed
 from roundhouse_node_agent.engines.engine import RenderOrder
@@ -46,9 +46,8 @@ def with_key(order: RenderOrder, flag: str, module: str, arguments: tuple[str, .
 
 
 def visible_devices(order: RenderOrder) -> dict[str, str]:
-    """Name exactly the devices it may use. Empty hides all: unset would show all."""
-    nvidia = [device.uuid for device in order.devices if device.vendor is DeviceVendor.NVIDIA]
-    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(nvidia)}
+    """Name exactly the devices it may use, and hide all others, whosever they are."""
+    return dict(device_environment(order.devices))
 
 
 def share_flag(engine: EngineKind, order: RenderOrder, *, flag: str) -> tuple[str, ...]:
