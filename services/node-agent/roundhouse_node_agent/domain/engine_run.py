@@ -9,15 +9,23 @@ __all__ = ["PORT_IN_USE", "Diagnosis", "EngineExit", "EngineRun", "EngineSample"
 
 PORT_IN_USE = "port_in_use"
 """The diagnosis that makes the agent try another port instead of reporting a failure."""
+_PLAIN = frozenset({"unknown", "stopped", "vanished"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What a person can act on: a stable class, one sentence, and the lines it was read from."""
+    """What a person can act on: a stable class, the cause, what to do, and the lines it was read from."""
 
     kind: str
     summary: str
+    advice: str = ""
     lines: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Return class, cause and advice in one sentence."""
+        text = f"{self.summary}; {self.advice}" if self.advice else self.summary
+        return text if self.kind in _PLAIN else f"{self.kind}: {text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,6 +267,6 @@ def _exited(replica: Replica, ended: EngineExit, now: UnixTime) -> Replica:
         return over
     stop_reason = replica.stop_reason or ended.stop_reason
     if stop_reason is not None or replica.phase is _Phase.DRAINING:
-        return _move(over, _Phase.STOPPED, stop_reason or Reason.ENGINE_EXITED, ended.diagnosis.summary, now)
+        return _move(over, _Phase.STOPPED, stop_reason or Reason.ENGINE_EXITED, ended.diagnosis.text, now)
     reason = Reason.START_FAILED if replica.phase is _Phase.STARTING else Reason.ENGINE_EXITED
-    return _move(over, _Phase.FAILED, reason, ended.diagnosis.summary, now)
+    return _move(over, _Phase.FAILED, reason, ended.diagnosis.text, now)

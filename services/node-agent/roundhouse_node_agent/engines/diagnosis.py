@@ -1,57 +1,31 @@
 """From the last lines of a failed engine to a sentence a person can act on.
 
 `diagnose` is pure: rules are tried in order, each against every line from the first to the last, because the first
-error is the cause and what follows are its consequences. What no rule knows keeps its last lines.
+error is the cause and what follows are its consequences. Engines wrap their errors ("Engine core initialization
+failed. See root cause above"): what no rule knows is followed to the first error above the wrapper.
 """
 
 import re
 import signal as signals
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis
+from roundhouse_node_agent.domain.engine_run import Diagnosis
 from roundhouse_node_agent.engines.engine import Ending
+from roundhouse_node_agent.engines.failure_rules import COMMON_RULES
+from roundhouse_node_agent.engines.rule import Rule
 
 __all__ = ["COMMON_RULES", "Rule", "diagnose"]
 
 _KEPT_LINES = 20
 _LINE_CHARACTERS = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A pattern and what it means. `summary` may use the pattern's named groups."""
-
-    kind: str
-    pattern: re.Pattern[str]
-    summary: str
-
-
-def _rule(kind: str, pattern: str, summary: str) -> Rule:
-    return Rule(kind, re.compile(pattern), summary)
-
-
-COMMON_RULES: tuple[Rule, ...] = (
-    _rule("disk_full", r"No space left on device", "the node's disk is full; free some space"),
-    _rule(
-        PORT_IN_USE,
-        r"Address already in use|Port is already in use",
-        "its port was taken by another program",
-    ),
-    _rule(
-        "out_of_memory",
-        r"CUDA out of memory|cudaMalloc failed|HIP out of memory|NPU out of memory|std::bad_alloc|"
-        r"Cannot allocate memory|MemoryError",
-        "memory ran out; ask for a shorter context, fewer parallel requests or a smaller quantization, or use a larger"
-        " node",
-    ),
-    _rule(
-        "broken_environment",
-        r"(?P<what>ModuleNotFoundError: .*|ImportError: .*|cannot open shared object file.*|libcuda\.so\.1: .*)",
-        "the engine is not properly installed on this node: {what}",
-    ),
-    _rule("bad_parameters", r"(?P<what>unrecognized arguments: .*)", "the engine does not know a parameter: {what}"),
+_SUMMARY_CHARACTERS = 300
+_EARLY_S = 1.0
+_WRAPPER = re.compile(
+    r"See root cause above|Engine core proc \S+ died|EngineDeadError|Capture cuda graph failed: *$|Rank \d+ scheduler"
+    r" (?:is )?dead|Child process unexpectedly failed|Received sigquit from a child|Server error: \d+ -"
 )
+_ERROR = re.compile(r"(?:^|[\s\]|])(?P<what>(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): .+)")
+_ERROR_LEVEL = re.compile(r"(?:^|\s|\[)(?:ERROR|FATAL|CRITICAL|E)(?:\]|:|\s)\s*(?P<what>\S.*)")
 
 
 def diagnose(ending: Ending, rules: Sequence[Rule]) -> Diagnosis:
@@ -60,23 +34,49 @@ def diagnose(ending: Ending, rules: Sequence[Rule]) -> Diagnosis:
         for number, line in enumerate(ending.lines):
             found = rule.pattern.search(line)
             if found is not None:
-                summary = rule.summary.format(**found.groupdict())
-                return Diagnosis(kind=rule.kind, summary=summary, lines=_decisive(ending.lines, number))
+                named = {name: value or "" for name, value in found.groupdict().items()}
+                return Diagnosis(
+                    kind=rule.kind,
+                    summary=rule.summary.format(**named).strip()[:_SUMMARY_CHARACTERS],
+                    advice=rule.advice.format(**named),
+                    lines=_decisive(ending.lines, number),
+                )
     return _from_exit(ending)
 
 
 def _from_exit(ending: Ending) -> Diagnosis:
-    lines = _decisive(ending.lines, None)
     after = f"after {ending.ran_s:.0f} s"
     if ending.signal == signals.SIGKILL:
-        summary = f"it was killed (SIGKILL) {after}, by hand or by the kernel for want of memory"
-        return Diagnosis(kind="killed", summary=summary, lines=lines)
+        return Diagnosis(
+            kind="killed",
+            summary=f"it was killed (SIGKILL) {after}, by hand or by the kernel for want of memory",
+            advice="if nobody did it, give it more host memory or ask for less of it",
+            lines=_decisive(ending.lines, None),
+        )
+    root = _root(ending.lines)
+    lines = _decisive(ending.lines, root[0] if root else None)
+    said = f": {root[1]}"[:_SUMMARY_CHARACTERS] if root else ""
     if ending.signal is not None:
-        return Diagnosis(kind="crashed", summary=f"it crashed with {_signal_name(ending.signal)} {after}", lines=lines)
+        summary = f"it crashed with {_signal_name(ending.signal)} {after}{said}"
+        return Diagnosis(kind="crashed", summary=summary, lines=lines)
     if ending.code is None:
         summary = f"its processes are gone without a record {after}: the node was restarted, or its guard was killed"
         return Diagnosis(kind="vanished", summary=summary, lines=lines)
-    return Diagnosis(kind="unknown", summary=f"it ended with code {ending.code} {after}", lines=lines)
+    if ending.code in (126, 127) and ending.ran_s < _EARLY_S:
+        summary = f"its program could not be run (code {ending.code}){said}"
+        return Diagnosis(kind="broken_environment", summary=summary, advice="install the engine again", lines=lines)
+    kind = "engine_error" if root else "unknown"
+    return Diagnosis(kind=kind, summary=f"it ended with code {ending.code} {after}{said}", lines=lines)
+
+
+def _root(lines: Sequence[str]) -> tuple[int, str] | None:
+    """Return where the first error is, and what it says. A wrapper counts only when there is nothing above it."""
+    for pattern in (_ERROR, _ERROR_LEVEL):
+        for number, line in enumerate(lines):
+            found = pattern.search(line)
+            if found is not None and not _WRAPPER.search(line):
+                return number, found["what"].strip()
+    return None
 
 
 def _decisive(lines: Sequence[str], first: int | None) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
     sys.argv = [module, *rest, *([flag, key] if key else [])]
     if function:
         sys.exit(getattr(importlib.import_module(module), function)())
-    # The name makes its main part run; this file stays the main module, so that processes it spawns do not run it again.
+    # The name makes its main part run; this file stays the main module, which the processes it spawns do not run again.
     runpy.run_module(module, run_name="__main__", alter_sys=False)
 
 
