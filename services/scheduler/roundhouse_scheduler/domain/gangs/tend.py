@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from roundhouse_common.contracts.catalog import StopOrder, stop_order_of
+from roundhouse_common.contracts.catalog import DeploymentDesired, StopOrder, stop_order_of
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_scheduler.domain.gangs.members import Gang, gangs_in_focus
 from roundhouse_scheduler.domain.plan import Draft
@@ -46,6 +46,9 @@ def _awaits_members(draft: Draft, gang: Gang) -> bool:
     adopted = [row.created_at for row in rows if row.desired_reason is Reason.ADOPTED]
     if not adopted or len(rows) >= rows[0].gang_size:
         return False
+    deployment = draft.deployments[rows[0].deployment_id]
+    if gang.leader is None and (deployment.desired is not DeploymentDesired.RUN or not deployment.wanted_replicas):
+        return False  # nothing of it is to start: its members may go at once
     until = max(adopted) + draft.rules.lease_s + GANG_FENCE_S + _GUARD_S
     if draft.now < until:
         draft.look_again(until, deployment_id=rows[0].deployment_id)

@@ -140,7 +140,8 @@ def is_shutting_down(candidate: Candidate) -> bool:
 
 
 def is_silent(candidate: Candidate) -> bool:
-    return candidate.is_late
+    """Also while it runs engines that the record has lost and has not taken up yet: what they hold is not counted."""
+    return candidate.is_late or not candidate.node.is_settled
 
 
 MOMENTARY: tuple[tuple[RejectionReason, Callable[[Candidate], bool]], ...] = (
