@@ -137,6 +137,8 @@ def _values(field: _Field, text: str) -> frozenset[int] | str:
         star, first, last, step = matched.groups()
         low = field.least if star else _number(field, first)
         high = field.most if star or (step and last is None) else _number(field, last or first)
+        if high == 0 and field.words is _DAYS and last:
+            high = 7
         if low is None or high is None or low > high or (step is not None and int(step) == 0):
             return _fault(field, text)
         found.update(range(low, high + 1, int(step or 1)))

@@ -39,9 +39,19 @@ def test_a_bad_line_is_refused_with_its_field(text: str, fault: str) -> None:
     assert fault in (cron_fault(text) or "")
 
 
-@pytest.mark.parametrize("text", ["0 8 * * mon-fri", "*/15 0-6,22 1,15 JAN *", "0 0 29 2 *", "5/10 * * * 7"])
+@pytest.mark.parametrize(
+    "text", ["0 8 * * mon-fri", "*/15 0-6,22 1,15 JAN *", "0 0 29 2 *", "5/10 * * * 7", "0 8 * * sat-sun"]
+)
 def test_what_cron_takes_is_taken(text: str) -> None:
     assert cron_fault(text) is None
+
+
+def test_sunday_ends_a_week_as_well_as_it_begins_one() -> None:
+    assert a_cron("0 8 * * fri-sun").weekdays == {5, 6, 0}
+    assert a_cron("0 8 * * 5-0").weekdays == {5, 6, 0}
+    assert a_cron("0 8 * * sun").weekdays == a_cron("0 8 * * 7").weekdays == {0}
+    assert a_cron("0 8 * * sun-tue").weekdays == {0, 1, 2}
+    assert cron_fault("0 8 * * wed-mon") is not None
 
 
 def test_a_window_is_open_from_its_opening_on() -> None:
