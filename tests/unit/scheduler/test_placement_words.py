@@ -48,6 +48,14 @@ def test_with_few_nodes_each_is_named() -> None:
     assert isinstance(found, Infeasible)
     words = "needs 17.0 GiB, 16.0 GiB free of 16.0 GiB"
     assert found.detail == f"nod_1: {words}; nod_2: {words}"
+    assert [row.is_beyond for row in found.rejections] == [True, True]
+
+
+def test_what_would_fit_an_empty_node_is_not_beyond_it() -> None:
+    full = a_node("nod_1", inventory=an_inventory(memory_available_bytes=GIB))
+    found = place(asking(Resources(memory_bytes=16 * GIB)), a_board(full))
+    assert isinstance(found, Infeasible)
+    assert [row.is_beyond for row in found.rejections] == [False]
 
 
 def test_every_class_of_devices_is_spoken_of() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from roundhouse_common.contracts.catalog import DeploymentDesired, Rollout, RolloutStrategy
@@ -58,8 +59,8 @@ def test_a_ready_replica_that_must_stay_ready_for_a_while_is_waited_for() -> Non
 
 @pytest.mark.parametrize(
     ("rejections", "is_advised"),
-    [((NO_ROOM,), True), ((), False)],
-    ids=["the old one's node is full", "no node would ever do"],
+    [((NO_ROOM,), True), ((msgspec.structs.replace(NO_ROOM, is_beyond=True),), False), ((), False)],
+    ids=["the old one's node is full", "the old one's node is too small", "no node would ever do"],
 )
 def test_where_old_replicas_hold_the_room_it_says_what_to_do(
     rejections: tuple[Rejection, ...], *, is_advised: bool

@@ -107,6 +107,8 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     device_uuid: str = ""
     """Empty when it is about the node as a whole."""
+    is_beyond: bool = False
+    """It would not fit if nothing else ran there either."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

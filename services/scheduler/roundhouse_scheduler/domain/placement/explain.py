@@ -152,7 +152,14 @@ def _phrase(shape: Shape, candidate: Candidate, miss: Miss) -> tuple[str, str]:
 def _rejections(demand: Demand, candidate: Candidate, miss: Miss) -> list[Rejection]:
     """The node's own, then those of the devices that will not do."""
     shape, option = demand.shape, demand.shape.options[miss.option]
-    rows = [Rejection(node_id=candidate.node_id, reason=miss.reason, detail=_node_words(demand, candidate, miss))]
+    rows = [
+        Rejection(
+            node_id=candidate.node_id,
+            reason=miss.reason,
+            detail=_node_words(demand, candidate, miss),
+            is_beyond=_is_beyond(option, candidate, miss.reason),
+        )
+    ]
     if miss.reason in _BY_DEVICE and option.resources.device_count > 0:
         for room in candidate.devices:
             reason = device_miss(shape, option, room)
@@ -160,6 +167,23 @@ def _rejections(demand: Demand, candidate: Candidate, miss: Miss) -> list[Reject
                 detail = _device_words(option, room, reason)
                 rows.append(Rejection(node_id=candidate.node_id, device_uuid=room.uuid, reason=reason, detail=detail))
     return rows
+
+
+def _is_beyond(option: Option, candidate: Candidate, reason: RejectionReason) -> bool:
+    """Whether it would not fit if nothing else ran there either, as far as sizes tell."""
+    needs, inventory = option.resources, candidate.node.inventory
+    match reason:
+        case _R.MEMORY if needs.device_count > 0:
+            large = [one for one in inventory.devices if one.memory_total_bytes >= needs.memory_bytes]
+            return len(large) < needs.device_count
+        case _R.MEMORY:
+            return needs.memory_bytes > inventory.memory_total_bytes
+        case _R.DEVICES:
+            return needs.device_count > len(inventory.devices)
+        case _R.CPU:
+            return needs.cpu_millis > inventory.cpu_cores * 1000
+        case _:
+            return False
 
 
 _BY_DEVICE = frozenset({_R.NOT_CHOSEN, _R.DEVICE_VENDOR, _R.DEVICE_MODEL, _R.DEVICE_HEALTH, _R.DEVICES, _R.MEMORY})

@@ -88,7 +88,7 @@ def _advice(replica: Replica, others: Sequence[Replica]) -> str:
     """Old replicas hold the room that a new one waits for: without help that lasts for ever."""
     if replica.reason is not Reason.NO_FEASIBLE_NODE:
         return ""
-    full = {item.node_id for item in replica.rejections if item.reason in _FOR_WANT_OF_ROOM}
+    full = {item.node_id for item in replica.rejections if item.reason in _FOR_WANT_OF_ROOM and not item.is_beyond}
     holders = [item for item in others if item.is_held and item.is_wanted and item.node_id in full]
     if not holders:
         return ""
