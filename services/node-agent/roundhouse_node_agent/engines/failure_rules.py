@@ -100,8 +100,8 @@ _MODEL: Final = (
     ),
     _rule(
         "bad_tensor_parallel",
-        r"(?P<what>.*(?:must be|is not) divisible by (?:the )?(?:tensor[ _]parallel|tp)[ _]size.*|.*World size \(\d+\) is"
-        r" larger than the number of available (?:GPUs|devices).*)",
+        r"(?P<what>.*(?:must be|is not) divisible by (?:the )?(?:tensor[ _]parallel|tp)[ _]size.*|.*World size \(\d+\)"
+        r" is larger than the number of available (?:GPUs|devices).*)",
         "the model cannot be divided so: {what}",
         "set another tensor_parallel",
     ),
