@@ -51,6 +51,7 @@ GIVEN_UP = VersionGivenUp(
     reason=Reason.VERSION_FAILED,
     detail="a replica failed 3 times in a row: start-failed: the model file is not a GGUF",
     log_tail=(),
+    serving_number=1,
 )
 
 
@@ -145,6 +146,7 @@ async def test_a_version_that_was_given_up_is_told_with_the_first_error_and_its_
         (row,) = await session.execute(select(tables.outbox))
     told = msgspec.json.decode(row.payload, type=VersionFailed)
     assert (row.subject, tuple(row.ids)) == (VERSION_FAILED.subject, ("dep_1",))
+    assert (told.version_number, told.serving_number) == (2, 1)
     assert (told.generation, told.version_id, told.reason) == (2, "ver_2", Reason.START_FAILED)
     assert (told.detail, told.log_tail) == (GIVEN_UP.detail, FIRST.log_tail)
 

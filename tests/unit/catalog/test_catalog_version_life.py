@@ -15,6 +15,7 @@ from roundhouse_catalog.domain.version_life import (
     note_failure,
     restart_version,
     roll_back,
+    rollback_number,
     start_version,
 )
 from roundhouse_catalog.domain.versions import Version
@@ -50,7 +51,7 @@ class Life:
         assert decision is not None
         self.now = decision.deployment
 
-    def failed(self, number: int, *, generation: int = 0) -> VersionFailed:
+    def failed(self, number: int, *, generation: int = 0, serving: int = 0) -> VersionFailed:
         return VersionFailed(
             event_id="evt_failed",
             at=1.0,
@@ -60,16 +61,17 @@ class Life:
             version_number=number,
             reason=Reason.UNKNOWN,
             detail="the model's file is damaged",
+            serving_number=serving,
         )
 
-    def fail(self, number: int, *, generation: int = 0) -> DeploymentChange | str:
+    def fail(self, number: int, *, generation: int = 0, serving: int = 0) -> DeploymentChange | str:
         """Take the failure; return what was made of it, or why nothing was."""
-        failed = self.failed(number, generation=generation)
+        failed = self.failed(number, generation=generation, serving=serving)
         noted = note_failure(self.now, failed)
         if isinstance(noted, Ignored):
             return noted.why
         self.now = noted
-        decision = roll_back(noted, failed, self.versions.get(noted.previous_number), stamp=a_stamp())
+        decision = roll_back(noted, failed, self.versions.get(rollback_number(noted, failed)), stamp=a_stamp())
         if isinstance(decision, Ignored):
             return decision.why
         self.now = decision.deployment
@@ -90,6 +92,26 @@ def test_a_version_can_be_added_without_taking_over() -> None:
     assert (life.active, life.now.last_number, life.now.generation) == (1, 2, 2)
     life.start(2)
     assert (life.active, life.now.previous_number, life.now.desired) == (2, 1, RUN)
+
+
+@pytest.mark.contract("B04")
+def test_two_broken_versions_in_quick_succession_lead_back_to_the_one_that_serves() -> None:
+    life = Life(1)
+    life.add()
+    life.add()
+    assert life.fail(3, serving=1) is DeploymentChange.ROLLED_BACK
+    assert (life.active, life.now.previous_number) == (1, 0)
+
+
+@pytest.mark.contract("B04")
+@pytest.mark.parametrize("serving", [0, 2])
+def test_where_none_serves_or_one_that_failed_it_is_the_one_before(serving: int) -> None:
+    life = Life(1)
+    life.add()
+    life.now = replace(life.now, failed_numbers=(2,))
+    life.add()
+    assert life.fail(3, serving=serving) is DeploymentChange.ROLLED_BACK
+    assert life.active == 1
 
 
 @pytest.mark.contract("B04")

@@ -49,6 +49,25 @@ def test_a_version_that_keeps_failing_is_given_up_once_with_its_diagnosis() -> N
     assert notes(world) == ["rollout.began", "rollout.failed"]
 
 
+@pytest.mark.contract("B04")
+def test_it_says_which_version_serves_whatever_was_wanted_in_between() -> None:
+    world = a_world()
+    world.activate(2, is_broken=True)
+    world.turn()
+    world.activate(3, is_broken=True)
+    turns(world, 60)
+    (action,) = given_up(world)
+    assert (action.version_number, action.serving_number) == (3, 1)
+    assert numbers(world) == [1, 1, 1]
+
+
+def test_where_nothing_serves_any_more_it_names_none() -> None:
+    world = a_world(strategy=RolloutStrategy.RECREATE)
+    world.activate(2, is_broken=True)
+    turns(world, 60)
+    assert [action.serving_number for action in given_up(world)] == [0]
+
+
 def test_nothing_more_is_made_of_it_and_the_old_version_serves() -> None:
     world = a_world()
     world.activate(2, is_broken=True)

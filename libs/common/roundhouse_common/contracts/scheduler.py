@@ -310,3 +310,5 @@ class VersionFailed(Message, frozen=True, kw_only=True):
     detail: str
     """The diagnosis, for people."""
     log_tail: tuple[str, ...] = ()
+    serving_number: int = 0
+    """The newest other version that serves, which it takes back to; 0 when none does."""

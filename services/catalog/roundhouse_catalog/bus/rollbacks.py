@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from roundhouse_catalog.domain.deployments import Stamp
-from roundhouse_catalog.domain.version_life import Ignored, note_failure, roll_back
+from roundhouse_catalog.domain.version_life import Ignored, note_failure, roll_back, rollback_number
 from roundhouse_catalog.store import deployments as store
 from roundhouse_common.bus.api import Delivery
 from roundhouse_common.contracts.scheduler import VersionFailed
@@ -46,7 +46,7 @@ class Rollbacks:
         if isinstance(noted, Ignored):
             log.info("catalog.failure_ignored", why=noted.why)
             return
-        previous = await store.find_version(session, noted.deployment_id, noted.previous_number)
+        previous = await store.find_version(session, noted.deployment_id, rollback_number(noted, failed))
         stamp = Stamp(at=self._clock.now(), actor=_ACTOR, event_id=self._ids.new("evt"))
         decision = roll_back(noted, failed, previous, stamp=stamp)
         if isinstance(decision, Ignored):

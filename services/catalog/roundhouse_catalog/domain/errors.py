@@ -113,7 +113,7 @@ class TemplateNotFound(NotFound):
     code = "template_not_found"
 
     def __init__(self, wanted: str, hint: str = "") -> None:
-        super().__init__(f'There is no template {quoted(wanted)}.{hint} GET /api/v1/templates lists those there are.')
+        super().__init__(f"There is no template {quoted(wanted)}.{hint} GET /api/v1/templates lists those there are.")
         self.wanted = wanted
 
 

@@ -21,7 +21,16 @@ from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentDesi
 from roundhouse_common.contracts.scheduler import VersionFailed, VersionState
 from roundhouse_common.runtime import VersionId
 
-__all__ = ["Ignored", "add_version", "delete_version", "note_failure", "restart_version", "roll_back", "start_version"]
+__all__ = [
+    "Ignored",
+    "add_version",
+    "delete_version",
+    "note_failure",
+    "restart_version",
+    "roll_back",
+    "rollback_number",
+    "start_version",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +129,19 @@ def note_failure(deployment: Deployment, failed: VersionFailed) -> Deployment | 
     return replace(deployment, failed_numbers=(*deployment.failed_numbers, active.number))
 
 
+def rollback_number(noted: Deployment, failed: VersionFailed) -> int:
+    """Return the number of the version to go back to: the one that serves still, else the one that was active before.
+
+    They differ when a version was replaced before it took over: then nobody knows whether it works.
+    """
+    is_proven = failed.serving_number and failed.serving_number not in noted.failed_numbers
+    return failed.serving_number if is_proven else noted.previous_number
+
+
 def roll_back(
     noted: Deployment, failed: VersionFailed, previous: Version | None, *, stamp: Stamp
 ) -> Decision | Ignored:
-    """Return the deployment with the version before as the active one. `noted` is what `note_failure` returned.
+    """Return the deployment with an earlier version as the active one. `noted` is what `note_failure` returned.
 
     It never leads back twice: the version before has no version before it by this decision.
     """

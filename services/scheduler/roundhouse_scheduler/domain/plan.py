@@ -133,6 +133,8 @@ class VersionGivenUp:
     reason: Reason
     detail: str
     log_tail: tuple[str, ...]
+    serving_number: int
+    """The newest other version that serves, or 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

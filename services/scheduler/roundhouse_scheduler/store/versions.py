@@ -92,5 +92,6 @@ async def _announce(session: WriteSession, action: VersionGivenUp, *, at: float,
         reason=failure.reason,
         detail=failure.detail,
         log_tail=action.log_tail or failure.log_tail,
+        serving_number=action.serving_number,
     )
     await enqueue(session, VERSION_FAILED, message, action.deployment_id, event_id=event_id)

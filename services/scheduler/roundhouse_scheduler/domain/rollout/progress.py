@@ -9,7 +9,7 @@ from roundhouse_scheduler.domain.plan import Draft, FailureForgotten, Noted, Ver
 from roundhouse_scheduler.domain.records import Deployment, Replica
 from roundhouse_scheduler.domain.rollout.census import Census, available_at
 from roundhouse_scheduler.domain.rules import Rules
-from roundhouse_scheduler.domain.version_state import in_words
+from roundhouse_scheduler.domain.version_state import in_words, is_serving
 
 __all__ = ["follow_rollout"]
 
@@ -123,6 +123,7 @@ def _culprit(mine: tuple[Replica, ...], census: Census, rules: Rules) -> Replica
 
 
 def _give_up(draft: Draft, deployment: Deployment, culprit: Replica | None, detail: str) -> Deployment:
+    others = [item for item in draft.of(deployment.deployment_id) if item.version_id != deployment.version_id]
     draft.actions.append(
         VersionGivenUp(
             deployment_id=deployment.deployment_id,
@@ -134,6 +135,7 @@ def _give_up(draft: Draft, deployment: Deployment, culprit: Replica | None, deta
             reason=Reason.VERSION_FAILED,
             detail=detail,
             log_tail=culprit.log_tail if culprit is not None else (),
+            serving_number=max((item.version_number for item in others if is_serving(item)), default=0),
         )
     )
     _tell(draft, deployment, "failed", f"{_versions(deployment)}: {detail}")
