@@ -65,6 +65,25 @@ def test_a_registration_is_not_undone_by_an_older_read_of_the_record(hearing: He
     assert hearing.reports["nod_1"].epoch == 8
 
 
+def test_a_report_that_is_read_before_the_record_is_not_awaited_once_the_record_knows_its_agent(
+    hearing: Hearing,
+) -> None:
+    """At each start of a scheduler the two are read at once; nothing must wait for a lease because of that."""
+    hearing.take_reports({"nod_1": a_report(7)})
+    assert [report.epoch for report in hearing.ahead(15.0)] == [7]
+    hearing.expect(a_node(epoch=7, incarnation="agent-7"))
+    assert hearing.ahead(15.0) == []
+    assert hearing.reports["nod_1"].epoch == 7
+
+
+def test_a_report_of_an_agent_that_the_record_has_lost_is_awaited_until_it_reports_anew(hearing: Hearing) -> None:
+    hearing.take_reports({"nod_1": a_report(7)})
+    hearing.registered(a_node(epoch=8, incarnation="agent-8"))
+    assert [report.epoch for report in hearing.ahead(15.0)] == [7]
+    hearing.take_reports({"nod_1": a_report(8)})
+    assert hearing.ahead(15.0) == []
+
+
 async def test_the_first_heartbeat_of_a_new_agent_makes_its_report_be_read(
     hearing: Hearing, broker: MemoryBroker
 ) -> None:

@@ -84,7 +84,10 @@ class Hearing:
         if known_speaker is not None and (known_speaker == speaker or known_speaker[0] > node.epoch):
             return
         self._speakers[node.node_id] = speaker
-        if node.node_id in self._ahead:
+        ahead = self._ahead.get(node.node_id)
+        if ahead is not None and (ahead.epoch, ahead.incarnation) == speaker:
+            del self._ahead[node.node_id]  # nothing was lost: only its report was read before the record
+        elif ahead is not None:
             self._strange_at[node.node_id] = self._clock.monotonic()  # until it reports in its new epoch
         self._liveness.forget(node.node_id)
         if 0.0 <= self._clock.now() - node.registered_at < _JUST_REGISTERED_S:
