@@ -182,6 +182,7 @@ async def test_a_list_of_json_documents_is_imported_whole_or_not_at_all(world: W
         ("name: small\n\tx: 1\n", "body", "at line 2"),
         ("a: &x [1]\nb: *x\n", "body", "line 1: anchors and aliases are not allowed"),
         ("[" * 40, "body", "nested deeper than 32 levels"),
+        ("name: 2026-01-01", "name", '"2026-01-01" found; a text, in quotes, is wanted'),
         (f"name: a\nreplicas: {'9' * 5_000}", "body", "more than 4300 digits"),
         ("", "body", "0 documents found"),
         ("just words", "body", '"just words" found'),

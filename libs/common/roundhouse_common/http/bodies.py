@@ -1,6 +1,7 @@
 """Bodies of requests, and how one that does not fit is explained: the field, what was found, what is allowed."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any, Final, Self, TypeVar
 
 from pydantic import (
@@ -94,6 +95,8 @@ def _found(value: object) -> str:
             return "null"
         case int() | float():
             return str(value)
+        case date():  # YAML has them
+            return quoted(value.isoformat())
         case list():
             return "a list"
         case _:
