@@ -63,6 +63,7 @@ def test_an_administrators_labels_region_and_zone_are_laid_over_the_hosts() -> N
         ({}, {"device_vendor": "ascend"}, R.DEVICE_VENDOR),
         ({}, {"device_model": "*h100*"}, R.DEVICE_MODEL),
         ({"health": DeviceHealth.FAILED}, {}, R.DEVICE_HEALTH),
+        ({"memory_total_bytes": 0}, {}, R.DEVICE_HEALTH),
         ({"memory_free_bytes": 9 * GIB}, {}, R.MEMORY),
         ({"memory_total_bytes": 9 * GIB, "memory_free_bytes": 24 * GIB}, {}, R.MEMORY),
     ],

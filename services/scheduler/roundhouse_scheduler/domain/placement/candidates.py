@@ -177,4 +177,6 @@ def _barred(device: DeviceInfo, quarantined: dict[str, str]) -> str:
         return f"it is quarantined: {reason}" if reason else "it is quarantined"
     if device.health is DeviceHealth.FAILED:
         return f"it has failed: {device.health_detail}" if device.health_detail else "it has failed"
+    if device.memory_total_bytes <= 0:
+        return "how much memory it has is not known"
     return ""
