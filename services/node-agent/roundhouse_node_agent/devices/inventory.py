@@ -35,6 +35,7 @@ class Inventory:
         self._labels = dict(labels)
         self._timeout_s = timeout_s
         self._looks: dict[str, asyncio.Future[Discovery]] = {}
+        self._late: set[str] = set()
         self._threads = ThreadPoolExecutor(max_workers=max(1, len(providers)), thread_name_prefix="devices")
 
     async def read(self, engines: tuple[str, ...]) -> NodeInventory:
@@ -63,13 +64,17 @@ class Inventory:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _discover(self, provider: DeviceProvider) -> Discovery:
-        """Ask one provider; while an earlier question is unanswered no second one is asked."""
+        """Ask one provider; while an earlier question is unanswered no second one is asked. An answer that came too
+        late counts the next time."""
         look = self._looks.get(provider.vendor)
-        if look is None or look.done():
+        if look is None or (look.done() and provider.vendor not in self._late):
             look = asyncio.get_running_loop().run_in_executor(self._threads, provider.discover)
             self._looks[provider.vendor] = look
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await asyncio.shield(look)
+                found = await asyncio.shield(look)
         except TimeoutError:
+            self._late.add(provider.vendor)
             return Discovery(errors=(f"{provider.vendor}: no answer from its library in {self._timeout_s:g} s",))
+        self._late.discard(provider.vendor)
+        return found

@@ -50,6 +50,7 @@ class DeviceMeters:
         self._meters = meters
         self._timeout_s = timeout_s
         self._looks: dict[str, asyncio.Future[Measurement]] = {}
+        self._late: set[str] = set()
         self._seen: dict[str, int] = {}
         self._threads = ThreadPoolExecutor(max_workers=max(1, len(meters)), thread_name_prefix="device-meter")
 
@@ -69,14 +70,18 @@ class DeviceMeters:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _measure(self, meter: DeviceMeter) -> Measurement:
-        """Ask one vendor; while an earlier question is unanswered no second one is asked."""
+        """Ask one vendor; while an earlier question is unanswered no second one is asked. An answer that came too late
+        counts the next time."""
         look = self._looks.get(meter.vendor)
-        if look is None or look.done():
+        if look is None or (look.done() and meter.vendor not in self._late):
             look = asyncio.get_running_loop().run_in_executor(self._threads, meter.measure)
             self._looks[meter.vendor] = look
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await asyncio.shield(look)
+                found = await asyncio.shield(look)
         except TimeoutError:
+            self._late.add(meter.vendor)
             _log.debug("device_meter_silent", vendor=meter.vendor, timeout_s=self._timeout_s)
             return Measurement()
+        self._late.discard(meter.vendor)
+        return found

@@ -1,0 +1,1 @@
+"""What vendors' tools print, as values. Pure: text in, no files, no commands."""
