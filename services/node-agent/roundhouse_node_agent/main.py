@@ -18,9 +18,8 @@ from roundhouse_common.service.service import Service
 from roundhouse_common.service.settings import load_settings
 from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
+from roundhouse_node_agent.devices.known import known_devices
 from roundhouse_node_agent.devices.meter import DeviceMeters
-from roundhouse_node_agent.devices.nvidia import NvidiaProvider
-from roundhouse_node_agent.devices.nvidia_meter import NvidiaMeter
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import StateDirUnusable
 from roundhouse_node_agent.engines.client import EngineClient
@@ -76,8 +75,9 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         on_revoked=lambda: agent.context.remove("its credentials were taken back; it has to join again"),
     )
     client = EngineClient()
+    devices = known_devices(clock)
     inventory = Inventory(
-        [NvidiaProvider()],
+        devices.providers,
         address=settings.address,
         agent_version=service.version,
         region=settings.region,
@@ -86,7 +86,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
     )
     engines = all_engines()
     runtimes: dict[str, EngineRuntime] = {}
-    meters = DeviceMeters([NvidiaMeter()])
+    meters = DeviceMeters(devices.meters)
     host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, runtimes, client)
     agent = NodeAgent(
         node_id=NodeId(state_dir.node_id),

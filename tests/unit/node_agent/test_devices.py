@@ -13,7 +13,9 @@ from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_node_agent.devices.host_limits import read_host_limits
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.nvidia import NvidiaProvider
+from roundhouse_node_agent.devices.pci import PciBus
 from roundhouse_node_agent.devices.provider import Discovery
+from tests.support.eventually import eventually
 
 GIB = 1024**3
 
@@ -79,7 +81,7 @@ def test_no_devices_is_told_from_a_driver_that_fails(
     monkeypatch.setattr(pynvml, "nvmlInit", fail)
     if has_device_files:
         (tmp_path / "nvidia0").touch()
-    found = NvidiaProvider(dev=tmp_path).discover()
+    found = NvidiaProvider(dev=tmp_path, pci=PciBus(tmp_path / "pci")).discover()
     assert found.devices == ()
     assert bool(found.errors) is is_fault
 
@@ -107,6 +109,34 @@ async def test_a_library_that_hangs_costs_its_devices_and_not_the_node() -> None
         release.set()
         inventory.close()
         await asyncio.sleep(0)
+
+
+async def test_an_answer_that_came_too_late_counts_the_next_time() -> None:
+    release = threading.Event()
+    card = DeviceInfo(
+        uuid="XPU-0", index=0, vendor=DeviceVendor.UNKNOWN, model="X", memory_total_bytes=1, memory_free_bytes=1
+    )
+
+    class Slow:
+        vendor = "slow"
+        looks = 0
+
+        def discover(self) -> Discovery:
+            self.looks += 1
+            release.wait(30)
+            return Discovery(devices=(card,))
+
+    provider = Slow()
+    inventory = Inventory([provider], address="127.0.0.1", agent_version="0", region="", labels={}, timeout_s=0.01)
+    assert (await inventory.read(())).devices == ()
+    release.set()
+
+    async def devices() -> tuple[DeviceInfo, ...]:
+        return (await inventory.read(())).devices
+
+    assert await eventually(devices) == (card,)
+    assert provider.looks == 1
+    inventory.close()
 
 
 @pytest.fixture
