@@ -39,6 +39,8 @@ async def test_ctrl_c_stops_everything_that_the_foreground_started(own: Platform
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background makes them ignore Ctrl-C, and their children with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert started.stdout is not None
     printed = iter(started.stdout.readline, "")
