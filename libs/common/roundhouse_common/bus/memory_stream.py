@@ -1,6 +1,7 @@
 """A stream and its durable consumers in memory, with the semantics of JetStream that Roundhouse relies on."""
 
 import asyncio
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from roundhouse_common.contracts.generate.streams import StreamConfig
 __all__ = ["MemoryConsumer", "MemoryStream", "Outstanding", "subject_matches"]
 
 
+@functools.lru_cache(maxsize=10_000)
 def subject_matches(pattern: str, subject: str) -> bool:
     """Return whether a subject is covered by a pattern with `*` and a trailing `>`."""
     wanted, found = pattern.split("."), subject.split(".")

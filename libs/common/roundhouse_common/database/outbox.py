@@ -111,6 +111,7 @@ class OutboxRelay:
         self._db = db
         self._bus = bus
         self._table = table
+        self._oldest = select(table).order_by(table.c.id).limit(_BATCH)
         self._clock = clock
         self._woken = asyncio.Event()
         self._sending = asyncio.Lock()
@@ -161,7 +162,7 @@ class OutboxRelay:
 
     async def _send_batch(self) -> int:
         async with self._db.read() as session:
-            rows = (await session.execute(select(self._table).order_by(self._table.c.id).limit(_BATCH))).all()
+            rows = (await session.execute(self._oldest)).all()
         sent: list[int] = []
         try:
             for row in rows:

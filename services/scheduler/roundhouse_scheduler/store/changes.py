@@ -1,10 +1,11 @@
 """Read what changed in the record since a revision: how its copy in memory is kept up."""
 
+import functools
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import CursorResult, Select, Table, bindparam, select
 
 from roundhouse_common.contracts.catalog import VersionSpec
 from roundhouse_common.database import ReadSession
@@ -17,6 +18,11 @@ from roundhouse_scheduler.store.strangers import versions_by_id
 from roundhouse_scheduler.store.switches import open_switches
 
 __all__ = ["Changes", "read_changes"]
+
+
+_REMOVED = select(tables.removals.c.key).where(
+    tables.removals.c.kind == bindparam("of_kind"), tables.removals.c.revision > bindparam("since")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +51,9 @@ async def read_changes(session: ReadSession, since: int | None, *, known_version
         return None
     if since is None or since > revision:
         since = None
-    nodes = [node_from(row) for row in await session.execute(_newer(tables.nodes, since))]
-    deployments = [deployment_from(row) for row in await session.execute(_newer(tables.deployments, since))]
-    replicas = _newer(tables.replicas, since)
-    if since is None:
-        replicas = replicas.where(tables.replicas.c.ended_at.is_(None))
-    rows = [replica_from(row) for row in await session.execute(replicas)]
+    nodes = [node_from(row) for row in await _newer(session, tables.nodes, since)]
+    deployments = [deployment_from(row) for row in await _newer(session, tables.deployments, since)]
+    rows = [replica_from(row) for row in await _newer(session, tables.replicas, since)]
     needed = {item.version_id for item in rows if item.ended_at is None} | {item.version_id for item in deployments}
     lacking = sorted(key for key in needed if since is None or key not in known_versions)
     return Changes(
@@ -66,15 +69,20 @@ async def read_changes(session: ReadSession, since: int | None, *, known_version
     )
 
 
-def _newer(table: Table, since: int | None) -> Select[*tuple[Any, ...]]:  # Any: the columns of a table
-    query = select(table)
-    return query if since is None else query.where(table.c.revision > since)
+# Any: the columns of a table.
+async def _newer(session: ReadSession, table: Table, since: int | None) -> CursorResult[*tuple[Any, ...]]:
+    if since is not None:
+        return await session.execute(_written_after(table), {"since": since})
+    whole = select(table)
+    return await session.execute(whole.where(table.c.ended_at.is_(None)) if table is tables.replicas else whole)
+
+
+@functools.cache  # making a statement takes longer than running it, and this is done at every look
+def _written_after(table: Table) -> Select[*tuple[Any, ...]]:
+    return select(table).where(table.c.revision > bindparam("since"))
 
 
 async def _gone(session: ReadSession, table: Table, since: int | None) -> Sequence[str]:
     if since is None:
         return ()
-    query = select(tables.removals.c.key).where(
-        tables.removals.c.kind == table.name, tables.removals.c.revision > since
-    )
-    return list(await session.scalars(query))
+    return list(await session.scalars(_REMOVED, {"of_kind": table.name, "since": since}))

@@ -11,6 +11,8 @@ from roundhouse_scheduler.store import tables
 __all__ = ["NOBODY", "Claim", "check_term", "read_claim", "release", "renew", "take_over"]
 
 _NAME = "planner"
+_ROW = select(tables.leadership).where(tables.leadership.c.name == _NAME)
+_BEAT = update(tables.leadership).where(tables.leadership.c.name == _NAME).values(beat=tables.leadership.c.beat + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +29,7 @@ NOBODY = Claim(term=0, holder="", beat=0)
 
 async def read_claim(session: ReadSession) -> Claim:
     """Return the claim as it is."""
-    table = tables.leadership
-    row = (await session.execute(select(table).where(table.c.name == _NAME))).first()
+    row = (await session.execute(_ROW)).first()
     return NOBODY if row is None else Claim(term=row.term, holder=row.holder, beat=row.beat)
 
 
@@ -47,8 +48,7 @@ async def take_over(session: WriteSession, seen: Claim, holder: str) -> Claim | 
 async def renew(session: WriteSession, term: int, holder: str) -> Claim:
     """Say that the leader lives. Raises TermSuperseded."""
     await check_term(session, term, holder)
-    table = tables.leadership
-    await session.execute(update(table).where(table.c.name == _NAME).values(beat=table.c.beat + 1))
+    await session.execute(_BEAT)
     return await read_claim(session)
 
 

@@ -4,34 +4,39 @@ Writes of the service run one after the other on both databases, and each stamps
 number of one counter. So a reader that has seen revision N and reads all rows above N misses nothing.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_common.database import DialectName, ReadSession, WriteSession, upsert
 from roundhouse_scheduler.store import tables
 
 __all__ = ["current_revision", "next_revision", "remove"]
 
 _NAME = "revision"
+_COUNTED = select(tables.counters.c.value).where(tables.counters.c.name == _NAME)
 
 
 async def current_revision(session: ReadSession) -> int:
     """Return the revision of the last write that committed."""
-    counted = select(tables.counters.c.value).where(tables.counters.c.name == _NAME)
-    return await session.scalar(counted) or 0
+    return await session.scalar(_COUNTED) or 0
 
 
 async def next_revision(session: WriteSession) -> int:
     """Return a revision for the rows of this transaction. Every write to a table with a `revision` column needs it."""
-    make = sqlite.insert if session.dialect == "sqlite" else postgresql.insert
-    # Any: the two dialects spell the same statement as two types.
+    value: int = (await session.execute(_count_on(session.dialect))).scalar_one()
+    return value
+
+
+@functools.cache
+def _count_on(dialect: DialectName) -> Any:  # Any: the two dialects spell the same statement as two types
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
     counted: Any = make(tables.counters).values(name=_NAME, value=1)
     counted = counted.on_conflict_do_update(index_elements=["name"], set_={"value": tables.counters.c.value + 1})
-    value: int = (await session.execute(counted.returning(tables.counters.c.value))).scalar_one()
-    return value
+    return counted.returning(tables.counters.c.value)
 
 
 async def remove(session: WriteSession, table: Table, keys: Sequence[str]) -> None:

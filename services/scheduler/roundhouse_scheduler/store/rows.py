@@ -1,10 +1,11 @@
 """Records to rows and back, and the guarded update."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Table, bindparam, insert, select, update
+from sqlalchemy import Row, Select, Table, Update, bindparam, insert, select, update
 
 from roundhouse_common.database import WriteSession
 from roundhouse_scheduler.domain.errors import StaleView
@@ -62,23 +63,35 @@ async def replace_all(
     (key,) = table.primary_key.columns
     read_with = {getattr(item, key.name): item.row_version for item in records}
     for ids in chunks(list(read_with)):
-        found = await session.execute(select(key, table.c.row_version).where(key.in_(ids)))
+        found = await session.execute(_versions_in(table), {"ids": ids})
         versions = {row[0]: row[1] for row in found}
         for identity in ids:
             if versions.get(identity) != read_with[identity]:
                 raise StaleView(f"{table.name} {identity}")
-    written = [name for name in records[0].__struct_fields__ if name not in (key.name, *but_for)]
-    statement = update(table).where(key == bindparam("of")).values({name: bindparam(f"to_{name}") for name in written})
+    written = tuple(name for name in records[0].__struct_fields__ if name not in (key.name, *but_for))
     stamp = _stamp(table, revision)
-    statement = statement.values(stamp)
     await session.execute(
-        statement,
+        _update_of(table, (*written, *stamp)),
         [
             {"of": getattr(item, key.name), **{f"to_{name}": getattr(item, name) for name in written}}
             | {"to_row_version": item.row_version + 1}
+            | {f"to_{name}": value for name, value in stamp.items()}
             for item in records
         ],
     )
+
+
+@functools.cache  # making a statement of so many columns takes longer than running it
+def _update_of(table: Table, written: tuple[str, ...]) -> Update:
+    (key,) = table.primary_key.columns
+    return update(table).where(key == bindparam("of")).values({name: bindparam(f"to_{name}") for name in written})
+
+
+# Any: the columns of a table.
+@functools.cache
+def _versions_in(table: Table) -> Select[*tuple[Any, ...]]:
+    (key,) = table.primary_key.columns
+    return select(key, table.c.row_version).where(key.in_(bindparam("ids", expanding=True)))
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

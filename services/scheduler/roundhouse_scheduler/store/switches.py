@@ -16,11 +16,12 @@ from roundhouse_scheduler.store.rows import add, replace
 __all__ = ["ask_for_switch", "cancel_switch", "find_switch", "list_switches", "open_switches"]
 
 _T = tables.switches
+_OPEN = select(_T).where(_T.c.ended_at.is_(None))
 
 
 async def open_switches(session: ReadSession) -> dict[str, Switch]:
     """Return the switches that have not ended, by id."""
-    rows = await session.execute(select(_T).where(_T.c.ended_at.is_(None)))
+    rows = await session.execute(_OPEN)
     return {row.switch_id: _from(row) for row in rows}
 
 
