@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo, DeviceSample, DeviceVendor
-from roundhouse_node_agent.devices.commands import Commands
+from roundhouse_node_agent.devices.commands import Answer, Commands
 from roundhouse_node_agent.devices.meter import Measurement, ProcessShare
 from roundhouse_node_agent.devices.parsers.card import Card, merged
 from roundhouse_node_agent.devices.parsers.figures import address_of
@@ -148,14 +148,18 @@ class ToolDevices:
             errors.append(f"{self._named(place)}, but {names} is not there: install the driver's tools")
             return None
 
+        answers: dict[tuple[str, ...], Answer] = {}  # of one look: use and processes are often in one table
+
         def ask(*arguments: str, name: str = "", is_optional: bool = False) -> str:
             path = self._commands.find((name,), self._tool.directories) if name else found
             if path is None:
                 return ""
-            answer = self._commands.run((path, *arguments), libraries=self._tool.libraries)
-            if answer.error:
-                (minor if is_optional else errors).append(answer.error)
-            return answer.text
+            command = (path, *arguments)
+            if command not in answers:
+                answers[command] = self._commands.run(command, libraries=self._tool.libraries)
+                if error := answers[command].error:
+                    (minor if is_optional else errors).append(error)
+            return answers[command].text
 
         return ask
 

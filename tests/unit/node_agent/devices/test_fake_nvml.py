@@ -49,8 +49,8 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Look:
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
-    found: Look = msgspec.json.decode(done.stdout, type=Look)
-    return found
+    answer: Look = msgspec.json.decode(done.stdout, type=Look)
+    return answer
 
 
 @pytest.mark.contract("A08", "A12")
