@@ -134,6 +134,19 @@ def test_amd_through_amd_smi(tmp_path: Path) -> None:
     )
 
 
+def test_amd_cards_are_numbered_as_engines_count_them(tmp_path: Path) -> None:
+    answers = {
+        "amd-smi list -e": '[{"gpu": 0, "bdf": "0000:05:00.0", "uuid": "a", "hip_id": 1},'
+        ' {"gpu": 1, "bdf": "0000:26:00.0", "uuid": "b", "hip_id": 0}]',
+        "amd-smi static": '{"gpu_data": []}',
+        "amd-smi metric": "amd-smi/metric-7x.json",
+    }
+    amd = devices(tmp_path, AMD, answers, "0000:05:00.0", "0000:26:00.0")
+    cards = amd.discover().devices
+    assert [(one.index, one.physical_index, one.uuid) for one in cards] == [(0, 1, "b"), (1, 0, "a")]
+    assert {one.uuid: one.utilization for one in amd.measure().devices} == {"a": 0.12, "b": -1.0}
+
+
 def test_amd_through_rocm_smi_where_there_is_no_other(tmp_path: Path) -> None:
     json = "rocm-smi/amd-gpu-6.2.4-rocm-smi.json"
     answers = {"rocm-smi --showproductname": json, "rocm-smi --showuse": json}

@@ -7,7 +7,7 @@ from roundhouse_node_agent.devices.parsers.card import Card
 from roundhouse_node_agent.devices.parsers.figures import address_of, bytes_of, number_of, share_of, whole_of
 from roundhouse_node_agent.devices.parsers.lenient_json import read_json
 
-__all__ = ["parse_amd_smi"]
+__all__ = ["parse_amd_smi", "parse_hip_ids"]
 
 _Told = Mapping[str, object]
 _UNKNOWN = ("", "n/a", "none", "unknown")
@@ -15,10 +15,19 @@ _UNKNOWN = ("", "n/a", "none", "unknown")
 
 def parse_amd_smi(text: str) -> tuple[Card, ...]:
     """Return the cards of an answer to any of the three; one that cannot be read is left out."""
+    return tuple(card for told in _gpus(text) if (card := _card(told)) is not None)
+
+
+def parse_hip_ids(text: str) -> dict[int, int]:
+    """Return, by amd-smi's number of a GPU, the one that engines count by, of `list -e`; newer tools tell it."""
+    pairs = ((whole_of(told.get("gpu", "")), whole_of(told.get("hip_id", ""))) for told in _gpus(text))
+    return {gpu: hip for gpu, hip in pairs if gpu is not None and hip is not None}
+
+
+def _gpus(text: str) -> list[_Told]:
     answer = _lower(read_json(text), 0)
     listed = answer.get("gpu_data") if isinstance(answer, Mapping) else answer
-    cards = (_card(told) for told in listed if isinstance(told, Mapping)) if isinstance(listed, list) else ()
-    return tuple(card for card in cards if card is not None)
+    return [told for told in listed if isinstance(told, Mapping)] if isinstance(listed, list) else []
 
 
 def _lower(value: object, depth: int) -> object:
