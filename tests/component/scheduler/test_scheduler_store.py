@@ -165,11 +165,17 @@ async def test_only_newer_specs_are_taken_and_an_absent_one_is_no_order(schedule
 async def test_who_asks_for_replicas_uses_them_so_that_nothing_new_is_idle_at_once(scheduler_db: Database) -> None:
     """Idleness would otherwise put a deployment to sleep that was made, started or scaled a moment ago."""
     used = []
-    for generation, changes in enumerate(
-        [{}, {"drain_timeout_s": 5.0}, {"replicas": 3}, {"desired": DeploymentDesired.STOP}, {}], start=1
-    ):
+    steps: list[dict[str, object]] = [
+        {},
+        {"drain_timeout_s": 5.0},
+        {"replicas": 3},
+        {"desired": DeploymentDesired.STOP},
+        {},
+    ]
+    for generation, changes in enumerate(steps, start=1):
+        spec = a_spec(generation=generation, **({"replicas": 2} | changes))
         async with scheduler_db.write() as session:
-            await take_specs(session, [a_spec(**{"replicas": 2, **changes}, generation=generation)], at=AT + generation)
+            await take_specs(session, [spec], at=AT + generation)
         used.append((await records_of(scheduler_db)).deployments["dep_1"].last_used_at - AT)
     assert used == [1, 1, 3, 4, 5]
 
