@@ -1,5 +1,7 @@
 """The fleet and the deployments that random faults fall on."""
 
+import msgspec
+
 from roundhouse_common.contracts.catalog import (
     Autoscale,
     Placement,
@@ -12,7 +14,7 @@ from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from tests.simulation.world import BROKEN, SimNode, World
 from tests.support.scheduler import GIB, a_version
 
-__all__ = ["MOST", "RIVALS", "SLEEPERS", "a_fleet", "a_node_of", "two_devices", "version_of"]
+__all__ = ["MOST", "NO_ROOM_S", "RIVALS", "SLEEPERS", "a_fleet", "a_node_of", "two_devices", "version_of"]
 
 MOST = {"chat": 4, "embed": 3, "wide": 1, "nap": 2, "red": 1, "blue": 1}
 """The deployments, and the most replicas of each."""
@@ -20,6 +22,9 @@ RIVALS = ("red", "blue")
 """There is room for one of them: they take turns."""
 SLEEPERS = ("nap", *RIVALS)
 """What requests wake."""
+NO_ROOM_S = 240.0
+"""A gang that may not be missing for a moment needs room beside its old version. The others on the devices do not move
+over for it; without room its rollout ends at this deadline. Everybody else's lies beyond the end of a simulation."""
 _SEAT = Placement(node_labels={"seat": "rivals"})
 _RESOURCES = {
     "chat": Resources(memory_bytes=GIB),
@@ -44,15 +49,21 @@ async def a_fleet(world: World) -> None:
             replicas=world.rng.randint(1, MOST[name]),
             version=version_of(name, 1),
             disconnect_grace_s=world.rng.choice((5.0, 20.0, 60.0)),
-            rollout=Rollout(
-                strategy=_strategy_of(world, name),
-                max_surge=world.rng.choice((0, 1, 2)),
-                max_unavailable=world.rng.choice((0, 1)),
-                min_ready_s=world.rng.choice((0.0, 3.0)),
-            ),
+            rollout=_rollout_of(world, name),
             failure_budget=1000,
             **own,
         )
+
+
+def _rollout_of(world: World, name: str) -> Rollout:
+    rollout = Rollout(
+        strategy=_strategy_of(world, name),
+        max_surge=world.rng.choice((0, 1, 2)),
+        max_unavailable=world.rng.choice((0, 1)),
+        min_ready_s=world.rng.choice((0.0, 3.0)),
+    )
+    needs_room_beside = name == "wide" and rollout.max_unavailable == 0
+    return msgspec.structs.replace(rollout, progress_deadline_s=NO_ROOM_S) if needs_room_beside else rollout
 
 
 def _strategy_of(world: World, name: str) -> RolloutStrategy:

@@ -1,7 +1,7 @@
 """What must hold of the hosts themselves, whatever anybody believes of them."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Protocol
 
 from roundhouse_common.contracts.node import NodeInventory
@@ -49,6 +49,11 @@ class Ground:
     def capacity(self, hostname: str) -> NodeInventory:
         """Return what a host has."""
         return self._machines[hostname].capacity()
+
+    def hosts_with_a_device_beside(self, held: Container[str]) -> list[str]:
+        """Return the hosts with a device that is not among those held."""
+        machines = sorted(self._machines.items())
+        return [name for name, item in machines if any(device.uuid not in held for device in item.capacity().devices)]
 
     def epoch(self, hostname: str) -> int:
         """Return the highest epoch that a host has been given."""

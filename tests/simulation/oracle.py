@@ -7,13 +7,14 @@ import sqlite3
 from collections.abc import Callable
 
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason, VersionFailed
 from roundhouse_common.runtime import Clock
 from roundhouse_node_agent.domain.engine_run import EngineRun
 from roundhouse_scheduler.domain.plan import Moved, NodeMarked, Noted, Plan, Wanted
 from roundhouse_scheduler.domain.records import Deployment, NodeDuty, NodeState, Replica
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 from roundhouse_scheduler.domain.view import View
+from roundhouse_scheduler.store.look import Records
 from tests.simulation.ground import Ground
 
 __all__ = ["InvariantBroken", "Oracle"]
@@ -23,6 +24,7 @@ _SECOND_LOOK_S = 3.0
 _WINDOW_S = 600.0
 _GANG_FENCE_S = 300.0
 _TWO_ACTIVE_S = 15.0
+_CAME_NO_FURTHER = "no further replica became available"
 _UNWATCHED_S = 6.0
 """Who leads looks every 5 s; a longer gap means that nobody led."""
 _OBSERVED = frozenset(
@@ -56,6 +58,7 @@ class Oracle:
         self.lost: list[str] = []
         self.reports_judged = 0
         self.decisions_judged = 0
+        self.deadlines_judged = 0
         self.ground = Ground(clock, self._break)
         self.committed: Callable[[str, EngineRun], Reason | None] = lambda _hostname, _run: None
         """Why the record says that an engine need not run: a process that dies right after a commit shows no plan."""
@@ -130,6 +133,16 @@ class Oracle:
             self.ground.fenced(node_id, run)
             return
         self._break(f"{node_id} stopped the healthy engine of {run.replica_id} ({reason}); nobody decided it")
+
+    def judge_failure(self, event: VersionFailed, spec: DeploymentSpec, records: Records) -> None:
+        """A version that came no further by its deadline had no room: no model takes that long to start here."""
+        if not event.detail.startswith(_CAME_NO_FURTHER):
+            return
+        self.deadlines_judged += 1
+        others = (row for row in records.replicas.values() if row.version_id != event.version_id and row.is_held)
+        free = self.ground.hosts_with_a_device_beside({uuid for row in others for uuid in row.device_uuids})
+        if len(free) >= spec.version.resources.node_count:
+            self._break(f"{event.version_id} came no further, though {free} have room: {event.detail}")
 
     def _judge_reports(self, view: View, plan: Plan) -> None:
         """Only what the node's present agent says changes anything, and it says it in the node's present epoch."""

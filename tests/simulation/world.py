@@ -89,6 +89,7 @@ class World:
         self.earlier: dict[str, VersionSpec] = {}
         """The version that each deployment ran before, for a catalog that goes back to it."""
         self.rolled_back: list[str] = []
+        self._failed_versions: set[str] = set()
         self.copies: list[bytes] = []
         """Of the scheduler's database, as backups would be."""
         self.records_lost = 0
@@ -292,10 +293,14 @@ class World:
         return not (leads and is_undisturbed and self.broker.is_running and node.agent is not None)
 
     async def _roll_back(self, batch: Sequence[Delivery[VersionFailed]]) -> None:
-        """What the catalog does: go back to the version before, unless the deployment has moved on."""
+        """What the catalog does: go back to the version before, unless the deployment has moved on, or that one has
+        failed too."""
         for event in (delivery.message for delivery in batch):
             spec, earlier = self.specs[event.deployment_id], self.earlier.get(event.deployment_id)
-            if spec.generation == event.generation and earlier is not None:
+            self.oracle.judge_failure(event, spec, await self.records())
+            self._failed_versions.add(event.version_id)
+            is_known_bad = earlier is not None and earlier.version_id in self._failed_versions
+            if spec.generation == event.generation and earlier is not None and not is_known_bad:
                 self.say(f"{event.deployment_id} goes back to version {earlier.number}")
                 self.rolled_back.append(event.deployment_id)
                 self.deploy(event.deployment_id, replicas=spec.replicas, version=earlier)
