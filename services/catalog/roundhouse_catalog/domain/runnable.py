@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from roundhouse_catalog.domain.drafts import ResourcesDraft, VersionDraft, Way
-from roundhouse_catalog.domain.engines import ENGINES, parse_engine
+from roundhouse_catalog.domain.engines import ENGINES, SUGGESTED, parse_engine
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.models import Model
 from roundhouse_common.contracts.catalog import EngineKind
@@ -52,7 +52,7 @@ def _kind_fault(engine: EngineKind, model: Model) -> str | None:
 def _format_fault(engine: EngineKind, facts: ModelFacts) -> str | None:
     profile = ENGINES[engine]
     if facts.format is not ModelFormat.UNKNOWN and facts.format not in profile.formats:
-        able = sorted(kind for kind, other in ENGINES.items() if facts.format in other.formats)
+        able = sorted(kind for kind, other in SUGGESTED.items() if facts.format in other.formats)
         return (
             f"{engine} reads {' and '.join(sorted(profile.formats))}, and the model's files are {facts.format}; "
             f"engines that read it: {', '.join(able)}"
@@ -60,7 +60,7 @@ def _format_fault(engine: EngineKind, facts: ModelFacts) -> str | None:
     if profile.unknown_quantizations and facts.quantization.startswith(profile.unknown_quantizations):
         able = sorted(
             kind
-            for kind, other in ENGINES.items()
+            for kind, other in SUGGESTED.items()
             if facts.format in other.formats
             and not (other.unknown_quantizations and facts.quantization.startswith(other.unknown_quantizations))
         )
@@ -82,7 +82,7 @@ def _span_fault(engine: EngineKind, resources: ResourcesDraft) -> str | None:
     if resources.node_count <= 1:
         return None
     if not ENGINES[engine].spans_nodes:
-        able = sorted(kind for kind, profile in ENGINES.items() if profile.spans_nodes)
+        able = sorted(kind for kind, profile in SUGGESTED.items() if profile.spans_nodes)
         return (
             f"{resources.node_count} found; a replica of {engine} runs on 1 node. "
             f"Engines that span nodes: {', '.join(able)}"

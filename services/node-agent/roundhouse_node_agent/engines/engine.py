@@ -73,6 +73,8 @@ class Command:
     env: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict)
     """Contents by name, written to the run's directory before the start, for the agent's user only."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Targets of symbolic links by name, beside the files: for engines that are named after a path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ def with_key(order: RenderOrder, flag: str, module: str, arguments: tuple[str, .
 
 
 def visible_devices(order: RenderOrder) -> dict[str, str]:
-    """Name exactly the devices it may use, and hide all others, whosever they are."""
+    """Name exactly the devices it may use. Empty hides all: unset would show all."""
     return dict(device_environment(order.devices))
 
 
@@ -67,6 +67,8 @@ def share_flag(engine: EngineKind, order: RenderOrder, *, flag: str) -> tuple[st
         return (flag, f"{min(_MOST_SHARE, resources.memory_bytes / total):.4f}")
     free = min(device.memory_free_bytes for device in order.devices)
     match memory_share(engine, need, device_total_bytes=total, device_free_bytes=free):
+        case MemoryShare(flag=""):
+            return (flag, f"{min(_MOST_SHARE, need.total_bytes / total):.4f}")
         case MemoryShare(value=value):
             return (flag, f"{value:.4f}")
         case Unfit() as unfit:

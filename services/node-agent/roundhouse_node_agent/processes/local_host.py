@@ -167,7 +167,7 @@ class LocalHost:
         self._feeds.setdefault(assignment.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
         self._free_before[assignment.replica_id] = {device.uuid: device.memory_free_bytes for device in devices}
         try:
-            stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order, command.files)
+            stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order, command)
         except LaunchFailed:
             del self._ports[assignment.replica_id]
             raise
@@ -269,10 +269,10 @@ class LocalHost:
         launch: int,
         order: LaunchFile,
         shim_order: ShimOrder,
-        files: Mapping[str, str],
+        command: Command,
     ) -> tuple[StoredRun, "subprocess.Popen[bytes]"]:
         directory = self._store.create(assignment, launch, order)
-        directory.keep(files)
+        directory.keep(command.files, command.links)
         shim = start_shim(directory, shim_order)
         stored = self._store.load(directory)
         assert stored is not None  # both files were written before the shim answered

@@ -121,9 +121,11 @@ class RunDirectory:
     def log_dir(self) -> Path:
         return self.path.parent.parent / "log"
 
-    def keep(self, files: Mapping[str, str]) -> None:
+    def keep(self, files: Mapping[str, str], links: Mapping[str, str]) -> None:
         """Write what the engine reads beside its arguments, for this user only. Raises LaunchFailed."""
         try:
+            for name, target in links.items():
+                (self.path / name).symlink_to(target)
             for name, text in files.items():
                 path = self.path / name
                 path.touch(mode=0o600)

