@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo, DeviceSample, DeviceVendor
+from roundhouse_common.runtime import SystemClock
 from roundhouse_node_agent.devices.amd import AMD
 from roundhouse_node_agent.devices.ascend import ASCEND
 from roundhouse_node_agent.devices.biren import BIREN
 from roundhouse_node_agent.devices.cambricon import CAMBRICON
+from roundhouse_node_agent.devices.commands import Commands
 from roundhouse_node_agent.devices.hygon import HYGON
 from roundhouse_node_agent.devices.iluvatar import ILUVATAR
 from roundhouse_node_agent.devices.intel import INTEL
@@ -22,7 +24,7 @@ from roundhouse_node_agent.devices.pci import PciBus
 from roundhouse_node_agent.devices.provider import Discovery
 from roundhouse_node_agent.devices.t_head import T_HEAD
 from roundhouse_node_agent.devices.tools import Tool, ToolDevices, host_mark
-from tests.support.device_samples import MIB
+from tests.support.device_samples import DEVICE_SAMPLES, MIB
 from tests.support.fake_pci import plug_in
 from tests.support.scripted_commands import ScriptedCommands
 
@@ -372,6 +374,18 @@ def test_a_card_that_the_tool_leaves_out_is_named(tmp_path: Path) -> None:
     discovery = cards.discover()
     assert len(discovery.devices) == 2
     assert discovery.errors == ("cambricon: a Cambricon card is at 0000:99:00.0, but cnmon does not list it",)
+
+
+def test_a_real_command_is_found_run_and_read(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "mthreads-gmi"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat '{DEVICE_SAMPLES / 'mthreads-gmi' / 'table-s80-1.14.0.txt'}'\n")
+    program.chmod(0o755)
+    plug_in(tmp_path / "pci", "0000:04:00.0", vendor="1ed5", pci_class="030000")
+    commands = Commands(SystemClock(), search_path=f"{program.parent}:/bin:/usr/bin")
+    cards = ToolDevices(MOORE_THREADS, commands, pci=PciBus(tmp_path / "pci"), host="host")
+    assert found(cards.discover()) == [(0, "moore-threads-host-0000:04:00.0", "MTT S80", 16384, 16382)]
+    assert cards.measure().devices[0].temperature_c == 49.0
 
 
 def test_pids_are_told_only_where_they_are_the_machines(tmp_path: Path) -> None:
