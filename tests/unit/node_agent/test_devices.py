@@ -55,6 +55,16 @@ def test_devices_are_listed_with_their_uuids(nvml: dict[int, object]) -> None:
     assert NvidiaProvider().discover() == Discovery(devices=(expected,))
 
 
+def test_a_card_in_mig_mode_without_instances_is_an_error(
+    nvml: dict[int, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml.update({0: "A", 1: "B"})
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMigMode", lambda index: [index, index])
+    found = NvidiaProvider().discover()
+    assert [device.uuid for device in found.devices] == ["GPU-0"]
+    assert found.errors == ("nvidia: device 1 is in MIG mode and has no instances: nothing can run on it",)
+
+
 def test_one_bad_device_hides_no_other(nvml: dict[int, object]) -> None:
     nvml.update({0: "A", 1: pynvml.NVML_ERROR_GPU_IS_LOST, 2: "C"})
     found = NvidiaProvider().discover()

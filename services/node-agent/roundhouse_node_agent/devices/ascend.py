@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from roundhouse_common.contracts.node import DeviceHealth, DeviceVendor
 from roundhouse_node_agent.devices.parsers.card import Card
 from roundhouse_node_agent.devices.parsers.npu_smi import Chip, MappedChip, parse_info, parse_mapping
+from roundhouse_node_agent.devices.pci import PciCard
 from roundhouse_node_agent.devices.tools import Ask, Share, Tool
 
 __all__ = ["ASCEND"]
@@ -66,11 +67,17 @@ def _card(chip: Chip, indexes: Mapping[tuple[int, int], int], version: str) -> C
     )
 
 
+def _is_npu(card: PciCard) -> bool:
+    """Kunpeng processors show their engines for compression as accelerators of the same vendor (a250 to a25f)."""
+    return not card.device_id.startswith("0xa25")
+
+
 ASCEND = Tool(
     vendor=DeviceVendor.ASCEND,
     title="Ascend",
     pci_vendor="19e5",
     pci_classes=("0x12",),  # the management controller's display has the same vendor
+    is_own=_is_npu,
     names=("npu-smi",),
     directories=("/usr/local/bin", "/usr/local/sbin", f"{_DRIVER}/tools"),
     libraries=("/usr/local/dcmi", f"{_DRIVER}/lib64/driver", f"{_DRIVER}/lib64/common"),

@@ -35,6 +35,7 @@ INTEL = Tool(
     vendor=DeviceVendor.INTEL,
     title="Intel",
     pci_vendor="8086",
+    pci_classes=("0x03",),  # co-processors of Intel's are for compression and encryption
     is_own=_is_plugged_in,
     names=("xpu-smi",),
     inventory=_inventory,

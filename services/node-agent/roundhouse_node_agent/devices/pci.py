@@ -18,6 +18,8 @@ class PciCard:
     address: str
     """Such as 0000:3c:00.0, lower case."""
     pci_class: str
+    device_id: str = ""
+    """Such as 0xd802."""
     video_memory_bytes: int | None = None
     """Where its kernel driver tells (amdgpu)."""
 
@@ -48,6 +50,7 @@ def _card(path: Path, vendor_id: str, classes: tuple[str, ...]) -> PciCard | Non
     return PciCard(
         address=path.name.lower(),
         pci_class=pci_class,
+        device_id=_word(path / "device"),
         video_memory_bytes=int(memory) if memory.isascii() and memory.isdigit() else None,
     )
 

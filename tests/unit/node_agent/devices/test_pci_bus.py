@@ -17,7 +17,7 @@ def test_cards_are_found_by_vendor_and_class(tmp_path: Path) -> None:
 
 def test_the_kernel_tells_the_memory_of_some(tmp_path: Path) -> None:
     plug_in(tmp_path, "0000:c5:00.0", vendor="1002", pci_class="030000", video_memory_bytes=512 << 20)
-    expected = PciCard(address="0000:c5:00.0", pci_class="0x030000", video_memory_bytes=512 << 20)
+    expected = PciCard(address="0000:c5:00.0", pci_class="0x030000", device_id="0x1234", video_memory_bytes=512 << 20)
     assert PciBus(tmp_path).cards("1002") == (expected,)
 
 

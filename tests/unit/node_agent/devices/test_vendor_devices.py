@@ -1,6 +1,7 @@
 """Every vendor's cards, from what PCI shows and its tool prints to what a node reports and measures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ from roundhouse_node_agent.devices.metax import METAX
 from roundhouse_node_agent.devices.meter import ProcessShare
 from roundhouse_node_agent.devices.moore_threads import MOORE_THREADS
 from roundhouse_node_agent.devices.nvidia_smi import NVIDIA_SMI
+from roundhouse_node_agent.devices.parsers.card import Card
 from roundhouse_node_agent.devices.pci import PciBus
 from roundhouse_node_agent.devices.provider import Discovery
 from roundhouse_node_agent.devices.t_head import T_HEAD
-from roundhouse_node_agent.devices.tools import Tool, ToolDevices, host_mark
+from roundhouse_node_agent.devices.tools import Ask, Tool, ToolDevices, host_mark
 from tests.support.device_samples import DEVICE_SAMPLES, MIB
 from tests.support.fake_pci import plug_in
 from tests.support.scripted_commands import ScriptedCommands
@@ -157,6 +159,15 @@ def test_amd_through_rocm_smi_where_there_is_no_other(tmp_path: Path) -> None:
     (card,) = amd.discover().devices
     assert (card.uuid, card.memory_total_bytes, card.memory_free_bytes) == ("GPU-5c88007d760374f3", total, total - used)
     assert amd.measure().devices[0].power_w == 53.0
+
+
+@pytest.mark.parametrize(
+    ("tool", "pci_class", "device_id"),
+    [(INTEL, "0b4000", "4940"), (ASCEND, "120000", "a250"), (NVIDIA_SMI, "040300", "1")],
+)
+def test_other_parts_of_a_vendors_are_no_devices(tmp_path: Path, tool: Tool, pci_class: str, device_id: str) -> None:
+    plug_in(tmp_path / "pci", "0000:75:00.0", vendor=tool.pci_vendor, pci_class=pci_class, device_id=device_id)
+    assert devices(tmp_path, tool, {}).discover() == Discovery()
 
 
 def test_a_processors_own_graphics_are_no_devices(tmp_path: Path) -> None:
@@ -343,7 +354,7 @@ def test_none_is_told_from_failed(tmp_path: Path, tool: Tool) -> None:
     silent = ScriptedCommands({})
     absent = ToolDevices(tool, silent, pci=PciBus(tmp_path), host="host")
     assert absent.discover() == Discovery()
-    plug_in(tmp_path, "0000:3c:00.0", vendor=tool.pci_vendor, pci_class="120000")
+    plug_in(tmp_path, "0000:3c:00.0", vendor=tool.pci_vendor, pci_class=f"{tool.pci_classes[0][2:]}0000"[:6])
     names = " or ".join(tool.names)
     assert absent.discover().errors == (
         f"{tool.vendor.value}: a {tool.title} card is at 0000:3c:00.0, but {names} is not there:"
@@ -361,7 +372,7 @@ def test_hosts_without_a_vendors_hardware_never_run_its_tool(tmp_path: Path, too
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.pci_vendor], ids=lambda tool: tool.vendor.value)
 def test_a_tool_that_says_nothing_of_use_is_a_fault(tmp_path: Path, tool: Tool) -> None:
-    plug_in(tmp_path, "0000:3c:00.0", vendor=tool.pci_vendor, pci_class="120000")
+    plug_in(tmp_path, "0000:3c:00.0", vendor=tool.pci_vendor, pci_class=f"{tool.pci_classes[0][2:]}0000"[:6])
     for answers in ({tool.names[0]: "driver is not loaded"}, {f"{tool.names[0]} nothing-that-is-asked": ""}):
         discovery = ToolDevices(tool, ScriptedCommands(answers), pci=PciBus(tmp_path), host="host").discover()
         assert discovery.devices == ()
@@ -386,6 +397,15 @@ def test_a_real_command_is_found_run_and_read(tmp_path: Path) -> None:
     cards = ToolDevices(MOORE_THREADS, commands, pci=PciBus(tmp_path / "pci"), host="host")
     assert found(cards.discover()) == [(0, "moore-threads-host-0000:04:00.0", "MTT S80", 16384, 16382)]
     assert cards.measure().devices[0].temperature_c == 49.0
+
+
+def test_a_parser_that_fails_costs_its_vendor_only(tmp_path: Path) -> None:
+    def fail(_ask: Ask) -> list[Card]:
+        raise IndexError("list index out of range")
+
+    tool = replace(METAX, inventory=fail)
+    discovery = devices(tmp_path, tool, {"mx-smi": "x"}, "0000:3c:00.0").discover()
+    assert discovery.errors == ("metax: its tool's answer cannot be understood (IndexError: list index out of range)",)
 
 
 def test_pids_are_told_only_where_they_are_the_machines(tmp_path: Path) -> None:
