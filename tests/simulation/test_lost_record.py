@@ -123,6 +123,27 @@ def test_a_gang_waits_for_the_member_whose_node_is_away(rank: int) -> None:
     simulate(scenario)
 
 
+def test_a_gang_waits_as_long_as_its_deployment_lets_a_node_be_away() -> None:
+    """The member that nobody knows of fences itself only after the deployment's own grace."""
+
+    async def scenario(world: World) -> None:
+        for number in range(4):
+            await world.add_node(f"nod_{number}", devices=two_devices(f"nod_{number}"))
+        world.deploy("wide", replicas=1, version=version_of("wide", 1), disconnect_grace_s=900.0)
+        await world.until(lambda: disagreement(world), within_s=60)
+        before = running(world)
+        (away,) = [row.node_id for row in (await world.records()).replicas.values() if row.gang_rank == 1]
+        world.nodes[away].faults.is_partitioned = True
+        await lose(world, empty_record())
+        await world.run_for(600)
+        assert running(world) == before
+        world.nodes[away].faults.is_partitioned = False
+        await world.until(lambda: disagreement(world), within_s=60)
+        assert running(world) == before
+
+    simulate(scenario)
+
+
 def test_an_engine_of_a_version_that_is_lost_makes_room_for_the_wanted_one() -> None:
     async def scenario(world: World) -> None:
         await world.add_node("nod_0", memory_bytes=16 * GIB)

@@ -14,7 +14,7 @@ from roundhouse_scheduler.domain.gangs.members import Gang, gangs_in_focus
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.domain.restarts import backoff_s
-from roundhouse_scheduler.domain.rules import GANG_FENCE_S
+from roundhouse_scheduler.domain.rules import grace_s
 
 __all__ = ["tend_gangs"]
 
@@ -49,7 +49,7 @@ def _awaits_members(draft: Draft, gang: Gang) -> bool:
     deployment = draft.deployments[rows[0].deployment_id]
     if gang.leader is None and (deployment.desired is not DeploymentDesired.RUN or not deployment.wanted_replicas):
         return False  # nothing of it is to start: its members may go at once
-    until = max(adopted) + draft.rules.lease_s + GANG_FENCE_S + _GUARD_S
+    until = max(adopted) + draft.rules.lease_s + grace_s(rows[0], deployment) + _GUARD_S
     if draft.now < until:
         draft.look_again(until, deployment_id=rows[0].deployment_id)
     return draft.now < until
