@@ -25,7 +25,7 @@ class Inventory:
         region: str,
         zone: str = "",
         labels: Mapping[str, str],
-        timeout_s: float = 5.0,
+        timeout_s: float = 10.0,
     ) -> None:
         self._providers = providers
         self._address = address
@@ -64,14 +64,15 @@ class Inventory:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _discover(self, provider: DeviceProvider) -> Discovery:
-        """Ask one provider; while an earlier question is unanswered no second one is asked. An answer that came too
-        late counts the next time."""
+        """Ask one provider; while an earlier question is unanswered no second one is asked, nor waited for again. An
+        answer that came too late counts the next time."""
         look = self._looks.get(provider.vendor)
         if look is None or (look.done() and provider.vendor not in self._late):
             look = asyncio.get_running_loop().run_in_executor(self._threads, provider.discover)
             self._looks[provider.vendor] = look
+        patience_s = 0.0 if provider.vendor in self._late and not look.done() else self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(patience_s):
                 found = await asyncio.shield(look)
         except TimeoutError:
             self._late.add(provider.vendor)

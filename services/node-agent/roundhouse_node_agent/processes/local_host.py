@@ -295,7 +295,10 @@ class LocalHost:
         if not assignment.device_uuids:
             return ()
         found = {device.uuid: device for device in (await self.inventory()).devices}
-        return tuple(found[uuid] for uuid in assignment.device_uuids if uuid in found)
+        gone = [uuid for uuid in assignment.device_uuids if uuid not in found]
+        if gone:  # with fewer it would run on others' memory, or on the processor
+            raise LaunchFailed(f"devices that it was given are not found any more: {', '.join(gone)}")
+        return tuple(found[uuid] for uuid in assignment.device_uuids)
 
     async def _until_devices_are_free(self, run: EngineRun) -> None:
         """A device is free only when its memory is back: the driver returns it some time after the process ended."""
