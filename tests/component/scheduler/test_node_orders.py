@@ -192,6 +192,23 @@ async def test_the_health_of_devices_is_shown(scheduler: Running) -> None:
     assert [(item["health"], item["health_detail"]) for item in devices] == [("ok", ""), ("degraded", "row remapping")]
 
 
+async def test_ids_of_devices_are_told_apart_and_what_is_not_told_is_null(scheduler_db: Database) -> None:
+    told = a_gpu(
+        "MIG-1", index=5, physical_index=3, minor=0, pci_address="0000:0f:00.0", parent_uuid="GPU-1", driver="580"
+    )
+    async with scheduler_db.write() as session:
+        await add(
+            session, tables.nodes, a_node("nod_1", inventory=an_inventory(devices=(told, a_gpu("GPU-2", index=6))))
+        )
+    async with running(scheduler_db) as started:
+        devices = (await started.get("/nodes/nod_1")).json()["devices"]
+    names = ("index", "physical_index", "minor", "pci_address", "parent_uuid", "driver", "is_memory_shared")
+    assert [[device[name] for name in names] for device in devices] == [
+        [5, 3, 0, "0000:0f:00.0", "GPU-1", "580", False],
+        [6, None, None, "", "", "", False],
+    ]
+
+
 async def test_silence_is_a_line_in_the_timeline_and_page_follows_page(scheduler: Running) -> None:
     await scheduler.post("/nodes/nod_2:cordon")
     await scheduler.post("/nodes/nod_2:uncordon")

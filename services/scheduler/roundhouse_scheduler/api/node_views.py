@@ -29,11 +29,17 @@ class DeviceView(BaseModel):
     """One accelerator."""
 
     uuid: str
-    index: int
+    index: int = Field(description="As engines count.")
+    physical_index: int | None = Field(description="As its vendor's tools number it, where that differs.")
+    minor: int | None = Field(description="Of its device file.")
+    pci_address: str
+    parent_uuid: str = Field(description="Of the card that it is a slice of.")
     vendor: str
     model: str
-    memory_total_bytes: int
+    driver: str = Field(description="Its version.")
+    memory_total_bytes: int = Field(description="0: not known; nothing is placed on it.")
     memory_free_bytes: int = Field(description="What the device reported last.")
+    is_memory_shared: bool = Field(description="Its memory is the host's.")
     claimed_memory_bytes: int
     health: DeviceHealth = Field(description="degraded: used last; failed: not used.")
     health_detail: str
@@ -167,10 +173,16 @@ def _device(device: DeviceInfo, node: Node, held: Sequence[Replica]) -> DeviceVi
     return DeviceView(
         uuid=device.uuid,
         index=device.index,
+        physical_index=device.physical_index if device.physical_index >= 0 else None,
+        minor=device.minor if device.minor >= 0 else None,
+        pci_address=device.pci_address,
+        parent_uuid=device.parent_uuid,
         vendor=device.vendor.value,
         model=device.model,
+        driver=device.driver,
         memory_total_bytes=device.memory_total_bytes,
         memory_free_bytes=device.memory_free_bytes,
+        is_memory_shared=device.is_memory_shared,
         claimed_memory_bytes=sum(claims),
         health=device.health,
         health_detail=device.health_detail,
