@@ -46,6 +46,7 @@ from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
 from tests.simulation.chaos import chaos
 from tests.simulation.fleet import two_devices, version_of
+from tests.simulation.settled import disagreement
 from tests.simulation.simulate import SimulationFailed, simulate
 from tests.simulation.test_heartbeats_late import a_fleet
 from tests.simulation.world import World
@@ -191,8 +192,14 @@ def test_when_nothing_is_scaled_nobody_agrees(monkeypatch: pytest.MonkeyPatch) -
         return None
 
     monkeypatch.setattr(rollout_step, "_scale", keep_all)
-    complaint = first_complaint()
-    assert "are ready" in complaint or "requests wait" in complaint
+
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_0")
+        world.deploy("chat", replicas=1)
+        await world.until(lambda: disagreement(world), within_s=60)
+
+    with pytest.raises(SimulationFailed, match="0 of 1 are ready"):
+        simulate(scenario)
 
 
 def test_when_the_brake_leaves_no_doubt_the_last_straggler_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,3 +126,17 @@ def test_a_scheduler_that_restarts_puts_nobody_to_sleep_before_it_has_listened_l
             await world.until(lambda: runs(world, "chat", 0), within_s=15)
 
     simulate(scenario)
+
+
+def test_a_client_that_leaves_during_its_answer_does_not_keep_its_model_awake() -> None:
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_00")
+        async with traffic_of(world) as traffic:
+            world.deploy("chat", replicas=1, autoscale=SLEEPY)
+            await world.until(lambda: runs(world, "chat", 1), within_s=60)
+            request = asyncio.create_task(traffic.ask("chat", takes_s=500.0))
+            await world.run_for(5)
+            request.cancel()
+            await world.until(lambda: runs(world, "chat", 0), within_s=60)
+
+    simulate(scenario)

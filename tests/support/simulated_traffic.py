@@ -51,8 +51,10 @@ class SimulatedTraffic:
                 tally.held -= 1
         waited_s = self._clock.monotonic() - began
         tally.in_flight += 1
-        await asyncio.sleep(takes_s)
-        tally.in_flight -= 1
+        try:
+            await asyncio.sleep(takes_s)
+        finally:
+            tally.in_flight -= 1
         return waited_s
 
     def _is_ready(self, deployment_id: str) -> bool:
