@@ -88,7 +88,8 @@ def test_devices_that_the_engine_would_not_all_use_are_refused_also_where_the_fi
 def test_an_engine_that_cannot_read_the_files_is_refused_with_those_that_can() -> None:
     message = refused(VersionDraft(engine="llama.cpp"))["engine"]
     assert message == (
-        "llama.cpp reads gguf, and the model's files are safetensors; engines that read it: lmdeploy, mindie, sglang, transformers, vllm, xinference"
+        "llama.cpp reads gguf, and the model's files are safetensors; engines that read it: lmdeploy, mindie, sglang,"
+        " transformers, vllm, xinference"
     )
 
 

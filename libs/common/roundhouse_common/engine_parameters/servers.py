@@ -130,6 +130,7 @@ SGLANG: Final = EngineTable(
         "dtype": _named("dtype", "--dtype"),
         "memory_share": _named("memory_share", "--mem-fraction-static"),
         "prefix_cache": _named("prefix_cache", off="--disable-radix-cache"),
+        # 0.5.23 calls it deprecated; its successor is not known to older versions.
         "eager": _named("eager", "--disable-cuda-graph"),
         "chat_template_file": _named("chat_template_file", "--chat-template"),
         "tool_parser": _named("tool_parser", "--tool-call-parser"),

@@ -2,9 +2,14 @@
 
 __all__ = ["parse_metrics"]
 
+_SHARES = ("_perc", "_usage", "_ratio", "_rate")
+
 
 def parse_metrics(text: str) -> dict[str, float]:
-    """Return each metric's value, summed over its labels. Lines that are no samples are skipped."""
+    """Return each metric's value: summed over its labels, or of a share of something the largest.
+
+    Lines that are no samples are skipped.
+    """
     values: dict[str, float] = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):
@@ -15,5 +20,6 @@ def parse_metrics(text: str) -> dict[str, float]:
             value = float(rest.split()[0])
         except (IndexError, ValueError):
             continue
-        values[name] = values.get(name, 0.0) + value
+        before = values.get(name, 0.0)
+        values[name] = max(before, value) if name.endswith(_SHARES) else before + value
     return values

@@ -1,0 +1,74 @@
+"""Runs in an environment that has the engines, not in the project's: hands commands to their own argument parsers.
+
+    python real_parsers.py ENGINE COMMANDS.json
+
+COMMANDS.json is an object of argument lists by name; what is refused is printed as an object of reasons by name.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+Parse = Callable[[list[str]], object]
+
+
+def _vllm() -> Parse:
+    arguments = import_module("vllm.entrypoints.launchers.cli_args")
+    parser = import_module("vllm.utils.argparse_utils").FlexibleArgumentParser
+
+    def parse(argv: list[str]) -> object:
+        options = arguments.make_arg_parser(parser(prog="vllm serve")).parse_args(argv)
+        return arguments.validate_parsed_serve_args(options)
+
+    return parse
+
+
+def _sglang() -> Parse:
+    arguments = import_module("sglang.srt.server_args").ServerArgs
+
+    def parse(argv: list[str]) -> object:
+        parser = argparse.ArgumentParser(prog="sglang")
+        arguments.add_cli_args(parser)
+        return parser.parse_args(argv)
+
+    return parse
+
+
+def _lmdeploy() -> Parse:
+    cli = import_module("lmdeploy.cli.cli").CLI
+    cli.add_parsers()
+    import_module("lmdeploy.cli.serve").SubCliServe.add_parsers()
+    return lambda argv: cli.parser.parse_args(argv)
+
+
+def _transformers() -> Parse:
+    app = import_module("transformers.cli.transformers").app
+    commands = import_module("typer").main.get_command(app).commands
+    return lambda argv: commands[argv[0]].make_context(argv[0], argv[1:])
+
+
+_PARSERS = {"vllm": _vllm, "sglang": _sglang, "lmdeploy": _lmdeploy, "transformers": _transformers}
+
+
+def main(engine: str, path: str) -> None:
+    parse = _PARSERS[engine]()
+    refused = {}
+    for name, argv in json.loads(Path(path).read_text()).items():
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(said):
+                parse(argv)
+        except SystemExit as error:
+            refused[name] = f"{error.code}: {said.getvalue()[-500:]}"
+        except Exception as error:  # noqa: BLE001 - whatever a parser raises is its refusal
+            refused[name] = repr(error)
+    print(json.dumps({"refused": refused}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
