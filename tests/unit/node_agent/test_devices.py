@@ -55,6 +55,15 @@ def test_devices_are_listed_with_their_uuids(nvml: dict[int, object]) -> None:
     assert NvidiaProvider().discover() == Discovery(devices=(expected,))
 
 
+def test_a_chip_that_tells_no_memory_of_its_own_has_the_hosts(
+    nvml: dict[int, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml[0] = "NVIDIA GB10"
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda _index: SimpleNamespace(total=0, free=0))
+    (device,) = NvidiaProvider().discover().devices
+    assert (device.is_memory_shared, device.memory_total_bytes) == (True, psutil.virtual_memory().total)
+
+
 def test_a_card_in_mig_mode_without_instances_is_an_error(
     nvml: dict[int, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

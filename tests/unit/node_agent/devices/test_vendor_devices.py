@@ -193,6 +193,18 @@ def test_metax_joins_list_table_and_errors(tmp_path: Path) -> None:
     assert [one.health for one in cards][:3] == [DeviceHealth.OK, DeviceHealth.DEGRADED, DeviceHealth.DEGRADED]
 
 
+def test_an_older_tool_that_does_not_know_an_optional_question_is_no_fault(tmp_path: Path) -> None:
+    answers = {"mx-smi": "mx-smi/table-c500-2.2.4.txt", "mx-smi -L": "mx-smi/list-c550-2.3.1.txt"}
+    discovery = devices(tmp_path, METAX, answers, "0000:2b:00.0").discover()
+    assert (len(discovery.devices), discovery.errors) == (1, ())
+
+
+def test_devices_that_share_a_place_have_names_of_their_own(tmp_path: Path) -> None:
+    tool = replace(METAX, inventory=lambda _ask: [Card(index=index, pci_address="0000:3c:00.0") for index in (0, 1)])
+    found = devices(tmp_path, tool, {"mx-smi": "x"}, "0000:3c:00.0").discover()
+    assert [one.uuid for one in found.devices] == ["metax-host-0000:3c:00.0-0", "metax-host-0000:3c:00.0-1"]
+
+
 def test_an_unavailable_metax_card_hides_no_other(tmp_path: Path) -> None:
     answers = {"mx-smi -L": "mx-smi/list-c550-unavailable.txt", "mx-smi": "mx-smi/table-c550-x8-2.1.6.txt"}
     first, second, *_ = devices(tmp_path, METAX, answers, "0000:2a:00.0").discover().devices
