@@ -45,6 +45,7 @@ from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
 from tests.simulation.chaos import chaos
+from tests.simulation.faults import tamper
 from tests.simulation.fleet import two_devices, version_of
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import SimulationFailed, simulate
@@ -85,7 +86,17 @@ def test_without_the_schedulers_second_look_a_replica_is_lost_on_one() -> None:
 
 def test_without_the_agents_second_look_a_damaged_bucket_stops_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_reconcile, "_agrees", lambda *_: True)
-    assert "stopped the healthy engine" in first_complaint()
+
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_0")
+        world.deploy("chat", replicas=1)
+        await world.until(lambda: disagreement(world), within_s=60)
+        world.scheduler_faults.is_partitioned = True  # it would put it right at once
+        await tamper(world)
+        await world.run_for(30)
+
+    with pytest.raises(SimulationFailed, match="stopped the healthy engine"):
+        simulate(scenario)
 
 
 def test_when_old_epochs_are_accepted_a_ghost_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +137,17 @@ def test_when_nobody_has_a_device_alone_two_engines_run_on_it(monkeypatch: pytes
     monkeypatch.setattr(
         DeviceRoom, "take", lambda self, memory_bytes, *, is_exclusive: take(self, memory_bytes, is_exclusive=False)
     )
-    assert "for itself alone" in first_complaint()
+
+    async def scenario(world: World) -> None:
+        for i in range(2):
+            await world.add_node(f"nod_{i}", devices=two_devices(f"nod_{i}")[:1])
+        world.deploy("wide", replicas=1, version=version_of("wide", 1))
+        await world.until(lambda: disagreement(world), within_s=60)
+        world.deploy("embed", replicas=1, version=version_of("embed", 1))
+        await world.run_for(30)
+
+    with pytest.raises(SimulationFailed, match="for itself alone"):
+        simulate(scenario)
 
 
 def test_when_a_gang_does_not_wait_two_epochs_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
