@@ -18,6 +18,8 @@ from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.client import EngineClient
+from roundhouse_node_agent.engines.custom import Custom
+from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from roundhouse_node_agent.models.path import PathResolver
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
@@ -63,8 +65,11 @@ class Node:
             store=RunStore(self.path, self.table),
             inventory=inventory,
             meter=HostMeter(meters, clock),
-            engines={LlamaCpp.kind: LlamaCpp()},
-            runtimes={LlamaCpp.kind: EngineRuntime(kind=LlamaCpp.kind, python=sys.executable)},
+            engines=all_engines(),
+            runtimes={
+                LlamaCpp.kind: EngineRuntime(kind=LlamaCpp.kind, python=sys.executable),
+                Custom.kind: EngineRuntime(kind=Custom.kind),
+            },
             resolvers={SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()},
             client=client,
             clock=clock,

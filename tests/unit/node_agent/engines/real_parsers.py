@@ -47,8 +47,7 @@ def _lmdeploy() -> Parse:
 
 
 def _transformers() -> Parse:
-    app = import_module("transformers.cli.transformers").app
-    commands = import_module("typer").main.get_command(app).commands
+    commands = import_module("transformers.cli.transformers").app.commands
     return lambda argv: commands[argv[0]].make_context(argv[0], argv[1:])
 
 
