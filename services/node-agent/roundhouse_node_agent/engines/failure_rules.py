@@ -123,6 +123,7 @@ _MODEL: Final = (
     _rule(
         "model_corrupt",
         r"data is not within the file bounds|model is corrupted or incomplete|invalid magic characters|SafetensorError|"
+        r"in parse_safetensors_file_metadata|"
         r"Error while deserializing header|HeaderTooLarge|MetadataIncompleteBuffer|PytorchStreamReader failed",
         "the model's files are damaged or incomplete",
         "fetch them again and compare their checksums",
