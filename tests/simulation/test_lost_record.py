@@ -102,6 +102,20 @@ def test_an_engine_that_hangs_is_taken_up_too_and_started_afresh() -> None:
     simulate(scenario)
 
 
+def test_nodes_follow_a_record_of_yesterday_though_they_were_told_more_than_it_knows() -> None:
+    async def scenario(world: World) -> None:
+        await start(world)
+        yesterday = world.keep_copy()
+        for replicas in (1, 4, 1, 4):
+            world.deploy("chat", replicas=replicas)
+            await world.until(lambda: disagreement(world), within_s=60)
+        await lose(world, yesterday)
+        world.deploy("chat", replicas=2)
+        await world.until(lambda: disagreement(world), within_s=60)
+
+    simulate(scenario)
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_gang_waits_for_the_member_whose_node_is_away(rank: int) -> None:
     async def scenario(world: World) -> None:

@@ -188,7 +188,7 @@ async def test_a_changed_drain_timeout_is_told_to_the_nodes(scheduler_db: Databa
         await add(session, tables.replicas, a_replica(node_id="nod_1", phase=Phase.READY))
         await take_specs(session, [a_spec(generation=2, drain_timeout_s=5.0)], at=AT)
     nodes = (await records_of(scheduler_db)).nodes
-    assert [nodes[key].assignments_revision for key in ("nod_1", "nod_2")] == [1, 0]
+    assert [nodes[key].assignments_revision for key in ("nod_1", "nod_2")] == [int(AT * 1000), 0]
 
 
 async def test_endpoints_never_go_back_even_for_a_record_that_was_restored(scheduler_db: Database) -> None:

@@ -40,7 +40,7 @@ def test_a_wanted_replica_is_created_and_placed_in_one_look() -> None:
     fleet.step()
     replica = fleet.only()
     assert (replica.phase, replica.reason, replica.node_id) == (Phase.ASSIGNED, Reason.PLACED, "nod_1")
-    assert replica.assigned_revision == fleet.nodes["nod_1"].assignments_revision == 1
+    assert replica.assigned_revision == fleet.nodes["nod_1"].assignments_revision > 0
 
 
 @pytest.mark.contract("A23")

@@ -15,6 +15,7 @@ from roundhouse_scheduler.domain.documents import as_placed
 from roundhouse_scheduler.domain.observe import accepts
 from roundhouse_scheduler.domain.plan import Draft, Noted
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+from roundhouse_scheduler.domain.revisions import next_document_revision
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 
 __all__ = ["adopt_strangers", "runs"]
@@ -70,7 +71,7 @@ def _judge_node(draft: Draft, node: Node, report: NodeReport) -> None:
     judged = (not waiting, tuple(sorted(orphans)))
     current = draft.nodes[node.node_id]
     if (current.is_settled, current.orphans) != judged:
-        revision = current.assignments_revision + 1
+        revision = next_document_revision(current.assignments_revision, draft.now)
         draft.edit_node(node.node_id, is_settled=judged[0], orphans=judged[1], assignments_revision=revision)
 
 

@@ -6,12 +6,12 @@ from roundhouse_scheduler.domain.documents import endpoint_of
 from roundhouse_scheduler.domain.plan import Draft
 from roundhouse_scheduler.domain.records import Replica
 
-__all__ = ["bump_revisions", "next_endpoints_revision"]
+__all__ = ["bump_revisions", "next_document_revision"]
 
 
-def next_endpoints_revision(revision: int, now: float) -> int:
-    """Return a higher revision: at least the time in milliseconds, so that routers also take what a scheduler says
-    whose database was restored from an older copy."""
+def next_document_revision(revision: int, now: float) -> int:
+    """Return a higher revision: at least the time in milliseconds, so that routers and nodes also take what a
+    scheduler says whose database was restored from an older copy."""
     return max(revision + 1, int(now * 1000))
 
 
@@ -46,7 +46,8 @@ def _bump_assignments(draft: Draft, changed: list[tuple[Replica | None, Replica]
             concerned.append(after)
     for node_id in sorted(touched):
         node = draft.nodes[node_id]
-        draft.nodes[node_id] = msgspec.structs.replace(node, assignments_revision=node.assignments_revision + 1)
+        revision = next_document_revision(node.assignments_revision, draft.now)
+        draft.nodes[node_id] = msgspec.structs.replace(node, assignments_revision=revision)
     for replica in concerned:
         draft.edit(replica.replica_id, assigned_revision=draft.nodes[replica.node_id].assignments_revision)
 
@@ -60,5 +61,5 @@ def _bump_endpoints(draft: Draft, changed: list[tuple[Replica | None, Replica]])
             touched.add(after.deployment_id)
     for deployment_id in sorted(touched):
         deployment = draft.deployments[deployment_id]
-        revision = next_endpoints_revision(deployment.endpoints_revision, draft.now)
+        revision = next_document_revision(deployment.endpoints_revision, draft.now)
         draft.deployments[deployment_id] = msgspec.structs.replace(deployment, endpoints_revision=revision)

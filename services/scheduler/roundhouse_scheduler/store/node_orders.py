@@ -8,7 +8,7 @@ from sqlalchemy import select
 from roundhouse_common.database import WriteSession
 from roundhouse_scheduler.domain.duties import Ordered, remove
 from roundhouse_scheduler.domain.records import Node
-from roundhouse_scheduler.domain.revisions import next_endpoints_revision
+from roundhouse_scheduler.domain.revisions import next_document_revision
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.node_events import note_order
 from roundhouse_scheduler.store.pages import deployment_names, find_node, replicas_on
@@ -58,7 +58,7 @@ async def _tell_routers(session: WriteSession, node_id: str, at: float) -> None:
     )
     found = await session.execute(select(tables.deployments).where(tables.deployments.c.deployment_id.in_(here)))
     changed = [
-        msgspec.structs.replace(row, endpoints_revision=next_endpoints_revision(row.endpoints_revision, at))
+        msgspec.structs.replace(row, endpoints_revision=next_document_revision(row.endpoints_revision, at))
         for row in map(deployment_from, found)
     ]
     await replace_all(session, tables.deployments, changed, revision=await next_revision(session))

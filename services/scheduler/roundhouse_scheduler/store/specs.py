@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 
 from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec
 from roundhouse_common.database import WriteSession, upsert
 from roundhouse_scheduler.domain.records import Deployment
-from roundhouse_scheduler.domain.revisions import next_endpoints_revision
+from roundhouse_scheduler.domain.revisions import next_document_revision
 from roundhouse_scheduler.domain.rollout.start import started_rollout
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.revision import next_revision
@@ -45,7 +45,7 @@ async def take_specs(session: WriteSession, specs: Iterable[DeploymentSpec], *, 
     await forget_failures(session, [row.version_id for key, row in after.items() if _starts_anew(row, known.get(key))])
     for deployment_id, row in after.items():
         if deployment_id in known and known[deployment_id].drain_timeout_s != row.drain_timeout_s:
-            await _tell_nodes(session, deployment_id, revision)
+            await _tell_nodes(session, deployment_id, revision, at=at)
     return list(after)
 
 
@@ -78,14 +78,14 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         wake_timeout_s=spec.wake_timeout_s,
         failure_budget=spec.failure_budget,
         restarts=spec.restarts,
-        endpoints_revision=next_endpoints_revision(0, at),
+        endpoints_revision=next_document_revision(0, at),
     )
     if before is None:
         return msgspec.structs.replace(after, restarts_done=spec.restarts, last_used_at=at)
     is_told = _is_told_how_many(spec, before)
     after = msgspec.structs.replace(
         after,
-        endpoints_revision=next_endpoints_revision(before.endpoints_revision, at),
+        endpoints_revision=next_document_revision(before.endpoints_revision, at),
         target_replicas=None if is_told else before.target_replicas,
         target_reason=before.target_reason,
         last_used_at=at if is_told else before.last_used_at,
@@ -113,16 +113,17 @@ def _starts_anew(after: Deployment, before: Deployment | None) -> bool:
     return before.desired is not DeploymentDesired.RUN and after.desired is DeploymentDesired.RUN
 
 
-async def _tell_nodes(session: WriteSession, deployment_id: str, revision: int) -> None:
+async def _tell_nodes(session: WriteSession, deployment_id: str, revision: int, *, at: float) -> None:
     """The drain timeout is part of the assignments: their documents changed."""
     holders = select(tables.replicas.c.node_id).where(
         tables.replicas.c.deployment_id == deployment_id, tables.replicas.c.ended_at.is_(None)
     )
+    following, least = tables.nodes.c.assignments_revision + 1, next_document_revision(0, at)
     await session.execute(
         update(tables.nodes)
         .where(tables.nodes.c.node_id.in_(holders))
         .values(
-            assignments_revision=tables.nodes.c.assignments_revision + 1,
+            assignments_revision=case((following > least, following), else_=least),
             row_version=tables.nodes.c.row_version + 1,
             revision=revision,
         )
