@@ -55,6 +55,10 @@ class Ground:
         machines = sorted(self._machines.items())
         return [name for name, item in machines if any(device.uuid not in held for device in item.capacity().devices)]
 
+    def running(self, hostname: str) -> Container[str]:
+        """Return the replicas whose engines run on a host."""
+        return self._machines[hostname].running()
+
     def epoch(self, hostname: str) -> int:
         """Return the highest epoch that a host has been given."""
         return self._machines[hostname].epoch

@@ -24,6 +24,7 @@ _SECOND_LOOK_S = 3.0
 _WINDOW_S = 600.0
 _GANG_FENCE_S = 300.0
 _TWO_ACTIVE_S = 15.0
+_RAN = frozenset({Phase.STARTING, Phase.READY, Phase.DRAINING, Phase.FAILED})
 _CAME_NO_FURTHER = "no further replica became available"
 _UNWATCHED_S = 6.0
 """Who leads looks every 5 s; a longer gap means that nobody led."""
@@ -64,6 +65,7 @@ class Oracle:
         """Why the record says that an engine need not run: a process that dies right after a commit shows no plan."""
         self._published: dict[tuple[str, int], str] = {}
         self._agents: dict[str, set[str]] = {}
+        self._adopted: set[str] = set()
         self._two_active: dict[str, tuple[float, float]] = {}
 
     def published(self, spec: DeploymentSpec) -> None:
@@ -94,6 +96,7 @@ class Oracle:
 
     def saw_plan(self, view: View, plan: Plan) -> None:
         """Judge one look and what was decided on it."""
+        self._adopted |= {row.replica_id for row in plan.new_replicas if row.reason is Reason.ADOPTED}
         self._judge_reports(view, plan)
         self._judge_memory(view, plan)
         self._judge_versions(view, plan)
@@ -169,8 +172,13 @@ class Oracle:
             rows += [row for row in changed.values() if row.node_id == node_id]
             self._judge_node(node_id, [row for row in rows if row.is_held])
 
-    def _judge_node(self, node_id: str, held: list[Replica]) -> None:
+    def _judge_node(self, node_id: str, claims: list[Replica]) -> None:
+        """A record that was restored may say that something runs where by now another engine does, which was taken up:
+        then what does not run has no claim until it is to start again."""
         inventory = self.ground.capacity(node_id)
+        has_adopted = any(row.replica_id in self._adopted for row in claims)
+        running = self.ground.running(node_id)
+        held = [row for row in claims if not (has_adopted and row.phase in _RAN and row.replica_id not in running)]
         claimed = sum(row.resources.memory_bytes for row in held if not row.device_uuids)
         if claimed > inventory.memory_total_bytes:
             self._break(f"the replicas on {node_id} claim {claimed} bytes, more than it has")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roundhouse_common.contracts.catalog import DeploymentDesired
+from roundhouse_common.contracts.catalog import DeploymentDesired, Resources
 from roundhouse_common.contracts.scheduler import EndpointState, Phase
 from tests.simulation.fleet import two_devices, version_of
 from tests.simulation.settled import disagreement
@@ -112,6 +112,28 @@ def test_nodes_follow_a_record_of_yesterday_though_they_were_told_more_than_it_k
         await lose(world, yesterday)
         world.deploy("chat", replicas=2)
         await world.until(lambda: disagreement(world), within_s=60)
+
+    simulate(scenario)
+
+
+def test_what_a_record_of_yesterday_runs_elsewhere_does_not_start_where_another_engine_was_taken_up() -> None:
+    alone = Resources(memory_bytes=4 * GIB, device_count=1, is_exclusive=True)
+
+    async def scenario(world: World) -> None:
+        await world.add_node("nod_0", devices=two_devices("nod_0")[:1])
+        world.deploy("first", replicas=1, version=a_version(1, version_id="first_v1", resources=alone))
+        await world.until(lambda: disagreement(world), within_s=60)
+        yesterday = world.keep_copy()
+        world.deploy("first", replicas=0)
+        world.deploy("second", replicas=1, version=a_version(1, version_id="second_v1", resources=alone))
+        await world.until(lambda: disagreement(world), within_s=60)
+        (second,) = running(world)["nod_0"]
+        await world.kill_scheduler()
+        world.deploy("first", replicas=1)
+        await lose(world, yesterday)
+        await world.add_node("nod_1", devices=two_devices("nod_1")[:1])
+        await world.until(lambda: disagreement(world), within_s=60)
+        assert running(world)["nod_0"] == {second}
 
     simulate(scenario)
 

@@ -11,10 +11,12 @@ import enum
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.node import NodeReport, ObservedPhase, ReplicaReport
 from roundhouse_common.contracts.scheduler import NodeAdmission, Phase, Reason
+from roundhouse_scheduler.domain.crowding import is_crowded
 from roundhouse_scheduler.domain.documents import as_placed
 from roundhouse_scheduler.domain.observe import accepts
 from roundhouse_scheduler.domain.plan import Draft, Noted
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
+from roundhouse_scheduler.domain.restarts import note_failure
 from roundhouse_scheduler.domain.revisions import next_document_revision
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 
@@ -60,6 +62,7 @@ def _judge_node(draft: Draft, node: Node, report: NodeReport) -> None:
         match _judge(draft, node, entry):
             case _Verdict.ADOPT:
                 _adopt(draft, node, entry)
+                _clear_its_place(draft, node, report)
             case _Verdict.WAIT:
                 waiting.append(entry.replica_id)
             case _Verdict.ORPHAN:
@@ -73,6 +76,17 @@ def _judge_node(draft: Draft, node: Node, report: NodeReport) -> None:
     if (current.is_settled, current.orphans) != judged:
         revision = next_document_revision(current.assignments_revision, draft.now)
         draft.edit_node(node.node_id, is_settled=judged[0], orphans=judged[1], assignments_revision=revision)
+
+
+def _clear_its_place(draft: Draft, node: Node, report: NodeReport) -> None:
+    """What an older record has in the place of an engine that was taken up ended long ago: the node runs nothing of it,
+    and must not be told to start it there again."""
+    reported = {entry.replica_id for entry in report.replicas}
+    for row in draft.on(node.node_id):
+        is_gone = row.replica_id not in reported and report.assignments_revision >= row.assigned_revision
+        if is_gone and row.is_wanted and is_crowded(draft, row):
+            detail = f"node {node.node_id} runs another engine in its place"
+            note_failure(draft, row, reason=Reason.ENGINE_EXITED, detail=detail)
 
 
 def _judge(draft: Draft, node: Node, entry: ReplicaReport) -> _Verdict:

@@ -7,6 +7,7 @@ version: an engine that cannot start must not be started for ever.
 
 from roundhouse_common.contracts.node import ReplicaReport
 from roundhouse_common.contracts.scheduler import Phase, Reason
+from roundhouse_scheduler.domain.crowding import is_crowded
 from roundhouse_scheduler.domain.plan import Draft, FailureForgotten, FailureSeen, Noted
 from roundhouse_scheduler.domain.records import Deployment, Refusal, Replica, VersionFailure
 from roundhouse_scheduler.domain.rules import Rules
@@ -159,6 +160,10 @@ def _rest(draft: Draft, replica: Replica) -> None:
 def _retry(draft: Draft, replica: Replica) -> None:
     if replica.node_failures >= draft.rules.relocate_after_failures and replica.pid == 0:
         _relocate(draft, replica)
+        return
+    if replica.pid == 0 and is_crowded(draft, replica):
+        detail = f"an engine that the record had lost runs in its place on {replica.node_id}"
+        _displace(draft, replica, reason=replica.reason, detail=detail)
         return
     draft.move(
         replica.replica_id,
