@@ -103,8 +103,8 @@ class NatsSession:
                     await session._connect(address)
         except BaseException as error:
             session._fail()
-            with contextlib.suppress(AssertionError, OSError, nats.errors.Error):  # it may not have come far enough
-                await client.close()
+            with keeping_cancellation(), contextlib.suppress(AssertionError, OSError, nats.errors.Error):
+                await client.close()  # refused where it has not come far enough
             if isinstance(error, nats.errors.NoServersError):
                 raise ConnectionError(session._refused or str(error)) from error
             raise

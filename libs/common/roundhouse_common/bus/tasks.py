@@ -39,16 +39,18 @@ class OwnedTasks:
 
 @contextmanager
 def keeping_cancellation() -> Iterator[None]:
-    """Raise the CancelledError that the awaited code swallowed.
+    """Raise the CancelledError that the awaited code swallowed, also when it raises something else instead.
 
-    nats-py catches it in its flusher, and `asyncio.wait_for` of Python 3.11 loses one that comes together with the
-    result: a task cancelled there would run on for ever (seen when closing during a reconnect).
+    nats-py catches it in its flusher, its connect and its close, and `asyncio.wait_for` of Python 3.11 loses one that
+    comes together with the result: a task cancelled there would run on for ever (seen when closing during a reconnect).
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
-    yield
-    if task and task.cancelling() > before:
-        raise asyncio.CancelledError
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def backoff_s(failures: int, *, first_s: float = 0.1, most_s: float = 2.0) -> float:
