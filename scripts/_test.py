@@ -27,7 +27,7 @@ __all__ = ["main"]
 _SIMULATION_SEEDS = "2000"
 
 _APART = "tests/process"
-"""These wait for servers and engines more than they compute, so they run beside all others."""
+"""These wait for servers and engines more than they compute, so they run beside all others, which take every core."""
 
 _COUNTS = "ROUNDHOUSE_TEST_COUNTS"
 """Names a file: the outcomes are added up by the process that reads it."""
@@ -77,7 +77,7 @@ def _in_two(arguments: Sequence[str]) -> tuple[int, Counter[str]]:
             output.open("wb") as file,
             subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT) as apart,
         ):
-            code, found = _in_one([*arguments, f"--ignore={_APART}"])
+            code, found = _in_one(["-n", "logical", *arguments, f"--ignore={_APART}"])
         apart_code = apart.returncode
         print(output.read_text(errors="replace"), flush=True)
         found += Counter(json.loads(counts.read_text())) if counts.exists() else Counter()
