@@ -14,6 +14,8 @@ __all__ = ["autoscale_deployments"]
 
 _USE_WRITTEN_EVERY_S = 30.0
 _MINUTE_S = 60.0
+_UNHEARD_S = 10.0
+"""While no router has told its demand, nothing else says when it can be judged."""
 _LATER_S = 0.001
 """Sums of floating-point numbers miss a moment by a little: look again when it is surely over."""
 
@@ -45,6 +47,8 @@ def _follow(draft: Draft, deployment: Deployment) -> None:
             detail = "it is not scaled automatically any more"
             draft.scale(deployment.deployment_id, None, reason=Reason.UNKNOWN, detail=detail)
     elif not deployment.is_paused:
+        if not _is_demand_known(draft):
+            draft.look_again(draft.now + _UNHEARD_S, deployment_id=deployment.deployment_id)
         bounds = bounds_of(autoscale, draft.now)
         if not (bounds.least == 0 and _perhaps_sleep(draft, deployment, autoscale)):
             _scale(draft, deployment, autoscale, bounds)
@@ -66,7 +70,7 @@ def _perhaps_wake(draft: Draft, deployment: Deployment) -> None:
 
 def _perhaps_sleep(draft: Draft, deployment: Deployment, autoscale: Autoscale) -> bool:
     """Put it to sleep when nobody has asked for it for so long, by what routers say; return whether it was."""
-    if not draft.view.is_listening or draft.view.demand_known_s <= 0:
+    if not _is_demand_known(draft):
         return False
     since = idle_since(draft, deployment)
     if since is None:
@@ -85,7 +89,7 @@ def _scale(draft: Draft, deployment: Deployment, autoscale: Autoscale, bounds: B
     key, wanted = deployment.deployment_id, deployment.wanted_replicas
     demand = draft.demand_of(key)
     fleet = Fleet(wanted=wanted, ready=sum(1 for row in draft.of(key) if row.is_wanted and is_serving(row)))
-    advice = advise(autoscale, demand, fleet) if draft.view.is_listening and draft.view.demand_known_s > 0 else None
+    advice = advise(autoscale, demand, fleet) if _is_demand_known(draft) else None
     target, why = bounds.clamp(wanted), ""
     if advice is not None:
         asked = bounds.clamp(advice.replicas)
@@ -106,3 +110,7 @@ def _scale(draft: Draft, deployment: Deployment, autoscale: Autoscale, bounds: B
     if target != wanted:
         limits = f"between {bounds.least} and {bounds.most}" + (f" by window {bounds.window}" if bounds.window else "")
         draft.scale(key, target, reason=Reason.AUTOSCALED, detail=why or limits)
+
+
+def _is_demand_known(draft: Draft) -> bool:
+    return draft.view.is_listening and draft.view.demand_known_s > 0
