@@ -17,7 +17,7 @@ def missed_in(seed: int) -> tuple[int, list[str]]:
 
     async def watched(world: World) -> None:
         def watch(core: SchedulerCore) -> None:
-            looks.append(WholeLook(world.clock, world.rules))
+            looks.append(WholeLook(world.clock, world.rules, due_at=lambda: core.planner.due_at))
             core.observers.append(looks[-1])
 
         world.when_started.append(watch)

@@ -304,11 +304,16 @@ class Planner:
                 )
             )
 
+    @property
+    def due_at(self) -> float:
+        """When the next record is to be looked at, if nothing happens before; infinity when none is."""
+        return self._timers.next_at
+
     def _pause_s(self) -> float:
         if not self._leadership.is_leading:
             return _LOOK_EVERY_S
         lease_s = self._liveness.next_quiet_s(self._clock.monotonic(), self._rules.lease_s) + 0.001
-        due_s = self._timers.next_at - self._clock.now()
+        due_s = self.due_at - self._clock.now()
         return min(_AWAIT_S if self._awaited else _LOOK_EVERY_S, lease_s, max(0.0, due_s))
 
     def endpoints(self, deployment_ids: Collection[str] | None = None) -> dict[str, DeploymentEndpoints]:
