@@ -20,7 +20,7 @@ from roundhouse_node_agent.engines.rendering import (
     visible_devices,
     with_key,
 )
-from roundhouse_node_agent.engines.serving import TEXT_KINDS, parallel_of, parameter_fault, settings_of_version
+from roundhouse_node_agent.engines.serving import TEXT_KINDS, parameter_fault, stated_parameters
 
 __all__ = ["Lmdeploy"]
 
@@ -61,19 +61,10 @@ class Lmdeploy:
 
     def render(self, order: RenderOrder) -> Command:
         version = order.version
-        settings = settings_of_version(_KIND, version)
-        tensor, _ = parallel_of(_KIND, version)
         argv = ["serve", "api_server", order.model_path, "--model-name", order.served_name]
         argv += ["--server-name", order.host, "--server-port", str(order.port)]
-        if "memory_share" not in version.parameters:
-            argv += share_flag(_KIND, order, flag="--cache-max-entry-count")
-        given = {
-            "context": str(settings.context_tokens),
-            "parallel": str(settings.concurrency),
-            "batch": str(settings.batch_tokens),
-            **({"tensor_parallel": str(tensor)} if tensor > 1 else {}),
-            **version.parameters,
-        }
+        argv += share_flag(_KIND, order, flag="--cache-max-entry-count")
+        given = stated_parameters(_KIND, version)
         device = next((_DEVICES[one.vendor] for one in order.devices if one.vendor in _DEVICES), "")
         if device:
             argv += ["--device", device]

@@ -53,10 +53,11 @@ def visible_devices(order: RenderOrder) -> dict[str, str]:
 def share_flag(engine: EngineKind, order: RenderOrder, *, flag: str) -> tuple[str, ...]:
     """Return the flag for the share of each device's memory, sized to the need, or nothing without devices.
 
-    A need that somebody stated is a share of the whole device. A version that has its devices for itself and no known
-    need keeps the engine's own share. Raises LaunchFailed where there is no room.
+    Nothing either where the version states the share itself. A need that somebody stated is a share of the whole
+    device. A version that has its devices for itself and no known need keeps the engine's own share.
+    Raises LaunchFailed where there is no room.
     """
-    if not order.devices:
+    if not order.devices or "memory_share" in order.version.parameters:
         return ()
     total = min(device.memory_total_bytes for device in order.devices)
     need = order.version.memory_need

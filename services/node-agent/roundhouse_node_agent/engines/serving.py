@@ -6,7 +6,7 @@ from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSp
 from roundhouse_common.engine_parameters import TABLES
 from roundhouse_common.sizing import EngineSettings, settings_of
 
-__all__ = ["TEXT_KINDS", "VECTOR_KINDS", "parallel_of", "parameter_fault", "settings_of_version"]
+__all__ = ["TEXT_KINDS", "VECTOR_KINDS", "parallel_of", "parameter_fault", "settings_of_version", "stated_parameters"]
 
 TEXT_KINDS = frozenset({ModelKind.CHAT, ModelKind.COMPLETION})
 VECTOR_KINDS = frozenset({ModelKind.EMBEDDING, ModelKind.RERANK})
@@ -34,3 +34,17 @@ def parallel_of(engine: EngineKind, version: VersionSpec) -> tuple[int, int]:
     settings = settings_of_version(engine, version)
     tensor = settings.tensor_parallel or max(1, version.resources.device_count)
     return tensor, settings.pipeline_parallel or version.resources.node_count
+
+
+def stated_parameters(engine: EngineKind, version: VersionSpec) -> dict[str, str]:
+    """Return the neutral parameters to render: what the memory need was computed with, and over it what is stated."""
+    settings = settings_of_version(engine, version)
+    tensor, pipeline = parallel_of(engine, version)
+    return {
+        "context": str(settings.context_tokens),
+        "parallel": str(settings.concurrency),
+        "batch": str(settings.batch_tokens),
+        **({"tensor_parallel": str(tensor)} if tensor > 1 else {}),
+        **({"pipeline_parallel": str(pipeline)} if pipeline > 1 else {}),
+        **version.parameters,
+    }

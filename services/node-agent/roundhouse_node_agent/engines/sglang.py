@@ -19,13 +19,7 @@ from roundhouse_node_agent.engines.rendering import (
     visible_devices,
     with_key,
 )
-from roundhouse_node_agent.engines.serving import (
-    TEXT_KINDS,
-    VECTOR_KINDS,
-    parallel_of,
-    parameter_fault,
-    settings_of_version,
-)
+from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, stated_parameters
 
 __all__ = ["Sglang"]
 
@@ -62,27 +56,17 @@ class Sglang:
 
     def render(self, order: RenderOrder) -> Command:
         version = order.version
-        settings = settings_of_version(_KIND, version)
-        tensor, pipeline = parallel_of(_KIND, version)
         argv = ["--model-path", order.model_path, "--served-model-name", order.served_name]
         argv += ["--host", order.host, "--port", str(order.port), "--enable-metrics"]
         if not order.devices:
             argv += ["--device", "cpu"]
         if version.model_kind in VECTOR_KINDS:
             argv.append("--is-embedding")
-        if "memory_share" not in version.parameters:
-            argv += share_flag(_KIND, order, flag="--mem-fraction-static")
+        argv += share_flag(_KIND, order, flag="--mem-fraction-static")
         if order.gang is not None:
             argv += ["--nnodes", str(order.gang.size), "--node-rank", str(order.gang.rank)]
             argv += ["--dist-init-addr", f"{order.gang.address}:{order.gang.port}"]
-        given = {
-            "context": str(settings.context_tokens),
-            "parallel": str(settings.concurrency),
-            "batch": str(settings.batch_tokens),
-            **({"tensor_parallel": str(tensor)} if tensor > 1 else {}),
-            **({"pipeline_parallel": str(pipeline)} if pipeline > 1 else {}),
-            **version.parameters,
-        }
+        given = stated_parameters(_KIND, version)
         argv += TABLES[_KIND].arguments(given)
         return Command(
             argv=with_key(order, "--api-key", "sglang.launch_server", tuple(argv)),

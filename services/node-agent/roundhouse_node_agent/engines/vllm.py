@@ -12,13 +12,7 @@ from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
 from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, share_flag, visible_devices
-from roundhouse_node_agent.engines.serving import (
-    TEXT_KINDS,
-    VECTOR_KINDS,
-    parallel_of,
-    parameter_fault,
-    settings_of_version,
-)
+from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, stated_parameters
 
 __all__ = ["Vllm"]
 
@@ -57,22 +51,12 @@ class Vllm:
 
     def render(self, order: RenderOrder) -> Command:
         version = order.version
-        settings = settings_of_version(_KIND, version)
-        tensor, pipeline = parallel_of(_KIND, version)
         argv = [order.runtime.program_of("vllm"), "serve", order.model_path, "--served-model-name", order.served_name]
         argv += ["--host", order.host, "--port", str(order.port)]
         if version.model_kind in VECTOR_KINDS:
             argv += ["--runner", "pooling"]
-        if "memory_share" not in version.parameters:
-            argv += share_flag(_KIND, order, flag="--gpu-memory-utilization")
-        given = {
-            "context": str(settings.context_tokens),
-            "parallel": str(settings.concurrency),
-            "batch": str(settings.batch_tokens),
-            **({"tensor_parallel": str(tensor)} if tensor > 1 else {}),
-            **({"pipeline_parallel": str(pipeline)} if pipeline > 1 else {}),
-            **version.parameters,
-        }
+        argv += share_flag(_KIND, order, flag="--gpu-memory-utilization")
+        given = stated_parameters(_KIND, version)
         if "tool_parser" in given:
             argv.append("--enable-auto-tool-choice")  # it refuses to start with one of the two
         argv += _gang(order)
