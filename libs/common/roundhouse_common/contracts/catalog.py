@@ -5,6 +5,7 @@ import enum
 from roundhouse_common.contracts.base import Message, OpenEnum
 
 __all__ = [
+    "REMOTE_SOURCES",
     "Alternative",
     "AntiAffinity",
     "ApiKeyRecord",
@@ -15,6 +16,7 @@ __all__ = [
     "DeploymentSpec",
     "EngineKind",
     "MemoryNeed",
+    "ModelDefaults",
     "ModelKind",
     "ModelSource",
     "Placement",
@@ -53,11 +55,42 @@ class SourceKind(OpenEnum):
     """`uri` is an absolute path on the node, a file or a directory."""
     PYTHON_PACKAGE = "python-package"
     """`uri` is `package/resource`, a file inside an installed Python package on the node."""
+    HUGGING_FACE = "hugging-face"
+    """`uri` is `owner/name` of a model repository."""
+    MODEL_SCOPE = "model-scope"
+    """`uri` is `owner/name` of a model repository."""
+    HTTP = "http"
+    """`uri` is the address of one file."""
+    UPLOAD = "upload"
+    """`uri` is the address of an upload to the catalog, with the secret to read it."""
+
+
+REMOTE_SOURCES = frozenset({SourceKind.HUGGING_FACE, SourceKind.MODEL_SCOPE, SourceKind.HTTP, SourceKind.UPLOAD})
+"""A node has to fetch these before an engine can read them."""
 
 
 class ModelSource(Message, frozen=True, kw_only=True):
+    """Where model files come from. Two equal sources are the same files: a node keeps them once."""
+
     kind: SourceKind
     uri: str
+    revision: str = ""
+    """Of a repository: branch, tag or commit; empty: its main branch. A moving one is fetched once and then kept."""
+    patterns: tuple[str, ...] = ()
+    """Only files whose path matches one of these (`*.Q4_K_M.gguf`); empty: all that an engine needs."""
+    sha256: str = ""
+    """Of the one file of an `http` source, in hex, when known; empty: its length is all that can be checked."""
+
+
+class ModelDefaults(Message, frozen=True, kw_only=True):
+    """What a model's owner set for its callers; a request that says otherwise wins."""
+
+    system_message: str = ""
+    """Put before the messages of a chat that has none of its own."""
+    parameters: dict[str, float | int | str | tuple[str, ...]] = {}
+    """Sampling parameters by their OpenAI names, e.g. {"temperature": 0.2, "stop": ("###",)}."""
+    chat_template: str = ""
+    """Jinja; in place of the one in the model's files."""
 
 
 class EngineKind(OpenEnum):
@@ -199,6 +232,11 @@ class VersionSpec(Message, frozen=True, kw_only=True):
     """`name@number` of the template it was made from."""
     memory_need: MemoryNeed | None = None
     """What `resources.memory_bytes` is made of when it follows from the model's files; None when somebody stated it."""
+    engine_version: str = ""
+    """Exactly this version of the engine; empty: whatever a node has."""
+    installs_engine: bool = False
+    """Whether a node without the engine may install it for this version."""
+    defaults: ModelDefaults | None = None
 
 
 class RolloutStrategy(OpenEnum):

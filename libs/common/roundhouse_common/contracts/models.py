@@ -102,3 +102,8 @@ class ModelInspected(Message, frozen=True, kw_only=True):
     facts: ModelFacts | None = None
     node_id: str = ""
     error: str = ""
+    revision: str = ""
+    """The commit that a repository's branch stands at; empty for sources without revisions."""
+    total_bytes: int = 0
+    """Of the files that would be fetched; 0 when they are on the node's disk, or not known."""
+    file_count: int = 0

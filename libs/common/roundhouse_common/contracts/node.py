@@ -94,6 +94,10 @@ class NodeInventory(Message, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     engines: tuple[str, ...] = ()
     """Engine kinds this node can start."""
+    engine_versions: dict[str, tuple[str, ...]] = {}
+    """By kind, the versions that it has, as the engines state them; absent for engines that state none."""
+    installable_engines: tuple[str, ...] = ()
+    """Engine kinds this node may and can install."""
     devices: tuple[DeviceInfo, ...] = ()
     device_errors: tuple[str, ...] = ()
     """Providers that failed, in words; "no devices" is told from "could not look"."""
@@ -209,6 +213,8 @@ class ReplicaReport(Message, frozen=True, kw_only=True):
     gang_id: str = ""
     gang_rank: int = 0
     gang_epoch: int = 0
+    features: tuple[str, ...] = ()
+    """Which endpoints its engine really has for this version; empty from an agent that does not say."""
 
 
 class NodeReport(Message, frozen=True, kw_only=True):
@@ -245,6 +251,7 @@ class LogQuery(Message, frozen=True, kw_only=True):
     """Read a range of a replica's log, also of a dead one. From `offset`, or the last `tail` lines."""
 
     replica_id: str
+    """Of a replica; or, of an engine's installation, its environment's id."""
     tail: int = 200
     offset: int = -1
     """-1: the last `tail` lines; otherwise from this byte offset on."""

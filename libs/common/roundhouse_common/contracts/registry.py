@@ -4,11 +4,12 @@ To add a message: write its struct in the module of its owner, add a Contract he
 commit the changed golden files (docs/how-to/add-a-message.md).
 """
 
-from roundhouse_common.contracts import catalog, demand, models, node, operations, scheduler, usage
+from roundhouse_common.contracts import catalog, demand, models, node, operations, provisioning, scheduler, usage
 from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal, Stream
 
 __all__ = [
     "ASSIGNMENTS",
+    "CLEAN_STORE",
     "CONTRACTS",
     "DEAD_LETTERS",
     "DEMAND",
@@ -20,6 +21,7 @@ __all__ = [
     "KEYS",
     "LOG_LINE",
     "NODE_SAMPLE",
+    "ORDERS",
     "READ_ASSIGNMENTS",
     "READ_LOG",
     "READ_MODEL_FACTS",
@@ -30,7 +32,9 @@ __all__ = [
     "REPUBLISH_USAGE",
     "ROUTES",
     "SPECS",
+    "STORES",
     "STREAMS",
+    "TRANSFER_PROGRESS",
     "USAGE",
     "VERSION_FAILED",
 ]
@@ -82,6 +86,21 @@ ENDPOINTS = Bucket(
     message=scheduler.DeploymentEndpoints,
     doc="Addresses that take requests. Key: deployment id.",
 )
+ORDERS = Bucket(
+    subject="orders",
+    owner=_S.SCHEDULER,
+    readers=(_S.NODE_AGENT,),
+    message=provisioning.NodeOrders,
+    doc="What each node should keep ready: engines and model files. Key: node id; a node reads only its own.",
+)
+STORES = Bucket(
+    subject="stores",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    message=provisioning.NodeStore,
+    provisioners=(_S.SCHEDULER,),
+    doc="What each node keeps: engines and model files. Key: node id; a node writes only its own.",
+)
 REPORTS = Bucket(
     subject="reports",
     owner=_S.NODE_AGENT,
@@ -129,6 +148,14 @@ DEPLOYMENT_WANTED = Signal(
     doc="A request waits for a deployment that sleeps. Id: deployment id.",
 )
 
+TRANSFER_PROGRESS = Signal(
+    subject="rh.hb.v1.node-agent.transfer.progress",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    message=provisioning.TransferProgress,
+    doc="How far a node is with a model's files. Id: node id.",
+)
+
 REGISTER_NODE = Rpc(
     subject="rh.rpc.v1.scheduler.node.register",
     owner=_S.SCHEDULER,
@@ -152,6 +179,14 @@ READ_LOG = Rpc(
     request=node.LogQuery,
     reply=node.LogChunk,
     doc="A range of an engine's log. Id: node id.",
+)
+CLEAN_STORE = Rpc(
+    subject="rh.rpc.v1.node-agent.store.clean",
+    owner=_S.NODE_AGENT,
+    readers=(_S.SCHEDULER,),
+    request=provisioning.CleanStore,
+    reply=provisioning.StoreCleaned,
+    doc="Delete model files that nothing uses. Id: node id.",
 )
 READ_MODEL_FACTS = Rpc(
     subject="rh.rpc.v1.node-agent.model.read",
@@ -248,14 +283,18 @@ CONTRACTS: tuple[Contract, ...] = (
     ASSIGNMENTS,
     ENDPOINTS,
     REPORTS,
+    ORDERS,
+    STORES,
     HEARTBEAT,
     LOG_LINE,
     NODE_SAMPLE,
     DEMAND,
     DEPLOYMENT_WANTED,
+    TRANSFER_PROGRESS,
     REGISTER_NODE,
     READ_ASSIGNMENTS,
     READ_LOG,
+    CLEAN_STORE,
     READ_MODEL_FACTS,
     INSPECT_MODEL,
     READ_VERSION_STATES,

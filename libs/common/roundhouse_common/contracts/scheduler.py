@@ -1,7 +1,7 @@
 """What the scheduler publishes: who runs what where, and which addresses take requests."""
 
 from roundhouse_common.contracts.base import Message, OpenEnum
-from roundhouse_common.contracts.catalog import EngineKind, ModelKind, Resources, VersionSpec
+from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults, ModelKind, Resources, VersionSpec
 from roundhouse_common.contracts.node import NodeInventory, ReplicaReport
 
 __all__ = [
@@ -63,6 +63,10 @@ class Reason(OpenEnum):
     """The node refused the assignment; it has the last word on its own resources."""
     FETCHING_MODEL = "fetching-model"
     MODEL_UNAVAILABLE = "model-unavailable"
+    INSTALLING_ENGINE = "installing-engine"
+    """The node installs the engine that the version asks for."""
+    ENGINE_UNAVAILABLE = "engine-unavailable"
+    """The node could not install the engine."""
     ENGINE_STARTING = "engine-starting"
     ENGINE_READY = "engine-ready"
     ENGINE_EXITED = "engine-exited"
@@ -227,6 +231,8 @@ class Endpoint(Message, frozen=True, kw_only=True):
     region: str = ""
     engine: EngineKind = EngineKind.UNKNOWN
     """How the router asks for running token counts in a stream; UNKNOWN makes it count chunks."""
+    features: tuple[str, ...] = ()
+    """Which endpoints its engine really has; empty: not known."""
 
 
 class DeploymentEndpoints(Message, frozen=True, kw_only=True):
@@ -244,6 +250,8 @@ class DeploymentEndpoints(Message, frozen=True, kw_only=True):
     """It may sleep: routers that find no endpoint signal `deployment.wanted` and hold the request."""
     wake_timeout_s: float = 0.0
     """How long they hold it."""
+    defaults: ModelDefaults | None = None
+    """What a request gets that does not say otherwise."""
 
 
 class ReplicaTransition(Message, frozen=True, kw_only=True):

@@ -191,7 +191,7 @@ def _uri_fault(kind: SourceKind, uri: str) -> str | None:
             return shapes.path_fault(uri)
         case SourceKind.PYTHON_PACKAGE:
             return shapes.package_resource_fault(uri)
-        case SourceKind.UNKNOWN:
+        case _:
             return None
 
 
