@@ -6,12 +6,13 @@ from pathlib import Path
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.sizing.settings import settings_of
-from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis, EngineSample
+from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.diagnosis import diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
-from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_RULES, llama_sample
+from roundhouse_node_agent.engines.engine import Command, Ending, Probes, RenderOrder
+from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_METRICS, LLAMA_RULES
 from roundhouse_node_agent.engines.rendering import KEY_VARIABLE, package_version, visible_devices
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["LlamaCpp"]
 
@@ -59,10 +60,13 @@ _PARAMETERS: Mapping[str, _Parameter] = {
 }
 
 
-class LlamaCpp:
+class LlamaCpp(StatedEngine):
     """The runtime's interpreter has xllamacpp in its environment; it need not be the agent's."""
 
     kind = EngineKind.LLAMA_CPP.value
+    features = LLAMA_FEATURES
+    metric_names = LLAMA_METRICS
+    rules = LLAMA_RULES
 
     def __init__(self, *, runner: Path = _RUNNER) -> None:
         self._runner = runner
@@ -108,12 +112,6 @@ class LlamaCpp:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return LLAMA_FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return llama_sample(metrics)
 
     def diagnose(self, ending: Ending) -> Diagnosis:
         found = diagnose(ending, LLAMA_RULES)

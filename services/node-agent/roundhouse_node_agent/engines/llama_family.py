@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Final
 
 from roundhouse_common.contracts.catalog import ModelKind
-from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, EngineSample
+from roundhouse_node_agent.domain.engine_run import PORT_IN_USE
 from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, Rule
 from roundhouse_node_agent.engines.engine import Feature
+from roundhouse_node_agent.engines.metric_names import MetricNames
 
-__all__ = ["LLAMA_FEATURES", "LLAMA_RULES", "llama_sample"]
+__all__ = ["LLAMA_FEATURES", "LLAMA_METRICS", "LLAMA_RULES"]
 
 _TEXT = frozenset({Feature.CHAT, Feature.COMPLETIONS, Feature.RESPONSES, Feature.MESSAGES, Feature.TOKENIZE})
 
@@ -63,15 +64,9 @@ LLAMA_RULES: Final = (
 )
 
 
-def llama_sample(metrics: Mapping[str, float]) -> EngineSample | None:
-    """Return its figures under our names; None when they are not there."""
-    running = metrics.get("llamacpp:requests_processing")
-    waiting = metrics.get("llamacpp:requests_deferred")
-    if running is None or waiting is None:
-        return None
-    return EngineSample(
-        running=int(running),
-        waiting=int(waiting),
-        input_tokens_total=metrics.get("llamacpp:prompt_tokens_total", 0.0),
-        output_tokens_total=metrics.get("llamacpp:tokens_predicted_total", 0.0),
-    )
+LLAMA_METRICS: Final = MetricNames(
+    running="llamacpp:requests_processing",
+    waiting="llamacpp:requests_deferred",
+    input_tokens="llamacpp:prompt_tokens_total",
+    output_tokens="llamacpp:tokens_predicted_total",
+)

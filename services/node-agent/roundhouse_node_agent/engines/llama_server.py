@@ -1,17 +1,15 @@
 """llama.cpp's own `llama-server`, where a host has one: built for devices that our wheel does not know."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.engine_parameters import TABLES
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
-from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_RULES, llama_sample
+from roundhouse_node_agent.engines.engine import Command, Probes, RenderOrder
+from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_METRICS, LLAMA_RULES
 from roundhouse_node_agent.engines.rendering import visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, settings_of_version
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["LlamaServer"]
 
@@ -19,10 +17,13 @@ _KIND: Final = EngineKind.LLAMA_SERVER
 _ALL_LAYERS: Final = "999"
 
 
-class LlamaServer:
+class LlamaServer(StatedEngine):
     """The same parameters as our runner, and any flag of the server besides."""
 
     kind = _KIND.value
+    features = LLAMA_FEATURES
+    metric_names = LLAMA_METRICS
+    rules = LLAMA_RULES
 
     def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
         return (runtime.program, "--version")
@@ -57,12 +58,3 @@ class LlamaServer:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return LLAMA_FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return llama_sample(metrics)
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, LLAMA_RULES)

@@ -7,13 +7,12 @@ from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.contracts.node import DeviceVendor
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import share_flag, visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, parallel_of, parameter_fault, settings_of_version
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["Mindie"]
 
@@ -29,10 +28,12 @@ _CACHE_BLOCK_TOKENS: Final = 128
 _MOST_LINKS: Final = 1000
 
 
-class Mindie:
+class Mindie(StatedEngine):
     """One node. Its only way to know its callers is TLS with client certificates: nothing but routers may reach it."""
 
     kind = _KIND.value
+    features = _FEATURES
+    metric_names = _METRICS
 
     def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
         return ("/usr/bin/env", "test", "-x", runtime.program)
@@ -60,15 +61,6 @@ class Mindie:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/v2/health/ready", metrics="/metrics")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return _FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return _METRICS.sample(metrics)
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, COMMON_RULES)
 
 
 def _config(order: RenderOrder) -> dict[str, object]:

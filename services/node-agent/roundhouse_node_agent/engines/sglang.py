@@ -6,10 +6,8 @@ from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.engine_parameters import TABLES
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import (
     KEY_VARIABLE,
@@ -20,6 +18,7 @@ from roundhouse_node_agent.engines.rendering import (
     with_key,
 )
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, stated_parameters
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["Sglang"]
 
@@ -43,10 +42,12 @@ _METRICS: Final = MetricNames(
 )
 
 
-class Sglang:
+class Sglang(StatedEngine):
     """Members of a gang beside the head answer a health path that says nothing, and ignore SIGTERM until it ends."""
 
     kind = _KIND.value
+    features = _FEATURES
+    metric_names = _METRICS
 
     def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
         return package_version(runtime, "sglang")
@@ -75,12 +76,3 @@ class Sglang:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/ready", metrics="/metrics") if rank == 0 else Probes(readiness="", metrics="")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return _FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return _METRICS.sample(metrics)
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, COMMON_RULES)

@@ -6,12 +6,11 @@ from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.engine_parameters import TABLES
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, parameter_fault
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["TransformersServe"]
 
@@ -25,10 +24,11 @@ _FEATURES: Final[Mapping[ModelKind, frozenset[Feature]]] = MappingProxyType(
 )
 
 
-class TransformersServe:
+class TransformersServe(StatedEngine):
     """It answers only to the path that it was started with: a link in the run's directory has the served name."""
 
     kind = _KIND.value
+    features = _FEATURES
 
     def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
         return package_version(runtime, "transformers")
@@ -49,12 +49,3 @@ class TransformersServe:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return _FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return None
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, COMMON_RULES)

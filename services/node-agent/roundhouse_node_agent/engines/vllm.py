@@ -6,13 +6,12 @@ from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.engine_parameters import TABLES
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, share_flag, visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, stated_parameters
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["Vllm"]
 
@@ -36,10 +35,12 @@ _METRICS: Final = MetricNames(
 )
 
 
-class Vllm:
+class Vllm(StatedEngine):
     """Members of a gang beside the head open no port: they are ready as long as they run."""
 
     kind = _KIND.value
+    features = _FEATURES
+    metric_names = _METRICS
 
     def version_command(self, runtime: EngineRuntime) -> tuple[str, ...]:
         if not runtime.python:
@@ -70,15 +71,6 @@ class Vllm:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics") if rank == 0 else Probes(readiness="", metrics="")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return _FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return _METRICS.sample(metrics)
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, COMMON_RULES)
 
 
 def _gang(order: RenderOrder) -> list[str]:

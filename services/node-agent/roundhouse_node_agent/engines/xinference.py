@@ -8,13 +8,12 @@ from types import MappingProxyType
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
-from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
-from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
-from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault
+from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["Xinference"]
 
@@ -44,10 +43,12 @@ _METRICS: Final = MetricNames(
 )
 
 
-class Xinference:
+class Xinference(StatedEngine):
     """Its own accounts are switched off: it has no key here, so nothing but routers may reach its port."""
 
     kind = _KIND.value
+    features = _FEATURES
+    metric_names = _METRICS
 
     def __init__(self, *, runner: Path = _RUNNER, python: str = sys.executable) -> None:
         self._runner = runner
@@ -103,12 +104,3 @@ class Xinference:
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness=f"/v1/models/{served_name}", metrics="/metrics")
-
-    def capabilities(self, version: VersionSpec) -> frozenset[Feature]:
-        return _FEATURES.get(version.model_kind, frozenset())
-
-    def sample(self, metrics: Mapping[str, float], version: VersionSpec) -> EngineSample | None:
-        return _METRICS.sample(metrics)
-
-    def diagnose(self, ending: Ending) -> Diagnosis:
-        return diagnose(ending, COMMON_RULES)
