@@ -33,6 +33,8 @@ _GROUPS = {
     "nodes": "nodes",
     "node": "node",
     "models": "models",
+    "engines": "engines",
+    "files": "files",
     "deployments": "deployments",
     "versions": "versions",
     "rollout": "rollout",

@@ -26,6 +26,10 @@ def deploy(
         str, typer.Option("--template", "-t", metavar="NAME[@N]", help="Take what is not stated here from it.")
     ] = "",
     engine: Annotated[str, typer.Option(help="The inference engine. Default: llama.cpp.")] = "",
+    engine_version: Annotated[str, typer.Option(help="Exactly this one. Default: what a node has.")] = "",
+    install_engine: Annotated[
+        bool, typer.Option("--install-engine", help="Let a node without the engine install it.")
+    ] = False,
     replicas: Annotated[int | None, typer.Option(min=0, help="How many copies to run. Default: 1.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An engine parameter; may be repeated.")
@@ -121,6 +125,8 @@ def deploy(
         name=name or None,
         template=template or None,
         engine=engine or None,
+        engine_version=engine_version or None,
+        installs_engine=install_engine or None,
         replicas=replicas,
         parameters=settings_of(settings, "--set"),
         resources=resources or None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from roundhouse_cli.commands.model_sources import EXAMPLES, parse_source
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -52,6 +53,14 @@ def show(model: Model, url: Url = "", output: Output = OutputFormat.TABLE) -> No
 @app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="What clients and `roundhouse deploy` call it.")],
+    origin: Annotated[
+        str, typer.Option("--from", metavar="SOURCE", help=f"Where its files are: {EXAMPLES}.", show_default=False)
+    ] = "",
+    file: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only these files of a repository, e.g. *Q4_K_M.gguf; may be repeated."),
+    ] = None,
+    sha256: Annotated[str, typer.Option(help="Of the one file of an https source.")] = "",
     path: Annotated[Path | None, typer.Option(help="A file or directory on the nodes.")] = None,
     python_package: Annotated[
         str, typer.Option(metavar="PACKAGE/FILE", help="A file inside a Python package that the nodes have.")
@@ -69,7 +78,7 @@ def add(
     body: Item = {
         "name": name,
         "kind": kind,
-        "source": _source(path, python_package),
+        "source": _source(origin, path, python_package, file or [], sha256),
         "context_length": context_length,
         "licence": licence,
         "tags": tag or [],
@@ -107,9 +116,11 @@ def remove(model: Model, url: Url = "") -> None:
         note(f"{found['name']} is removed.")
 
 
-def _source(path: Path | None, python_package: str) -> Item:
-    if path is not None and not python_package:
+def _source(origin: str, path: Path | None, python_package: str, patterns: list[str], sha256: str) -> Item:
+    if sum((bool(origin), path is not None, bool(python_package))) != 1:
+        raise UsageFault("Say where the model's files are, with one of --from, --path and --python-package.")
+    if path is not None:
         return {"kind": "path", "uri": str(path.absolute())}
-    if path is None and python_package:
+    if python_package:
         return {"kind": "python-package", "uri": python_package}
-    raise UsageFault("Say where the model's files are, with one of --path and --python-package.")
+    return parse_source(origin, patterns=patterns, sha256=sha256)

@@ -60,6 +60,10 @@ def add(
     deployment: Deployment,
     model: Annotated[str, typer.Option(help="Another model; a name, an id, or a part of an id.")] = "",
     engine: Annotated[str, typer.Option(help="Another inference engine.")] = "",
+    engine_version: Annotated[str, typer.Option(help="Exactly this version of the engine.")] = "",
+    install_engine: Annotated[
+        bool | None, typer.Option("--install-engine/--no-install-engine", help="May a node without it install it?")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,6 +86,8 @@ def add(
         body = given(
             model=find_model(services, model)["id"] if model else None,
             engine=engine or None,
+            engine_version=engine_version or None,
+            installs_engine=install_engine,
             parameters=_parameters(found, engine, settings_of(settings, "--set")),
             resources=resources or None,
             activate=False if inactive else None,
