@@ -54,7 +54,7 @@ def main() -> int:
     if sets <= installed(wanted):
         return 0
     # Imported only when there is something to do: the warm path must stay in the tens of milliseconds.
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / "libs" / "common")]
     from scripts._install import InstallError, exclusively, install  # noqa: PLC0415
 
     try:

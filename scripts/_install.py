@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from scripts._env import MEMBERS, PYTHON, ROOT, STAMP, VENV
-from scripts._pip_config import uv_environment
+
+from roundhouse_common.pip_config import uv_environment
 
 __all__ = ["InstallError", "exclusively", "explain", "install"]
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from scripts._pip_config import pip_settings, uv_environment
+
+from roundhouse_common.pip_config import pip_settings, uv_environment
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What pip was configured with, said in uv's environment variables: uv does not read pip's configuration.
 
-Only the standard library, and only what pip documents: configuration files from the least to the most specific,
-then PIP_* variables. A variable of uv that is already set wins.
+Only the standard library, since the first installation of all needs it too, and only what pip documents:
+configuration files from the least to the most specific, then PIP_* variables. A variable of uv that is already set wins.
 """
 
 import configparser
@@ -49,7 +49,7 @@ def pip_settings(environment: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def _path_words(value: str) -> str:
-    """Join several locations by commas; a plain path becomes absolute, since uv runs in the project's directory."""
+    """Join several locations by commas; a plain path becomes absolute, since uv may run elsewhere."""
     return ",".join(word if "://" in word else str(Path(word).expanduser().absolute()) for word in value.split())
 
 
@@ -74,7 +74,7 @@ _TRANSLATIONS: tuple[tuple[str, str, Callable[[str], str]], ...] = (
 def uv_environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     """Return `environment` with uv's variables added, so that uv asks the same indexes as pip would.
 
-    All indexes count equally (pip's rule): safe here, because every file is pinned by hash.
+    All indexes count equally, as they do for pip.
     """
     settings = pip_settings(environment, home)
     result = dict(environment)
