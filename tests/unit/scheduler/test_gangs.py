@@ -76,7 +76,7 @@ def test_a_gang_is_one_replica_for_scaling() -> None:
 def test_only_the_leader_takes_requests() -> None:
     fleet = running()
 
-    document = endpoints_of(fleet.deployments["dep_1"], fleet.live(), fleet.nodes)
+    document = endpoints_of(fleet.deployments["dep_1"], fleet.live(), fleet.nodes, fleet.versions)
 
     assert [item.replica_id for item in document.endpoints] == [fleet.live()[0].replica_id]
 

@@ -21,7 +21,7 @@ def silence_all_but(fleet: Fleet, *silent: str, seconds: float, step_s: float = 
 
 def states(fleet: Fleet) -> list[EndpointState]:
     deployment = fleet.deployments["dep_1"]
-    return [item.state for item in endpoints_of(deployment, fleet.live(), fleet.nodes).endpoints]
+    return [item.state for item in endpoints_of(deployment, fleet.live(), fleet.nodes, fleet.versions).endpoints]
 
 
 def test_a_late_node_keeps_its_endpoints_as_suspect() -> None:

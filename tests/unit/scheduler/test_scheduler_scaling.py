@@ -44,7 +44,7 @@ def test_a_draining_replica_takes_no_new_requests_before_its_node_hears_of_it() 
     fleet = a_fleet(nodes=1, replicas=2)
     change(fleet, replicas=1)
     fleet.step()
-    endpoints = endpoints_of(fleet.deployments["dep_1"], fleet.live(), fleet.nodes)
+    endpoints = endpoints_of(fleet.deployments["dep_1"], fleet.live(), fleet.nodes, fleet.versions)
     assert sorted(item.state for item in endpoints.endpoints) == [EndpointState.DRAINING, EndpointState.READY]
 
 

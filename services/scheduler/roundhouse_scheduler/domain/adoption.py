@@ -169,4 +169,5 @@ def _adopt(draft: Draft, node: Node, entry: ReplicaReport) -> None:
         served_model=entry.served_model,
         pid=entry.pid,
         memory_bytes=entry.memory_bytes,
+        features=entry.features,
     )

@@ -104,11 +104,18 @@ def endpoint_of(replica: Replica, node: Node | None) -> Endpoint | None:
         state=state,
         region=node.in_region,
         engine=replica.engine,
+        features=replica.features,
     )
 
 
-def endpoints_of(deployment: Deployment, replicas: Iterable[Replica], nodes: Mapping[str, Node]) -> DeploymentEndpoints:
-    """Return all endpoints of a deployment, in a stable order."""
+def endpoints_of(
+    deployment: Deployment,
+    replicas: Iterable[Replica],
+    nodes: Mapping[str, Node],
+    versions: Mapping[str, VersionSpec],
+) -> DeploymentEndpoints:
+    """Return all endpoints of a deployment, in a stable order, and the defaults of its active version."""
+    version = versions.get(deployment.version_id)
     mine = sorted((item for item in replicas if item.deployment_id == deployment.deployment_id), key=_by_id)
     found = (endpoint_of(item, nodes.get(item.node_id)) for item in mine if item.ended_at is None)
     return DeploymentEndpoints(
@@ -121,6 +128,7 @@ def endpoints_of(deployment: Deployment, replicas: Iterable[Replica], nodes: Map
         endpoints=tuple(item for item in found if item is not None),
         is_wakeable=deployment.is_wakeable and deployment.desired is DeploymentDesired.RUN,
         wake_timeout_s=deployment.wake_timeout_s,
+        defaults=version.defaults if version is not None else None,
     )
 
 

@@ -96,6 +96,8 @@ def _fold_entry(draft: Draft, replica: Replica, entry: ReplicaReport) -> None:
         event = ReplicaEvent.FAILED
     if entry.memory_bytes not in (0, replica.memory_bytes):
         replica = draft.edit(replica.replica_id, memory_bytes=entry.memory_bytes)
+    if entry.features not in ((), replica.features):
+        replica = draft.edit(replica.replica_id, features=entry.features)
     after = next_phase(replica.phase, event)
     if after is None:
         return

@@ -297,6 +297,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     """It failed too often in a row: it rests, holds nothing, and counts as present until the version is restarted."""
     memory_bytes: int = 0
     """What it was last measured to take; `resources.memory_bytes` is what was predicted."""
+    features: tuple[str, ...] = ()
+    """Which endpoints its engine has, as its node said last; empty: not known."""
     gang_id: str = ""
     """The same for all members of a replica that spans nodes, over all its epochs; empty for a single one."""
     gang_rank: int = 0

@@ -107,7 +107,7 @@ class Mirror:
     def endpoints(self, deployment_ids: Iterable[str]) -> dict[str, DeploymentEndpoints]:
         """Return the documents of these deployments."""
         return {
-            key: endpoints_of(self.deployments[key], self._rows(self.index.of(key)), self.nodes)
+            key: endpoints_of(self.deployments[key], self._rows(self.index.of(key)), self.nodes, self.versions)
             for key in sorted(deployment_ids)
             if key in self.deployments
         }

@@ -79,7 +79,7 @@ async def all_endpoints(session: ReadSession) -> dict[str, DeploymentEndpoints]:
     for replica in records.replicas.values():
         mine[replica.deployment_id].append(replica)
     return {
-        deployment_id: endpoints_of(deployment, mine[deployment_id], records.nodes)
+        deployment_id: endpoints_of(deployment, mine[deployment_id], records.nodes, records.versions)
         for deployment_id, deployment in sorted(records.deployments.items())
     }
 

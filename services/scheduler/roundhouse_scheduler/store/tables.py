@@ -176,6 +176,7 @@ replicas = Table(
     Column("alternative", _NAME, nullable=False),
     Column("is_spent", Boolean, nullable=False),
     Column("memory_bytes", BigInteger, nullable=False),
+    Column("features", Json(tuple[str, ...]), nullable=False),
     Column("gang_id", _ID, nullable=False),
     Column("gang_rank", Integer, nullable=False),
     Column("gang_size", Integer, nullable=False),
