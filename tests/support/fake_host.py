@@ -56,6 +56,8 @@ class FakeHost:
         """What `inspect` finds, by the source's uri."""
         self.unlaunchable: set[str] = set()
         """Replicas whose engines cannot be started."""
+        self.features: tuple[str, ...] = ("chat", "completions")
+        """Which endpoints its engines have."""
         self.epoch = 0
         self.contact_at = float("-inf")
         """When the agent last noted that it heard the scheduler."""
@@ -173,6 +175,7 @@ class FakeHost:
             port=port,
             base_url=f"http://127.0.0.1:{port}",
             started_at=self.clock.now(),
+            features=self.features,
         )
         self.launched.append((replica_id, assignment.attempt))
         engine = _Engine(run=run, ready_after=self.clock.monotonic() + self.load_s)

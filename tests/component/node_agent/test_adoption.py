@@ -32,6 +32,7 @@ async def test_the_next_agent_adopts_the_running_engine_and_never_reports_it_as_
     assert await eventually(lambda: agent.context.registered)
     adopted = await in_phase(scheduler, ObservedPhase.READY)
     assert (adopted.pid, adopted.base_url, adopted.since) == (ready.pid, ready.base_url, ready.since)
+    assert adopted.features == ready.features == ("chat", "completions", "messages", "responses", "tokenize")
     assert [question.highest_epoch for question in scheduler.registrations] == [0, 1]
     await scheduler.assign(NODE, an_assignment(desired=Desired.DRAIN, reason=Reason.SCALED_DOWN))
     await in_phase(scheduler, ObservedPhase.STOPPED)

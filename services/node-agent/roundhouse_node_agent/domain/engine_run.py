@@ -59,6 +59,8 @@ class EngineRun:
     stop_reason: Reason | None = None
     """Set when somebody has asked it to end."""
     ended: EngineExit | None = None
+    features: tuple[str, ...] = ()
+    """Which endpoints its engine has, as values of `Feature`; empty when its host cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ def _report_of(replica: Replica, memory_bytes: int) -> ReplicaReport:
         gang_id=assignment.gang.gang_id if assignment.gang is not None else "",
         gang_rank=assignment.gang.rank if assignment.gang is not None else 0,
         gang_epoch=assignment.gang.epoch if assignment.gang is not None else 0,
+        features=run.features if run is not None and is_addressed else (),
     )
 
 

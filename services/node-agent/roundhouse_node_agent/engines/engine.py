@@ -1,32 +1,17 @@
 """The seam every engine fills: pure functions from values to values, so that each has golden files."""
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.node import DeviceInfo
 from roundhouse_common.contracts.scheduler import GangMembership
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 
 __all__ = ["Command", "Ending", "Engine", "Feature", "Probes", "RenderOrder"]
-
-
-class Feature(enum.StrEnum):
-    """An endpoint that an engine really has, by what it is for."""
-
-    CHAT = "chat"
-    COMPLETIONS = "completions"
-    RESPONSES = "responses"
-    MESSAGES = "messages"
-    """Anthropic's form of chat."""
-    EMBEDDINGS = "embeddings"
-    RERANK = "rerank"
-    SCORE = "score"
-    TRANSCRIPTIONS = "transcriptions"
-    TOKENIZE = "tokenize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

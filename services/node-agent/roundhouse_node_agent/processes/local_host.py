@@ -124,7 +124,7 @@ class LocalHost:
         for stored in await asyncio.to_thread(self._store.newest):
             if stored.process is None:
                 await asyncio.to_thread(self._store.kill, stored)
-            run = _as_run(stored)
+            run = self._as_run(stored)
             self._hold(run, stored)
             if not self._store.is_running(stored):
                 run = replace(run, ended=await self._end_of(run, stored))
@@ -172,7 +172,7 @@ class LocalHost:
             del self._ports[assignment.replica_id]
             raise
         self._shims[assignment.replica_id] = shim
-        run = _as_run(stored)
+        run = self._as_run(stored)
         self._hold(run, stored)
         return run
 
@@ -313,19 +313,22 @@ class LocalHost:
                         return
                     await asyncio.sleep(0.2)
 
-
-def _as_run(stored: StoredRun) -> EngineRun:
-    directory, launch, process = stored.directory, stored.launch, stored.process
-    return EngineRun(
-        replica_id=directory.replica_id,
-        attempt=directory.attempt,
-        launch=directory.launch,
-        assignment=launch.assignment,
-        epoch=launch.epoch,
-        pid=process.pid if process is not None else 0,
-        port=launch.port,
-        base_url=launch.base_url,
-        started_at=UnixTime(process.started_at if process is not None else 0.0),
-        ready_at=UnixTime(stored.ready.at) if stored.ready is not None else None,
-        stop_reason=stored.stop.reason if stored.stop is not None else None,
-    )
+    def _as_run(self, stored: StoredRun) -> EngineRun:
+        directory, launch, process = stored.directory, stored.launch, stored.process
+        version = launch.assignment.version
+        engine = self._engines.get(version.engine.value)
+        features = engine.capabilities(version) if engine is not None else ()
+        return EngineRun(
+            replica_id=directory.replica_id,
+            attempt=directory.attempt,
+            launch=directory.launch,
+            assignment=launch.assignment,
+            epoch=launch.epoch,
+            pid=process.pid if process is not None else 0,
+            port=launch.port,
+            base_url=launch.base_url,
+            started_at=UnixTime(process.started_at if process is not None else 0.0),
+            ready_at=UnixTime(stored.ready.at) if stored.ready is not None else None,
+            stop_reason=stored.stop.reason if stored.stop is not None else None,
+            features=tuple(sorted(feature.value for feature in features)),
+        )
