@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from roundhouse_common.contracts.catalog import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, EndpointState
+from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.balancing import Resting, RetryBudget, RoundRobin, pick_target
 from tests.support.running_router import deployment_endpoints, endpoint
 
@@ -18,7 +19,7 @@ def fleet(*states: EndpointState) -> DeploymentEndpoints:
 
 
 def order(balancer: RoundRobin, deployment: DeploymentEndpoints, now: float = 0.0) -> list[str]:
-    return [candidate.endpoint.replica_id for candidate in balancer.order(deployment, now)]
+    return [candidate.endpoint.replica_id for candidate in balancer.order(deployment, Operation.CHAT, now)]
 
 
 def test_ready_endpoints_take_turns() -> None:
@@ -32,7 +33,7 @@ def test_every_routable_endpoint_is_tried_once_and_the_ready_ones_first(found: l
     balancer, deployment = RoundRobin(Resting(2.0)), fleet(*found)
     for _ in range(turns):
         order(balancer, deployment)
-    tried = [candidate.endpoint.state for candidate in balancer.order(deployment, 0.0)]
+    tried = [candidate.endpoint.state for candidate in balancer.order(deployment, Operation.CHAT, 0.0)]
     ready, suspect = found.count(EndpointState.READY), found.count(EndpointState.SUSPECT)
     assert tried == [EndpointState.READY] * ready + [EndpointState.SUSPECT] * suspect
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_router.api.http import JSON, ClientLeft, Receive, Scope, Send, send_answer, send_error
-from roundhouse_router.api.inference import OPERATIONS, Inference
+from roundhouse_router.api.inference import Inference
 from roundhouse_router.api.models import list_models, show_model
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.errors import ApiError, Internal, NoSnapshot, UnknownPath, WrongMethod
+from roundhouse_router.domain.features import OPERATIONS
 from roundhouse_router.domain.tables import authenticate
 from roundhouse_router.metrics import RouterMetrics
 

@@ -17,6 +17,7 @@ from roundhouse_router.domain.balancing import Balancer, Candidate, Resting, Ret
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.engines import RUNNING, Running
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
+from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.request import outgoing
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
@@ -152,14 +153,20 @@ class Attempts:
         return found
 
     def _ordered(self, flight: Flight) -> list[Candidate]:
-        """Return the candidates by the table of this moment, but for the targets that the request was admitted to."""
+        """Return the candidates by the table of this moment, but for the targets that the request was admitted to.
+
+        Raises EndpointNotServed: the engine that came up while the request was held may be another one.
+        """
         deployments, now = self._control_plane.table.deployments, self._clock.monotonic()
-        return [
+        found = [
             candidate
             for target in pick_target(flight.targets, self._draw)
             if (deployment := deployments.get(target.deployment_id)) is not None
-            for candidate in self._balancer.order(deployment, now)
+            for candidate in self._balancer.order(deployment, flight.operation, now)
         ]
+        if not found:
+            check_served(deployments, flight.targets, flight.operation, flight.request.model)
+        return found
 
     async def _try(
         self, flight: Flight, path: str, headers: dict[str, str], candidate: Candidate, *, is_fresh: bool

@@ -66,6 +66,7 @@ class Flight:
             http_status=0,
         )
         self.request_id = request_id
+        self.operation = operation
         self.request = request
         self.targets = targets
         self.candidate: Candidate | None = None

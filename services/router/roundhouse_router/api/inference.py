@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from roundhouse_common.contracts.usage import Operation, Outcome
+from roundhouse_common.contracts.usage import Outcome
 from roundhouse_common.runtime import Clock
 from roundhouse_common.telemetry import SpanKind, inject, span
 from roundhouse_router.api.attempts import Attempts, Live
@@ -14,19 +14,15 @@ from roundhouse_router.api.http import ClientLeft, ClientWatch, Receive, Send, r
 from roundhouse_router.api.relay import EarlyStream, relay_live, relay_whole
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.errors import ApiError, Internal
+from roundhouse_router.domain.features import OPERATIONS, check_served
 from roundhouse_router.domain.request import parse
 from roundhouse_router.domain.tables import authenticate, resolve
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.spool import Spool
 
-__all__ = ["OPERATIONS", "Inference"]
+__all__ = ["Inference"]
 
-OPERATIONS: Final = {
-    "/v1/chat/completions": Operation.CHAT,
-    "/v1/completions": Operation.COMPLETION,
-    "/v1/embeddings": Operation.EMBEDDING,
-}
 _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 
 
@@ -86,14 +82,17 @@ class Inference:
         received = self._clock.monotonic()
         key = authenticate(self._control_plane.table, headers.get(b"authorization", b""), self._clock.now())
         body = await read_body(headers, receive, self._settings.max_body_bytes)
-        request = parse(body, OPERATIONS[path])
+        operation, table = OPERATIONS[path], self._control_plane.table
+        request = parse(body, operation)
+        targets = resolve(table, key, request.model)
+        check_served(table.deployments, targets, operation, request.model)
         return Flight(
             request_id=request_id,
             route=path,
-            operation=OPERATIONS[path],
+            operation=operation,
             key=key,
             request=request,
-            targets=resolve(self._control_plane.table, key, request.model),
+            targets=targets,
             received=received,
             clock=self._clock,
             spool=self._spool,

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from roundhouse_common.contracts.catalog import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
+from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.domain.features import ROUTABLE, serves
 
 __all__ = ["Balancer", "Candidate", "Resting", "RetryBudget", "RoundRobin", "pick_target"]
-
-_ROUTABLE = (EndpointState.READY, EndpointState.SUSPECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Candidate:
 class Balancer(Protocol):
     """A strategy. Later ones stand beside round robin."""
 
-    def order(self, deployment: DeploymentEndpoints, now: float) -> Sequence[Candidate]:
-        """Return every endpoint that may take a request now, best first. Empty when there is none."""
+    def order(self, deployment: DeploymentEndpoints, operation: Operation, now: float) -> Sequence[Candidate]:
+        """Return every endpoint that may take such a request now, best first. Empty when there is none."""
 
 
 class Resting:
@@ -54,8 +54,8 @@ class RoundRobin:
         self._resting = resting
         self._turns: dict[str, int] = {}
 
-    def order(self, deployment: DeploymentEndpoints, now: float) -> Sequence[Candidate]:
-        usable = [endpoint for endpoint in deployment.endpoints if endpoint.state in _ROUTABLE]
+    def order(self, deployment: DeploymentEndpoints, operation: Operation, now: float) -> Sequence[Candidate]:
+        usable = [one for one in deployment.endpoints if one.state in ROUTABLE and serves(one, operation)]
         if len(usable) > 1:
             turn = self._turns.get(deployment.deployment_id, 0)
             self._turns[deployment.deployment_id] = turn + 1

@@ -6,6 +6,7 @@ ApiError                     status  code                        whose fault
 ├── UnknownPath              404     unknown_url                 the caller's
 ├── WrongMethod              405     method_not_supported        the caller's
 ├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
+├── EndpointNotServed        404     endpoint_not_served         the caller's
 ├── BodyTooLarge             413     request_too_large           the caller's
 ├── NoSnapshot               503     router_starting             ours, retryable
 ├── NoReadyReplica           503     no_ready_replica            ours, retryable
@@ -27,6 +28,7 @@ __all__ = [
     "ApiError",
     "BadBody",
     "BodyTooLarge",
+    "EndpointNotServed",
     "Internal",
     "InvalidKey",
     "ModelNotFound",
@@ -99,6 +101,14 @@ class ModelNotFound(ApiError):
     def __init__(self, model: str) -> None:
         shown = model if len(model) <= 200 else f"{model[:200]}..."
         super().__init__(f"The model `{shown}` does not exist or you do not have access to it.", param="model")
+
+
+class EndpointNotServed(ApiError):
+    """The model's engine does not have this endpoint. Not 501: the SDKs try every 5xx again."""
+
+    code = "endpoint_not_served"
+    status = 404
+    type = _REQUEST
 
 
 class BodyTooLarge(ApiError):

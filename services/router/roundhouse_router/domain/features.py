@@ -1,0 +1,67 @@
+"""Which engines have the endpoint that a request is for. An engine that has it not is never asked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from roundhouse_common.contracts.catalog import RouteTarget
+from roundhouse_common.contracts.features import Feature
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
+from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.domain.errors import EndpointNotServed
+
+__all__ = ["OPERATIONS", "ROUTABLE", "check_served", "serves"]
+
+OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
+    {
+        "/v1/chat/completions": Operation.CHAT,
+        "/v1/completions": Operation.COMPLETION,
+        "/v1/embeddings": Operation.EMBEDDING,
+    }
+)
+"""The inference paths."""
+ROUTABLE: Final = (EndpointState.READY, EndpointState.SUSPECT)
+
+_FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
+    {
+        Operation.CHAT: Feature.CHAT,
+        Operation.COMPLETION: Feature.COMPLETIONS,
+        Operation.EMBEDDING: Feature.EMBEDDINGS,
+    }
+)
+_PATHS: Final = {operation: path for path, operation in OPERATIONS.items()}
+
+
+def serves(endpoint: Endpoint, operation: Operation) -> bool:
+    """Whether its engine may be asked. One of which nothing is known may."""
+    return not endpoint.features or _FEATURES[operation] in endpoint.features
+
+
+def check_served(
+    deployments: Mapping[str, DeploymentEndpoints], targets: Sequence[RouteTarget], operation: Operation, model: str
+) -> None:
+    """Raise EndpointNotServed if there are engines that take requests, and none of them has this endpoint.
+
+    A deployment that sleeps may have it: nothing is said then.
+    """
+    lacking: list[Endpoint] = []
+    for target in targets:
+        deployment = deployments.get(target.deployment_id)
+        if deployment is None:
+            continue
+        mine = [endpoint for endpoint in deployment.endpoints if endpoint.state in ROUTABLE]
+        if any(serves(endpoint, operation) for endpoint in mine) or (not mine and deployment.is_wakeable):
+            return
+        lacking += mine
+    if lacking:
+        raise EndpointNotServed(_words(lacking, operation, model))
+
+
+def _words(lacking: Iterable[Endpoint], operation: Operation, model: str) -> str:
+    engines = ", ".join(sorted({endpoint.engine.value for endpoint in lacking}))
+    has = {feature for endpoint in lacking for feature in endpoint.features}
+    paths = [path for path, other in OPERATIONS.items() if _FEATURES[other] in has]
+    return (
+        f"The model `{model}` cannot be used at {_PATHS[operation]}: its engine ({engines}) does not have it. "
+        f"It has {' and '.join(paths) if paths else 'nothing that is offered here'}."
+    )
