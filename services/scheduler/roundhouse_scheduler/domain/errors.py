@@ -11,6 +11,8 @@ RoundhouseError
 │   ├── TermSuperseded      another scheduler leads now
 │   ├── NotLeading          only the leader does that; ask it
 │   ├── DeploymentIsStopped a switch to a deployment that is not to run
+│   ├── AlreadyOrdered      a node has an order for the same engine or files already
+│   ├── OrderIsEnding       an order that was taken back can only end
 │   └── StaleView           a row changed between the look and the commit; look again
 ├── NotFound
 │   ├── UnknownNode
@@ -19,12 +21,15 @@ RoundhouseError
 │   ├── UnknownDeployment
 │   ├── UnknownSwitch
 │   ├── UnknownJoinToken
+│   ├── UnknownEngineOrder
+│   ├── UnknownFileOrder
 │   └── UnknownLetter
 ├── Forbidden
 │   └── JoinTokenRefused    unknown, used, expired or revoked
 ├── Unavailable
 │   ├── JoiningUnavailable  nothing to sign credentials with
 │   ├── LogUnavailable      the node that has the log does not answer
+│   ├── NodeUnavailable     a node that is asked does not answer
 │   └── TooManyAttempts     wrong tokens from the same address
 └── IllegalTransition       a bug: an event that the table does not have for this phase
 """
@@ -35,6 +40,7 @@ from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_common.errors import Conflict, Forbidden, NotFound, RoundhouseError, Unavailable
 
 __all__ = [
+    "AlreadyOrdered",
     "DeploymentIsStopped",
     "EpochSuperseded",
     "IllegalTransition",
@@ -47,17 +53,23 @@ __all__ = [
     "NodeIsRemoved",
     "NodeKeyRevoked",
     "NodeRemoved",
+    "NodeUnavailable",
     "NotLeading",
+    "OrderIsEnding",
     "StaleView",
     "TermSuperseded",
     "TooManyAttempts",
     "UnknownDeployment",
     "UnknownDevice",
+    "UnknownEngineOrder",
+    "UnknownFileOrder",
     "UnknownJoinToken",
     "UnknownNode",
     "UnknownReplica",
     "UnknownSwitch",
 ]
+
+_FEW = 5
 
 
 class EpochSuperseded(Conflict):
@@ -242,4 +254,44 @@ class LogUnavailable(Unavailable):
             f"when the node is back; the last lines of a failed engine are in GET /api/v1/replicas/{replica_id}"
         )
         self.replica_id = replica_id
+        self.node_id = node_id
+
+
+class AlreadyOrdered(Conflict):
+    code = "already_ordered"
+
+    def __init__(self, what: str, order_id: str, node_ids: Sequence[str]) -> None:
+        shown = ", ".join(node_ids[:_FEW]) + (f" and {len(node_ids) - _FEW} more" if len(node_ids) > _FEW else "")
+        super().__init__(
+            f"{what} is ordered already for {shown} by {order_id}; retry or delete that order, or name other nodes"
+        )
+        self.order_id = order_id
+
+
+class OrderIsEnding(Conflict):
+    code = "order_is_ending"
+
+    def __init__(self, what: str, order_id: str) -> None:
+        super().__init__(
+            f"{order_id} was taken back, and ends when its nodes have done with {what}; order it anew to have it again"
+        )
+
+
+class UnknownEngineOrder(NotFound):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no engine order {order_id}; `GET /api/v1/engine-orders` lists them")
+
+
+class UnknownFileOrder(NotFound):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no file order {order_id}; `GET /api/v1/file-orders` lists them")
+
+
+class NodeUnavailable(Unavailable):
+    """Only the node itself can answer."""
+
+    code = "node_unavailable"
+
+    def __init__(self, node_id: str, what: str) -> None:
+        super().__init__(f"node {node_id} does not answer, so {what} now; ask again when the node is back")
         self.node_id = node_id

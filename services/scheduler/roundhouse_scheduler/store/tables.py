@@ -11,26 +11,33 @@ from roundhouse_common.contracts.catalog import (
     DeploymentDesired,
     EngineKind,
     ModelKind,
+    ModelSource,
     Resources,
     Rollout,
     VersionSpec,
 )
 from roundhouse_common.contracts.node import NodeInventory
+from roundhouse_common.contracts.provisioning import FileWish, InstallMethod
 from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase, Reason
-from roundhouse_common.database import Json, UnixSeconds, outbox_table
+from roundhouse_common.database import Json, UnixSeconds, idempotency_table, outbox_table
+from roundhouse_scheduler.domain.provisioning.orders import NodeSelector
 from roundhouse_scheduler.domain.records import NodeDuty, NodeState, Quarantine, Refusal, Rejection, VersionFailure
 from roundhouse_scheduler.domain.switching.switch import SwitchState, SwitchStep, Victim
 
 __all__ = [
     "counters",
     "deployments",
+    "engine_orders",
     "events",
+    "file_orders",
+    "idempotency",
     "join_tokens",
     "leadership",
     "metadata",
     "node_events",
     "node_keys",
     "nodes",
+    "order_documents",
     "outbox",
     "removals",
     "replicas",
@@ -305,5 +312,55 @@ node_events = Table(
     Index("node_events_by_time", "at"),
 )
 """The timeline of nodes: what an administrator ordered, when it registered, when it fell silent."""
+
+engine_orders = Table(
+    "engine_orders",
+    metadata,
+    Column("order_id", _ID, primary_key=True),
+    Column("engine", EnumText(EngineKind), nullable=False),
+    Column("version", _NAME, nullable=False),
+    Column("variant", _NAME, nullable=False),
+    Column("method", EnumText(InstallMethod), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("image", Text, nullable=False),
+    Column("nodes", Json(NodeSelector), nullable=False),
+    Column("is_removed", Boolean, nullable=False),
+    Column("gone_from", Json(tuple[str, ...]), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("changed_at", UnixSeconds, nullable=False),
+    Column("row_version", Integer, nullable=False),
+)
+"""Engines that nodes should have, or should have no more."""
+
+file_orders = Table(
+    "file_orders",
+    metadata,
+    Column("order_id", _ID, primary_key=True),
+    Column("key", _ID, nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("source", Json(ModelSource), nullable=False),
+    Column("nodes", Json(NodeSelector), nullable=False),
+    Column("wish", EnumText(FileWish), nullable=False),
+    Column("gone_from", Json(tuple[str, ...]), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("changed_at", UnixSeconds, nullable=False),
+    Column("row_version", Integer, nullable=False),
+)
+"""Model files that nodes should have, or should have no more."""
+
+order_documents = Table(
+    "order_documents",
+    metadata,
+    Column("node_id", _ID, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+"""Of what each node was told last of these orders: its revision, and what it said (store/provisioning.py)."""
+
+idempotency = idempotency_table(metadata)
 
 outbox = outbox_table(metadata)
