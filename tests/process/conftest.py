@@ -11,7 +11,11 @@ from tests.process.platform import Platform, free_base_port
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    running = Platform(Path(tmp_path_factory.mktemp("roundhouse")), free_base_port())
+    running = Platform(
+        Path(tmp_path_factory.mktemp("roundhouse")),
+        free_base_port(),
+        environment={"ROUNDHOUSE_NODE_AGENT_OFFERS_CUSTOM_ENGINES": "true"},
+    )
     running.up()
     yield running
     running.down()

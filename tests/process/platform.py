@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,11 @@ def _is_free(port: int) -> bool:
 class Platform:
     """Runs the `roundhouse` command against one data directory, and finds the processes it started."""
 
-    def __init__(self, data_dir: Path, base_port: int) -> None:
+    def __init__(self, data_dir: Path, base_port: int, *, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is what the services find beside what `up` tells them."""
         self.data_dir = data_dir
         self.base_port = base_port
+        self._environment = dict(environment or {})
 
     def command(self, *args: str, timeout_s: float = 120) -> str:
         """Run `roundhouse ARGS` against this data directory and return what it printed."""
@@ -53,7 +55,12 @@ class Platform:
         """Run `roundhouse ARGS` and return the outcome, whatever it is."""
         return subprocess.run(
             [sys.executable, "-m", "roundhouse_cli", *args],
-            env={**os.environ, "ROUNDHOUSE_CONNECTION": str(self.data_dir / "connection.json"), "NO_COLOR": "1"},
+            env={
+                **os.environ,
+                **self._environment,
+                "ROUNDHOUSE_CONNECTION": str(self.data_dir / "connection.json"),
+                "NO_COLOR": "1",
+            },
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
