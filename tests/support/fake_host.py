@@ -204,6 +204,9 @@ class FakeHost:
         engine = self._engines[run.replica_id]
         return engine.sample if (await self.health(run)).is_ready else None
 
+    async def is_connected(self, run: EngineRun) -> bool | None:
+        return None
+
     async def mark_ready(self, run: EngineRun, at: UnixTime) -> None:
         engine = self._engines[run.replica_id]
         engine.run = replace(engine.run, ready_at=at)

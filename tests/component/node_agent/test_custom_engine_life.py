@@ -1,5 +1,6 @@
 """An engine that is known by its template alone: starts, is measured, drains, and fails with a diagnosis."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from roundhouse_common.contracts.scheduler import Assignment, Desired, Reason
 from roundhouse_node_agent.engines import known
 from tests.component.node_agent.conftest import NODE, Node
 from tests.component.node_agent.test_engine_life import chat, in_phase
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, never
 from tests.support.scheduler_stub import SchedulerStub, an_assignment
 
 pytestmark = pytest.mark.timeout(60)
@@ -46,6 +47,25 @@ async def test_a_stated_command_is_a_whole_engine(node: Node, scheduler: Schedul
     stopped = await in_phase(scheduler, ObservedPhase.STOPPED)
     assert stopped.reason == Reason.DRAINED.value
     assert node.processes() == []
+
+
+async def test_without_metrics_a_drain_lasts_as_long_as_somebody_is_connected(
+    node: Node, scheduler: SchedulerStub
+) -> None:
+    mute = {name: value for name, value in PARAMETERS.items() if not name.startswith("metric")}
+    await node.start()
+    await scheduler.assign(NODE, an_assignment(engine=EngineKind.CUSTOM, parameters=mute))
+    ready = await in_phase(scheduler, ObservedPhase.READY)
+    _, writer = await asyncio.open_connection("127.0.0.1", int(ready.base_url.rpartition(":")[2]))
+
+    draining = an_assignment(engine=EngineKind.CUSTOM, parameters=mute, desired=Desired.DRAIN)
+    await scheduler.assign(NODE, draining)
+
+    await in_phase(scheduler, ObservedPhase.DRAINING)
+    await never(lambda: node.processes() == [], for_s=0.6)
+    writer.close()
+    stopped = await in_phase(scheduler, ObservedPhase.STOPPED)
+    assert stopped.reason == Reason.DRAINED.value
 
 
 async def test_its_failure_is_diagnosed_by_the_common_rules(node: Node, scheduler: SchedulerStub) -> None:

@@ -9,7 +9,7 @@ from roundhouse_common.contracts.catalog import Resources
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor, NodeInventory, ObservedPhase, digest_of
 from roundhouse_common.contracts.scheduler import Assignment, GangMembership, Reason
 from roundhouse_node_agent.domain.capacity import other_epoch, refusal
-from roundhouse_node_agent.domain.drain import DrainVerdict, begin_drain, step
+from roundhouse_node_agent.domain.drain import DrainVerdict, begin_drain, is_idle, step
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineSample
 from roundhouse_node_agent.domain.fencing import fenced
 from roundhouse_node_agent.domain.probing import ProbeState, is_unresponsive, observe
@@ -27,7 +27,7 @@ def verdicts(*looks: tuple[float, EngineSample | None]) -> list[DrainVerdict]:
     state = begin_drain(0.0, settle_s=1.0, timeout_s=10.0)
     found = []
     for at, sample in looks:
-        state, verdict = step(state, sample, at)
+        state, verdict = step(state, at, is_idle=is_idle(sample, is_connected=None))
         found.append(verdict)
     return found
 
@@ -45,6 +45,16 @@ def test_an_engine_must_be_idle_twice_in_a_row() -> None:
 
 def test_an_engine_that_does_not_answer_is_not_taken_for_idle_but_time_runs_out() -> None:
     assert verdicts((1.0, None), (5.0, None), (10.9, None), (11.0, None)) == [WAIT, WAIT, WAIT, LATE]
+
+
+@pytest.mark.parametrize(
+    ("sample", "is_connected", "idle"),
+    [(IDLE, True, True), (BUSY, False, False), (None, False, True), (None, True, False), (None, None, False)],
+)
+def test_an_engine_without_figures_is_idle_when_nobody_is_connected(
+    sample: EngineSample | None, is_connected: bool | None, idle: bool
+) -> None:
+    assert is_idle(sample, is_connected=is_connected) is idle
 
 
 def test_only_silence_without_work_counts_towards_unresponsive() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from roundhouse_node_agent.domain.engine_run import EngineSample
 
-__all__ = ["DrainState", "DrainVerdict", "begin_drain", "step"]
+__all__ = ["DrainState", "DrainVerdict", "begin_drain", "is_idle", "step"]
 
 _LOOKS = 2
 
@@ -30,11 +30,17 @@ def begin_drain(now: float, *, settle_s: float, timeout_s: float) -> DrainState:
     return DrainState(settled_at=now + settle_s, deadline=now + settle_s + timeout_s)
 
 
-def step(state: DrainState, sample: EngineSample | None, now: float) -> tuple[DrainState, DrainVerdict]:
-    """Return the state after one look. An engine that does not answer is not taken for idle."""
+def is_idle(sample: EngineSample | None, *, is_connected: bool | None) -> bool:
+    """Return whether it holds no request, by its figures, else by its connections; the unknown is not idle."""
+    if sample is not None:
+        return sample.running == 0 and sample.waiting == 0
+    return is_connected is False
+
+
+def step(state: DrainState, now: float, *, is_idle: bool) -> tuple[DrainState, DrainVerdict]:
+    """Return the state after one look."""
     if now < state.settled_at:
         return state, DrainVerdict.WAIT
-    is_idle = sample is not None and sample.running == 0 and sample.waiting == 0
     looked = replace(state, idle_looks=state.idle_looks + 1 if is_idle else 0)
     if looked.idle_looks >= _LOOKS:
         return looked, DrainVerdict.IDLE

@@ -60,6 +60,9 @@ class Host(Protocol):
     async def sample(self, run: EngineRun) -> EngineSample | None:
         """Read the engine's own metrics; None when it did not answer in time."""
 
+    async def is_connected(self, run: EngineRun) -> bool | None:
+        """Whether anybody holds a connection to the engine; None where that cannot be told."""
+
     async def mark_ready(self, run: EngineRun, at: UnixTime) -> None:
         """Remember that the run was ready, for the agent's next life."""
 

@@ -21,7 +21,7 @@ class Probes:
     readiness: str
     """GET it: 200 means ready. Empty: the process opens no port, and is ready as long as it runs."""
     metrics: str
-    """Its Prometheus metrics. Empty: it has none, and a drain takes the time it was given."""
+    """Its Prometheus metrics. Empty: it has none, and a drain ends when nobody is connected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import structlog
 from roundhouse_common.contracts.node import ObservedPhase
 from roundhouse_common.contracts.scheduler import Reason
 from roundhouse_node_agent.context import AgentContext
-from roundhouse_node_agent.domain.drain import DrainVerdict, begin_drain, step
+from roundhouse_node_agent.domain.drain import DrainVerdict, begin_drain, is_idle, step
 from roundhouse_node_agent.domain.replica import StopBegun
 
 __all__ = ["drain"]
@@ -26,10 +26,13 @@ async def drain(agent: AgentContext, replica_id: str) -> None:
             return
         if replica.phase is not ObservedPhase.DRAINING:
             return
-        state, verdict = step(state, await agent.host.sample(replica.run), clock.monotonic())
+        sample = await agent.host.sample(replica.run)
+        connected = await agent.host.is_connected(replica.run) if sample is None else None
+        idle = is_idle(sample, is_connected=connected)
+        state, verdict = step(state, clock.monotonic(), is_idle=idle)
         if verdict is not DrainVerdict.WAIT:
-            is_idle = verdict is DrainVerdict.IDLE
-            _log.info("drain_ended", replica_id=replica_id, is_idle=is_idle)
-            agent.apply(replica_id, StopBegun(reason=Reason.DRAINED if is_idle else Reason.DRAIN_TIMEOUT))
+            has_drained = verdict is DrainVerdict.IDLE
+            _log.info("drain_ended", replica_id=replica_id, is_idle=has_drained)
+            agent.apply(replica_id, StopBegun(reason=Reason.DRAINED if has_drained else Reason.DRAIN_TIMEOUT))
             return
         await asyncio.sleep(options.drain_poll_s)

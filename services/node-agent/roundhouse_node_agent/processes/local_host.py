@@ -26,6 +26,7 @@ from roundhouse_node_agent.engines.engine import Command, Engine, RenderOrder
 from roundhouse_node_agent.models.inspection import ModelInspector
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
+from roundhouse_node_agent.processes.connections import is_connected
 from roundhouse_node_agent.processes.ending import wait_for_end
 from roundhouse_node_agent.processes.exits import exit_of
 from roundhouse_node_agent.processes.host_meter import HostMeter
@@ -204,6 +205,10 @@ class LocalHost:
 
     async def sample(self, run: EngineRun) -> EngineSample | None:
         return await self._client.sample(self._engine_of(run), run)
+
+    async def is_connected(self, run: EngineRun) -> bool | None:
+        cookie = self._runs[run.replica_id].launch.cookie
+        return await asyncio.to_thread(lambda: is_connected(self._store.table.with_cookie(cookie), run.port))
 
     async def mark_ready(self, run: EngineRun, at: UnixTime) -> None:
         path = self._runs[run.replica_id].directory.ready_file
