@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from roundhouse_common.contracts.catalog import ModelDefaults
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageSource
-from tests.support.running_router import SECRET, Fleet, RunningRouter
+from tests.support.eventually import eventually
+from tests.support.running_router import SECRET, Fleet, RunningRouter, endpoint
 from tests.support.scripted_engine import DONE, Engine, answers, chunk, completion, streams, usage_chunk
 
 
@@ -33,6 +35,25 @@ async def test_the_body_reaches_the_engine_unchanged_when_nothing_must_change(
     async with router.post(body) as answer:
         assert answer.status == 200
     assert engine.exchanges[0].body == body
+
+
+@pytest.mark.contract("A25")
+async def test_a_models_defaults_reach_the_engine_where_the_request_says_nothing(
+    router: RunningRouter, fleet: Fleet, engine: Engine
+) -> None:
+    defaults = ModelDefaults(system_message="Be brief.", parameters={"temperature": 0.2, "seed": 7})
+    await fleet.put_endpoints(endpoint(engine.base_url), defaults=defaults)
+    body = b'{"model":"tiny","temperature":1.10, "messages":[ {"role":"user","content":"hi"}]}'
+
+    async def is_added() -> bool:
+        async with router.post(body) as answer:
+            return bool(answer.status == 200 and b"Be brief." in engine.exchanges[-1].body)
+
+    await eventually(is_added)
+    assert engine.exchanges[-1].body == (
+        b'{"model":"tiny","temperature":1.10,'
+        b'"messages":[{"role":"system","content":"Be brief."}, {"role":"user","content":"hi"}],"seed":7}'
+    )
 
 
 async def test_the_engine_sees_its_own_key_and_never_the_clients(router: RunningRouter, engine: Engine) -> None:

@@ -14,6 +14,7 @@ from roundhouse_router.api.holding import Holding, Waiting
 from roundhouse_router.api.upstream import Upstream
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.balancing import Balancer, Candidate, Resting, RetryBudget, pick_target
+from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.engines import RUNNING, Running
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
@@ -177,7 +178,9 @@ class Attempts:
         if flight.attempts > 1:
             self._metrics.retries.inc()
         running = RUNNING.get(endpoint.engine) if endpoint.engine is not EngineKind.UNKNOWN else None
-        body = outgoing(flight.request, served_model=endpoint.served_model, running=running)
+        body = outgoing(
+            flight.request, served_model=endpoint.served_model, running=running, added=_added(flight, candidate)
+        )
         sent = {**headers, "Authorization": f"Bearer {endpoint.engine_api_key}"} if endpoint.engine_api_key else headers
         try:
             response = await self._upstream.post(endpoint, path, body, sent, is_fresh=is_fresh)
@@ -212,6 +215,13 @@ class Attempts:
                 response.close()
                 raise UpstreamFailed("The engine's answer is larger than the router passes on.")
         return Whole(response.status, response.headers, b"".join(parts))
+
+
+def _added(flight: Flight, candidate: Candidate) -> Mapping[str, bytes]:
+    defaults = candidate.deployment.defaults
+    if defaults is None:
+        return NOTHING_ADDED
+    return added_by(defaults, flight.request.members, flight.operation, candidate.endpoint.engine)
 
 
 def _refused_us() -> ApiError:

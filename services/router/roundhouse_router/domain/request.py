@@ -4,12 +4,14 @@ The body is decoded once, into its top-level members; their values stay the byte
 which nothing needs to change is forwarded as it came.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
 
 from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.domain.defaults import NOTHING_ADDED
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import BadBody
 from roundhouse_router.domain.members import Members, joined, split
@@ -64,9 +66,16 @@ def parse(body: bytes, operation: Operation) -> ParsedRequest:
     )
 
 
-def outgoing(request: ParsedRequest, *, served_model: str, running: Running | None) -> bytes:
-    """Return the body for the engine: its own name for the model, and for streams a request for usage."""
-    changed: dict[str, bytes] = {}
+def outgoing(
+    request: ParsedRequest,
+    *,
+    served_model: str,
+    running: Running | None,
+    added: Mapping[str, bytes] = NOTHING_ADDED,
+) -> bytes:
+    """Return the body for the engine: its own name for the model, what the model's owner added, and for streams a
+    request for usage. It is the client's own when nothing is to be changed, and joined once otherwise."""
+    changed = dict(added)
     if served_model != request.model:
         changed["model"] = msgspec.json.encode(served_model)
     if request.is_stream:
