@@ -43,6 +43,10 @@ class AgentOptions:
     drain_poll_s: float = 0.25
     port_attempts: int = 5
     sample_interval_s: float = 10.0
+    store_look_s: float = 1.0
+    """How often it is looked whether what the node keeps has changed; it is told no more often than that."""
+    progress_interval_s: float = 1.0
+    """How often it is told how far transfers are."""
 
 
 class AgentContext:
@@ -84,12 +88,15 @@ class AgentContext:
         """Also when its node was removed: it does not speak for the node any more, and touches nothing."""
         self.reports_made = 0
         """The sequence of the newest report. It outlives the loop: the scheduler drops what counts from 1 again."""
+        self.stores_told = 0
+        """The sequence of what was last told of model files and engines; as `reports_made`."""
         self._change = asyncio.Event()
         self.registration_due = asyncio.Event()
         self.reconcile_due = asyncio.Event()
         self.report_due = asyncio.Event()
         self.confirm_due = asyncio.Event()
         self.engines_due = asyncio.Event()
+        self.store_due = asyncio.Event()
         self._on_superseded = on_superseded
         self._on_removed = on_removed
 

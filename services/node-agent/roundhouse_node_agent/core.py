@@ -17,16 +17,20 @@ import structlog
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.contracts.models import InspectModel, ModelInspected
 from roundhouse_common.contracts.node import LogChunk, LogQuery
-from roundhouse_common.contracts.registry import READ_LOG, READ_MODEL_FACTS
+from roundhouse_common.contracts.provisioning import CleanStore, StoreCleaned
+from roundhouse_common.contracts.registry import CLEAN_STORE, READ_LOG, READ_MODEL_FACTS
 from roundhouse_common.runtime import Clock, Ids, NodeId
 from roundhouse_node_agent.context import AgentContext, AgentOptions
 from roundhouse_node_agent.domain.host import Host
+from roundhouse_node_agent.domain.keeper import Keeper
 from roundhouse_node_agent.domain.replica import adopted
 from roundhouse_node_agent.loops import (
     assignments,
     engines,
     fence,
     heartbeat,
+    orders,
+    provisioning,
     reconcile,
     registration,
     report,
@@ -53,7 +57,10 @@ class NodeAgent:
         options: AgentOptions,
         on_superseded: Callable[[], None] | None = None,
         on_removed: Callable[[], None] | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
+        """Without a `keeper` nothing is kept ready on this machine, and orders are not looked at."""
+        self.keeper = keeper
         self.context = AgentContext(
             node_id=node_id,
             bus=bus,
@@ -75,13 +82,24 @@ class NodeAgent:
             _log.info("engine_adopted", replica_id=run.replica_id, pid=run.pid, is_running=run.ended is None)
         await context.bus.serve(READ_LOG, self._read_log, context.node_id)
         await context.bus.serve(READ_MODEL_FACTS, self._read_model_facts, context.node_id)
+        if self.keeper is not None:
+            await context.bus.serve(CLEAN_STORE, self._clean_store, context.node_id)
         context.registration_due.set()
         context.engines_due.set()
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Return the loops to supervise, by name. Each can be restarted at any time."""
-        context = self.context
+        context, keeper = self.context, self.keeper
+        kept: dict[str, Callable[[], Awaitable[None]]] = {}
+        if keeper is not None:
+            kept = {
+                "orders": lambda: orders.run(context, keeper),
+                "provisioning": lambda: provisioning.run(context, keeper),
+                "store-telling": lambda: provisioning.run_telling(context, keeper),
+                "transfer-progress": lambda: provisioning.run_progress(context, keeper),
+            }
         return {
+            **kept,
             "registration": lambda: registration.run(context),
             "assignments": lambda: assignments.run_projection(context),
             "confirmation": lambda: assignments.run_confirmation(context),
@@ -102,6 +120,10 @@ class NodeAgent:
 
     async def _read_log(self, query: LogQuery, _ids: tuple[str, ...]) -> LogChunk:
         return await self.context.host.read_log(query)
+
+    async def _clean_store(self, query: CleanStore, _ids: tuple[str, ...]) -> StoreCleaned:
+        assert self.keeper is not None  # it is served only with one
+        return await self.keeper.clean(query)
 
     async def _read_model_facts(self, question: InspectModel, _ids: tuple[str, ...]) -> ModelInspected:
         found = await self.context.host.inspect(question.source)

@@ -53,8 +53,8 @@ class Keeper(Protocol):
     async def run(self, used: Callable[[], frozenset[str]]) -> None:
         """Make what is kept equal to what is wanted, until cancelled. `used`: keys of files that replicas have now."""
 
-    def contents(self) -> Contents:
-        """Return what is kept, as of the last look."""
+    def contents(self) -> Contents | None:
+        """Return what is kept; None before the first look, when nothing is known yet."""
 
     def transfers(self) -> tuple[Transfer, ...]:
         """Return what is being fetched now."""

@@ -20,6 +20,7 @@ from roundhouse_node_agent.domain.replica import (
     StartRefused,
     StartTimedOut,
 )
+from roundhouse_node_agent.loops.fetching import fetched
 
 __all__ = ["live"]
 
@@ -50,8 +51,8 @@ async def _begin(agent: AgentContext, assignment: Assignment) -> EngineRun | Non
         if why is not None:
             agent.apply(replica_id, StartRefused(reason=Reason.NODE_REJECTED, detail=why))
             return None
-        path = await agent.host.fetch(assignment)
-        if agent.replicas[replica_id].stop_reason is not None or agent.registered is None:
+        path = await fetched(agent, assignment)
+        if path is None or agent.registered is None:
             agent.apply(replica_id, StartRefused(reason=Reason.STOPPED_AS_ASKED, detail="no longer wanted"))
             return None
         run = await agent.host.launch(assignment, path, epoch=agent.registered.epoch, launch=1)

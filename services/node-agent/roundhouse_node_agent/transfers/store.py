@@ -25,7 +25,7 @@ class StoredFiles:
     key: str
     manifest: Manifest
     path: str
-    """What an engine is given: the directory, or the file when the model is one file (or split GGUF: its first part)."""
+    """What an engine is given: the directory, or the file when it is one file (of split GGUF the first)."""
     size_bytes: int
     published_at: float
     """Unix seconds."""
@@ -48,6 +48,8 @@ class Unfinished:
     stored_bytes: int
     total_bytes: int
     file_count: int
+    changed_at: float = 0.0
+    """Unix seconds at which something was last fetched of it."""
 
 
 class FileStore:

@@ -1,0 +1,355 @@
+"""The model files of a node: what orders and replicas want is fetched, kept, and removed.
+
+`decide` says what to do; `ModelFiles` does it, one look at a time. Everything it has to know after a restart is in the
+store, in its journals and in the orders, which are kept on disk: a node without the bus goes on fetching.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, SourceKind
+from roundhouse_common.contracts.provisioning import FileOrder, FileWish, Peer, StoredModel
+from roundhouse_common.model_sources import shown_uri, source_key
+from roundhouse_common.runtime import Clock
+from roundhouse_node_agent.domain.errors import ModelUnavailable
+from roundhouse_node_agent.domain.keeper import Transfer
+from roundhouse_node_agent.domain.model_files import (
+    Action,
+    DropParts,
+    Failure,
+    Fetch,
+    Interrupt,
+    Need,
+    Plan,
+    Remove,
+    Running,
+    View,
+    Wanted,
+    decide,
+    retry_pause_s,
+    wanted_of,
+)
+from roundhouse_node_agent.models.resolvers import resolve
+from roundhouse_node_agent.models.shelf import Looked, Shelf, look_at
+from roundhouse_node_agent.models.source import ModelResolver
+from roundhouse_node_agent.models.standings import Standings
+from roundhouse_node_agent.transfers import runner
+from roundhouse_node_agent.transfers.errors import StoreBusy, TransferFailed
+from roundhouse_node_agent.transfers.messages import FetchOrder, Progress, TransferLimits
+from roundhouse_node_agent.transfers.store import FileStore, StoredFiles
+
+__all__ = ["ModelFiles", "ProvisionOptions"]
+
+_log = structlog.get_logger(__name__)
+_BUSY_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionOptions:
+    at_once: int = 2
+    """Transfers at the same time."""
+    replica_tries: int = 3
+    """After so many failures in a row that might pass, a replica's start fails; the scheduler tries it again."""
+    limits: TransferLimits = field(default_factory=TransferLimits)
+    sources: bytes = b"{}"
+    """SourceOptions as JSON: mirrors, where tokens are."""
+    look_every_s: float = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiter:
+    """One replica's start."""
+
+    key: str
+    need: Need
+    answer: asyncio.Future[str]
+    failures: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Transfer:
+    started_at: float
+    had_peers: bool
+    task: asyncio.Task[None]
+    is_ending: bool = False
+    progress: Progress = field(default_factory=Progress)
+    had_bytes: int | None = None
+    """What was stored when it began to fetch."""
+
+
+class ModelFiles:
+    """One event loop uses it; blocking work goes to threads, bytes are fetched by child processes."""
+
+    def __init__(
+        self,
+        *,
+        store: FileStore,
+        fetch: runner.Fetch,
+        local: Mapping[SourceKind, ModelResolver],
+        clock: Clock,
+        options: ProvisionOptions,
+        find_on_disk: Callable[[ModelSource], Path | None] = lambda _source: None,
+    ) -> None:
+        """`find_on_disk` blocks; it returns where files of a source are that need not be fetched."""
+        self.store = store
+        self.fetched_bytes = 0
+        self.failed_transfers = 0
+        self._fetch = fetch
+        self._local = local
+        self._clock = clock
+        self._options = options
+        self._find_on_disk = find_on_disk
+        self._orders: tuple[FileOrder, ...] = ()
+        self._waiters: list[_Waiter] = []
+        self._running: dict[str, _Transfer] = {}
+        self._failures: dict[str, Failure] = {}
+        self._shelf = Shelf()
+        self._standings = Standings(clock)
+        self._used: Callable[[], frozenset[str]] = frozenset
+        self._due = asyncio.Event()
+        self.deleting = asyncio.Lock()
+        """Held while files are deleted, and while it is looked whether they are there for a replica."""
+
+    def take(self, orders: tuple[FileOrder, ...]) -> None:
+        """Make these the orders; what is not listed is left as it is."""
+        self._orders = orders
+        self._due.set()
+
+    def look_soon(self) -> None:
+        """Something changed that the next look should see, e.g. which replicas there are."""
+        self._due.set()
+
+    async def ensure(self, source: ModelSource, name: str, peers: tuple[Peer, ...] = ()) -> str:
+        """Return the path for an engine once the files are whole, however long that takes.
+
+        Raises ModelUnavailable with the cause and what to do. Cancelling it ends the transfer unless somebody else
+        wants it; what was fetched is kept.
+        """
+        if source.kind not in REMOTE_SOURCES:
+            return await asyncio.to_thread(resolve, self._local, source)
+        key = source_key(source)
+        self._standings.name(source, name)
+        async with self.deleting:
+            path = await asyncio.to_thread(self._here, key, source)
+        if path is not None:
+            return path
+        need = Need(source=source, name=name, since=self._clock.monotonic(), peers=peers)
+        waiter = _Waiter(key=key, need=need, answer=asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        self._due.set()
+        try:
+            return await waiter.answer
+        finally:
+            self._waiters.remove(waiter)
+            self._due.set()
+
+    async def run(self, used: Callable[[], frozenset[str]]) -> None:
+        """Look at every change and regularly, until cancelled; transfers end with it."""
+        self._used = used
+        self._running.clear()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                pause_s = await self._look(tasks)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._due.wait()
+                self._due.clear()
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether there was a first look: before it, nothing is known of what is here."""
+        return self._shelf.is_known
+
+    @property
+    def disk(self) -> tuple[int, int]:
+        """Size and free bytes of the file system, at the last look."""
+        return self._shelf.disk_bytes, self._shelf.free_bytes
+
+    def states(self) -> tuple[StoredModel, ...]:
+        """Return every model that is wanted or here, as of now."""
+        progress = {key: transfer.progress for key, transfer in self._running.items()}
+        return self._standings.models(self._shelf, progress, self.in_use())
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        return tuple(
+            Transfer(
+                key=key,
+                stored_bytes=running.progress.stored_bytes,
+                total_bytes=running.progress.total_bytes,
+                rate_bytes_s=running.progress.rate_bytes_s,
+                left_s=running.progress.left_s,
+                origin=running.progress.origin,
+            )
+            for key, running in sorted(self._running.items())
+        )
+
+    def parts_changed_at(self, key: str) -> float:
+        """Return when something was last fetched of a model that is not whole (Unix seconds)."""
+        begun = self._shelf.unfinished.get(key)
+        return begun.changed_at if begun is not None else self._clock.now()
+
+    def in_use(self) -> frozenset[str]:
+        """Return the keys that must not be cleaned up: a replica has them or waits, or an order wants them kept."""
+        kept = (FileWish.FETCH, FileWish.PAUSE)
+        ordered = {source_key(order.source) for order in self._orders if order.order_id and order.wish in kept}
+        return frozenset({*self._used(), *ordered, *(waiter.key for waiter in self._waiters), *self._running})
+
+    def _here(self, key: str, source: ModelSource) -> str | None:
+        """Return the path of what is whole, adopting what is on the disk already. Blocks."""
+        found = self.store.find(key)
+        if found is None:
+            path = self._find_on_disk(source)
+            if path is None:
+                return None
+            found = self.store.adopt(source, path)
+            _log.info("model_files_adopted", key=key, uri=shown_uri(source), path=str(path))
+        self.store.touch(key, self._clock.now())
+        return found.path
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> float:
+        """Do what is to be done now; return how long until the next look at the latest."""
+        local = [order for order in self._orders if order.source.kind not in REMOTE_SOURCES]
+        used = self._used()
+        looked = Looked(local=[order.source for order in local], used=used, names=dict(self._standings.names))
+        self._shelf = await asyncio.to_thread(look_at, self.store, self._local, looked, self._shelf, self._clock.now())
+        now = self._clock.monotonic()
+        remote = (order for order in self._orders if order.source.kind in REMOTE_SOURCES)
+        wanted = wanted_of(remote, [waiter.need for waiter in self._waiters])
+        plan = decide(self._view(wanted, used), now)
+        self._answer(wanted)
+        is_changed = False
+        for action in plan.actions:
+            is_changed |= await self._act(action, wanted, tasks)
+        self._standings.take(plan.standings, wanted, local, self._shelf)
+        return 0.0 if is_changed else self._pause_s(plan, wanted, now)
+
+    def _view(self, wanted: Mapping[str, Wanted], used: frozenset[str]) -> View:
+        running = {
+            key: Running(started_at=item.started_at, had_peers=item.had_peers, is_ending=item.is_ending)
+            for key, item in self._running.items()
+        }
+        return View(
+            wanted=wanted,
+            held=self._shelf.held(),
+            running=running,
+            failures=self._failures,
+            used=used,
+            at_once=self._options.at_once,
+        )
+
+    def _pause_s(self, plan: Plan, wanted: Mapping[str, Wanted], now: float) -> float:
+        """Return when the next failure is tried again, or something can be deleted that was busy or in use."""
+        is_leaving = any(item.wish is FileWish.REMOVE and item.key in plan.standings for item in wanted.values())
+        if is_leaving or any(isinstance(action, DropParts | Remove) for action in plan.actions):
+            return _BUSY_AGAIN_S
+        due = [item.at + retry_pause_s(item.count) - now for item in self._failures.values() if item.is_retryable]
+        return min([self._options.look_every_s, *(max(0.1, pause_s) for pause_s in due if pause_s > 0)])
+
+    async def _act(self, action: Action, wanted: Mapping[str, Wanted], tasks: asyncio.TaskGroup) -> bool:
+        """Return whether the store is another one now."""
+        match action:
+            case Fetch(key=key):
+                self._begin(wanted[key], tasks)
+            case Interrupt(key=key):
+                running = self._running.get(key)
+                if running is not None:
+                    running.is_ending = True
+                    running.task.cancel()
+            case DropParts(key=key):
+                return await self._delete(self.store.drop_unfinished, key)
+            case Remove(key=key):
+                return await self._delete(self.store.remove, key)
+        return False
+
+    async def _delete(self, how: Callable[[str], int], key: str) -> bool:
+        async with self.deleting:
+            if key in self._used() or any(waiter.key == key for waiter in self._waiters):
+                return False
+            try:
+                freed = await asyncio.to_thread(how, key)
+            except (StoreBusy, OSError) as error:
+                _log.info("model_files_not_deleted", key=key, why=str(error))
+                return False
+        _log.info("model_files_deleted", key=key, freed_bytes=freed)
+        return True
+
+    def _begin(self, item: Wanted, tasks: asyncio.TaskGroup) -> None:
+        task = tasks.create_task(self._transfer(item), name=f"fetch-{item.key}")
+        task.add_done_callback(lambda _: self._ended(item.key))
+        now = self._clock.monotonic()
+        self._running[item.key] = _Transfer(started_at=now, had_peers=bool(item.peers), task=task)
+
+    def _ended(self, key: str) -> None:
+        self._running.pop(key, None)
+        self._due.set()
+
+    async def _transfer(self, item: Wanted) -> None:
+        order = FetchOrder(
+            source=item.source,
+            root=str(self.store.root),
+            options=msgspec.Raw(self._options.sources),
+            peers=item.peers,
+            limits=self._options.limits,
+        )
+        _log.info("model_fetch_begun", key=item.key, name=item.name, uri=shown_uri(item.source), peers=len(item.peers))
+        try:
+            if await asyncio.to_thread(self._here, item.key, item.source) is None:
+                await self._whole(await self._fetch(order, partial(self._note, item.key)))
+        except (ModelUnavailable, OSError) as error:
+            self._failed(item, error)
+        else:
+            self._failures.pop(item.key, None)
+            _log.info("model_fetched", key=item.key, name=item.name)
+
+    async def _whole(self, fetched: StoredFiles) -> None:
+        if await asyncio.to_thread(self.store.find, fetched.key) is None:
+            raise TransferFailed("the files were fetched, and are not in the store", is_retryable=True)
+
+    def _note(self, key: str, progress: Progress) -> None:
+        running = self._running.get(key)
+        if running is None:
+            return
+        if running.had_bytes is None and progress.total_bytes > 0:
+            running.had_bytes = progress.stored_bytes
+        elif running.had_bytes is not None:
+            self.fetched_bytes += max(0, progress.stored_bytes - running.progress.stored_bytes)
+        running.progress = progress
+
+    def _failed(self, item: Wanted, error: ModelUnavailable | OSError) -> None:
+        is_retryable = getattr(error, "is_retryable", False) or isinstance(error, StoreBusy | OSError)
+        message = error.message if isinstance(error, ModelUnavailable) else str(error)
+        before = self._failures.get(item.key)
+        count = before.count + 1 if before is not None and before.attempt == item.attempt else 1
+        self.failed_transfers += 1
+        self._failures[item.key] = Failure(
+            at=self._clock.monotonic(), attempt=item.attempt, count=count, message=message, is_retryable=is_retryable
+        )
+        _log.warning("model_fetch_failed", key=item.key, name=item.name, why=message, is_retryable=is_retryable)
+        for waiter in self._waiters:
+            if waiter.key != item.key or waiter.answer.done():
+                continue
+            waiter.failures += 1
+            if not is_retryable:
+                waiter.answer.set_exception(ModelUnavailable(message))
+            elif waiter.failures >= self._options.replica_tries:
+                tried = f"{message} (tried {waiter.failures} times)"
+                waiter.answer.set_exception(ModelUnavailable(tried))
+
+    def _answer(self, wanted: Mapping[str, Wanted]) -> None:
+        """Tell replicas' starts that wait what there is to tell them."""
+        for waiter in self._waiters:
+            if waiter.answer.done():
+                continue
+            found, item = self._shelf.stored.get(waiter.key), wanted.get(waiter.key)
+            if found is not None:
+                waiter.answer.set_result(found.path)
+            elif item is not None and item.wish is FileWish.PAUSE:
+                why = f"fetching {item.name or shown_uri(item.source)} is paused; resume order {item.order_id}"
+                waiter.answer.set_exception(ModelUnavailable(why))
