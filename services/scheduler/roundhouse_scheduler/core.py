@@ -6,7 +6,7 @@ core.loops()               # to be supervised, by name
 """
 
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 
 from prometheus_client import CollectorRegistry
 
@@ -21,11 +21,14 @@ from roundhouse_common.contracts.registry import (
     ENDPOINTS,
     HEARTBEAT,
     INSPECT_MODEL,
+    ORDERS,
     READ_ASSIGNMENTS,
     READ_VERSION_STATES,
     REGISTER_NODE,
     REPORTS,
     SPECS,
+    STORES,
+    TRANSFER_PROGRESS,
 )
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, NodeAssignments
 from roundhouse_common.database import Database, OutboxRelay
@@ -45,6 +48,9 @@ from roundhouse_scheduler.loops.housekeeping import Housekeeping, Retention
 from roundhouse_scheduler.loops.leadership import Leadership, LeaseRules, nobody_is_gone
 from roundhouse_scheduler.loops.liveness import Liveness
 from roundhouse_scheduler.loops.planner import Planner, Told
+from roundhouse_scheduler.loops.preparing import Preparing
+from roundhouse_scheduler.loops.provisioning import Provisioning
+from roundhouse_scheduler.loops.stores import Stores
 from roundhouse_scheduler.loops.telling import Telling
 from roundhouse_scheduler.metrics import SchedulerMetrics
 from roundhouse_scheduler.minting import SystemMint
@@ -100,6 +106,9 @@ class SchedulerCore:
             db, clock=clock, rules=rules, hearing=self.hearing, planner=planning, telling=planning
         )
         self._versions = VersionAnswers(db, rules=rules)
+        self.preparing = Preparing(clock)
+        self.stores = Stores(incarnation_of=self._incarnation_of, preparing=self.preparing, on_news=self._hear_store)
+        self._store_reports = Projection(bus, STORES, on_change=self.stores.take)
         self._inspection = ModelInspection(db, bus, clock=clock)
         self._telling = Telling(endpoints=self.endpoints, assignments=self.assignments)
         self._housekeeping = Housekeeping(
@@ -131,6 +140,9 @@ class SchedulerCore:
             on_news=self._tell,
             observers=self.observers,
         )
+        self.provisioning = Provisioning(
+            db, bus, mirror=self.planner.mirror, stores=self.stores, leadership=self.leadership, clock=clock
+        )
 
     async def start(self) -> None:
         """Answer nodes and hear heartbeats from now on."""
@@ -141,6 +153,7 @@ class SchedulerCore:
         await self._bus.subscribe(HEARTBEAT, self.hearing.take_heartbeat)
         await self._bus.subscribe(DEMAND, self.demand.take_demand)
         await self._bus.subscribe(DEPLOYMENT_WANTED, self.demand.take_wanted)
+        await self._bus.subscribe(TRANSFER_PROGRESS, self.preparing.take_progress)
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Return the loops to supervise. Each can be restarted at any time."""
@@ -150,10 +163,13 @@ class SchedulerCore:
             "listening": self._housekeeping.watch_connection,
             "specs": self.specs.run,
             "reports": self.reports.run,
+            "stores": self._store_reports.run,
             "planner": self.planner.run,
             "telling": leading(self._telling.run),
             "endpoints": leading(self.endpoints.run),
             "assignments": leading(self.assignments.run),
+            "provisioning": leading(self.provisioning.run),
+            "orders": leading(self.provisioning.documents.run),
             "outbox": leading(self.relay.run),
             "timeline": self.changes.run,
             "heartbeats": leading(self._housekeeping.note_heartbeats),
@@ -167,16 +183,19 @@ class SchedulerCore:
         await self.leadership.release()
 
     async def rebuild_bus(self) -> dict[str, int]:
-        """Write both buckets again from SQL and return how many entries each got. Raises BusUnavailable, and
+        """Write the buckets again from SQL and return how many entries each got. Raises BusUnavailable, and
         NotLeading on a standby."""
         if not self.leadership.is_leading:
             await self.leadership.look()
         if not self.leadership.is_leading:
             raise NotLeading(self.leadership.holder)
         self.planner.mirror.doubt()
+        await self.planner.refresh()
+        await self.provisioning.refresh()
         return {
             ENDPOINTS.subject: await self.endpoints.rebuild(),
             ASSIGNMENTS.subject: await self.assignments.rebuild(),
+            ORDERS.subject: await self.provisioning.documents.rebuild(),
         }
 
     def _hear_of(self, deployment_id: str) -> None:
@@ -190,7 +209,21 @@ class SchedulerCore:
         if told.is_all:
             self.endpoints.doubt()
             self.assignments.doubt()
+            self.provisioning.everything()
         self._telling.add(nodes=told.nodes, deployments=told.deployments)
+        self.provisioning.add(told.nodes)
+        for node_id in told.nodes:
+            self.stores.expect(node_id)
+
+    def _incarnation_of(self, node_id: str) -> str | None:
+        node = self.planner.mirror.nodes.get(node_id)
+        return None if node is None else node.incarnation
+
+    def _hear_store(self, node_id: str, keys: Set[str]) -> None:
+        """A node keeps something else than before: it is told what follows, and so are those who can copy from it."""
+        if keys:
+            self.planner.mirror.index.note_moved(node_id)
+        self.provisioning.add({node_id}, keys)
 
     async def _all_endpoints(self) -> Mapping[str, DeploymentEndpoints]:
         await self.planner.refresh()

@@ -51,6 +51,10 @@ class Index:
         moved, self._moved = self._moved, set()
         return moved
 
+    def note_moved(self, node_id: str) -> None:
+        """Something that is not in the record changed about a node: what files it has."""
+        self._moved.add(node_id)
+
     def take_node(self, before: Node | None, after: Node | None) -> None:
         """A node was added, changed or (`after` is None) removed."""
         self._moved |= {row.node_id for row in (before, after) if row is not None}
