@@ -1,6 +1,5 @@
 """Reads tokens from files that nobody but the agent's user can read."""
 
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,6 +65,6 @@ def _read(file: str) -> str:
             raise SourceRefused(f"{file} has {found.st_size} bytes, which is too much for a file of tokens")
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SourceRefused(f"the file of tokens {file} cannot be read: {error.strerror or os.strerror(0)}") from error
+        raise SourceRefused(f"the file of tokens {file} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise SourceRefused(f"{file} is no text; it must hold tokens") from error
