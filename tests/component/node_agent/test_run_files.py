@@ -19,6 +19,12 @@ def test_an_engines_files_are_for_the_agents_user_only(tmp_path: Path) -> None:
     assert (tmp_path / "smol").readlink() == Path("/models/smol")
 
 
+def test_files_and_links_may_share_a_directory(tmp_path: Path) -> None:
+    a_run(tmp_path).keep({"tokenizer/chat_template.jinja": "{{ x }}"}, {"tokenizer/tokenizer.json": "/models/t.json"})
+    assert sorted(path.name for path in (tmp_path / "tokenizer").iterdir()) == ["chat_template.jinja", "tokenizer.json"]
+    assert (tmp_path / "tokenizer").stat().st_mode & 0o777 == 0o700
+
+
 def test_files_that_cannot_be_written_fail_the_launch(tmp_path: Path) -> None:
     with pytest.raises(LaunchFailed, match="files cannot be written"):
         a_run(tmp_path / "gone").keep({"config.json": "{}"}, {})

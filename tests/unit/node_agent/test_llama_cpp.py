@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roundhouse_common.contracts.catalog import ModelKind
+from roundhouse_common.contracts.catalog import ModelDefaults, ModelKind
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_node_agent.domain.engine_run import EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
@@ -37,6 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[DeviceInfo, ...]]] = {
     "chat-on-two-gpus": ({"parameters": {"parallel": "16", "context": "8192"}}, (gpu(1), gpu(3))),
     "embedding": ({"model_kind": ModelKind.EMBEDDING, "parameters": {"pooling": "mean", "threads": "2"}}, ()),
     "rerank": ({"model_kind": ModelKind.RERANK, "parameters": {}}, ()),
+    "template": ({"parameters": {}, "defaults": ModelDefaults(chat_template="{{ messages }}")}, ()),
     "everything": (
         {
             "parameters": {
@@ -74,7 +75,8 @@ def test_the_command_is_the_golden_one(case: str) -> None:
             api_key="the-key",
         )
     )
-    rendered = json.dumps({"argv": command.argv, "env": command.env}, indent=1) + "\n"
+    files = {"files": command.files} if command.files else {}
+    rendered = json.dumps({"argv": command.argv, "env": command.env, **files}, indent=1) + "\n"
     golden = GOLDEN / f"llama_cpp-{case}.json"
     if os.environ.get("ROUNDHOUSE_WRITE_GOLDEN"):
         golden.write_text(rendered)

@@ -176,7 +176,8 @@ LMDEPLOY: Final = EngineTable(
         ),
         "prefix_cache": _named("prefix_cache", "--enable-prefix-caching"),
         "eager": _named("eager", "--eager-mode"),
-        "chat_template_file": _named("chat_template_file", "--chat-template"),
+        # Its flag takes no Jinja: the driver makes what it takes.
+        "chat_template_file": _named("chat_template_file", "", "--chat-template"),
         "tool_parser": _named("tool_parser", "--tool-call-parser"),
         "reasoning_parser": _named("reasoning_parser", "--reasoning-parser"),
         "trust_remote_code": _named("trust_remote_code", "--trust-remote-code"),

@@ -15,6 +15,7 @@ from roundhouse_node_agent.engines.diagnosis import COMMON_RULES, diagnose
 from roundhouse_node_agent.engines.engine import Command, Ending, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import KEY_VARIABLE, visible_devices
+from roundhouse_node_agent.engines.serving import template_fault
 
 __all__ = ["Custom"]
 
@@ -73,6 +74,7 @@ class Custom:
             or _port_fault(given)
             or _paths_fault(given)
             or _endpoints_fault(given.get("endpoints", ""))
+            or template_fault(_KIND, version)
         )
 
     def render(self, order: RenderOrder) -> Command:

@@ -11,7 +11,7 @@ from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.diagnosis import diagnose
 from roundhouse_node_agent.engines.engine import Command, Ending, Probes, RenderOrder
 from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_METRICS, LLAMA_RULES
-from roundhouse_node_agent.engines.rendering import KEY_VARIABLE, package_version, visible_devices
+from roundhouse_node_agent.engines.rendering import KEY_VARIABLE, chat_template, package_version, visible_devices
 from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["LlamaCpp"]
@@ -93,6 +93,7 @@ class LlamaCpp(StatedEngine):
             context_length=version.context_length,
             model_kind=version.model_kind,
         )
+        template, files = chat_template(order)
         given = {
             "parallel": str(settings.concurrency),
             "context": str(settings.context_tokens),
@@ -100,6 +101,7 @@ class LlamaCpp(StatedEngine):
             "gpu_layers": _ALL_LAYERS if order.devices else "0",
             **({"pooling": "rank"} if version.model_kind is ModelKind.RERANK else {}),
             **version.parameters,
+            **template,
         }
         argv = [order.runtime.python, "-I", "-u", str(self._runner), "--model", order.model_path]
         argv += ["--alias", order.served_name, "--host", order.host, "--port", str(order.port)]
@@ -108,7 +110,7 @@ class LlamaCpp(StatedEngine):
                 argv += [parameter.option, given[name]]
         if version.model_kind in (ModelKind.EMBEDDING, ModelKind.RERANK):
             argv.append("--embedding")
-        return Command(argv=tuple(argv), env={KEY_VARIABLE: order.api_key, **visible_devices(order)})
+        return Command(argv=tuple(argv), env={KEY_VARIABLE: order.api_key, **visible_devices(order)}, files=files)
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics")

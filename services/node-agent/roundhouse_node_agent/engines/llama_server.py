@@ -7,7 +7,7 @@ from roundhouse_common.engine_parameters import TABLES
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.engine import Command, Probes, RenderOrder
 from roundhouse_node_agent.engines.llama_family import LLAMA_FEATURES, LLAMA_METRICS, LLAMA_RULES
-from roundhouse_node_agent.engines.rendering import visible_devices
+from roundhouse_node_agent.engines.rendering import chat_template, visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, settings_of_version
 from roundhouse_node_agent.engines.stated import StatedEngine
 
@@ -46,15 +46,18 @@ class LlamaServer(StatedEngine):
             argv.append("--rerank")
         if settings.is_embedding:
             argv += ["--ubatch-size", str(settings.batch_tokens)]  # one input is one batch
+        template, files = chat_template(order)
         given = {
             "parallel": str(settings.concurrency),
             "gpu_layers": _ALL_LAYERS if order.devices else "0",
             "prompt_cache_mib": "0",
             **({"batch": str(settings.batch_tokens)} if settings.is_embedding else {}),
             **version.parameters,
+            **template,
         }
         argv += TABLES[_KIND].arguments(given)
-        return Command(argv=tuple(argv), env={"LLAMA_API_KEY": order.api_key, **visible_devices(order)})
+        env = {"LLAMA_API_KEY": order.api_key, **visible_devices(order)}
+        return Command(argv=tuple(argv), env=env, files=files)
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics")

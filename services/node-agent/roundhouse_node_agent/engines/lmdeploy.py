@@ -1,5 +1,6 @@
 """LMDeploy: `lmdeploy serve api_server`, with the key added inside the process."""
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -18,7 +19,7 @@ from roundhouse_node_agent.engines.rendering import (
     visible_devices,
     with_key,
 )
-from roundhouse_node_agent.engines.serving import TEXT_KINDS, parameter_fault, stated_parameters
+from roundhouse_node_agent.engines.serving import TEXT_KINDS, own_template, parameter_fault, stated_parameters
 from roundhouse_node_agent.engines.stated import StatedEngine
 
 __all__ = ["Lmdeploy"]
@@ -28,6 +29,19 @@ _DEVICES: Final[Mapping[DeviceVendor, str]] = MappingProxyType(
     {DeviceVendor.ASCEND: "ascend", DeviceVendor.METAX: "maca", DeviceVendor.CAMBRICON: "camb"}
 )
 """Its words for what is not CUDA; only its PyTorch engine runs there."""
+_TOKENIZER: Final = "tokenizer"
+_TOKENIZER_FILES: Final = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+)
+_TEMPLATE_CONFIG: Final = "chat_template.json"
 _FEATURES: Final[Mapping[ModelKind, frozenset[Feature]]] = MappingProxyType(
     {
         ModelKind.CHAT: frozenset({Feature.CHAT, Feature.COMPLETIONS, Feature.RESPONSES, Feature.MESSAGES}),
@@ -71,10 +85,31 @@ class Lmdeploy(StatedEngine):
             argv += ["--device", device]
             given = {"backend": "pytorch", **given}
         argv += TABLES[_KIND].arguments(given)
+        files, links = _template(order)
+        if files:
+            argv += ["--chat-template", f"{order.directory}/{_TEMPLATE_CONFIG}"]
         return Command(
             argv=with_key(order, "--api-keys", "lmdeploy.cli.entrypoint:run", tuple(argv)),
             env={KEY_VARIABLE: order.api_key, **OFFLINE, **visible_devices(order)},
+            files=files,
+            links=links,
         )
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics")
+
+
+def _template(order: RenderOrder) -> tuple[dict[str, str], dict[str, str]]:
+    """Return files and links that give the model another chat template.
+
+    It takes no Jinja, only the name of a directory with a tokenizer: one with the model's own files and this template.
+    Links to files that the model does not have lead nowhere and are not looked at.
+    """
+    text, stated = own_template(order.version), order.version.parameters.get("chat_template_file", "")
+    if not text and not stated:
+        return {}, {}
+    place = f"{_TOKENIZER}/chat_template.jinja"
+    config = {"model_name": "hf", "model_path": f"{order.directory}/{_TOKENIZER}"}
+    files = {_TEMPLATE_CONFIG: json.dumps(config), **({} if stated else {place: text})}
+    links = {f"{_TOKENIZER}/{name}": f"{order.model_path}/{name}" for name in _TOKENIZER_FILES}
+    return files, {**links, **({place: stated} if stated else {})}

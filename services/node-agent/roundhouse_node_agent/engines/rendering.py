@@ -10,8 +10,17 @@ from roundhouse_node_agent.devices.visibility import device_environment
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import LaunchFailed
 from roundhouse_node_agent.engines.engine import RenderOrder
+from roundhouse_node_agent.engines.serving import own_template
 
-__all__ = ["KEY_VARIABLE", "OFFLINE", "package_version", "share_flag", "visible_devices", "with_key"]
+__all__ = [
+    "KEY_VARIABLE",
+    "OFFLINE",
+    "chat_template",
+    "package_version",
+    "share_flag",
+    "visible_devices",
+    "with_key",
+]
 
 KEY_VARIABLE: Final = "ROUNDHOUSE_ENGINE_API_KEY"
 """Where the runners beside the drivers find the key."""
@@ -20,6 +29,8 @@ OFFLINE: Final[Mapping[str, str]] = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLIN
 
 _KEY_RUNNER = Path(__file__).with_name("key_runner.py")
 _MOST_SHARE = 0.98
+_TEMPLATE = "chat_template.jinja"
+"""SGLang takes a name with another ending for a template of its own format."""
 _VERSION_OF = """
 import importlib.metadata as metadata, sys
 for name in sys.argv[1:]:
@@ -48,6 +59,14 @@ def with_key(order: RenderOrder, flag: str, module: str, arguments: tuple[str, .
 def visible_devices(order: RenderOrder) -> dict[str, str]:
     """Name exactly the devices it may use. Empty hides all: unset would show all."""
     return dict(device_environment(order.devices))
+
+
+def chat_template(order: RenderOrder) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the parameter that names the model's own chat template, and the file it is in; nothing without one."""
+    text = own_template(order.version)
+    if not text:
+        return {}, {}
+    return {"chat_template_file": f"{order.directory}/{_TEMPLATE}"}, {_TEMPLATE: text}
 
 
 def share_flag(engine: EngineKind, order: RenderOrder, *, flag: str) -> tuple[str, ...]:

@@ -6,10 +6,20 @@ from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSp
 from roundhouse_common.engine_parameters import TABLES
 from roundhouse_common.sizing import EngineSettings, settings_of
 
-__all__ = ["TEXT_KINDS", "VECTOR_KINDS", "parallel_of", "parameter_fault", "settings_of_version", "stated_parameters"]
+__all__ = [
+    "TEXT_KINDS",
+    "VECTOR_KINDS",
+    "own_template",
+    "parallel_of",
+    "parameter_fault",
+    "settings_of_version",
+    "stated_parameters",
+    "template_fault",
+]
 
 TEXT_KINDS = frozenset({ModelKind.CHAT, ModelKind.COMPLETION})
 VECTOR_KINDS = frozenset({ModelKind.EMBEDDING, ModelKind.RERANK})
+_TEMPLATE_FILE = "chat_template_file"
 
 
 def parameter_fault(engine: EngineKind, version: VersionSpec, kinds: Collection[ModelKind]) -> str | None:
@@ -21,7 +31,28 @@ def parameter_fault(engine: EngineKind, version: VersionSpec, kinds: Collection[
         fault = table.fault(engine.value, name, value)
         if fault is not None:
             return f"parameter {name}: {fault}" if name in table.parameters else fault
-    return None
+    return None if _TEMPLATE_FILE in table.parameters else template_fault(engine, version)
+
+
+def own_template(version: VersionSpec) -> str:
+    """Return the chat template that the model's owner set in place of the one in its files; empty for none.
+
+    A version that names a file on the node, and a model that no chat is held with, have no use for it.
+    """
+    if version.defaults is None or version.model_kind not in TEXT_KINDS or _TEMPLATE_FILE in version.parameters:
+        return ""
+    return version.defaults.chat_template
+
+
+def template_fault(engine: EngineKind, version: VersionSpec) -> str | None:
+    """Return why an engine that takes no chat template cannot run the version, or None."""
+    if not own_template(version):
+        return None
+    able = ", ".join(sorted(kind for kind, table in TABLES.items() if _TEMPLATE_FILE in table.parameters))
+    return (
+        f"{engine.value} knows no chat template but the one in the model's files, and this model was given one of its "
+        f"own; take it away from the model's defaults, or run it with llama.cpp, {able}"
+    )
 
 
 def settings_of_version(engine: EngineKind, version: VersionSpec) -> EngineSettings:

@@ -12,6 +12,7 @@ from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import (
     KEY_VARIABLE,
     OFFLINE,
+    chat_template,
     package_version,
     share_flag,
     visible_devices,
@@ -67,11 +68,12 @@ class Sglang(StatedEngine):
         if order.gang is not None:
             argv += ["--nnodes", str(order.gang.size), "--node-rank", str(order.gang.rank)]
             argv += ["--dist-init-addr", f"{order.gang.address}:{order.gang.port}"]
-        given = stated_parameters(_KIND, version)
-        argv += TABLES[_KIND].arguments(given)
+        template, files = chat_template(order)
+        argv += TABLES[_KIND].arguments({**stated_parameters(_KIND, version), **template})
         return Command(
             argv=with_key(order, "--api-key", "sglang.launch_server", tuple(argv)),
             env={KEY_VARIABLE: order.api_key, **OFFLINE, **visible_devices(order)},
+            files=files,
         )
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:

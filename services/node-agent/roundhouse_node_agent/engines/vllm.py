@@ -9,7 +9,13 @@ from roundhouse_common.engine_parameters import TABLES
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
 from roundhouse_node_agent.engines.metric_names import MetricNames
-from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, share_flag, visible_devices
+from roundhouse_node_agent.engines.rendering import (
+    OFFLINE,
+    chat_template,
+    package_version,
+    share_flag,
+    visible_devices,
+)
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault, stated_parameters
 from roundhouse_node_agent.engines.stated import StatedEngine
 
@@ -57,7 +63,8 @@ class Vllm(StatedEngine):
         if version.model_kind in VECTOR_KINDS:
             argv += ["--runner", "pooling"]
         argv += share_flag(_KIND, order, flag="--gpu-memory-utilization")
-        given = stated_parameters(_KIND, version)
+        template, files = chat_template(order)
+        given = {**stated_parameters(_KIND, version), **template}
         if "tool_parser" in given:
             argv.append("--enable-auto-tool-choice")  # it refuses to start with one of the two
         argv += _gang(order)
@@ -67,7 +74,7 @@ class Vllm(StatedEngine):
             env["VLLM_CPU_KVCACHE_SPACE"] = str(_cpu_cache_gib(version))
         if order.gang is not None:
             env["VLLM_HOST_IP"] = order.address
-        return Command(argv=tuple(argv), env=env)
+        return Command(argv=tuple(argv), env=env, files=files)
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         return Probes(readiness="/health", metrics="/metrics") if rank == 0 else Probes(readiness="", metrics="")

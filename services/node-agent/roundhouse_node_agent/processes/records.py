@@ -124,6 +124,8 @@ class RunDirectory:
     def keep(self, files: Mapping[str, str], links: Mapping[str, str]) -> None:
         """Write what the engine reads beside its arguments, for this user only. Raises LaunchFailed."""
         try:
+            for parent in {(self.path / name).parent for name in (*links, *files)} - {self.path}:
+                parent.mkdir(mode=0o700, exist_ok=True)
             for name, target in links.items():
                 (self.path / name).symlink_to(target)
             for name, text in files.items():

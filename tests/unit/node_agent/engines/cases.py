@@ -1,6 +1,6 @@
 """The commands that have a golden file: each engine in the ways it is used."""
 
-from roundhouse_common.contracts.catalog import EngineKind, ModelKind
+from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults, ModelKind
 from roundhouse_common.contracts.node import DeviceVendor
 from roundhouse_node_agent.engines.engine import RenderOrder
 from tests.unit.node_agent.engines.orders import NEED, a_device, a_gang, a_version, an_order
@@ -29,6 +29,11 @@ EVERYTHING = {
     "trust_remote_code": "true",
     "seed": "7",
 }
+TEMPLATE = ModelDefaults(
+    system_message="Be brief.",
+    parameters={"temperature": 0.2},
+    chat_template="{% for message in messages %}{{ message.content }}{% endfor %}",
+)
 CUSTOM = {
     "command": "/opt/x/serve --model '{model_path}' --name {served_name} --listen {host}:{port} --key-env {api_key_env}"
     ' --gpus={devices} --json \'{"a": "b c"}\'',
@@ -81,7 +86,16 @@ def _vectors(kind: EngineKind) -> dict[str, RenderOrder]:
     }
 
 
+def _templated(kind: EngineKind, devices: int = 1) -> dict[str, RenderOrder]:
+    version = a_version(kind, devices=devices, defaults=TEMPLATE)
+    return {f"{kind.value}-template": an_order(version, *(a_device(index) for index in range(devices)))}
+
+
 CASES: dict[str, RenderOrder] = {
+    **_templated(EngineKind.VLLM),
+    **_templated(EngineKind.SGLANG),
+    **_templated(EngineKind.LMDEPLOY),
+    **_templated(EngineKind.LLAMA_SERVER, devices=0),
     **_server_cases(EngineKind.VLLM),
     **_gangs(EngineKind.VLLM),
     **_vectors(EngineKind.VLLM),

@@ -95,7 +95,7 @@ def _commands(engine: str, template: Path) -> dict[str, list[str]]:
     template.write_text("{{ messages }}")
     driver, skipped = all_engines()[engine], SKIPPED_WORDS[engine]
     return {
-        name: [str(template) if word == "/templates/a.jinja" else word for word in driver.render(order).argv[skipped:]]
+        name: [str(template) if word.endswith(".jinja") else word for word in driver.render(order).argv[skipped:]]
         for name, order in CASES.items()
         if order.version.engine.value == engine
     }
