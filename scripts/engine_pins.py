@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import uv
+
 from roundhouse_common.pip_config import uv_environment
 from roundhouse_node_agent.environments.recipe import Recipe, Variant, load_recipes
 

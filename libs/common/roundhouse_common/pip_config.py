@@ -1,7 +1,7 @@
 """What pip was configured with, said in uv's environment variables: uv does not read pip's configuration.
 
-Only the standard library, since the first installation of all needs it too, and only what pip documents:
-configuration files from the least to the most specific, then PIP_* variables. A variable of uv that is already set wins.
+Only the standard library, since the first installation of all needs it too, and only what pip documents: configuration
+files from the least to the most specific, then PIP_* variables. A variable of uv that is already set wins.
 """
 
 import configparser

@@ -2,6 +2,7 @@
 
 RoundhouseError
 ├── ModelUnavailable     404  the model's files are not on this node
+├── EngineUnavailable    503  the engine is not on this node, and could not be installed
 ├── LaunchFailed         503  the engine could not even be started; a reason and a diagnosis
 ├── EpochSuperseded      409  a newer agent has registered for this node; this one must leave
 ├── NodeRemoved          409  an administrator removed this node; its agent must leave
@@ -11,13 +12,23 @@ RoundhouseError
 from roundhouse_common.contracts.scheduler import Reason
 from roundhouse_common.errors import Conflict, NotFound, Unavailable
 
-__all__ = ["EpochSuperseded", "LaunchFailed", "ModelUnavailable", "NodeRemoved", "StateDirUnusable"]
+__all__ = ["EngineUnavailable", "EpochSuperseded", "LaunchFailed", "ModelUnavailable", "NodeRemoved", "StateDirUnusable"]
 
 
 class ModelUnavailable(NotFound):
     """The model's files are not on this node. The text says where they were looked for."""
 
     code = "model_unavailable"
+
+
+class EngineUnavailable(Unavailable):
+    """The engine is not on this node and could not be installed. The text ends with the decisive lines of its log."""
+
+    code = "engine_unavailable"
+
+    def __init__(self, message: str, lines: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.lines = lines
 
 
 class LaunchFailed(Unavailable):

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
-from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.domain.engine_runtime import EngineRuntime, public_version
 from roundhouse_node_agent.engines.engine import Engine
 
-__all__ = ["PROGRAMS", "PYTHON_ENGINES", "candidates", "verified"]
+__all__ = ["PROGRAMS", "PYTHON_ENGINES", "candidates", "interpreter_of", "verified", "version_in"]
 
 PROGRAMS: Final[Mapping[EngineKind, str]] = MappingProxyType(
     {
@@ -55,7 +55,7 @@ def candidates(
         origin = "stated in the agent's settings" if program else "on PATH"
         program = program or find_program(name) or ""
         if program:
-            python = _interpreter_of(Path(program))
+            python = interpreter_of(Path(program))
             found.append(EngineRuntime(kind=kind.value, python=python, program=program, origin=origin))
     if has_custom:
         found.append(EngineRuntime(kind=EngineKind.CUSTOM.value, origin="the deployment's own command"))
@@ -75,11 +75,16 @@ def verified(engine: Engine, runtime: EngineRuntime) -> EngineRuntime | None:
         return None
     if done.returncode != 0:
         return None
-    said = _VERSION.findall((done.stdout + b"\n" + done.stderr).decode("utf-8", "replace"))
-    return replace(runtime, version=said[0].rstrip(",;)") if said else "")
+    return replace(runtime, version=version_in((done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")))
 
 
-def _interpreter_of(program: Path) -> str:
+def version_in(text: str) -> str:
+    """Return the first version that a text names, without what it says of the build; empty when it names none."""
+    said = _VERSION.findall(text)
+    return public_version(said[0].rstrip(",;)")) if said else ""
+
+
+def interpreter_of(program: Path) -> str:
     """Return the interpreter that runs a Python script, or nothing for a program that is none."""
     try:
         with program.open("rb") as script:

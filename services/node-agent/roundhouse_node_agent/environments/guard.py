@@ -80,7 +80,8 @@ class _Step:
 
     def run(self) -> None:
         """Return when it succeeded. Raises StepFailed or GivenUp; nothing of it runs then."""
-        self._write(f"[roundhouse] {self._step['name']}: {' '.join(self._step['argv'])}\n".encode())
+        shown = " ".join("..." if "\n" in word else word for word in self._step["argv"])
+        self._write(f"[roundhouse] {self._step['name']}: {shown}\n".encode())
         try:
             process = subprocess.Popen(
                 self._step["argv"],
@@ -90,7 +91,7 @@ class _Step:
                 env=self._step["env"],
                 cwd="/",
                 process_group=0,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+                preexec_fn=_die_with_parent,
             )
         except OSError as error:
             raise StepFailed(f"{self._step['argv'][0]} cannot be run: {error.strerror}") from error

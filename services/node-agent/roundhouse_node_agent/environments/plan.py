@@ -91,14 +91,12 @@ def installation(build: Build, directory: Path, tools: Tools) -> tuple[Step, ...
     ]
     if variant.stub is not None:
         name, version = (word.replace("{version}", build.version) for word in variant.stub)
-        argv = (python, "-I", "-c", _STUB, name, version)
-        steps.append(Step(name=f"stating the version of {name}", argv=argv, env=tools.environment, within_s=_WITHIN_S))
+        stub = (python, "-I", "-c", _STUB, name, version)
+        steps.append(Step(name=f"stating the version of {name}", argv=stub, env=tools.environment, within_s=_WITHIN_S))
     if variant.forbidden:
-        argv = (python, "-I", "-c", _REFUSE, _HARMLESS, *variant.forbidden)
-        steps.append(Step(name="looking for wrong packages", argv=argv, env=tools.environment, within_s=_WITHIN_S))
-    steps.append(
-        Step(name=VERIFYING, argv=verification, env=engine_environment, within_s=variant.verified_within_s)
-    )
+        look = (python, "-I", "-c", _REFUSE, _HARMLESS, *variant.forbidden)
+        steps.append(Step(name="looking for wrong packages", argv=look, env=tools.environment, within_s=_WITHIN_S))
+    steps.append(Step(name=VERIFYING, argv=verification, env=engine_environment, within_s=variant.verified_within_s))
     return tuple(steps)
 
 

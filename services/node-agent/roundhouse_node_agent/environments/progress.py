@@ -16,8 +16,14 @@ _STEPS: Final = (
 _ERROR: Final = re.compile(r"^\s*(error|fatal|ERROR|Error|×|\w*(Error|Exception)\b)")
 _MOST_LINES: Final = 20
 _ADVICE: Final = (
-    (r"[Nn]o space left|os error 28|disk quota", "the disk is full: free room on the node, or put its state directory elsewhere"),
-    (r"Hash mismatch", "a file is not the one that was pinned: the package index serves another build, or a broken copy"),
+    (
+        r"[Nn]o space left|os error 28|disk quota",
+        "the disk is full: free room on the node",
+    ),
+    (
+        r"Hash mismatch",
+        "a file is not the one that was pinned: the package index serves another build, or a broken copy",
+    ),
     (
         r"no version of|No solution found|not found in the (package registry|provided)",
         "the package index has no such version for this node's Python and machine: look for the versions it has",
@@ -28,7 +34,10 @@ _ADVICE: Final = (
     ),
     (r"401|403|Unauthorized|Forbidden", "the package index refuses this node: check the credentials in its address"),
     (r"No interpreter found|No Python", "this node has no Python that the engine can run on: install one"),
-    (r"ImportError|ModuleNotFoundError|undefined symbol|cannot open shared object", "the engine's packages do not fit this node"),
+    (
+        r"ImportError|ModuleNotFoundError|undefined symbol|cannot open shared object",
+        "the engine's packages do not fit this node",
+    ),
 )
 
 

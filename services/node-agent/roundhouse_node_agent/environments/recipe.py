@@ -110,9 +110,8 @@ def choose(
     found = recipe.variants.get(wanted)
     if found is None:
         has = ", ".join(sorted(recipe.variants))
-        why = f"asked for {wanted}" if variant else f"this node needs one for {wanted}"
-        advice = f"{recipe.instead}, or ask for one of these variants by name" if recipe.instead else "ask for one"
-        return Refused(f"{recipe.engine} is known for {has}; {why}: {advice}")
+        asked = f"{wanted} was asked for" if variant else f"this node needs {wanted}"
+        return Refused(f"a node installs {recipe.engine} for {has}, and {asked}; {recipe.instead}")
     if machine not in found.machines:
         return Refused(f"{recipe.engine} for {wanted} is made for {', '.join(found.machines)}; this node is {machine}")
     chosen = version or found.versions[0]
