@@ -8,6 +8,7 @@ import msgspec
 
 from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_common.contracts.provisioning import Peer
+from roundhouse_node_agent.sources.source import SourceOptions
 
 __all__ = ["Answer", "FetchOrder", "Fetched", "Progress", "Refused", "TransferLimits"]
 
@@ -27,6 +28,8 @@ class TransferLimits(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float = 20.0
     stall_timeout_s: float = 30.0
     """A connection without a byte for so long is given up."""
+    retry_s: float = 0.5
+    """The first wait before an address is asked again; each further one is longer, up to some seconds."""
     patience_s: float = 120.0
     """After so long without a byte from anywhere the transfer fails; it can be started again."""
 
@@ -36,8 +39,7 @@ class FetchOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     source: ModelSource
     root: str
-    options: msgspec.Raw = msgspec.Raw(b"{}")
-    """SourceOptions as JSON: mirrors, where tokens are."""
+    options: SourceOptions = SourceOptions()
     peers: tuple[Peer, ...] = ()
     """Asked before the source."""
     limits: TransferLimits = TransferLimits()

@@ -1,0 +1,56 @@
+"""Models of which some files, or parts of files, are there."""
+
+import os
+from dataclasses import dataclass
+
+from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_node_agent.transfers.journal import stored_bytes
+from roundhouse_node_agent.transfers.layout import Layout
+from roundhouse_node_agent.transfers.plan_record import PlannedFile, PlanRecord
+
+__all__ = ["Unfinished", "blob_of", "file_bytes", "unfinished_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """One model that was begun and is not whole."""
+
+    key: str
+    source: ModelSource
+    revision: str
+    stored_bytes: int
+    total_bytes: int
+    """0 while the size of a file is not known."""
+    file_count: int
+
+
+def unfinished_of(layout: Layout, key: str, record: PlanRecord) -> Unfinished:
+    """Return how far a model is, by what is on the disk."""
+    sizes = [file.size for file in record.files]
+    return Unfinished(
+        key=key,
+        source=record.source,
+        revision=record.revision,
+        stored_bytes=sum(file_bytes(layout, record, file) for file in record.files),
+        total_bytes=sum(sizes) if min(sizes, default=0) >= 0 else 0,
+        file_count=len(record.files),
+    )
+
+
+def blob_of(layout: Layout, record: PlanRecord, file: PlannedFile) -> str:
+    """Return the digest of the blob that this file is already; empty when it is not whole."""
+    found = record.found.get(file.partial)
+    sha256 = file.sha256 or (found.sha256 if found is not None else "")
+    size = found.size if found is not None else file.size
+    try:
+        is_there = bool(sha256) and os.stat(layout.blob(sha256)).st_size == size
+    except FileNotFoundError:
+        return ""
+    return sha256 if is_there else ""
+
+
+def file_bytes(layout: Layout, record: PlanRecord, file: PlannedFile) -> int:
+    """Return how much of a file is there."""
+    if sha256 := blob_of(layout, record, file):
+        return os.stat(layout.blob(sha256)).st_size
+    return stored_bytes(layout.journal(file.partial))
