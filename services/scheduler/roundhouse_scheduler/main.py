@@ -17,6 +17,7 @@ from roundhouse_common.bus.nats_accounts import NatsAccounts
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.database import Database
+from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.nats_auth.authority import NodeAuthority
 from roundhouse_common.runtime import Clock, SystemClock, SystemIds, system_random
 from roundhouse_common.service import Service, load_settings
@@ -30,6 +31,7 @@ from roundhouse_scheduler.holder import holder_name, is_gone
 from roundhouse_scheduler.loops.credentials import CredentialKeeper
 from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.settings import SchedulerSettings
+from roundhouse_scheduler.store import tables
 
 __all__ = ["build", "main", "openapi"]
 
@@ -134,6 +136,10 @@ def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier, j
         rules=core.rules,
         load_of=core.hearing.load_of,
         wake=core.wake,
+        stores=core.stores.current,
+        live=core.preparing.live,
+        wake_orders=core.provisioning.everything,
+        idempotency=Idempotency(db, tables.idempotency, SystemClock()),
         clock=SystemClock(),
         ids=SystemIds(),
     )

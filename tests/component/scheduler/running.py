@@ -13,11 +13,13 @@ from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_k
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.database import Database
+from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemClock, SystemIds, system_random
 from roundhouse_scheduler.api.app import create_scheduler_app
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.core import SchedulerCore
 from roundhouse_scheduler.domain.rules import Rules
+from roundhouse_scheduler.store import tables
 
 __all__ = ["Running", "running", "who"]
 
@@ -27,6 +29,7 @@ class Running:
     """One scheduler; nothing of it turns by itself: a test calls `core.planner.step()`."""
 
     broker: MemoryBroker
+    bus: MemoryBus
     core: SchedulerCore
     db: Database
     http: httpx.AsyncClient
@@ -87,6 +90,10 @@ async def running(db: Database) -> AsyncIterator[Running]:
         rules=core.rules,
         load_of=core.hearing.load_of,
         wake=core.wake,
+        stores=core.stores.current,
+        live=core.preparing.live,
+        wake_orders=core.provisioning.everything,
+        idempotency=Idempotency(db, tables.idempotency, clock),
         clock=clock,
         ids=SystemIds(),
         log_timeout_s=0.2,
@@ -95,5 +102,5 @@ async def running(db: Database) -> AsyncIterator[Running]:
         seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=TokenVerifier(public, clock=clock)
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scheduler") as http:
-        yield Running(broker=broker, core=core, db=db, http=http, signer=TokenSigner(private, clock=clock))
+        yield Running(broker=broker, bus=bus, core=core, db=db, http=http, signer=TokenSigner(private, clock=clock))
     await bus.close()

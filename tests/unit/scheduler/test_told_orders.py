@@ -32,7 +32,7 @@ def told(*orders: Any, node: Any = None, store: Any = None, needs: Any = None, p
 
 
 def ids(content: Content) -> list[str]:
-    return [order.order_id for order in (*content.engines, *content.files)]
+    return [order.order_id for order in content.engines] + [order.order_id for order in content.files]
 
 
 @pytest.mark.contract("A12")
@@ -86,7 +86,7 @@ def test_what_a_node_has_of_an_order_goes_though_the_order_is_not_for_it_any_mor
 def test_peers_are_told_as_long_as_the_files_are_lacking() -> None:
     for state in (FilesState.WAITING, FilesState.FETCHING, FilesState.FAILED):
         content = told(files_order(), store=a_store("nod_1", kept(state=state)), peers=[PEER])
-        assert (content.files[0].peers, content.lacking) == ((PEER,), {KEY})
+        assert (content.files[0].peers, content.lacking) == ((PEER,), frozenset({KEY}))
     content = told(files_order(), store=a_store("nod_1", kept()), peers=[PEER])
     assert (content.files[0].peers, content.lacking) == ((), frozenset())
 

@@ -10,7 +10,10 @@ from roundhouse_common.bus.api import Consumer
 from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_scheduler.api.deployments import deployment_routes
+from roundhouse_scheduler.api.engine_orders import engine_order_routes
+from roundhouse_scheduler.api.file_orders import file_order_routes
 from roundhouse_scheduler.api.joining import Joining, joining_routes
+from roundhouse_scheduler.api.kept import kept_routes
 from roundhouse_scheduler.api.node_orders import node_order_routes
 from roundhouse_scheduler.api.nodes import node_routes
 from roundhouse_scheduler.api.operations import operations_routes
@@ -34,6 +37,9 @@ def create_scheduler_app(
     app = create_app("Roundhouse scheduler", importlib.metadata.version("roundhouse-scheduler"), verifier)
     app.include_router(node_routes(scheduler))
     app.include_router(node_order_routes(scheduler))
+    app.include_router(engine_order_routes(scheduler))
+    app.include_router(file_order_routes(scheduler))
+    app.include_router(kept_routes(scheduler))
     app.include_router(placement_routes(scheduler))
     app.include_router(replica_routes(scheduler))
     app.include_router(deployment_routes(scheduler))

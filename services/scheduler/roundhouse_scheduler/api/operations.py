@@ -24,7 +24,7 @@ def operations_routes(rebuild: Callable[[], Awaitable[dict[str, int]]]) -> APIRo
 
     @routes.post("/bus:rebuild")
     async def rebuild_bus(_subject: Annotated[Subject, Depends(requires("platform:admin"))]) -> RebuildAnswer:
-        """Write the buckets `endpoints` and `assignments` again from SQL. Safe to repeat."""
+        """Write the buckets `endpoints`, `assignments` and `orders` again from SQL. Safe to repeat."""
         return RebuildAnswer(written=await rebuild())
 
     return routes
