@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,20 +23,32 @@ from roundhouse_node_agent.devices.known import known_devices
 from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import StateDirUnusable
+from roundhouse_node_agent.domain.keeper import NoEnvironments
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.discovery import candidates, verified
 from roundhouse_node_agent.engines.engine import Engine
 from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.loops import log_lines
 from roundhouse_node_agent.metrics import AgentCollector
+from roundhouse_node_agent.models.adoption import DiskFinder
+from roundhouse_node_agent.models.cleaning import Cleaning
+from roundhouse_node_agent.models.collector import FilesCollector
+from roundhouse_node_agent.models.keeper import LocalKeeper, NoFileServer
 from roundhouse_node_agent.models.path import PathResolver
+from roundhouse_node_agent.models.peers import FileServer
+from roundhouse_node_agent.models.provision import ModelFiles, ProvisionOptions
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
+from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
 from roundhouse_node_agent.processes.run_store import RunStore
 from roundhouse_node_agent.processes.state_dir import StateDir
 from roundhouse_node_agent.settings import NodeAgentSettings
+from roundhouse_node_agent.sources.source import SourceOptions
+from roundhouse_node_agent.transfers import runner
+from roundhouse_node_agent.transfers.messages import TransferLimits
+from roundhouse_node_agent.transfers.store import FileStore
 
 __all__ = ["EXIT_REMOVED", "EXIT_STATE_DIR", "EXIT_SUPERSEDED", "main"]
 
@@ -87,7 +100,9 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
     engines = all_engines()
     runtimes: dict[str, EngineRuntime] = {}
     meters = DeviceMeters(devices.meters)
-    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, runtimes, client)
+    files = _model_files(settings, state_dir)
+    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, runtimes, client, files)
+    offer = _file_server(settings, files)
     agent = NodeAgent(
         node_id=NodeId(state_dir.node_id),
         bus=bus,
@@ -98,24 +113,36 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         options=_agent_options(settings),
         on_superseded=partial(service.stop, exit_code=EXIT_SUPERSEDED),
         on_removed=partial(service.stop, exit_code=EXIT_REMOVED),
+        keeper=LocalKeeper(
+            state_dir=state_dir.path,
+            files=files,
+            cleaning=Cleaning(files, clock),
+            environments=NoEnvironments(),
+            address=offer or NoFileServer(),
+        ),
     )
     service.resource("inventory", _closing(inventory))
     service.resource("device-meters", _closing(meters))
     service.resource("engine-client", client)
     service.resource("engines", _discovered(runtimes, engines, settings))
+    if offer is not None:
+        service.resource("file-server", offer)
     service.resource("bus", connected(bus))
     service.resource("agent", _started(agent))
-    _add_loops(service, agent, lambda: log_lines.run(bus, state_dir.node_id, host.log_feeds))
+    _add_loops(service, agent, files, lambda: log_lines.run(bus, state_dir.node_id, host.log_feeds))
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     service.ready_when("registration", lambda: None if agent.context.registered else "not registered yet")
     return service
 
 
-def _add_loops(service: Service, agent: NodeAgent, feed_log_lines: Callable[[], Awaitable[None]]) -> None:
+def _add_loops(
+    service: Service, agent: NodeAgent, files: ModelFiles, feed_log_lines: Callable[[], Awaitable[None]]
+) -> None:
     for name, loop in agent.loops().items():
         service.loop(name, loop)
     service.loop("log-lines", feed_log_lines)
     service.registry.register(AgentCollector(agent.context))
+    service.registry.register(FilesCollector(files))
 
 
 def _host(
@@ -126,6 +153,7 @@ def _host(
     engines: Mapping[str, Engine],
     runtimes: Mapping[str, EngineRuntime],
     client: EngineClient,
+    files: ModelFiles,
 ) -> LocalHost:
     return LocalHost(
         state_dir=state_dir,
@@ -134,10 +162,8 @@ def _host(
         meter=meter,
         engines=engines,
         runtimes=runtimes,
-        resolvers={
-            SourceKind.PATH: PathResolver(tuple(settings.model_directories)),
-            SourceKind.PYTHON_PACKAGE: PythonPackageResolver(),
-        },
+        resolvers=_resolvers(settings),
+        files=files,
         client=client,
         clock=SystemClock(),
         ids=SystemIds(),
@@ -153,6 +179,44 @@ def _host(
             kept_histories=settings.kept_histories,
         ),
     )
+
+
+def _resolvers(settings: NodeAgentSettings) -> dict[SourceKind, ModelResolver]:
+    return {
+        SourceKind.PATH: PathResolver(tuple(settings.model_directories)),
+        SourceKind.PYTHON_PACKAGE: PythonPackageResolver(),
+    }
+
+
+def _model_files(settings: NodeAgentSettings, state_dir: StateDir) -> ModelFiles:
+    limits = TransferLimits(
+        connections=settings.download_connections,
+        rate_bytes_s=math.ceil(settings.download_rate_bytes_s / settings.downloads_at_once),
+        headroom_bytes=settings.disk_headroom_bytes,
+    )
+    sources = SourceOptions(
+        hugging_face_endpoints=tuple(settings.hugging_face_endpoints),
+        hugging_face_token_file=str(settings.hugging_face_token_file or ""),
+        model_scope_endpoints=tuple(settings.model_scope_endpoints),
+        model_scope_token_file=str(settings.model_scope_token_file or ""),
+        http_tokens_file=str(settings.http_tokens_file or ""),
+    )
+    return ModelFiles(
+        store=FileStore(state_dir.path / "models"),
+        fetch=runner.fetch,
+        local=_resolvers(settings),
+        clock=SystemClock(),
+        options=ProvisionOptions(at_once=settings.downloads_at_once, limits=limits, sources=sources),
+        find_on_disk=DiskFinder(
+            model_directories=settings.model_directories, hugging_face_cache=settings.adopts_hugging_face_cache
+        ),
+    )
+
+
+def _file_server(settings: NodeAgentSettings, files: ModelFiles) -> FileServer | None:
+    if not settings.offers_files:
+        return None
+    return FileServer(files.store, host=settings.engine_host, port=settings.files_port, address=settings.address)
 
 
 def _agent_options(settings: NodeAgentSettings) -> AgentOptions:

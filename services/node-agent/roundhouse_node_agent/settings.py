@@ -41,7 +41,31 @@ class NodeAgentSettings(ServiceSettings):
     offers_custom_engines: bool = False
     """Whether deployments may state a command of their own, which runs as the agent's user."""
     model_directories: list[Path] = []
-    """As JSON. When given, models by path must lie below one of them."""
+    """As JSON. When given, models by path must lie below one of them. Weights in DIRECTORY/OWNER/NAME are used for a
+    repository of that name instead of being fetched."""
+    adopts_hugging_face_cache: Path | None = None
+    """A cache of the Hugging Face client (its `hub` directory): what is whole there is used, not fetched."""
+    hugging_face_endpoints: list[str] = []
+    """As JSON, asked in order, mirrors first; empty: HF_ENDPOINT, else https://huggingface.co."""
+    hugging_face_token_file: Path | None = None
+    """A file with one token, mode 600; it goes to every one of the endpoints. None: the Hub client's own (HF_TOKEN)."""
+    model_scope_endpoints: list[str] = []
+    """As JSON, asked in order; empty: https://modelscope.cn."""
+    model_scope_token_file: Path | None = None
+    http_tokens_file: Path | None = None
+    """JSON, mode 600: the beginning of an address -> the bearer token that is sent there; the longest one counts."""
+    downloads_at_once: int = Field(default=2, ge=1, le=32)
+    """How many models are fetched at the same time. What replicas need goes before what was ordered ahead of need."""
+    download_connections: int = Field(default=8, ge=1, le=64)
+    """For each model that is being fetched."""
+    download_rate_bytes_s: int = Field(default=0, ge=0)
+    """Of this node, shared evenly between the models that may be fetched at the same time; 0: no limit."""
+    disk_headroom_bytes: int = Field(default=1024 * _MIB, ge=0)
+    """Must stay free on the disk of the state directory: a model that would take it is not fetched."""
+    offers_files: bool = True
+    """Whether nodes that the scheduler names may copy whole models from this one; it listens on `engine_host`."""
+    files_port: int = Field(default=0, ge=0, le=65535)
+    """Where other nodes copy from; 0: any free one."""
     start_timeout_s: float = Field(default=600.0, gt=0)
     """How long an engine may take until it is ready."""
     stop_grace_s: float = Field(default=10.0, ge=0)

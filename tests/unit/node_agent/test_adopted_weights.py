@@ -35,7 +35,12 @@ def repository(tmp_path: Path) -> Path:
 
 
 def found(repository: Path, source: ModelSource = SOURCE) -> Path | None:
-    return DiskFinder(hugging_face_cache=repository.parent)(source)
+    return path_of(DiskFinder(hugging_face_cache=repository.parent), source)
+
+
+def path_of(finder: DiskFinder, source: ModelSource = SOURCE) -> Path | None:
+    there = finder(source)
+    return there.path if there is not None else None
 
 
 def a_source(**changes: object) -> ModelSource:
@@ -80,25 +85,27 @@ def test_a_revision_cannot_leave_the_cache(repository: Path, revision: str) -> N
 def test_a_model_directory_has_models_by_owner_and_name(tmp_path: Path) -> None:
     write(tmp_path / "acme" / "tiny", "config.json", "model.safetensors")
     finder = DiskFinder(model_directories=[tmp_path])
-    assert finder(SOURCE) == tmp_path / "acme" / "tiny"
-    assert finder(a_source(kind=SourceKind.MODEL_SCOPE)) == tmp_path / "acme" / "tiny"
-    assert finder(a_source(revision="v1")) is None
-    assert finder(a_source(uri="acme/none")) is None
-    assert finder(ModelSource(kind=SourceKind.HTTP, uri="http://127.0.0.1/acme/tiny")) is None
+    assert path_of(finder, SOURCE) == tmp_path / "acme" / "tiny"
+    assert path_of(finder, a_source(kind=SourceKind.MODEL_SCOPE)) == tmp_path / "acme" / "tiny"
+    assert path_of(finder, a_source(revision="v1")) is None
+    assert path_of(finder, a_source(uri="acme/none")) is None
+    assert path_of(finder, ModelSource(kind=SourceKind.HTTP, uri="http://127.0.0.1/acme/tiny")) is None
 
 
 def test_the_quantisation_asked_for_is_given_as_a_file(tmp_path: Path) -> None:
     write(tmp_path / "acme" / "tiny", "tiny.Q4_K_M.gguf", "tiny.Q8_0.gguf")
     finder = DiskFinder(model_directories=[tmp_path])
-    assert finder(SOURCE) is None
-    assert finder(a_source(patterns=("*Q8_0.gguf",))) == tmp_path / "acme" / "tiny" / "tiny.Q8_0.gguf"
-    assert finder(a_source(patterns=("*Q2_K.gguf",))) is None
+    assert path_of(finder, SOURCE) is None
+    assert path_of(finder, a_source(patterns=("*Q8_0.gguf",))) == tmp_path / "acme" / "tiny" / "tiny.Q8_0.gguf"
+    assert path_of(finder, a_source(patterns=("*Q2_K.gguf",))) is None
 
 
-def test_a_split_model_is_given_by_its_first_part_when_all_are_there(tmp_path: Path) -> None:
+def test_a_split_model_is_found_when_all_its_parts_are_there(tmp_path: Path) -> None:
     parts = [f"tiny-0000{number}-of-00002.gguf" for number in (1, 2)]
     write(tmp_path / "acme" / "tiny", parts[1])
     finder = DiskFinder(model_directories=[tmp_path])
-    assert finder(SOURCE) is None
+    assert path_of(finder, SOURCE) is None
     write(tmp_path / "acme" / "tiny", parts[0])
-    assert finder(SOURCE) == tmp_path / "acme" / "tiny" / parts[0]
+    assert path_of(finder, SOURCE) == tmp_path / "acme" / "tiny"
+    write(tmp_path / "acme" / "tiny", "another.gguf")
+    assert path_of(finder, a_source(patterns=("tiny-*.gguf",))) == tmp_path / "acme" / "tiny" / parts[0]

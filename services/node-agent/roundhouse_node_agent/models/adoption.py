@@ -8,6 +8,7 @@ whole: the weights that would be fetched, all parts of them, and nothing half do
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from roundhouse_node_agent.sources.gguf_sets import ListedFile, part_names
 from roundhouse_node_agent.sources.patterns import select
 from roundhouse_node_agent.sources.source import SourceRefused
 
-__all__ = ["DiskFinder"]
+__all__ = ["DiskFinder", "OnDisk"]
 
 _log = structlog.get_logger(__name__)
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -29,39 +30,49 @@ _MOST_INDEX_BYTES = 64 * 1024 * 1024
 _WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDisk:
+    """Where files of a source are."""
+
+    path: Path
+    """What an engine is given, or its directory."""
+    revision: str = ""
+    """The commit, where that is known."""
+
+
 class _Index(msgspec.Struct):
     weight_map: dict[str, str] = {}
 
 
 class DiskFinder:
-    """Call it with a source; it blocks on the disk and returns a path for an engine, or None."""
+    """Call it with a source; it blocks on the disk and returns what is whole there, or None."""
 
     def __init__(self, *, model_directories: Sequence[Path] = (), hugging_face_cache: Path | None = None) -> None:
         self._directories = tuple(model_directories)
         self._cache = hugging_face_cache
 
-    def __call__(self, source: ModelSource) -> Path | None:
-        for directory in self._candidates(source):
+    def __call__(self, source: ModelSource) -> OnDisk | None:
+        for directory, revision in self._candidates(source):
             try:
                 found = _whole(directory, source.patterns)
             except (SourceRefused, OSError, msgspec.MsgspecError) as error:
                 _log.debug("not_adopted", path=str(directory), why=str(error))
                 continue
             if found is not None:
-                return found
+                return OnDisk(path=found, revision=revision)
         return None
 
-    def _candidates(self, source: ModelSource) -> list[Path]:
+    def _candidates(self, source: ModelSource) -> list[tuple[Path, str]]:
         is_repository = source.kind in (SourceKind.HUGGING_FACE, SourceKind.MODEL_SCOPE)
         if not is_repository or _REPOSITORY.fullmatch(source.uri) is None or ".." in source.revision:
             return []
         found = []
         if source.kind is SourceKind.HUGGING_FACE and self._cache is not None:
             snapshot = _snapshot(self._cache, source)
-            found += [snapshot] if snapshot is not None else []
+            found += [(snapshot, snapshot.name)] if snapshot is not None else []
         if not source.revision:
-            found += [directory / source.uri for directory in self._directories]
-        return [directory for directory in found if directory.is_dir()]
+            found += [(directory / source.uri, "") for directory in self._directories]
+        return [(directory, revision) for directory, revision in found if directory.is_dir()]
 
 
 def _snapshot(cache: Path, source: ModelSource) -> Path | None:
@@ -89,8 +100,9 @@ def _whole(directory: Path, patterns: Sequence[str]) -> Path | None:
         expected |= {f"{folder}/{name}".lstrip("/") for name in _shards(directory / path)}
     if not weights or not expected <= {file.path for file in listed}:
         return None
-    ggufs = [path for path in weights if path.endswith(".gguf")]
-    return directory / ggufs[0] if ggufs and len(ggufs) == len(weights) else directory
+    ggufs = {file.path for file in listed if file.path.endswith(".gguf")}
+    is_file = weights[0] in ggufs and (len(weights) == 1 or ggufs > set(weights))
+    return directory / weights[0] if is_file else directory
 
 
 def _shards(index: Path) -> set[str]:

@@ -9,9 +9,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
-import msgspec
 import structlog
 
 from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, SourceKind
@@ -36,14 +34,16 @@ from roundhouse_node_agent.domain.model_files import (
     retry_pause_s,
     wanted_of,
 )
+from roundhouse_node_agent.models.adoption import OnDisk
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.shelf import Looked, Shelf, look_at
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.models.standings import Standings
+from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.transfers import runner
-from roundhouse_node_agent.transfers.errors import StoreBusy, TransferFailed
+from roundhouse_node_agent.transfers.errors import StoreBusy
 from roundhouse_node_agent.transfers.messages import FetchOrder, Progress, TransferLimits
-from roundhouse_node_agent.transfers.store import FileStore, StoredFiles
+from roundhouse_node_agent.transfers.store import FileStore
 
 __all__ = ["ModelFiles", "ProvisionOptions"]
 
@@ -58,8 +58,8 @@ class ProvisionOptions:
     replica_tries: int = 3
     """After so many failures in a row that might pass, a replica's start fails; the scheduler tries it again."""
     limits: TransferLimits = field(default_factory=TransferLimits)
-    sources: bytes = b"{}"
-    """SourceOptions as JSON: mirrors, where tokens are."""
+    sources: SourceOptions = field(default_factory=SourceOptions)
+    """Mirrors, and where tokens are."""
     look_every_s: float = 30.0
 
 
@@ -95,7 +95,7 @@ class ModelFiles:
         local: Mapping[SourceKind, ModelResolver],
         clock: Clock,
         options: ProvisionOptions,
-        find_on_disk: Callable[[ModelSource], Path | None] = lambda _source: None,
+        find_on_disk: Callable[[ModelSource], OnDisk | None] = lambda _source: None,
     ) -> None:
         """`find_on_disk` blocks; it returns where files of a source are that need not be fetched."""
         self.store = store
@@ -205,11 +205,11 @@ class ModelFiles:
         """Return the path of what is whole, adopting what is on the disk already. Blocks."""
         found = self.store.find(key)
         if found is None:
-            path = self._find_on_disk(source)
-            if path is None:
+            on_disk = self._find_on_disk(source)
+            if on_disk is None:
                 return None
-            found = self.store.adopt(source, path)
-            _log.info("model_files_adopted", key=key, uri=shown_uri(source), path=str(path))
+            found = self.store.adopt(source, on_disk.path, on_disk.revision)
+            _log.info("model_files_adopted", key=key, uri=shown_uri(source), path=str(on_disk.path))
         self.store.touch(key, self._clock.now())
         return found.path
 
@@ -293,24 +293,20 @@ class ModelFiles:
     async def _transfer(self, item: Wanted) -> None:
         order = FetchOrder(
             source=item.source,
-            root=str(self.store.root),
-            options=msgspec.Raw(self._options.sources),
+            root=str(self.store.layout.root),
+            options=self._options.sources,
             peers=item.peers,
             limits=self._options.limits,
         )
         _log.info("model_fetch_begun", key=item.key, name=item.name, uri=shown_uri(item.source), peers=len(item.peers))
         try:
             if await asyncio.to_thread(self._here, item.key, item.source) is None:
-                await self._whole(await self._fetch(order, partial(self._note, item.key)))
+                await self._fetch(order, partial(self._note, item.key))
         except (ModelUnavailable, OSError) as error:
             self._failed(item, error)
         else:
             self._failures.pop(item.key, None)
             _log.info("model_fetched", key=item.key, name=item.name)
-
-    async def _whole(self, fetched: StoredFiles) -> None:
-        if await asyncio.to_thread(self.store.find, fetched.key) is None:
-            raise TransferFailed("the files were fetched, and are not in the store", is_retryable=True)
 
     def _note(self, key: str, progress: Progress) -> None:
         running = self._running.get(key)

@@ -71,7 +71,7 @@ def look_at(
     """Return what is here now, and note which files are in use."""
     stored = {found.key: found for found in store.list()}
     unfinished = {found.key: found for found in store.unfinished() if found.key not in stored}
-    names = ModelNames(store.root)
+    names = ModelNames(store.layout.root)
     for key, name in looked.names.items():
         names.keep(key, name)
     return Shelf(

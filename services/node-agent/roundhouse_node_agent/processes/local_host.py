@@ -24,6 +24,7 @@ from roundhouse_node_agent.domain.usage import HostUsage
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.engine import Command, Engine, RenderOrder
 from roundhouse_node_agent.models.inspection import ModelInspector
+from roundhouse_node_agent.models.provision import ModelFiles
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.processes.connections import is_connected
@@ -82,7 +83,9 @@ class LocalHost:
         ids: Ids,
         rng: random.Random,
         options: HostOptions,
+        files: ModelFiles | None = None,
     ) -> None:
+        """Without `files` only models that are on this machine already can be run."""
         self._state_dir = state_dir
         self._store = store
         self._inventory = inventory
@@ -90,6 +93,7 @@ class LocalHost:
         self._engines = engines
         self._runtimes = runtimes
         self._resolvers = resolvers
+        self._files = files
         self._inspector = ModelInspector(resolvers)
         self._client = client
         self._clock = clock
@@ -140,7 +144,10 @@ class LocalHost:
         return engine.cannot_run(assignment.version)
 
     async def fetch(self, assignment: Assignment) -> str:
-        return await asyncio.to_thread(resolve, self._resolvers, assignment.version.source)
+        version = assignment.version
+        if self._files is not None:
+            return await self._files.ensure(version.source, version.model_name)
+        return await asyncio.to_thread(resolve, self._resolvers, version.source)
 
     async def launch(self, assignment: Assignment, model_path: str, *, epoch: int, launch: int) -> EngineRun:
         devices = await self._devices(assignment)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_node_agent.transfers.journal import stored_bytes
@@ -22,6 +23,8 @@ class Unfinished:
     total_bytes: int
     """0 while the size of a file is not known."""
     file_count: int
+    changed_at: float = 0.0
+    """Unix seconds at which something was last fetched of it."""
 
 
 def unfinished_of(layout: Layout, key: str, record: PlanRecord) -> Unfinished:
@@ -34,7 +37,19 @@ def unfinished_of(layout: Layout, key: str, record: PlanRecord) -> Unfinished:
         stored_bytes=sum(file_bytes(layout, record, file) for file in record.files),
         total_bytes=sum(sizes) if min(sizes, default=0) >= 0 else 0,
         file_count=len(record.files),
+        changed_at=max(_changed_at(path) for path in (layout.plan(key), *_journals(layout, record))),
     )
+
+
+def _journals(layout: Layout, record: PlanRecord) -> list[Path]:
+    return [layout.journal(file.partial) for file in record.files]
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def blob_of(layout: Layout, record: PlanRecord, file: PlannedFile) -> str:
