@@ -1,5 +1,7 @@
 """`create_app`: a FastAPI application as every REST service of Roundhouse has it."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 
 from roundhouse_common.auth.tokens import TokenVerifier
@@ -10,11 +12,19 @@ from roundhouse_common.runtime import Ids, SystemIds
 __all__ = ["create_app"]
 
 
-def create_app(title: str, version: str, verifier: TokenVerifier, *, ids: Ids | None = None) -> FastAPI:
+def create_app(
+    title: str,
+    version: str,
+    verifier: TokenVerifier,
+    *,
+    ids: Ids | None = None,
+    is_streamed: Callable[[str, str], bool] | None = None,
+) -> FastAPI:
     """Return an application with problems, request ids, tracing and the OpenAPI document at /api/v1/openapi.json.
 
     There are no documentation pages: FastAPI's load scripts from the internet, and we work without it. `Service` does
-    not send lifespan events: what must be opened is a resource of the service.
+    not send lifespan events: what must be opened is a resource of the service. `is_streamed` says of a method and a
+    path that its handler takes a body of any size, piece by piece.
     """
     app = FastAPI(
         title=title,
@@ -30,5 +40,5 @@ def create_app(title: str, version: str, verifier: TokenVerifier, *, ids: Ids | 
     generate = app.openapi
     app.openapi = lambda: with_problem_schema(generate())  # type: ignore[method-assign]  # FastAPI's documented way
     install_problems(app)
-    app.add_middleware(RequestMiddleware, ids=ids or SystemIds())
+    app.add_middleware(RequestMiddleware, ids=ids or SystemIds(), is_streamed=is_streamed)
     return app

@@ -24,11 +24,15 @@ _log = structlog.get_logger(component=__name__)
 
 
 class RequestMiddleware:
-    """The outermost layer of a REST application."""
+    """The outermost layer of a REST application.
 
-    def __init__(self, app: _App, *, ids: Ids) -> None:
+    `is_streamed` says of a method and a path that its handler takes the body piece by piece and limits it itself.
+    """
+
+    def __init__(self, app: _App, *, ids: Ids, is_streamed: Callable[[str, str], bool] | None = None) -> None:
         self._app = app
         self._ids = ids
+        self._is_streamed = is_streamed or (lambda _method, _path: False)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +48,8 @@ class RequestMiddleware:
                 scope["method"], kind=telemetry.SpanKind.SERVER, parent=headers, attributes=attributes
             ) as span,
         ):
-            exchange = _Exchange(scope, receive, send, request_id)
+            is_limited = not self._is_streamed(scope["method"], scope["path"])
+            exchange = _Exchange(scope, receive, send, request_id, is_limited=is_limited)
             await self._run(exchange, headers)
             route = getattr(scope.get("route"), "path", None)
             if route:
@@ -55,7 +60,7 @@ class RequestMiddleware:
 
     async def _run(self, exchange: "_Exchange", headers: dict[str, str]) -> None:
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        if exchange.is_limited and length.isdecimal() and int(length) > MAX_BODY_BYTES:
             await exchange.refuse_body()
             return
         if "\0" in exchange.scope["path"] or b"%00" in exchange.scope["query_string"]:
@@ -78,8 +83,11 @@ class _BodyTooLarge(HTTPException):
 class _Exchange:
     """One request with its answer: counts the body, stamps the id, remembers the status."""
 
-    def __init__(self, scope: Message, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(
+        self, scope: Message, receive: Receive, send: Send, request_id: str, *, is_limited: bool = True
+    ) -> None:
         self.scope = scope
+        self.is_limited = is_limited
         self.status = 0
         self._receive = receive
         self._send = send
@@ -89,7 +97,7 @@ class _Exchange:
     async def receive(self) -> Message:
         message = await self._receive()
         self._received += len(message.get("body", b""))
-        if self._received > MAX_BODY_BYTES:
+        if self.is_limited and self._received > MAX_BODY_BYTES:
             raise _BodyTooLarge
         return message
 
