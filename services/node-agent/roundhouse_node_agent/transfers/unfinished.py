@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from pathlib import Path
 
 from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_node_agent.transfers.journal import stored_bytes
@@ -30,7 +29,6 @@ class Unfinished:
 
 def unfinished_of(layout: Layout, key: str, record: PlanRecord) -> Unfinished:
     """Return how far a model is, by what is on the disk."""
-    journals = [layout.journal(file.partial) for file in record.files]
     sizes = [file.size for file in record.files]
     return Unfinished(
         key=key,
