@@ -77,8 +77,8 @@ class Api:
         etag = self._send("GET", path).headers.get("etag", "*")
         return self._json("PATCH", path, body=body, headers={"if-match": etag})
 
-    def delete(self, path: str) -> None:
-        self._send("DELETE", path, headers={"if-match": "*"})
+    def delete(self, path: str, **query: object) -> None:
+        self._send("DELETE", path, query=query, headers={"if-match": "*"})
 
     def readiness(self) -> "Readiness":
         """Ask whether the service is ready; never raises."""

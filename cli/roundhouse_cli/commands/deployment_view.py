@@ -22,7 +22,7 @@ def show_deployment(services: Services, deployment: Item, status: Item, replicas
     print()
     show_items(with_hosts(services, replicas), REPLICA_COLUMNS, OutputFormat.TABLE, empty="No replica runs.")
     for replica in replicas:
-        if replica["phase"] in _IN_TROUBLE:
+        if replica["phase"] in _IN_TROUBLE or (replica["phase"] != "ready" and replica.get("failures")):
             _show_trouble(services, replica, deployment.get("failure_budget"))
 
 

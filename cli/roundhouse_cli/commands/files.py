@@ -211,7 +211,7 @@ def _take_back(url: str, model: str, node: list[str] | None, order: str, *, file
     with connect(url) as services:
         node_ids = {str(find_node(services, one)["id"]) for one in node or []}
         found = _order(services, model, order, node_ids)
-        services.scheduler.delete(f"{_ORDERS}/{found['id']}?files={files}")
+        services.scheduler.delete(f"{_ORDERS}/{found['id']}", files=files)
         note(f"{found['name']} {said}.")
 
 

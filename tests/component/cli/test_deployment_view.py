@@ -58,6 +58,18 @@ def test_show_asks_for_the_log_where_the_report_has_no_lines(roundhouse: Command
     assert "  | from the file\n" in roundhouse("deployments", "show", "tiny").out
 
 
+def test_show_tells_why_it_failed_also_while_it_starts_again(roundhouse: Command, server: Scripted) -> None:
+    again = {**FAILED, "phase": "starting", "failures": 2, "retry_at": None, "log_tail": []}
+    server.items("/api/v1/deployments", {**DEPLOYMENT, "failure_budget": 10})
+    _deployed(server, again, _NODE)
+    server.on("GET", f"/api/v1/replicas/{FAILED['id']}/log", {"text": "from the attempt before\n", "next_offset": 14})
+
+    shown = roundhouse("deployments", "show", "tiny").out
+
+    assert "failed 2 times in a row, of at most 10: it starts again" in shown
+    assert "  | from the attempt before\n" in shown
+
+
 def test_show_as_json_has_deployment_status_and_replicas(roundhouse: Command, server: Scripted) -> None:
     _deployed(server, REPLICA)
 
