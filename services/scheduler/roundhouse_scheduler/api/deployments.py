@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from roundhouse_common.auth import Subject
 from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, requires
 from roundhouse_scheduler.api.deployment_views import DeploymentStatusView, VersionStateView
+from roundhouse_scheduler.api.preparing import with_progress
 from roundhouse_scheduler.api.replica_views import EventView
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain.deployment_state import status_of
@@ -48,7 +49,8 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
         """List the state of every deployment."""
         async with scheduler.db.read() as session:
             rows = await list_deployments(session, subject.tenant_id, limit=page.fetch, after=page.after or "")
-            replicas = await replicas_of(session, [row.deployment_id for row in rows])
+            found = await replicas_of(session, [row.deployment_id for row in rows])
+            replicas = await with_progress(scheduler, session, found)
             failures = await failures_of(session, [row.version_id for row in rows])
         return page_of(rows, page, key=_deployment_key, item=lambda row: view(row, replicas, failures))
 
@@ -57,7 +59,7 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
         """Show the state of one deployment. 404 until the scheduler has heard of it."""
         async with scheduler.db.read() as session:
             deployment = await find_deployment(session, subject.tenant_id, deployment_id)
-            replicas = await replicas_of(session, [deployment_id])
+            replicas = await with_progress(scheduler, session, await replicas_of(session, [deployment_id]))
             failures = await failures_of(session, [deployment.version_id])
         return view(deployment, replicas, failures)
 
@@ -66,7 +68,7 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
         """List the versions that ever were to run, the oldest first, with their states and first errors."""
         async with scheduler.db.read() as session:
             deployment = await find_deployment(session, subject.tenant_id, deployment_id)
-            replicas = await replicas_of(session, [deployment_id])
+            replicas = await with_progress(scheduler, session, await replicas_of(session, [deployment_id]))
             rows = await versions_of(session, [deployment_id])
         later = [row for row in rows if page.after is None or _version_key(row) > page.after]
         return page_of(

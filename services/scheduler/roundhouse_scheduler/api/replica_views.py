@@ -65,7 +65,7 @@ class ReplicaView(BaseModel):
     phase: Phase
     desired: Desired
     reason: Reason
-    detail: str
+    detail: str = Field(description="In words; while it fetches files or installs its engine, how far that is now.")
     attempt: int
     failures: int = Field(
         description="In a row, until it was ready for long; it rests when they reach the deployment's `failure_budget`."

@@ -12,6 +12,7 @@ from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.contracts.node import LogChunk, LogQuery
 from roundhouse_common.contracts.registry import READ_LOG
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_scheduler.api.preparing import with_progress
 from roundhouse_scheduler.api.replica_views import LogView, ReplicaView
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain.errors import LogUnavailable
@@ -57,6 +58,7 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
                 with_ended=ended,
             )
             names = await deployment_names(session, rows)
+            rows = await with_progress(scheduler, session, rows)
         return page_of(rows, page, key=_key, item=lambda row: view(row, names))
 
     @routes.get("/{replica_id}")
@@ -65,6 +67,7 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
         async with scheduler.db.read() as session:
             replica = await find_replica(session, subject.tenant_id, replica_id)
             names = await deployment_names(session, [replica])
+            (replica,) = await with_progress(scheduler, session, [replica])
         return view(replica, names)
 
     @routes.get("/{replica_id}/log")
