@@ -9,13 +9,17 @@ import msgspec
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, ModelSource, Resources, SourceKind, VersionSpec
 from roundhouse_common.contracts.node import Heartbeat, LogLine, NodeReport, ReplicaReport
+from roundhouse_common.contracts.provisioning import FileOrder, NodeOrders, NodeStore, StoredModel, TransferProgress
 from roundhouse_common.contracts.registry import (
     ASSIGNMENTS,
     HEARTBEAT,
     LOG_LINE,
+    ORDERS,
     READ_ASSIGNMENTS,
     REGISTER_NODE,
     REPORTS,
+    STORES,
+    TRANSFER_PROGRESS,
 )
 from roundhouse_common.contracts.scheduler import (
     Assignment,
@@ -86,7 +90,9 @@ class SchedulerStub:
         self.registrations: list[RegisterNode] = []
         self.wanted: dict[str, NodeAssignments] = {}
         self.beats: list[Heartbeat] = []
+        self.progress: list[TransferProgress] = []
         self.lines: list[LogLine] = []
+        self.orders_revision = 0
         self.is_silent = False
         """Its database is away: the second look gets no answer."""
         self.offers_old_epochs = False
@@ -98,6 +104,7 @@ class SchedulerStub:
         await self.bus.serve(READ_ASSIGNMENTS, self._read_assignments)
         await self.bus.subscribe(HEARTBEAT, self._beat)
         await self.bus.subscribe(LOG_LINE, self._line)
+        await self.bus.subscribe(TRANSFER_PROGRESS, self._progress)
 
     def want(self, node_id: str, *assignments: Assignment) -> NodeAssignments:
         """Change the database only."""
@@ -122,6 +129,23 @@ class SchedulerStub:
     def forget(self, node_id: str) -> None:
         """Lose the node's registration, as a database restored from an older copy would."""
         del self.epochs[node_id]
+
+    async def order(self, node_id: str, *files: FileOrder) -> None:
+        """Say which files a node is to keep ready, whole."""
+        self.orders_revision += 1
+        orders = NodeOrders(node_id=node_id, revision=self.orders_revision, files=files)
+        await self.bus.bucket(ORDERS).put(node_id, orders)
+
+    async def store(self, node_id: str) -> NodeStore | None:
+        """Return what the node last told of its files and engines."""
+        entry = await self.bus.bucket(STORES).get(node_id)
+        return entry.value if entry is not None else None
+
+    async def files(self, node_id: str, source: ModelSource) -> StoredModel | None:
+        """Return how the files of one source stand there."""
+        store = await self.store(node_id)
+        found = [model for model in store.models if model.source == source] if store is not None else []
+        return found[0] if found else None
 
     async def report(self, node_id: str) -> NodeReport | None:
         """Return the node's newest report."""
@@ -157,6 +181,9 @@ class SchedulerStub:
 
     async def _beat(self, beat: Heartbeat, _ids: tuple[str, ...]) -> None:
         self.beats.append(beat)
+
+    async def _progress(self, progress: TransferProgress, _ids: tuple[str, ...]) -> None:
+        self.progress.append(progress)
 
     async def _line(self, line: LogLine, _ids: tuple[str, ...]) -> None:
         self.lines.append(line)

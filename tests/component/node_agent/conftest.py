@@ -17,29 +17,51 @@ from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.domain.keeper import NoEnvironments
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.custom import Custom
 from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
+from roundhouse_node_agent.models.cleaning import Cleaning
+from roundhouse_node_agent.models.keeper import LocalKeeper
 from roundhouse_node_agent.models.path import PathResolver
+from roundhouse_node_agent.models.peers import FileServer
+from roundhouse_node_agent.models.provision import ModelFiles, ProvisionOptions
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
 from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
 from roundhouse_node_agent.processes.run_store import RunStore
 from roundhouse_node_agent.processes.state_dir import StateDir
+from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.stop_engines import stop_engines
+from roundhouse_node_agent.transfers import runner
+from roundhouse_node_agent.transfers.messages import TransferLimits
+from roundhouse_node_agent.transfers.store import FileStore
 from tests.support.scheduler_stub import SchedulerStub
 
 NODE = "nod_test"
-OPTIONS = AgentOptions(probe_interval_s=0.2, drain_settle_s=0.1, drain_poll_s=0.05, confirm_interval_s=1.0)
+OPTIONS = AgentOptions(
+    probe_interval_s=0.2,
+    drain_settle_s=0.1,
+    drain_poll_s=0.05,
+    confirm_interval_s=1.0,
+    store_look_s=0.05,
+    progress_interval_s=0.05,
+)
 
 
 class Node:
     """A machine whose agent can be started, and can die, again and again."""
 
-    def __init__(self, path: Path, broker: MemoryBroker) -> None:
+    def __init__(self, path: Path, broker: MemoryBroker, node_id: str = NODE) -> None:
         self.path = path
+        self.node_id = node_id
+        self.sources = SourceOptions()
+        """Where remote models come from."""
+        self.limits = TransferLimits(part_bytes=1024 * 1024, headroom_bytes=0, retry_s=0.05, patience_s=2.0)
+        self.files: ModelFiles | None = None
+        self.file_server: FileServer | None = None
         self.port_first = random.Random(str(path)).randrange(20_000, 29_000)  # parallel test runs meet rarely
         self.table = ProcessTable()
         self.host: LocalHost | None = None
@@ -51,15 +73,28 @@ class Node:
     async def start(self, options: AgentOptions = OPTIONS) -> NodeAgent:
         """Start an agent on what the directory remembers."""
         clock, ids, rng = SystemClock(), SystemIds(), random.Random(7)
-        state_dir = self._open.enter_context(contextlib.closing(StateDir.open(self.path, node_id=NODE, ids=ids)))
+        state_dir = self._open.enter_context(
+            contextlib.closing(StateDir.open(self.path, node_id=self.node_id, ids=ids))
+        )
         inventory = self._open.enter_context(
             contextlib.closing(Inventory([], address="127.0.0.1", agent_version="test", region="", labels={}))
         )
         meters = self._open.enter_context(contextlib.closing(DeviceMeters([])))
         client = await self._open.enter_async_context(EngineClient())
-        bus = MemoryBus(self._broker, Service.NODE_AGENT, clock=clock, node_id=NODE)
+        bus = MemoryBus(self._broker, Service.NODE_AGENT, clock=clock, node_id=self.node_id)
         await bus.connect()
         self._open.push_async_callback(bus.close)
+        resolvers = {SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()}
+        self.files = files = ModelFiles(
+            store=FileStore(self.path / "models"),
+            fetch=runner.fetch,
+            local=resolvers,
+            clock=clock,
+            options=ProvisionOptions(sources=self.sources, limits=self.limits),
+        )
+        self.file_server = await self._open.enter_async_context(
+            FileServer(files.store, host="127.0.0.1", port=0, address="127.0.0.1")
+        )
         self.host = LocalHost(
             state_dir=state_dir,
             store=RunStore(self.path, self.table),
@@ -70,7 +105,8 @@ class Node:
                 LlamaCpp.kind: EngineRuntime(kind=LlamaCpp.kind, python=sys.executable),
                 Custom.kind: EngineRuntime(kind=Custom.kind),
             },
-            resolvers={SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()},
+            resolvers=resolvers,
+            files=files,
             client=client,
             clock=clock,
             ids=ids,
@@ -87,7 +123,20 @@ class Node:
             ),
         )
         self.agent = NodeAgent(
-            node_id=NodeId(NODE), bus=bus, host=self.host, clock=clock, ids=ids, rng=rng, options=options
+            node_id=NodeId(self.node_id),
+            bus=bus,
+            host=self.host,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            options=options,
+            keeper=LocalKeeper(
+                state_dir=self.path,
+                files=files,
+                cleaning=Cleaning(files, clock),
+                environments=NoEnvironments(),
+                address=self.file_server,
+            ),
         )
         self._task = asyncio.create_task(self.agent.run(), name="agent")
         return self.agent
