@@ -259,7 +259,7 @@ async def test_a_stream_without_the_closing_line_is_complete_when_the_engine_end
 ) -> None:
     engine.script = streams(chunk("one"))
     async with router.stream() as answer:
-        assert await answer.read() == chunk("one")
+        assert await answer.read() == chunk("one") + DONE
     assert (await fleet.one_record()).outcome is Outcome.COMPLETED
 
 

@@ -98,10 +98,11 @@ def test_no_bytes_make_the_scanner_fail_and_none_are_lost(noise: list[bytes]) ->
     assert b"".join([scan.feed(piece) for piece in noise]) + scan.finish() == b"".join(noise)
 
 
-def test_usage_in_the_last_chunk_of_text_is_counted_and_stays() -> None:
-    last = sse({"model": "tiny", "choices": [{"text": "x"}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
+def test_usage_in_the_last_chunk_of_text_is_counted_and_taken_out() -> None:
+    text = {"model": "tiny", "choices": [{"text": "x"}]}
+    last = sse({**text, "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
     scan = scanner()
-    assert run(scan, last + DONE, []) == last + DONE
+    assert run(scan, last + DONE, []) == sse(text) + DONE
     assert scan.usage == TokenCounts(input_tokens=3, output_tokens=1)
 
 

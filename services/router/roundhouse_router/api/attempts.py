@@ -16,7 +16,7 @@ from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.balancing import Balancer, Candidate, Resting, RetryBudget, pick_target
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
 from roundhouse_router.domain.demand import DemandLedger
-from roundhouse_router.domain.engines import RUNNING, Running
+from roundhouse_router.domain.engines import RIGHT_USAGE, RUNNING, Running
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.request import outgoing
@@ -47,6 +47,8 @@ class Live:
     response: aiohttp.ClientResponse
     first: bytes
     running: Running | None
+    moves_usage: bool
+    """It is not known that the engine puts usage where OpenAI has it."""
 
 
 _HANGUP: Final = "hangup"
@@ -185,7 +187,7 @@ class Attempts:
         try:
             response = await self._upstream.post(endpoint, path, body, sent, is_fresh=is_fresh)
             try:
-                return await self._begin(response, running)
+                return await self._begin(response, running, endpoint.engine)
             except BaseException:
                 response.close()
                 raise
@@ -199,14 +201,16 @@ class Attempts:
         except aiohttp.ClientError:
             raise _Failed("broken", UpstreamFailed("The engine broke off its answer.")) from None
 
-    async def _begin(self, response: aiohttp.ClientResponse, running: Running | None) -> Whole | Live:
+    async def _begin(
+        self, response: aiohttp.ClientResponse, running: Running | None, engine: EngineKind
+    ) -> Whole | Live:
         """Read the first bytes of a stream, or all of anything else."""
         if response.status == 200 and response.content_type == "text/event-stream":
             first = await response.content.readany()
             if not first:
                 raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
             self._upstream.between_chunks(response)
-            return Live(response, first, running)
+            return Live(response, first, running, moves_usage=engine not in RIGHT_USAGE)
         parts, size = [], 0
         while part := await response.content.readany():
             parts.append(part)

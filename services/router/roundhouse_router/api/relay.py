@@ -8,9 +8,10 @@ import aiohttp
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from roundhouse_router.api.attempts import Live, Whole
 from roundhouse_router.api.flight import Flight
-from roundhouse_router.api.http import ClientWatch, Send, send_answer
+from roundhouse_router.api.http import JSON, ClientWatch, Send, send_answer
 from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
+from roundhouse_router.domain.refusals import as_openai_error
 from roundhouse_router.domain.stream import StreamScanner
 
 __all__ = ["EarlyStream", "relay_live", "relay_whole"]
@@ -52,15 +53,20 @@ async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, headers
     if answer.status == 200 and "content-encoding" not in answer.headers:
         body, counts = read_answer(body, flight.request.model)
         flight.know(counts, UsageSource.ENGINE_FINAL)
+    shaped = None
     if answer.status < 400:
         flight.settle(Outcome.COMPLETED, answer.status)
     else:
+        shaped = None if "content-encoding" in answer.headers else as_openai_error(answer.status, body)
+        body = body if shaped is None else shaped
         flight.settle(Outcome.FAILED, flight.status_sent or answer.status, f"upstream_{answer.status}")
     watch.stop()
     if flight.status_sent:  # the stream had begun: a refusal is told inside it
         await watch.send({"type": "http.response.body", "body": _last_event(body), "more_body": False})
         return
     passed = [(name.encode(), value.encode("latin-1")) for name in _PASSED_ON if (value := answer.headers.get(name))]
+    if shaped is not None:
+        passed = [(b"content-type", JSON), *(pair for pair in passed if pair[0] != b"content-type")]
     await send_answer(watch.send, answer.status, body, headers + passed)
 
 
@@ -72,6 +78,7 @@ async def relay_live(flight: Flight, live: Live, watch: ClientWatch, headers: He
         strip_usage=not request.wants_usage,
         running=live.running,
         strip_running=live.running is not None and live.running.parameter not in request.members,
+        moves_usage=live.moves_usage,
     )
     flight.first_token()
     try:
@@ -101,7 +108,7 @@ def _last_event(body: bytes) -> bytes:
 
 async def _pump(live: Live, scanner: StreamScanner, send: Send) -> tuple[bytes, ApiError | None]:
     """Send everything but the last bytes; return those, and what went wrong."""
-    content, chunk = live.response.content, live.first
+    content, chunk, sent = live.response.content, live.first, b""
     failure: ApiError
     try:
         while chunk:
@@ -111,8 +118,12 @@ async def _pump(live: Live, scanner: StreamScanner, send: Send) -> tuple[bytes, 
                 return out if out.endswith(b"\n\n") else out + b"\n\n", None
             if out:
                 await send({"type": "http.response.body", "body": out, "more_body": True})
+                sent = out
             chunk = await content.readany()
-        return scanner.finish(), None
+        last = scanner.finish()
+        if scanner.is_done or scanner.has_error:
+            return last, None
+        return last + (_DONE if (last or sent).endswith(b"\n\n") else b"\n\n" + _DONE), None
     except aiohttp.ServerTimeoutError:
         failure = UpstreamTimeout("The engine fell silent in the middle of its answer.")
     except aiohttp.ClientError:

@@ -15,7 +15,12 @@ import msgspec
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_router.domain.tokens import TokenCounts
 
-__all__ = ["RUNNING", "LlamaTimings", "Running"]
+__all__ = ["RIGHT_USAGE", "RUNNING", "LlamaTimings", "Running"]
+
+RIGHT_USAGE: Final = frozenset(
+    {EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER, EngineKind.VLLM, EngineKind.SGLANG, EngineKind.LMDEPLOY}
+)
+"""Engines that send usage as OpenAI does: only when asked, in a chunk of its own, before `[DONE]`."""
 
 
 class LlamaTimings(msgspec.Struct):

@@ -2,7 +2,8 @@
 
 The common chunk passes untouched after three substring searches. Lines are looked at singly only when they hold
 `"usage"`, when a member that the router asked for must be taken out again, or when the engine answers under another
-model name. Chunk boundaries mean nothing: every decision is made on whole lines.
+model name. Chunk boundaries mean nothing: every decision is made on whole lines. Engines of which it is not known that
+they put usage where OpenAI has it are corrected; that costs whole lines, and nothing per line without usage.
 """
 
 import re
@@ -12,7 +13,8 @@ import msgspec
 
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import UpstreamFailed
-from roundhouse_router.domain.tokens import TokenCounts, Usage, from_usage
+from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.usage_lines import alone, read_usage, without_usage
 
 __all__ = ["MAX_LINE_BYTES", "StreamScanner"]
 
@@ -25,24 +27,28 @@ _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 _TEXT: Final = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*"[^"]')
 
 
-class _Chunk(msgspec.Struct):
-    choices: list[msgspec.Raw] | None = None
-    usage: Usage | None = None
-
-
-_chunk: Final = msgspec.json.Decoder(_Chunk)
-
-
 class StreamScanner:
     """One stream. `feed` every chunk and send what it returns; `finish` at the end.
 
-    `strip_usage` takes out the chunk that holds nothing but usage; `running` says how the engine reports figures on
-    the way, and `strip_running` takes them out of the chunks that carry text.
+    `strip_usage` takes usage out; `moves_usage` puts it into a chunk of its own where the engine has it in the last
+    chunk of text. `running` says how the engine reports figures on the way, and `strip_running` takes them out of the
+    chunks that carry text.
     """
 
-    def __init__(self, *, requested: str, strip_usage: bool, running: Running | None, strip_running: bool) -> None:
+    def __init__(
+        self,
+        *,
+        requested: str,
+        strip_usage: bool,
+        running: Running | None,
+        strip_running: bool,
+        moves_usage: bool = False,
+    ) -> None:
         self._requested = requested
         self._strip_usage = strip_usage
+        self._moves_usage = moves_usage and not strip_usage
+        self._owed = b""
+        """Usage that was taken out of the last chunk of text and is sent before the end."""
         self._running = running
         self._strip_running = strip_running and running is not None
         self._rename: bytes | None = None
@@ -73,19 +79,22 @@ class StreamScanner:
             self.is_done = _DONE.search(data) is not None
         if not self._holds:
             return chunk
-        if self._is_model_known and not (self._strip_usage or self._strip_running or self._rename):
+        if self._is_model_known and not self._changes_lines:
             self._holds = False
             return data
         return self._rewritten(lines)
 
     def finish(self) -> bytes:
-        """Return what is still held: a last line without an end."""
+        """Return what is still held: a last line without an end, and usage that is owed."""
         tail, self._tail = self._tail, b""
-        if not tail:
-            return b""
-        self._observe(tail)
-        self.is_done = self.is_done or _DONE.search(tail) is not None
-        return self._rewritten(tail) if self._holds else b""
+        if tail:
+            self._observe(tail)
+            self.is_done = self.is_done or _DONE.search(tail) is not None
+        last = self._rewritten(tail) if tail and self._holds else b""
+        if not self._owed:
+            return last
+        owed, self._owed = self._owed, b""
+        return last + (b"" if last.endswith(b"\n\n") else b"\n\n") + owed
 
     def so_far(self) -> TokenCounts | None:
         """Return the tokens used until now, for a stream that ends early; None when nothing was produced."""
@@ -95,12 +104,18 @@ class StreamScanner:
             return self._running.read(self._last_running)
         return TokenCounts(output_tokens=self._texts) if self._texts else None
 
+    @property
+    def _changes_lines(self) -> bool:
+        return bool(self._strip_usage or self._strip_running or self._rename or self._moves_usage)
+
     def _observe(self, lines: bytes) -> None:
         if not self._is_model_known:
             self._learn_model(lines)
         if b'"usage"' in lines:
             for line in lines.split(b"\n"):
-                self._read_usage(line)
+                found = read_usage(line)
+                if found is not None:
+                    self.usage = found.counts
         if self._running is not None and self._running.marker in lines:
             self._last_running = lines
         elif not self._last_running:
@@ -120,33 +135,45 @@ class StreamScanner:
         if name != self._requested:
             self._rename = found[0]
 
-    def _read_usage(self, line: bytes) -> bool:
-        """Take the figures of one line; return whether the line holds nothing but usage."""
-        if b'"usage"' not in line or not line.startswith(b"data:"):
-            return False
-        try:
-            chunk = _chunk.decode(line[5:])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
-        if chunk.usage is None:
-            return False
-        self.usage = from_usage(chunk.usage)
-        return not chunk.choices
-
     def _rewritten(self, lines: bytes) -> bytes:
-        has_usage = self._strip_usage and b'"usage"' in lines
+        has_usage = (self._strip_usage or self._moves_usage) and b'"usage"' in lines
         if not has_usage and not self._drops_blank:
-            return self._edited(lines)
+            return self._edited(self._paid(lines))
         kept: list[bytes] = []
         for line in lines.splitlines(keepends=True):
-            if self._strip_usage and self._read_usage(line):
+            sent = self._without_usage(line) if has_usage else line
+            if not sent:
                 self._drops_blank = True
             elif self._drops_blank and not line.strip():
                 self._drops_blank = False
             else:
                 self._drops_blank = False
-                kept.append(line)
-        return self._edited(b"".join(kept))
+                kept.append(sent)
+        return self._edited(self._paid(b"".join(kept)))
+
+    def _without_usage(self, line: bytes) -> bytes:
+        """Return the line as it is sent; empty: it is taken out."""
+        found = read_usage(line)
+        if found is None:
+            return line
+        if self._strip_usage:
+            return b"" if found.is_alone else without_usage(line, self._requested)
+        if found.is_alone:
+            self._owed = b""
+        elif found.is_last:
+            self._owed = alone(line, self._requested)
+            return without_usage(line, self._requested)
+        return line
+
+    def _paid(self, lines: bytes) -> bytes:
+        """Return the lines with what is owed before the end of the stream."""
+        if not self._owed or not self.is_done:
+            return lines
+        end = _DONE.search(lines)
+        if end is None:
+            return lines
+        owed, self._owed = self._owed, b""
+        return lines[: end.start()] + owed + lines[end.start() :]
 
     def _edited(self, lines: bytes) -> bytes:
         if self._strip_running and self._running is not None and self._running.marker in lines:

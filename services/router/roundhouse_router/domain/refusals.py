@@ -1,0 +1,69 @@
+"""An engine's own refusal in OpenAI's shape, whatever shape the engine gave it."""
+
+from typing import Any, Final
+
+import msgspec
+
+from roundhouse_router.domain.errors import UpstreamFailed
+
+__all__ = ["as_openai_error"]
+
+_MOST_CHARACTERS: Final = 2000
+
+
+def as_openai_error(status: int, body: bytes) -> bytes | None:
+    """Return the body to send in the place of an engine's error; None: it has OpenAI's shape already.
+
+    The engine's words are kept: FastAPI has them in `detail`, SGLang and LMDeploy in `message`, others in `error`.
+    """
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _shaped(status, _plain(body))
+    if not isinstance(document, dict):
+        return _shaped(status, "")
+    error = document.get("error")
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        return None
+    told = document if not isinstance(error, dict) else error
+    kind, param = told.get("type"), told.get("param")
+    return _shaped(
+        status,
+        _words(error) or _words(document.get("message")) or _words(document.get("detail")),
+        kind=kind if isinstance(kind, str) else "",
+        param=param if isinstance(param, str) else None,
+    )
+
+
+def _shaped(status: int, message: str, *, kind: str = "", param: str | None = None) -> bytes:
+    is_ours = status >= 500
+    error = {
+        "message": message[:_MOST_CHARACTERS] or f"The engine answered with status {status} and did not say why.",
+        "type": kind or ("server_error" if is_ours else "invalid_request_error"),
+        "param": param,
+        "code": UpstreamFailed.code if is_ours else None,
+    }
+    return msgspec.json.encode({"error": error})
+
+
+# Any: a JSON document of an engine.
+def _words(told: Any) -> str:
+    """Return the words in a text, or in what FastAPI says of each wrong field."""
+    if isinstance(told, str):
+        return told
+    if isinstance(told, list):
+        return "; ".join(filter(None, map(_field, told)))
+    return ""
+
+
+def _field(fault: Any) -> str:
+    if not isinstance(fault, dict) or not isinstance(fault.get("msg"), str):
+        return ""
+    place = fault.get("loc")
+    where = ".".join(str(step) for step in place if step != "body") if isinstance(place, list) else ""
+    return f"{where}: {fault['msg']}" if where else str(fault["msg"])
+
+
+def _plain(body: bytes) -> str:
+    text = body.decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else text

@@ -1,0 +1,77 @@
+"""Lines of a stream that hold usage: reading the figures, and moving them where OpenAI has them.
+
+OpenAI sends usage only to who asks, in a chunk of its own after the one that says why the answer ended. Some engines
+put it into that one, asked or not.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from roundhouse_router.domain.members import Members, joined, split
+from roundhouse_router.domain.tokens import TokenCounts, Usage, from_usage
+
+__all__ = ["UsageLine", "alone", "read_usage", "without_usage"]
+
+_PREFIX: Final = b"data:"
+_HEAD: Final[tuple[str, ...]] = ("id", "object", "created", "model", "system_fingerprint")
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: Usage | None = None
+
+
+_chunk: Final = msgspec.json.Decoder(_Chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """What a line with usage says."""
+
+    counts: TokenCounts
+    is_alone: bool
+    """The chunk holds nothing else."""
+    is_last: bool
+    """The chunk also says why the answer ended."""
+
+
+def read_usage(line: bytes) -> UsageLine | None:
+    """Return what one line says of usage, or None."""
+    if b'"usage"' not in line or not line.startswith(_PREFIX):
+        return None
+    try:
+        chunk = _chunk.decode(line[len(_PREFIX) :])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if chunk.usage is None:
+        return None
+    choices = chunk.choices or ()
+    is_last = any(choice.finish_reason is not None for choice in choices)
+    return UsageLine(from_usage(chunk.usage), is_alone=not choices, is_last=is_last)
+
+
+def without_usage(line: bytes, model: str) -> bytes:
+    """Return a line that `read_usage` has read without its usage, and with this model's name."""
+    members = _members(line, model)
+    del members["usage"]
+    ending = line[len(line.rstrip()) :]
+    return _PREFIX + b" " + joined(members) + ending
+
+
+def alone(line: bytes, model: str) -> bytes:
+    """Return the usage of a line that `read_usage` has read as an event of its own."""
+    members = _members(line, model)
+    event = {name: members[name] for name in _HEAD if name in members}
+    event |= {"choices": b"[]", "usage": members["usage"]}
+    return _PREFIX + b" " + joined(event) + b"\n\n"
+
+
+def _members(line: bytes, model: str) -> dict[str, msgspec.Raw | bytes]:
+    members: Members = split(line[len(_PREFIX) :])
+    return {**members, **({"model": msgspec.json.encode(model)} if "model" in members else {})}
