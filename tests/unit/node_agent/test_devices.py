@@ -121,7 +121,7 @@ async def test_a_library_that_hangs_costs_its_devices_and_not_the_node() -> None
     inventory = Inventory([provider], address="127.0.0.1", agent_version="0", region="", labels={}, timeout_s=0.01)
     try:
         for _ in range(3):
-            found = await inventory.read(())
+            found = await inventory.read()
             assert found.device_errors == ("hanging: no answer from its library in 0.01 s",)
         assert provider.looks == 1
     finally:
@@ -147,11 +147,11 @@ async def test_an_answer_that_came_too_late_counts_the_next_time() -> None:
 
     provider = Slow()
     inventory = Inventory([provider], address="127.0.0.1", agent_version="0", region="", labels={}, timeout_s=0.01)
-    assert (await inventory.read(())).devices == ()
+    assert (await inventory.read()).devices == ()
     release.set()
 
     async def devices() -> tuple[DeviceInfo, ...]:
-        return (await inventory.read(())).devices
+        return (await inventory.read()).devices
 
     assert await eventually(devices) == (card,)
     assert provider.looks == 1

@@ -157,7 +157,7 @@ def test_a_failure_is_told_in_words_a_person_can_act_on(
     ending = Ending(code=code, signal=signal, lines=["I loading", lines, "I cleaning up"], ran_s=3.2)
     diagnosis = ENGINE.diagnose(ending)
     assert diagnosis.kind == kind
-    assert words in diagnosis.summary
+    assert words in diagnosis.text
     assert lines[:400] in diagnosis.lines
 
 

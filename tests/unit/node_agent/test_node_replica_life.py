@@ -10,6 +10,8 @@ from roundhouse_common.runtime import UnixTime
 from roundhouse_node_agent.domain.replica import (
     DrainBegun,
     DrainCancelled,
+    EngineAwaited,
+    EngineInstalled,
     EngineReady,
     EngineResponsive,
     EngineUnresponsive,
@@ -24,6 +26,7 @@ from roundhouse_node_agent.domain.replica import (
     advance,
     begin,
 )
+from roundhouse_node_agent.domain.report import reports_of
 from tests.support.node_values import T0, a_run, an_exit
 from tests.support.scheduler_stub import an_assignment
 
@@ -51,6 +54,8 @@ STATES = {
     "rejected": REJECTED,
 }
 EVENTS: dict[str, Event] = {
+    "engine awaited": EngineAwaited(detail="vllm is being installed"),
+    "engine installed": EngineInstalled(),
     "launched": Launched(run=a_run()),
     "ready": EngineReady(at=LATER),
     "refused": StartRefused(reason=Reason.MODEL_UNAVAILABLE, detail="no file"),
@@ -63,6 +68,8 @@ EVENTS: dict[str, Event] = {
     "exited": Exited(ended=an_exit()),
 }
 CHANGES = {
+    ("launching", "engine awaited"): P.FETCHING,
+    ("launching", "engine installed"): P.FETCHING,
     ("launching", "launched"): P.STARTING,
     ("launching", "refused"): P.FAILED,
     ("launching", "stop"): P.DRAINING,
@@ -154,3 +161,19 @@ def test_only_a_serving_replica_may_hold_requests() -> None:
 def test_an_event_of_an_earlier_attempt_is_not_taken() -> None:
     newer = replace(LAUNCHING, assignment=an_assignment(attempt=2))
     assert advance(newer, Launched(run=a_run(attempt=1)), LATER) is newer
+
+
+def test_a_replica_says_that_its_engine_is_installed_and_then_that_files_are_fetched() -> None:
+    installing = advance(LAUNCHING, EngineAwaited(detail="vllm is being installed"), LATER)
+    fetching = advance(installing, EngineInstalled(), LATER)
+
+    assert (installing.phase, installing.reason) == (P.FETCHING, Reason.INSTALLING_ENGINE)
+    assert (fetching.phase, fetching.reason) == (P.FETCHING, Reason.FETCHING_MODEL)
+
+
+def test_why_no_engine_could_be_installed_is_told_with_the_lines_of_its_log() -> None:
+    refused = StartRefused(reason=Reason.ENGINE_UNAVAILABLE, detail="no such version", lines=("error: none",))
+
+    told = reports_of([advance(LAUNCHING, refused, LATER)])[0]
+
+    assert (told.phase, told.reason, told.log_tail) == (P.FAILED, "engine-unavailable", ("error: none",))

@@ -20,8 +20,15 @@ _HOST: Final = (
     _rule("disk_full", r"No space left on device|Disk quota exceeded", "the node's disk is full", "free some space"),
     _rule(
         PORT_IN_USE,
-        r"[Aa]ddress already in use|[Pp]ort (?:\d+ )?is already in use|couldn't bind HTTP server socket",
+        r"[Aa]ddress already in use|[Pp]ort (?:\d+ )?is (?:already )?in use|couldn't bind HTTP server socket",
         "its port was taken by another program",
+    ),
+    _rule(
+        "host_limit",
+        r"what\(\): +Resource temporarily unavailable|can't start new thread|pthread_create failed|"
+        r"BlockingIOError: \[Errno 11\] Resource temporarily unavailable",
+        "the system refused it a thread or a process: a limit of memory or of processes on the node is reached",
+        "raise the limit of the node agent's service (ulimit -v, ulimit -u, TasksMax), or run less on the node",
     ),
 )
 
@@ -63,8 +70,8 @@ _DEVICE: Final = (
     _rule(
         "out_of_memory",
         r"CUDA out of memory|CUDA error: out of memory|cudaMalloc failed|HIP out of memory|NPU out of memory|"
-        r"MUSA out of memory|OutOfMemoryError|unable to allocate .* buffer|std::bad_alloc|Cannot allocate memory|"
-        r"\bMemoryError\b",
+        r"MUSA out of memory|OutOfMemoryError|unable to allocate .* buffer|failed to allocate .*buffer|"
+        r"insufficient memory \(attempted to allocate|std::bad_alloc|Cannot allocate memory|\bMemoryError\b",
         "memory ran out",
         "ask for a shorter context, fewer parallel requests or a smaller quantization, or use a larger node",
     ),

@@ -29,6 +29,7 @@ LLAMA_RULES: Final = (
         "model_missing",
         re.compile(r"model file (?P<path>\S+) is not there|failed to open GGUF file '(?P<gguf>[^']+)'"),
         "the model's file is not on this node any more",
+        "look at the download's state, or correct the path",
     ),
     Rule(
         "model_corrupt",
@@ -36,12 +37,14 @@ LLAMA_RULES: Final = (
             r"model is corrupted or incomplete|invalid magic characters|gguf_init_from_\w+: failed to read|"
             r"tensor '.*' data is not within the file bounds|wrong number of tensors|invalid GGUF"
         ),
-        "the model's file is damaged or not a GGUF file; fetch it again and compare its checksum",
+        "the model's file is damaged or not a GGUF file",
+        "fetch it again and compare its checksum",
     ),
     Rule(
         "unsupported_architecture",
         re.compile(r"unknown model architecture: '(?P<architecture>[^']+)'"),
-        "this version of llama.cpp does not know the architecture {architecture}; use a newer engine or another one",
+        "this version of llama.cpp does not know the architecture {architecture}",
+        "use a newer version of the engine or another engine",
     ),
     Rule(
         PORT_IN_USE,
@@ -50,14 +53,18 @@ LLAMA_RULES: Final = (
     ),
     Rule(
         "out_of_memory",
-        re.compile(r"unable to allocate .* buffer|failed to allocate|failed to create context|failed to fit params"),
-        "memory ran out while the model was loaded; ask for a shorter context or fewer parallel requests, or use a"
-        " larger node",
+        re.compile(
+            r"unable to allocate .* buffer|insufficient memory \(attempted to allocate|failed to allocate|"
+            r"failed to create context|failed to fit params"
+        ),
+        "memory ran out while the model was loaded",
+        "ask for a shorter context or fewer parallel requests, or use a larger node",
     ),
     Rule(
         "bad_chat_template",
         re.compile(r"(?P<what>(failed to parse chat template|chat template).*(error|invalid|not valid|failed).*)"),
         "the chat template cannot be used: {what}",
+        "correct the template, or leave it out to use the one of the model's file",
     ),
     Rule("bad_parameters", re.compile(r"(?P<what>error: invalid argument: .*)"), "llama.cpp says: {what}"),
     *COMMON_RULES,

@@ -23,7 +23,7 @@ class PathResolver:
             allowed = ", ".join(str(root) for root in self._roots)
             raise ModelUnavailable(f"{uri} is not below a model directory of this node ({allowed})")
         if not real.exists():
-            raise ModelUnavailable(f"{uri} does not exist on this node")
+            raise ModelUnavailable(f"{uri} does not exist on this node; put it there, or correct the model's path")
         if not os.access(real, os.R_OK):
             raise ModelUnavailable(f"{uri} cannot be read by the node agent")
         return str(path)

@@ -173,7 +173,7 @@ def _become_engine(order: Order, output: int, failure: int, parent: int) -> None
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(order.cwd)
-        os.execve(order.argv[0], order.argv, order.env)
+        os.execvpe(order.argv[0], order.argv, order.env)
     except OSError as error:
         os.write(failure, f"cannot run {order.argv[0]}: {error.strerror}".encode())
     finally:

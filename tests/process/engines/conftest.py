@@ -1,0 +1,36 @@
+"""A Roundhouse of its own for the engines that take minutes, and the models they serve."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process.engines.real_models import minilm, smollm2
+from tests.process.platform import Platform, free_base_port
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One per engine, without the demo: these engines need the memory and the processor for themselves."""
+    running = Platform(Path(tmp_path_factory.mktemp("large")), free_base_port())
+    running.up("--no-demo")
+    yield running
+    running.down()
+    assert list(running.processes()) == []
+
+
+@pytest.fixture(scope="session")
+def kept(pytestconfig: pytest.Config) -> Path:
+    """Where what takes long to make is kept between runs."""
+    assert pytestconfig.cache is not None
+    return pytestconfig.cache.mkdir("engines")
+
+
+@pytest.fixture(scope="session")
+def smollm2_checkpoint(kept: Path) -> Path:
+    return smollm2(kept)
+
+
+@pytest.fixture(scope="session")
+def minilm_checkpoint(kept: Path) -> Path:
+    return minilm(kept)
