@@ -13,7 +13,7 @@ from roundhouse_common.contracts.node import DeviceInfo, DeviceSample, LogChunk,
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineExit, EngineRun, EngineSample, Health
-from roundhouse_node_agent.domain.errors import LaunchFailed, ModelUnavailable
+from roundhouse_node_agent.domain.errors import EngineUnavailable, LaunchFailed, ModelUnavailable
 from roundhouse_node_agent.domain.usage import Counters, EngineUsage, HostUsage
 
 __all__ = ["FakeHost"]
@@ -54,6 +54,8 @@ class FakeHost:
         """Model names that `fetch` does not find."""
         self.model_facts: dict[str, ModelFacts] = {}
         """What `inspect` finds, by the source's uri."""
+        self.installs_s: dict[str, float] = {}
+        """How long engines that are not there take to be installed, by kind; infinite: it fails at once."""
         self.unlaunchable: set[str] = set()
         """Replicas whose engines cannot be started."""
         self.features: tuple[str, ...] = ("chat", "completions")
@@ -151,6 +153,17 @@ class FakeHost:
 
     def cannot_run(self, assignment: Assignment) -> str | None:
         return None
+
+    def lacks_engine(self, assignment: Assignment) -> bool:
+        return assignment.version.engine.value in self.installs_s
+
+    async def ensure_engine(self, assignment: Assignment) -> None:
+        kind = assignment.version.engine.value
+        takes_s = self.installs_s[kind]
+        if takes_s == float("inf"):
+            raise EngineUnavailable(f"{kind} cannot be installed here", ("error: no such version",))
+        await asyncio.sleep(takes_s)
+        self.installs_s.pop(kind, None)
 
     async def fetch(self, assignment: Assignment) -> str:
         if assignment.version.model_name in self.missing_models:

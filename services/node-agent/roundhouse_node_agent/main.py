@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import math
+import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -21,13 +23,19 @@ from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.known import known_devices
 from roundhouse_node_agent.devices.meter import DeviceMeters
-from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import StateDirUnusable
-from roundhouse_node_agent.domain.keeper import NoEnvironments
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.discovery import candidates, verified
 from roundhouse_node_agent.engines.engine import Engine
 from roundhouse_node_agent.engines.known import all_engines
+from roundhouse_node_agent.environments.collector import EnvironmentsCollector
+from roundhouse_node_agent.environments.container_tool import ContainerTool
+from roundhouse_node_agent.environments.installer import Installer
+from roundhouse_node_agent.environments.making import Maker
+from roundhouse_node_agent.environments.manager import EngineEnvironments
+from roundhouse_node_agent.environments.packages import tools_of
+from roundhouse_node_agent.environments.recipe import load_recipes
+from roundhouse_node_agent.environments.store import EnvironmentStore
 from roundhouse_node_agent.loops import log_lines
 from roundhouse_node_agent.metrics import AgentCollector
 from roundhouse_node_agent.models.adoption import DiskFinder
@@ -98,10 +106,10 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         labels=settings.labels,
     )
     engines = all_engines()
-    runtimes: dict[str, EngineRuntime] = {}
+    environments = _environments(settings, state_dir, engines, lambda: host.environments_in_use())
     meters = DeviceMeters(devices.meters)
     files = _model_files(settings, state_dir)
-    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, runtimes, client, files)
+    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, environments, client, files)
     offer = _file_server(settings, files)
     agent = NodeAgent(
         node_id=NodeId(state_dir.node_id),
@@ -117,19 +125,21 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
             state_dir=state_dir.path,
             files=files,
             cleaning=Cleaning(files, clock),
-            environments=NoEnvironments(),
+            environments=environments,
             address=offer or NoFileServer(),
         ),
     )
     service.resource("inventory", _closing(inventory))
     service.resource("device-meters", _closing(meters))
     service.resource("engine-client", client)
-    service.resource("engines", _discovered(runtimes, engines, settings))
+    service.resource("engines", _discovered(environments, engines, settings))
     if offer is not None:
         service.resource("file-server", offer)
     service.resource("bus", connected(bus))
     service.resource("agent", _started(agent))
     _add_loops(service, agent, files, lambda: log_lines.run(bus, state_dir.node_id, host.log_feeds))
+    service.loop("engine-environments", environments.run)
+    service.registry.register(EnvironmentsCollector(environments))
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     service.ready_when("registration", lambda: None if agent.context.registered else "not registered yet")
     return service
@@ -151,7 +161,7 @@ def _host(
     inventory: Inventory,
     meter: HostMeter,
     engines: Mapping[str, Engine],
-    runtimes: Mapping[str, EngineRuntime],
+    environments: EngineEnvironments,
     client: EngineClient,
     files: ModelFiles,
 ) -> LocalHost:
@@ -161,7 +171,7 @@ def _host(
         inventory=inventory,
         meter=meter,
         engines=engines,
-        runtimes=runtimes,
+        environments=environments,
         resolvers=_resolvers(settings),
         files=files,
         client=client,
@@ -229,11 +239,43 @@ def _agent_options(settings: NodeAgentSettings) -> AgentOptions:
     )
 
 
+def _environments(
+    settings: NodeAgentSettings,
+    state_dir: StateDir,
+    engines: Mapping[str, Engine],
+    in_use: Callable[[], Collection[str]],
+) -> EngineEnvironments:
+    store = EnvironmentStore(state_dir.path / "engines")
+    maker = Maker(
+        store=store,
+        installer=Installer(silence_s=settings.install_silence_s),
+        tools=lambda: tools_of(
+            os.environ,
+            home=Path.home(),
+            index=settings.package_index,
+            extra_indexes=settings.package_extra_indexes,
+            find_links=settings.package_find_links,
+            within_s=settings.install_timeout_s,
+        ),
+        containers=ContainerTool(),
+        recipes=load_recipes(),
+        headroom_bytes=settings.disk_headroom_bytes,
+    )
+    return EngineEnvironments(
+        store=store,
+        maker=maker,
+        drivers=engines,
+        clock=SystemClock(),
+        may_install=settings.installs_engines,
+        in_use=in_use,
+    )
+
+
 @contextlib.asynccontextmanager
 async def _discovered(
-    runtimes: dict[str, EngineRuntime], engines: Mapping[str, Engine], settings: NodeAgentSettings
+    environments: EngineEnvironments, engines: Mapping[str, Engine], settings: NodeAgentSettings
 ) -> AsyncIterator[None]:
-    """Fill `runtimes` with the engines that answer: the node offers no others."""
+    """Hand over the engines that answer, and take up those that were installed: the node offers no others."""
     known = candidates(
         agent_python=sys.executable,
         stated={EngineKind.LLAMA_CPP.value: settings.llamacpp_python, **settings.engine_programs},
@@ -241,12 +283,10 @@ async def _discovered(
         has_custom=settings.offers_custom_engines,
     )
     looks = [asyncio.to_thread(verified, engines[one.kind], one) for one in known if one.kind in engines]
-    for runtime in await asyncio.gather(*looks):
-        if runtime is not None:
-            runtimes[runtime.kind] = runtime
-            _log.info("engine_found", engine=runtime.kind, version=runtime.version, origin=runtime.origin)
-    for missing in sorted({one.kind for one in known} - set(runtimes)):
-        _log.info("engine_not_installed", engine=missing)
+    found = [runtime for runtime in await asyncio.gather(*looks) if runtime is not None]
+    for runtime in found:
+        _log.info("engine_found", engine=runtime.kind, version=runtime.version, origin=runtime.origin)
+    await environments.open(found)
     yield
 
 

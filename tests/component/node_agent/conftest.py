@@ -17,6 +17,7 @@ from roundhouse_node_agent.core import AgentOptions, NodeAgent
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.devices.meter import DeviceMeters
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.domain.engine_source import EngineSource
 from roundhouse_node_agent.domain.keeper import NoEnvironments
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.custom import Custom
@@ -38,6 +39,7 @@ from roundhouse_node_agent.stop_engines import stop_engines
 from roundhouse_node_agent.transfers import runner
 from roundhouse_node_agent.transfers.messages import TransferLimits
 from roundhouse_node_agent.transfers.store import FileStore
+from tests.support.fixed_engines import FixedEngines
 from tests.support.scheduler_stub import SchedulerStub
 
 NODE = "nod_test"
@@ -66,6 +68,8 @@ class Node:
         self.table = ProcessTable()
         self.host: LocalHost | None = None
         self.agent: NodeAgent | None = None
+        self.environments: EngineSource | None = None
+        """Other engines than those that are always there."""
         self._broker = broker
         self._task: asyncio.Task[None] | None = None
         self._open = contextlib.AsyncExitStack()
@@ -101,10 +105,8 @@ class Node:
             inventory=inventory,
             meter=HostMeter(meters, clock),
             engines=all_engines(),
-            runtimes={
-                LlamaCpp.kind: EngineRuntime(kind=LlamaCpp.kind, python=sys.executable),
-                Custom.kind: EngineRuntime(kind=Custom.kind),
-            },
+            environments=self.environments
+            or FixedEngines(EngineRuntime(kind=LlamaCpp.kind, python=sys.executable), EngineRuntime(kind=Custom.kind)),
             resolvers=resolvers,
             files=files,
             client=client,

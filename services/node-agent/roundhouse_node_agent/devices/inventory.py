@@ -38,8 +38,8 @@ class Inventory:
         self._late: set[str] = set()
         self._threads = ThreadPoolExecutor(max_workers=max(1, len(providers)), thread_name_prefix="devices")
 
-    async def read(self, engines: tuple[str, ...]) -> NodeInventory:
-        """Return what the host has now."""
+    async def read(self) -> NodeInventory:
+        """Return what the host has now, but for its engines."""
         limits = read_host_limits()
         found = await asyncio.gather(*(self._discover(provider) for provider in self._providers))
         return NodeInventory(
@@ -54,7 +54,6 @@ class Inventory:
             region=self._region,
             zone=self._zone,
             labels=self._labels,
-            engines=engines,
             devices=tuple(device for discovery in found for device in discovery.devices),
             device_errors=tuple(error for discovery in found for error in discovery.errors),
         )

@@ -12,7 +12,14 @@ RoundhouseError
 from roundhouse_common.contracts.scheduler import Reason
 from roundhouse_common.errors import Conflict, NotFound, Unavailable
 
-__all__ = ["EngineUnavailable", "EpochSuperseded", "LaunchFailed", "ModelUnavailable", "NodeRemoved", "StateDirUnusable"]
+__all__ = [
+    "EngineUnavailable",
+    "EpochSuperseded",
+    "LaunchFailed",
+    "ModelUnavailable",
+    "NodeRemoved",
+    "StateDirUnusable",
+]
 
 
 class ModelUnavailable(NotFound):

@@ -42,6 +42,13 @@ class Host(Protocol):
     def cannot_run(self, assignment: Assignment) -> str | None:
         """Return why this host could never start it (engine unknown, parameters wrong), or None."""
 
+    def lacks_engine(self, assignment: Assignment) -> bool:
+        """Whether its engine has to be installed first."""
+
+    async def ensure_engine(self, assignment: Assignment) -> None:
+        """Return when its engine is there, installing it when need be. Raises EngineUnavailable. Whoever gives up
+        waiting does not end the installation."""
+
     async def fetch(self, assignment: Assignment) -> str:
         """Return the path of the model's file, fetching it when need be. Raises ModelUnavailable."""
 

@@ -15,6 +15,8 @@ from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun
 __all__ = [
     "DrainBegun",
     "DrainCancelled",
+    "EngineAwaited",
+    "EngineInstalled",
     "EngineReady",
     "EngineResponsive",
     "EngineUnresponsive",
@@ -49,6 +51,8 @@ class Replica:
     ended: EngineExit | None = None
     stop_reason: Reason | None = None
     """Set once its engine was told to end: the end is then no failure."""
+    log_tail: tuple[str, ...] = ()
+    """The decisive lines where no engine could be started; those of an engine that ended are in `ended`."""
 
     @property
     def replica_id(self) -> str:
@@ -89,11 +93,25 @@ class EngineReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAwaited:
+    """The engine is not on this node, and is being installed."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInstalled:
+    """The engine is there now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartRefused:
     """No engine was started."""
 
     reason: Reason
     detail: str
+    lines: tuple[str, ...] = ()
+    """Of a log, that say why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +161,9 @@ class Exited:
 
 
 Event = (
-    Launched
+    EngineAwaited
+    | EngineInstalled
+    | Launched
     | EngineReady
     | StartRefused
     | StartTimedOut
@@ -190,12 +210,16 @@ def settled(assignment: Assignment, reason: Reason, detail: str, now: UnixTime) 
 def advance(replica: Replica, event: Event, now: UnixTime) -> Replica:
     """Return the replica after the event; the same value when the event means nothing in its phase."""
     match event:
+        case EngineAwaited(detail=detail):
+            return _fetching(replica, Reason.INSTALLING_ENGINE, detail, now)
+        case EngineInstalled():
+            return _fetching(replica, Reason.FETCHING_MODEL, "", now)
         case Launched(run=run):
             return _launched(replica, run, now)
         case EngineReady(at=at):
             return _ready(replica, at)
-        case StartRefused(reason=reason, detail=detail):
-            return _refused(replica, reason, detail, now)
+        case StartRefused():
+            return _refused(replica, event, now)
         case StartTimedOut(detail=detail):
             is_late = replica.phase is _Phase.STARTING
             return _move(replica, _Phase.FAILED, Reason.START_TIMEOUT, detail, now) if is_late else replica
@@ -241,14 +265,19 @@ def _ready(replica: Replica, at: UnixTime) -> Replica:
     return _move(ready, _Phase.READY, Reason.ENGINE_READY, "", at)
 
 
-def _refused(replica: Replica, reason: Reason, detail: str, now: UnixTime) -> Replica:
+def _fetching(replica: Replica, reason: Reason, detail: str, now: UnixTime) -> Replica:
+    is_due = replica.is_launching and replica.phase is _Phase.FETCHING and replica.stop_reason is None
+    return _move(replica, _Phase.FETCHING, reason, detail, now) if is_due else replica
+
+
+def _refused(replica: Replica, refused: StartRefused, now: UnixTime) -> Replica:
     if not replica.is_launching:
         return replica
     over = replace(replica, is_launching=False)
     if replica.stop_reason is not None:
         return _move(over, _Phase.STOPPED, replica.stop_reason, "stopped before its engine was started", now)
-    phase = _Phase.REJECTED if reason is Reason.NODE_REJECTED else _Phase.FAILED
-    return _move(over, phase, reason, detail, now)
+    phase = _Phase.REJECTED if refused.reason is Reason.NODE_REJECTED else _Phase.FAILED
+    return _move(replace(over, log_tail=refused.lines), phase, refused.reason, refused.detail, now)
 
 
 def _stop_begun(replica: Replica, reason: Reason, now: UnixTime) -> Replica:

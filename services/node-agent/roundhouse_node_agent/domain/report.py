@@ -48,7 +48,7 @@ def _report_of(replica: Replica, memory_bytes: int) -> ReplicaReport:
         served_model=assignment.deployment_name,
         pid=run.pid if run is not None and replica.is_active else 0,
         exit_code=_exit_code(replica.ended) if replica.ended is not None else None,
-        log_tail=replica.ended.diagnosis.lines if replica.ended is not None else (),
+        log_tail=replica.ended.diagnosis.lines if replica.ended is not None else replica.log_tail,
         memory_bytes=memory_bytes,
         version_id=assignment.version.version_id,
         version_number=assignment.version.number,

@@ -346,7 +346,8 @@ class EngineEnvironments:
             if now is None:
                 return
             try:
-                await asyncio.to_thread(self._store.write, kept(now))
+                # An agent that is told to end just now would otherwise install it all again.
+                await asyncio.shield(asyncio.to_thread(self._store.write, kept(now)))
             except StateDirUnusable as error:
                 _log.warning("engine_not_written_down", environment_id=entry.environment_id, why=error.message)
 

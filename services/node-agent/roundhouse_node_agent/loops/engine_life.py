@@ -1,4 +1,4 @@
-"""The life of one engine: fetch, launch, wait until ready, watch, note its end."""
+"""The life of one engine: install, fetch, launch, wait until ready, watch, note its end."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_node_agent.context import AgentContext
 from roundhouse_node_agent.domain.capacity import other_epoch, refusal
 from roundhouse_node_agent.domain.engine_run import PORT_IN_USE, EngineExit, EngineRun
-from roundhouse_node_agent.domain.errors import LaunchFailed, ModelUnavailable
+from roundhouse_node_agent.domain.errors import EngineUnavailable, LaunchFailed, ModelUnavailable
 from roundhouse_node_agent.domain.probing import ProbeState, is_unresponsive, observe
 from roundhouse_node_agent.domain.replica import (
     EngineReady,
@@ -21,6 +21,7 @@ from roundhouse_node_agent.domain.replica import (
     StartTimedOut,
 )
 from roundhouse_node_agent.loops.fetching import fetched
+from roundhouse_node_agent.loops.installing import has_engine
 
 __all__ = ["live"]
 
@@ -51,11 +52,15 @@ async def _begin(agent: AgentContext, assignment: Assignment) -> EngineRun | Non
         if why is not None:
             agent.apply(replica_id, StartRefused(reason=Reason.NODE_REJECTED, detail=why))
             return None
-        path = await fetched(agent, assignment)
+        path = await fetched(agent, assignment) if await has_engine(agent, assignment) else None
         if path is None or agent.registered is None:
             agent.apply(replica_id, StartRefused(reason=Reason.STOPPED_AS_ASKED, detail="no longer wanted"))
             return None
         run = await agent.host.launch(assignment, path, epoch=agent.registered.epoch, launch=1)
+    except EngineUnavailable as error:
+        refused = StartRefused(reason=Reason.ENGINE_UNAVAILABLE, detail=error.message, lines=error.lines)
+        agent.apply(replica_id, refused)
+        return None
     except ModelUnavailable as error:
         agent.apply(replica_id, StartRefused(reason=Reason.MODEL_UNAVAILABLE, detail=error.message))
         return None

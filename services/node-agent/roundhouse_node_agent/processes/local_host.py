@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -18,11 +19,13 @@ from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, Ids, UnixTime
 from roundhouse_node_agent.devices.inventory import Inventory
 from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
-from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.domain.engine_source import EngineSource
 from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 from roundhouse_node_agent.domain.usage import HostUsage
 from roundhouse_node_agent.engines.client import EngineClient
-from roundhouse_node_agent.engines.engine import Command, Engine, RenderOrder
+from roundhouse_node_agent.engines.engine import Command, Engine
+from roundhouse_node_agent.environments.container_tool import ContainerTool
+from roundhouse_node_agent.environments.containers import writable
 from roundhouse_node_agent.models.inspection import ModelInspector
 from roundhouse_node_agent.models.provision import ModelFiles
 from roundhouse_node_agent.models.resolvers import resolve
@@ -37,6 +40,7 @@ from roundhouse_node_agent.processes.log_queries import LogFeed, answer
 from roundhouse_node_agent.processes.ports import pick_port
 from roundhouse_node_agent.processes.records import LaunchFile, ReadyFile, write_file
 from roundhouse_node_agent.processes.run_store import RunStore, StoredRun
+from roundhouse_node_agent.processes.runtimes import Runtimes
 from roundhouse_node_agent.processes.state_dir import StateDir
 
 __all__ = ["HostOptions", "LocalHost"]
@@ -76,7 +80,8 @@ class LocalHost:
         inventory: Inventory,
         meter: HostMeter,
         engines: Mapping[str, Engine],
-        runtimes: Mapping[str, EngineRuntime],
+        environments: EngineSource,
+        containers: ContainerTool | None = None,
         resolvers: Mapping[SourceKind, ModelResolver],
         client: EngineClient,
         clock: Clock,
@@ -91,7 +96,12 @@ class LocalHost:
         self._inventory = inventory
         self._meter = meter
         self._engines = engines
-        self._runtimes = runtimes
+        self._runtimes = Runtimes(
+            engines=engines,
+            source=environments,
+            containers=containers or ContainerTool(),
+            node_id=state_dir.node_id,
+        )
         self._resolvers = resolvers
         self._files = files
         self._inspector = ModelInspector(resolvers)
@@ -114,7 +124,11 @@ class LocalHost:
         await asyncio.to_thread(self._state_dir.keep_epoch, epoch)
 
     async def inventory(self) -> NodeInventory:
-        return await self._inventory.read(tuple(sorted(self._runtimes)))
+        return self._runtimes.described(await self._inventory.read())
+
+    def environments_in_use(self) -> frozenset[str]:
+        """Return the ids of the installed engines that replicas run in."""
+        return self._runtimes.in_use()
 
     async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
         held = ((run, self._runs.get(run.replica_id)) for run in runs)
@@ -133,15 +147,20 @@ class LocalHost:
             self._hold(run, stored)
             if not self._store.is_running(stored):
                 run = replace(run, ended=await self._end_of(run, stored))
+                self._runtimes.release(run.replica_id)
             adopted.append(run)
+        kept = {stored.launch.container for stored in self._runs.values() if self._store.is_running(stored)}
+        await asyncio.to_thread(self._runtimes.end_strays, kept)
         return adopted
 
     def cannot_run(self, assignment: Assignment) -> str | None:
-        kind = assignment.version.engine.value
-        engine = self._engines.get(kind)
-        if engine is None or kind not in self._runtimes:
-            return f"this node cannot start engine {kind}; it has {', '.join(sorted(self._runtimes)) or 'none'}"
-        return engine.cannot_run(assignment.version)
+        return self._runtimes.cannot_run(assignment)
+
+    def lacks_engine(self, assignment: Assignment) -> bool:
+        return self._runtimes.lacks(assignment)
+
+    async def ensure_engine(self, assignment: Assignment) -> None:
+        await self._runtimes.ensure(assignment)
 
     async def fetch(self, assignment: Assignment) -> str:
         version = assignment.version
@@ -154,15 +173,33 @@ class LocalHost:
         options = self._options
         taken = set(self._ports.values())
         port = pick_port(options.engine_host, options.port_first, options.port_last, taken, self._rng)
-        command = self._render(assignment, model_path, devices, port, launch)
+        seat = self._runtimes.seat(assignment, launch)
+        command = self._runtimes.command(
+            assignment,
+            seat,
+            model_path=model_path,
+            devices=devices,
+            host=options.engine_host,
+            port=port,
+            address=options.address,
+            directory=str(self._store.run_of(assignment, launch).path),
+        )
         self._ports[assignment.replica_id] = port
         base_url = f"http://{options.address}:{port}"
         cookie = self._ids.new("run")
-        order = LaunchFile(assignment=assignment, epoch=epoch, cookie=cookie, port=port, base_url=base_url)
+        order = LaunchFile(
+            assignment=assignment,
+            epoch=epoch,
+            cookie=cookie,
+            port=port,
+            base_url=base_url,
+            environment_id=seat.runtime.environment_id,
+            container=seat.container,
+        )
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         shim_order = ShimOrder(
             argv=command.argv,
-            env={**inherited, **command.env},
+            env={**inherited, **seat.runtime.environment, **command.env},
             segment_bytes=options.log_segment_bytes,
             segments=options.log_segments,
             grace_s=options.stop_grace_s,
@@ -178,6 +215,7 @@ class LocalHost:
             stored, shim = await asyncio.to_thread(self._start, assignment, launch, order, shim_order, command)
         except LaunchFailed:
             del self._ports[assignment.replica_id]
+            self._runtimes.release(assignment.replica_id)
             raise
         self._shims[assignment.replica_id] = shim
         run = self._as_run(stored)
@@ -194,6 +232,8 @@ class LocalHost:
             child.poll()
         again = await asyncio.to_thread(self._store.load, stored.directory)
         ended = await self._end_of(run, again or stored)
+        await asyncio.to_thread(self._runtimes.end_container, stored.launch.container)
+        self._runtimes.release(run.replica_id)
         await self._until_devices_are_free(run)
         self._ports.pop(run.replica_id, None)
         self._cpu_ticks.pop(run.replica_id, None)
@@ -242,11 +282,12 @@ class LocalHost:
     async def forget(self, replica_id: str) -> None:
         for known in (self._runs, self._feeds, self._ports, self._cpu_ticks):
             known.pop(replica_id, None)
+        self._runtimes.release(replica_id)
         await asyncio.to_thread(partial(self._store.forget, replica_id, keep=self._options.kept_histories))
 
     async def read_log(self, query: LogQuery) -> LogChunk:
         try:
-            directory = self._store.log_dir(query.replica_id)
+            directory = self._runtimes.log_dir(query.replica_id) or self._store.log_dir(query.replica_id)
         except ValueError as error:
             return LogChunk(replica_id=query.replica_id, offset=0, next_offset=0, text="", error=str(error))
         return await asyncio.to_thread(answer, directory, query)
@@ -254,26 +295,6 @@ class LocalHost:
     def log_feeds(self) -> Mapping[str, LogFeed]:
         """Return where each replica's live log lines are read from."""
         return dict(self._feeds)
-
-    def _render(
-        self, assignment: Assignment, model_path: str, devices: tuple[DeviceInfo, ...], port: int, launch: int
-    ) -> Command:
-        kind = assignment.version.engine.value
-        return self._engines[kind].render(
-            RenderOrder(
-                runtime=self._runtimes[kind],
-                version=assignment.version,
-                served_name=assignment.deployment_name,
-                model_path=model_path,
-                devices=devices,
-                host=self._options.engine_host,
-                port=port,
-                api_key=assignment.engine_api_key,
-                address=self._options.address,
-                directory=str(self._store.run_of(assignment, launch).path),
-                gang=assignment.gang,
-            )
-        )
 
     def _start(
         self,
@@ -285,6 +306,9 @@ class LocalHost:
     ) -> tuple[StoredRun, "subprocess.Popen[bytes]"]:
         directory = self._store.create(assignment, launch, order)
         directory.keep(command.files, command.links)
+        if order.container:  # else whoever runs containers makes them, as another user
+            for path in writable(command, str(directory.path)):
+                Path(path).mkdir(mode=0o700, exist_ok=True)
         shim = start_shim(directory, shim_order)
         stored = self._store.load(directory)
         assert stored is not None  # both files were written before the shim answered
@@ -293,6 +317,7 @@ class LocalHost:
     def _hold(self, run: EngineRun, stored: StoredRun) -> None:
         self._runs[run.replica_id] = stored
         self._ports[run.replica_id] = run.port
+        self._runtimes.hold(run.replica_id, stored.launch.environment_id)
         log_dir = stored.directory.log_dir
         self._feeds.setdefault(run.replica_id, LogFeed(directory=log_dir, offset=end_offset(log_dir)))
 

@@ -58,6 +58,10 @@ class LaunchFile(msgspec.Struct, frozen=True, kw_only=True):
     cookie: str
     port: int
     base_url: str
+    environment_id: str = ""
+    """Of the installed engine that it runs in; empty for one that was found."""
+    container: str = ""
+    """The name of the container that it runs in; empty without one."""
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
