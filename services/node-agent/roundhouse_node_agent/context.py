@@ -90,6 +90,8 @@ class AgentContext:
         """The sequence of the newest report. It outlives the loop: the scheduler drops what counts from 1 again."""
         self.stores_told = 0
         """The sequence of what was last told of model files and engines; as `reports_made`."""
+        self.is_store_told = False
+        """Whether the bus has what was told last, as far as is known: a wiped one has forgotten it."""
         self._change = asyncio.Event()
         self.registration_due = asyncio.Event()
         self.reconcile_due = asyncio.Event()

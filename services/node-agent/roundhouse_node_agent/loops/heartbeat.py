@@ -41,4 +41,7 @@ def _look_at_connection(agent: AgentContext, was_connected: bool) -> bool:
     if is_connected and not was_connected:
         agent.report_due.set()
         agent.confirm_due.set()
+        agent.store_due.set()
+    if not is_connected:
+        agent.is_store_told = False
     return is_connected

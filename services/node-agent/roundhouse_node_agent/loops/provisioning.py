@@ -39,10 +39,14 @@ async def run_telling(agent: AgentContext, keeper: Keeper) -> None:
         contents, now = keeper.contents(), agent.clock.monotonic()
         if contents is None or agent.registered is None or agent.is_superseded:
             continue
-        if told is not None and _settled(contents) == told and now - told_at < _TELL_EVERY_S:
+        is_told = agent.is_store_told and _settled(contents) == told and now - told_at < _TELL_EVERY_S
+        if is_told:
             continue
+        agent.is_store_told = True  # before the write: a connection that comes back during it counts
         if await _tell(agent, contents):
             told, told_at = _settled(contents), now
+        else:
+            agent.is_store_told = False
         await asyncio.sleep(agent.options.store_look_s)
 
 
