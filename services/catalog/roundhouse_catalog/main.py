@@ -1,5 +1,6 @@
 """The composition root of the catalog: everything is constructed here and nowhere else."""
 
+import ipaddress
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -7,14 +8,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from roundhouse_catalog.api.app import build_app
-from roundhouse_catalog.api.context import Catalog
+from roundhouse_catalog.api.context import Catalog, Uploads
 from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.bus.questions import Questions
 from roundhouse_catalog.bus.rollbacks import DURABLE, Rollbacks
-from roundhouse_catalog.loops.sweep import sweep_idempotency_keys
+from roundhouse_catalog.loops.sweep import sweep_idempotency_keys, sweep_uploads
 from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_catalog.store import tables
 from roundhouse_catalog.store.tenants import seed
+from roundhouse_catalog.store.upload_disk import UploadDisk
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
@@ -71,7 +73,10 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
 
     questions = Questions(bus)
     rollbacks = bus.consumer(VERSION_FAILED, DURABLE, Rollbacks(db, clock=clock, ids=ids, wake=wake))
+    disk = UploadDisk(settings.uploads_dir or settings.state_dir / "uploads")
+    sweep = partial(sweep_uploads, db, disk, clock, expiry_s=settings.upload_expiry_s, every_s=_SWEEP_EVERY_S)
     service.resource("database", opened(db, clock))
+    service.resource("uploads", disk.opened())
     service.resource("bus", connected(bus))
     service.loop("publish specs", publications.specs.run)
     service.loop("publish keys", publications.keys.run)
@@ -79,6 +84,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("outbox", relay.run)
     service.loop("rollbacks", rollbacks.run)
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
+    service.loop("upload sweep", sweep)
     service.before_stop("outbox", relay.flush_before_stop)
     catalog = Catalog(
         db=db,
@@ -89,10 +95,30 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         wake=wake,
         rebuild=publications.rebuild,
         version_states=questions.version_states,
+        uploads=Uploads(
+            disk=disk,
+            public_url=lambda: settings.public_url or own_url(settings.host, service.port),
+            most_bytes=settings.upload_most_bytes,
+            most_open=settings.upload_most_open,
+            headroom_bytes=settings.upload_headroom_bytes,
+            expiry_s=settings.upload_expiry_s,
+            idle_s=settings.upload_idle_s,
+        ),
         inspect=questions.inspect,
     )
     service.http(build_app(catalog, verifier, consumers=[rollbacks]))
     return service
+
+
+def own_url(host: str, port: int) -> str:
+    """Return where programs on this machine reach the service."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
 
 
 @asynccontextmanager

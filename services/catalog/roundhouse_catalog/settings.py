@@ -1,6 +1,9 @@
 """Settings of the catalog, from `ROUNDHOUSE_CATALOG_*`."""
 
-from pydantic import Field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from roundhouse_common.service import SqlSettings
@@ -14,3 +17,27 @@ class CatalogSettings(SqlSettings):
     model_config = SettingsConfigDict(env_prefix="ROUNDHOUSE_CATALOG_")
 
     port: int = Field(default=8801, ge=0, le=65535)
+    public_url: str = ""
+    """Where nodes reach this API, e.g. http://10.0.0.5:8801: they fetch uploaded models there. Empty: `host` and
+    `port`, which only nodes on the same machine reach while the service listens on 127.0.0.1."""
+    uploads_dir: Path | None = None
+    """Where uploaded files are kept; one directory that all of them share where several catalogs run. Empty: `uploads`
+    in `state_dir`."""
+    upload_most_bytes: int = Field(default=2**40, ge=1)
+    """A larger upload is refused."""
+    upload_headroom_bytes: int = Field(default=2**30, ge=0)
+    """What must stay free on the disk of the uploads beyond those that were begun."""
+    upload_most_open: int = Field(default=100, ge=1)
+    """Uploads of all tenants that may be unfinished at once."""
+    upload_expiry_s: float = Field(default=86_400.0, gt=0)
+    """An unfinished upload to which nothing was added for so long is deleted."""
+    upload_idle_s: float = Field(default=60.0, gt=0)
+    """A request that brings a file and is silent for so long is given up; what came stays."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("state an address like http://10.0.0.5:8801")
+        return url.rstrip("/")

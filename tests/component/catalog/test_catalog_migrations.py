@@ -46,7 +46,7 @@ def earlier_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, until
     return package.name
 
 
-_DOCUMENTS = {"tags", "spec"}
+_DOCUMENTS = {"tags", "spec", "facts"}
 
 
 async def insert(session: WriteSession, table: str, **values: object) -> None:
@@ -87,6 +87,29 @@ async def fill(session: WriteSession, *, numbers: int) -> None:
         )  # fmt: skip
 
 
+async def test_models_of_the_last_release_are_kept_with_their_facts(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = earlier_migrations(tmp_path, monkeypatch, until="0002")
+    async with Database(database_url, service="catalog") as db:
+        await db.migrate(earlier)
+        async with db.write() as session:
+            await tenants.seed(session, now=1.0)  # type: ignore[arg-type]  # a plain number reads better here
+            await insert(
+                session, "models", id="mdl_1", tenant_id="ten_default", name="smol", kind="chat", source_kind="path",
+                source_uri="/models/smol.gguf", context_length=0, licence="", tags="[]", memory_bytes=5,
+                is_published=True, generation=3, created_at=1.0, updated_at=1.0,
+                facts='{"format": "gguf", "architecture": "llama", "weight_bytes": 7}',
+            )  # fmt: skip
+        await db.migrate("roundhouse_catalog.migrations")
+        async with db.read() as session:
+            model = await find_model(session, "ten_default", "mdl_1")
+    assert model is not None
+    assert model.facts is not None
+    assert (model.generation, model.facts.weight_bytes, model.source.patterns) == (3, 7, ())
+    assert await schema_differences(database_url, metadata, service="catalog") == []
+
+
 async def test_what_an_earlier_release_wrote_is_kept_and_completed(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,5 +129,7 @@ async def test_what_an_earlier_release_wrote_is_kept_and_completed(
         assert (settings.rollout, settings.autoscale, settings.failure_budget) == (Rollout(), None, 10)
         assert (deployment.is_paused, settings.is_evictable, settings.wake_timeout_s) == (False, False, 300.0)
         assert model is not None
-        assert model.facts is None
+        assert (model.facts, model.defaults, model.resolved_revision) == (None, None, "")
+        assert (model.source.revision, model.source.patterns, model.source.sha256) == ("", (), "")
+        assert (model.total_bytes, model.file_count) == (0, 0)
     assert await schema_differences(database_url, metadata, service="catalog") == []

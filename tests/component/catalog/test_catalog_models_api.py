@@ -11,7 +11,8 @@ async def test_an_added_model_is_shown_whole(world: World) -> None:
     answer = await world.post("/models", body)
     assert answer.status_code == 201
     model = answer.json()
-    assert {name: model[name] for name in body} == body
+    source = {**body["source"], "revision": "", "patterns": [], "sha256": ""}
+    assert {name: model[name] for name in body} == {**body, "source": source}
     assert (model["generation"], model["created_at"]) == (1, "2026-11-18T11:06:40.000Z")
     assert answer.headers["location"] == f"/api/v1/models/{model['id']}"
     assert (await world.get(f"/models/{model['id']}")).json() == model

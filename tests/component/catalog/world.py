@@ -5,17 +5,19 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from roundhouse_catalog.api.app import build_app
-from roundhouse_catalog.api.context import Catalog
+from roundhouse_catalog.api.context import Catalog, Uploads
 from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_catalog.domain.errors import SchedulerAway
 from roundhouse_catalog.domain.version_states import States
 from roundhouse_catalog.store import tables, tenants
+from roundhouse_catalog.store.upload_disk import UploadDisk
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
@@ -54,6 +56,8 @@ class World:
     clock: ManualClock
     signer: TokenSigner
     verifier: TokenVerifier
+    disk: UploadDisk
+    uploads_dir: Path
     http: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
     wakes: int = 0
     wakers: list[Callable[[], None]] = field(default_factory=list)
@@ -169,7 +173,7 @@ async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def a_world(url: str) -> AsyncIterator[World]:
+async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[World]:
     """Seed the catalog of a migrated database, and open a client that calls it as an administrator."""
     clock = ManualClock()
     private, public = generate_keypair()
@@ -177,7 +181,10 @@ async def a_world(url: str) -> AsyncIterator[World]:
         async with db.write() as session:
             await tenants.seed(session, now=clock.now())
         signer = TokenSigner(private, clock=clock)
-        world = World(db=db, clock=clock, signer=signer, verifier=TokenVerifier(public, clock=clock))
+        disk = UploadDisk(uploads_dir)
+        verifier = TokenVerifier(public, clock=clock)
+        world = World(db=db, clock=clock, signer=signer, verifier=verifier, disk=disk, uploads_dir=uploads_dir)
+        kept = {"most_bytes": GIB, "most_open": 3, "headroom_bytes": 0, "expiry_s": 86_400.0, "idle_s": 10.0, **limits}
         catalog = Catalog(
             db=db,
             idempotency=Idempotency(db, tables.idempotency, clock),
@@ -187,10 +194,12 @@ async def a_world(url: str) -> AsyncIterator[World]:
             wake=world.wake,
             rebuild=world.rebuild,
             version_states=world.asked,
+            uploads=Uploads(disk=disk, public_url=lambda: "http://catalog", **kept),
             inspect=world.inspect,
         )
         transport = httpx.ASGITransport(app=build_app(catalog, world.verifier))
         headers = {"authorization": f"Bearer {world.token(Role.ADMINISTRATOR)}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://catalog", headers=headers) as http:
+        client = httpx.AsyncClient(transport=transport, base_url="http://catalog", headers=headers)
+        async with disk.opened(), client as http:
             world.http = http
             yield world

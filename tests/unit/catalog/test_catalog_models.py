@@ -3,6 +3,7 @@
 import pytest
 
 from roundhouse_catalog.domain.models import ModelPatch, create_model, revise_model
+from roundhouse_catalog.domain.sources import SourceDraft
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.runtime import ModelId, UnixTime
 from tests.unit.catalog.builders import NOW, a_model, a_model_draft
@@ -17,7 +18,7 @@ def test_a_created_model_has_generation_1() -> None:
 
 def test_every_fault_of_a_model_is_told_at_once() -> None:
     with pytest.raises(InvalidInput) as refused:
-        a_model(name="no spaces please", kind="chta", source_kind="path", source_uri="relative", memory_bytes=-1)
+        a_model(name="no spaces please", kind="chta", source=SourceDraft(kind="path", uri="relative"), memory_bytes=-1)
     assert [fault.field for fault in refused.value.fields] == ["name", "kind", "source.uri", "memory_bytes"]
 
 
@@ -34,7 +35,7 @@ def test_the_placeholder_for_unknown_values_is_no_kind() -> None:
     with pytest.raises(InvalidInput):
         a_model(kind="unknown")
     with pytest.raises(InvalidInput):
-        a_model(source_kind="unknown")
+        a_model(source=SourceDraft(kind="unknown", uri="/x"))
 
 
 def test_a_change_advances_the_generation_and_the_time() -> None:
@@ -49,7 +50,7 @@ def test_a_patch_that_changes_nothing_leaves_the_model_as_it_is() -> None:
 
 def test_a_patch_is_checked_like_a_new_model() -> None:
     with pytest.raises(InvalidInput) as refused:
-        revise_model(a_model(), ModelPatch(source_kind="path"), now=LATER)
+        revise_model(a_model(), ModelPatch(source=SourceDraft(kind="path", uri="x")), now=LATER)
     assert [fault.field for fault in refused.value.fields] == ["source.uri"]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from roundhouse_catalog.domain.drafts import AlternativeDraft, PlacementDraft, ResourcesDraft, VersionDraft
 from roundhouse_catalog.domain.models import Model
+from roundhouse_catalog.domain.sources import SourceDraft
 from roundhouse_common.contracts.models import AttentionKind, LayerGroup, ModelFacts, ModelFormat
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.sizing import MemoryNeed, need_of_version
@@ -32,7 +33,7 @@ QWEN = ModelFacts(  # Qwen2.5-7B-Instruct's config.json
 
 def a_qwen(*, memory_bytes: int = 0, **changes: Any) -> Model:
     model = a_model(
-        name="qwen", memory_bytes=memory_bytes, context_length=0, source_kind="path", source_uri="/models/qwen"
+        name="qwen", memory_bytes=memory_bytes, context_length=0, source=SourceDraft(kind="path", uri="/models/qwen")
     )
     return replace(model, facts=QWEN, **changes)
 

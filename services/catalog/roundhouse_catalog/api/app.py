@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from roundhouse_catalog.api import deployments, keys, models, platform, routes, templates, versions
+from roundhouse_catalog.api import deployments, keys, models, own_models, platform, routes, templates, uploads, versions
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Consumer
@@ -18,9 +18,11 @@ __all__ = ["build_app", "openapi_document"]
 
 _ROUTERS = (
     models.router,
+    own_models.router,
     deployments.router,
     versions.router,
     templates.router,
+    uploads.router,
     keys.router,
     routes.router,
     platform.router,
@@ -43,7 +45,7 @@ def openapi_document() -> dict[str, Any]:
 
 def _bare_app(verifier: TokenVerifier, ids: Ids, consumers: Sequence[Consumer]) -> FastAPI:
     version = importlib.metadata.version("roundhouse-catalog")
-    app = create_app("Roundhouse catalog", version, verifier, ids=ids)
+    app = create_app("Roundhouse catalog", version, verifier, ids=ids, is_streamed=uploads.is_streamed)
     for router in _ROUTERS:
         app.include_router(router, generate_unique_id_function=lambda route: route.name)
     app.include_router(dead_letter_routes(consumers), generate_unique_id_function=lambda route: route.name)

@@ -7,7 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from roundhouse_catalog.domain.deployments import Deployment, Stamp
+from roundhouse_catalog.domain.sources import upload_address
+from roundhouse_catalog.domain.uploads import Upload
 from roundhouse_catalog.domain.version_states import States
+from roundhouse_catalog.store.upload_disk import UploadDisk
 from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_common.contracts.models import ModelInspected
@@ -16,7 +19,25 @@ from roundhouse_common.http import PageRequest, page_request
 from roundhouse_common.http.idempotency import Idempotency, IdempotencyKey, idempotency_key
 from roundhouse_common.runtime import Clock, Ids
 
-__all__ = ["Catalog", "CatalogHere", "IfMatch", "Paging", "RepeatKey", "may_see_unpublished"]
+__all__ = ["Catalog", "CatalogHere", "IfMatch", "Paging", "RepeatKey", "Uploads", "may_see_unpublished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploads:
+    """Where uploads are kept, how large they may be, and where nodes read them."""
+
+    disk: UploadDisk
+    public_url: Callable[[], str]
+    """Of this API as nodes reach it."""
+    most_bytes: int
+    most_open: int
+    headroom_bytes: int
+    expiry_s: float
+    idle_s: float
+
+    def address_of(self, upload: Upload) -> str:
+        """Return where nodes read the upload, with the secret that lets them."""
+        return upload_address(self.public_url(), upload.upload_id, upload.read_token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +56,7 @@ class Catalog:
     """Writes every bucket again."""
     version_states: Callable[[Deployment], Awaitable[States]]
     """Asks the scheduler which versions are active. Raises SchedulerAway. Never inside a session."""
+    uploads: Uploads
     inspect: Callable[[ModelSource], Awaitable[ModelInspected]]
     """Has a node read a model's files. Raises SchedulerAway. Never inside a session."""
 

@@ -22,7 +22,7 @@ from roundhouse_catalog.api.launch_views import (
     ResourcesView,
     RolloutView,
 )
-from roundhouse_catalog.api.model_schemas import SourceView
+from roundhouse_catalog.api.model_schemas import DefaultsView, SourceView
 from roundhouse_catalog.api.schemas import Body, View, known_values
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_catalog.domain.drafts import DeploymentPatch, VersionPatch
@@ -95,6 +95,10 @@ class VersionToCreate(Body):
     resources: ResourcesBody | None = None
     placement: PlacementBody | None = None
     alternatives: list[AlternativeBody] | None = None
+    engine_version: str | None = Field(
+        default=None, description="Absent: as before, or empty when `engine` is another one."
+    )
+    installs_engine: bool | None = None
     activate: bool = Field(default=True, description="false: it is added, and the active version stays active.")
 
     def patch(self) -> VersionPatch:
@@ -104,6 +108,8 @@ class VersionToCreate(Body):
             resources=self.resources.draft() if self.resources else None,
             placement=self.placement.draft() if self.placement else None,
             alternatives=None if self.alternatives is None else tuple(one.draft() for one in self.alternatives),
+            engine_version=self.engine_version,
+            installs_engine=self.installs_engine,
         )
 
 
@@ -119,10 +125,13 @@ class VersionView(View):
     source: SourceView
     context_length: int
     engine: str
+    engine_version: str = Field(description="Empty: whatever a node has.")
+    installs_engine: bool
     parameters: dict[str, str]
     resources: ResourcesView
     placement: PlacementView
     alternatives: list[AlternativeView]
+    defaults: DefaultsView | None = Field(description="The model's, as they were when the version was made.")
     template: str = Field(description="`name@number` of the template that it was made from, or empty.")
     memory_need: MemoryNeedView | None = Field(
         description="What `resources.memory_bytes` is made of when it follows from the model's files."
@@ -143,13 +152,16 @@ class VersionView(View):
             model_id=spec.model_id,
             model_name=spec.model_name,
             model_kind=spec.model_kind.value,
-            source=SourceView(kind=spec.source.kind.value, uri=spec.source.uri),
+            source=SourceView.of(spec.source),
             context_length=spec.context_length,
             engine=spec.engine.value,
+            engine_version=spec.engine_version,
+            installs_engine=spec.installs_engine,
             parameters=spec.parameters,
             resources=ResourcesView.model_validate(spec.resources),
             placement=PlacementView.model_validate(spec.placement),
             alternatives=[AlternativeView.model_validate(one) for one in spec.alternatives],
+            defaults=DefaultsView.of(spec.defaults),
             template=spec.template,
             memory_need=None if spec.memory_need is None else MemoryNeedView.model_validate(spec.memory_need),
             alternative_needs={

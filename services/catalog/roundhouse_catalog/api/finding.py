@@ -1,17 +1,22 @@
 """What several nouns look up and write: deployments, models with their facts, templates."""
 
+from dataclasses import replace
+
 from roundhouse_catalog.api.context import Catalog, may_see_unpublished
 from roundhouse_catalog.domain.deployments import Decision, Deployment
 from roundhouse_catalog.domain.errors import DeploymentNotFound, SchedulerAway, TemplateNotFound
-from roundhouse_catalog.domain.findings import did_you_mean
-from roundhouse_catalog.domain.models import Model, learn_facts
+from roundhouse_catalog.domain.findings import did_you_mean, quoted
+from roundhouse_catalog.domain.models import Model, learn
+from roundhouse_catalog.domain.sources import SourceDraft, is_upload_id
 from roundhouse_catalog.domain.templates import Template, TemplateName
 from roundhouse_catalog.domain.versions import ModelChoice
 from roundhouse_catalog.store import deployments as store
 from roundhouse_catalog.store import models as model_store
 from roundhouse_catalog.store import templates as template_store
+from roundhouse_catalog.store import uploads as upload_store
 from roundhouse_common.auth import Subject
-from roundhouse_common.contracts.models import ModelFacts
+from roundhouse_common.contracts.catalog import SourceKind
+from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.errors import Conflict, FieldError, InvalidInput
 
@@ -24,6 +29,8 @@ __all__ = [
     "keep_facts",
     "read_files",
     "require_same",
+    "upload_behind",
+    "with_facts",
 ]
 
 
@@ -74,17 +81,48 @@ async def read_files(catalog: Catalog, model: Model) -> str:
         return f"its files could not be read: {error.why}"
     if inspected.facts is None:
         return f"its files could not be read: {inspected.error or 'no node has them'}"
-    await keep_facts(catalog, model, inspected.facts)
+    await keep_facts(catalog, model, inspected)
     return ""
 
 
-async def keep_facts(catalog: Catalog, model: Model, facts: ModelFacts) -> Model:
-    """Write the facts unless the model was deleted or its source changed meanwhile; return the model as it is then."""
+async def upload_behind(session: ReadSession, catalog: Catalog, subject: Subject, source: SourceDraft) -> str:
+    """Return where nodes read the upload that a source names, or nothing for other sources.
+
+    Raises InvalidInput unless it is there and complete. A source with another fault is left to its own check.
+    """
+    if source.kind != SourceKind.UPLOAD.value or not is_upload_id(source.uri):
+        return ""
+    upload = await upload_store.find_upload(session, subject.tenant_id, source.uri)
+    if upload is None:
+        fault = f"there is no upload {quoted(source.uri)}; GET /api/v1/uploads lists those there are"
+    elif not upload.is_complete:
+        fault = f"{quoted(source.uri)} is not complete; send the rest of its files first"
+    else:
+        return catalog.uploads.address_of(upload)
+    raise InvalidInput(f"source.uri: {fault}", FieldError("source.uri", fault))
+
+
+async def with_facts(catalog: Catalog, model: Model) -> Model:
+    """Return a model that is not kept yet with what a node reads in files that it would have to fetch.
+
+    A repository's branch is pinned so at the first moment. Where no node can, that is done later: nothing is lost.
+    """
+    if not model.is_remote or model.facts is not None:
+        return model
+    try:
+        inspected = await catalog.inspect(model.source)
+    except SchedulerAway:
+        return model
+    return replace(learn(model, inspected, now=model.updated_at), generation=model.generation)
+
+
+async def keep_facts(catalog: Catalog, model: Model, inspected: ModelInspected) -> Model:
+    """Write what was read unless the model was deleted or has another source by now; return the model as it is then."""
     async with catalog.db.write() as session:
         current = await model_store.find_model(session, model.tenant_id, model.model_id)
         if current is None or current.source != model.source:
             return model if current is None else current
-        learnt = learn_facts(current, facts, now=catalog.clock.now())
+        learnt = learn(current, inspected, now=catalog.clock.now())
         if learnt is not current:
             await model_store.update_model(session, learnt)
         return learnt

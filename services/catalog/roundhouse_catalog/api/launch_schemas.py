@@ -181,6 +181,12 @@ class Launch(Body):
     """Everything of a deployment but its name and its model."""
 
     engine: EngineName = EngineKind.LLAMA_CPP.value
+    engine_version: str = Field(
+        default="", description="Exactly this version of the engine; empty: whatever a node has.", examples=["0.11.0"]
+    )
+    installs_engine: bool = Field(
+        default=False, description="Whether a node without the engine may install it for this deployment."
+    )
     parameters: dict[str, str] = Field(
         default={}, description="Engine parameters, all as texts.", examples=[{"parallel": "4"}]
     )
@@ -214,6 +220,8 @@ class Launch(Body):
                 resources=self.resources.draft(),
                 placement=self.placement.draft(),
                 alternatives=tuple(one.draft() for one in self.alternatives),
+                engine_version=self.engine_version,
+                installs_engine=self.installs_engine,
             ),
             disconnect_grace_s=self.disconnect_grace_s,
             drain_timeout_s=self.drain_timeout_s,

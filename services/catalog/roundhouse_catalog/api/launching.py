@@ -58,7 +58,7 @@ async def prepare_version(catalog: Catalog, draft: VersionDraft, model: ModelCho
     """Read the model's files where this version depends on them; return why that was not possible, or nothing."""
     if not isinstance(model, Model) or model.facts is not None:
         return ""
-    if needs_memory(draft, model) or depends_on_files(draft, model):
+    if model.is_moving or needs_memory(draft, model) or depends_on_files(draft, model):
         return await read_files(catalog, model)
     return ""
 

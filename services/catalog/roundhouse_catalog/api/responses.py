@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from roundhouse_common.http import etag
 
-__all__ = ["AWAY", "CONFLICT", "IN_USE", "MISSING", "NOT_READABLE", "PRECONDITIONS", "tagged"]
+__all__ = ["AWAY", "CONFLICT", "IN_USE", "MISSING", "NOT_READABLE", "PRECONDITIONS", "UPLOADING", "tagged"]
 
 _Responses = dict[int | str, dict[str, Any]]  # Any: what FastAPI takes as `responses`
 
@@ -19,6 +19,10 @@ CONFLICT: Final = _problem(409, "The name is taken")
 IN_USE: Final = _problem(409, "It is still in use")
 NOT_READABLE: Final = _problem(409, "No node could read the model's files")
 AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")
+UPLOADING: Final = {
+    **_problem(409, "It cannot be taken as it is: the file ends elsewhere, is being written, or differs"),
+    **_problem(507, "The disk of the uploads has no room for it"),
+}
 PRECONDITIONS: Final = {
     **_problem(412, "It changed since it was read"),
     **_problem(428, "If-Match is missing"),

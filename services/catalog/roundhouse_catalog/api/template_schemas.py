@@ -65,6 +65,8 @@ class TemplateView(View):
     description: str
     suits: SuitsView
     engine: str
+    engine_version: str
+    installs_engine: bool
     parameters: dict[str, str]
     replicas: int
     resources: ResourcesView
@@ -91,6 +93,8 @@ class TemplateView(View):
             description=template.recipe.description,
             suits=SuitsView.model_validate(template.recipe.suits),
             engine=version.engine,
+            engine_version=version.engine_version,
+            installs_engine=version.installs_engine,
             parameters=version.parameters,
             replicas=launch.replicas,
             resources=ResourcesView.model_validate(version.resources),

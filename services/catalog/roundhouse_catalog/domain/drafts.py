@@ -69,6 +69,9 @@ class VersionDraft:
     alternatives: tuple[AlternativeDraft, ...] = ()
     template: str = ""
     """`name@number` of the template it is made from."""
+    engine_version: str = ""
+    """Empty: whatever a node has."""
+    installs_engine: bool = False
 
     @property
     def ways(self) -> "tuple[Way, ...]":
@@ -112,6 +115,8 @@ class VersionPatch:
     resources: ResourcesDraft | None = None
     placement: PlacementDraft | None = None
     alternatives: tuple[AlternativeDraft, ...] | None = None
+    engine_version: str | None = None
+    installs_engine: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

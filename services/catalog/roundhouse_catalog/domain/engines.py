@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from roundhouse_catalog.domain.findings import Findings, did_you_mean, quoted
-from roundhouse_catalog.domain.shapes import path_fault
+from roundhouse_catalog.domain.shapes import engine_version_fault, path_fault
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.models import ModelFormat
 from roundhouse_common.engine_parameters import TABLES, EngineParameter, EngineTable
 from roundhouse_common.engine_parameters.servers import LLAMA_SERVER
 
-__all__ = ["ENGINES", "SUGGESTED", "EngineProfile", "check_parameters", "parse_engine"]
+__all__ = ["ENGINES", "SUGGESTED", "EngineProfile", "check_engine_version", "check_parameters", "parse_engine"]
 
 _MOST_UNKNOWN = 20
 """So many unknown parameters are explained one by one; more are no typing mistakes."""
@@ -129,6 +129,14 @@ def parse_engine(name: str) -> EngineKind | str:
         if engine.value == name:
             return engine
     return f"{quoted(name)} found; engines are {', '.join(sorted(ENGINES))}.{did_you_mean(name, ENGINES)}"
+
+
+def check_engine_version(engine: EngineKind, version: str, findings: Findings) -> None:
+    """Record a version that no engine could state, or of an engine that states none."""
+    fault = engine_version_fault(version)
+    if fault is None and version and engine is EngineKind.CUSTOM:
+        fault = f"{quoted(version)} found; a custom engine is the command that the version states, and has no version"
+    findings.add("engine_version", fault)
 
 
 def check_parameters(

@@ -6,14 +6,23 @@ RoundhouseError
 │   ├── DeploymentNotFound   404  deployment_not_found
 │   ├── VersionNotFound      404  version_not_found
 │   ├── TemplateNotFound     404  template_not_found
-│   └── ApiKeyNotFound       404  api_key_not_found
+│   ├── ApiKeyNotFound       404  api_key_not_found
+│   └── UploadNotFound       404  upload_not_found
 ├── Conflict
 │   ├── NameTaken            409  name_taken
 │   ├── ModelInUse           409  model_in_use
 │   ├── DeploymentRunning    409  deployment_running
 │   ├── VersionActive        409  version_active
 │   ├── LastVersion          409  last_version
-│   └── ModelNotReadable     409  model_not_readable
+│   ├── ModelNotReadable     409  model_not_readable
+│   ├── UploadIncomplete     409  upload_incomplete
+│   ├── UploadMoved          409  upload_moved
+│   ├── UploadBusy           409  upload_busy
+│   ├── UploadDamaged        409  upload_damaged
+│   ├── UploadInUse          409  upload_in_use
+│   └── TooManyUploads       409  too_many_uploads
+├── UploadStalled            408  upload_stalled
+├── DiskFull                 507  disk_full
 ├── Unavailable
 │   └── SchedulerAway        503  scheduler_away
 └── InvalidInput             422  invalid_input, with the fields at fault (see `findings.py`)
@@ -21,13 +30,14 @@ RoundhouseError
 
 from collections.abc import Sequence
 
-from roundhouse_common.errors import Conflict, NotFound, Unavailable
+from roundhouse_common.errors import Conflict, NotFound, RoundhouseError, Unavailable
 from roundhouse_common.words import quoted
 
 __all__ = [
     "ApiKeyNotFound",
     "DeploymentNotFound",
     "DeploymentRunning",
+    "DiskFull",
     "LastVersion",
     "ModelInUse",
     "ModelNotFound",
@@ -35,6 +45,14 @@ __all__ = [
     "NameTaken",
     "SchedulerAway",
     "TemplateNotFound",
+    "TooManyUploads",
+    "UploadBusy",
+    "UploadDamaged",
+    "UploadInUse",
+    "UploadIncomplete",
+    "UploadMoved",
+    "UploadNotFound",
+    "UploadStalled",
     "VersionActive",
     "VersionNotFound",
 ]
@@ -157,3 +175,87 @@ class SchedulerAway(Unavailable):
             "Nothing was changed; try again when it is back."
         )
         self.why = why
+
+
+class UploadNotFound(NotFound):
+    code = "upload_not_found"
+
+    def __init__(self, upload_id: str, path: str = "") -> None:
+        file = f" with the file {quoted(path)}" if path else ""
+        super().__init__(f"There is no upload {quoted(upload_id)}{file}. GET /api/v1/uploads lists those there are.")
+        self.upload_id = upload_id
+        self.path = path
+
+
+class UploadIncomplete(Conflict):
+    code = "upload_incomplete"
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            f"The upload {upload_id} is not complete. GET /api/v1/uploads/{upload_id} says what is missing; "
+            "send the rest first."
+        )
+        self.upload_id = upload_id
+
+
+class UploadMoved(Conflict):
+    """The bytes that came do not go on where the file ends."""
+
+    code = "upload_moved"
+
+    def __init__(self, path: str, *, at: int, stored: int) -> None:
+        super().__init__(
+            f"The body begins at byte {at}, and {stored} bytes of {quoted(path)} are there. Go on at byte {stored}, "
+            "or send the whole file without Content-Range."
+        )
+        self.path = path
+        self.stored = stored
+
+
+class UploadBusy(Conflict):
+    code = "upload_busy"
+    retryable = True
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The file cannot be taken now: {why}. Try again in a moment.")
+
+
+class UploadDamaged(Conflict):
+    """What came is not what was announced. It was dropped."""
+
+    code = "upload_damaged"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The file was dropped: {why}. Send it again from its first byte.")
+
+
+class UploadInUse(Conflict):
+    code = "upload_in_use"
+
+    def __init__(self, upload_id: str, users: Sequence[str]) -> None:
+        super().__init__(f"The upload {upload_id} is needed by {', '.join(users)}. Delete these first.")
+        self.upload_id = upload_id
+        self.users = tuple(users)
+
+
+class TooManyUploads(Conflict):
+    code = "too_many_uploads"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} uploads are not complete, and no more are taken. Finish or delete some first.")
+
+
+class UploadStalled(RoundhouseError):
+    code = "upload_stalled"
+    status = 408
+
+    def __init__(self, silent_s: float, stored: int) -> None:
+        super().__init__(f"No byte came for {silent_s:g} s. {stored} bytes are kept: go on there.")
+
+
+class DiskFull(RoundhouseError):
+    code = "disk_full"
+    status = 507
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"There is no room: {why}. Delete uploads that nobody needs, or ask the operator for more.")

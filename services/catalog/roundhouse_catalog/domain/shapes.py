@@ -9,6 +9,7 @@ __all__ = [
     "as_deployment_name",
     "choice_fault",
     "deployment_name_fault",
+    "engine_version_fault",
     "label_faults",
     "licence_fault",
     "model_name_fault",
@@ -31,6 +32,7 @@ _LICENCE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .+()/:_-]{0,127})")
 _NODE_LABEL_KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 _NODE_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _NODE_LABELS = 32
+_ENGINE_VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+!-]{0,62}[A-Za-z0-9])?")
 _PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _PATH_CHARACTERS = 4096
 
@@ -114,6 +116,16 @@ def package_resource_fault(uri: str) -> str | None:
     if not uri.isprintable() or any(segment in {"", ".", ".."} for segment in segments):
         return f"{quoted(uri)} does not name a file inside the package; {wanted}"
     return None
+
+
+def engine_version_fault(version: str) -> str | None:
+    """As engines and package indexes write versions; exactly one, no range."""
+    if version == "" or _ENGINE_VERSION.fullmatch(version):
+        return None
+    return (
+        f'{quoted(version)} found; state one version, e.g. "0.11.0": 1 to 64 letters, digits and ._+!- , with a letter '
+        'or digit at both ends; "" takes whatever a node has'
+    )
 
 
 def choice_fault(value: str, known: Iterable[str]) -> str | None:

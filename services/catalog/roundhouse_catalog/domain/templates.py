@@ -132,6 +132,7 @@ def lay_over(template: Template, stated: DeploymentDraft, names: Collection[str]
     base = template.recipe.launch
     ours, theirs = base.version, stated.version
     alternatives = () if "resources" in names else ours.alternatives
+    is_other_engine = "engine" in names and theirs.engine != ours.engine
     version = VersionDraft(
         engine=theirs.engine if "engine" in names else ours.engine,
         parameters={**ours.parameters, **theirs.parameters},
@@ -139,6 +140,8 @@ def lay_over(template: Template, stated: DeploymentDraft, names: Collection[str]
         placement=theirs.placement if "placement" in names else ours.placement,
         alternatives=theirs.alternatives if "alternatives" in names else alternatives,
         template=template.reference,
+        engine_version=theirs.engine_version if "engine_version" in names or is_other_engine else ours.engine_version,
+        installs_engine=theirs.installs_engine if "installs_engine" in names else ours.installs_engine,
     )
     settings = {name: getattr(stated, name) for name in _SETTINGS if name in names}
     return replace(base, name=stated.name, version=version, **settings)

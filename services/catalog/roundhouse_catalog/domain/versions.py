@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from roundhouse_catalog.domain.drafts import AlternativeDraft, ResourcesDraft, VersionDraft, VersionPatch
-from roundhouse_catalog.domain.engines import check_parameters, parse_engine
+from roundhouse_catalog.domain.engines import check_engine_version, check_parameters, parse_engine
 from roundhouse_catalog.domain.findings import Findings, did_you_mean, quoted
 from roundhouse_catalog.domain.memory import Memory, check_memory, memory_of
 from roundhouse_catalog.domain.models import Model
@@ -73,6 +73,8 @@ def apply_patch(active: VersionSpec, model: ModelChoice, patch: VersionPatch) ->
         placement=placement_draft(active.placement) if patch.placement is None else patch.placement,
         alternatives=alternatives,
         template=active.template,
+        engine_version=_engine_version(active, patch),
+        installs_engine=active.installs_engine if patch.installs_engine is None else patch.installs_engine,
     )
 
 
@@ -80,6 +82,7 @@ def check_version(draft: VersionDraft, findings: Findings) -> None:
     """Record every fault that shows without the model: shapes, ranges, names."""
     match parse_engine(draft.engine):
         case EngineKind() as engine:
+            check_engine_version(engine, draft.engine_version, findings)
             check_parameters(engine, draft.parameters, findings)
             for index, one in enumerate(draft.alternatives[:_MOST_ALTERNATIVES]):
                 check_parameters(engine, one.parameters, findings, path=f"alternatives.{index}.parameters")
@@ -99,6 +102,8 @@ def check_for_model(draft: VersionDraft, model: ModelChoice, findings: Findings,
     if isinstance(model, UnknownModel):
         findings.add("model", _unknown_model(model))
         return
+    if model.is_moving and unread:
+        findings.add("model", _moving_model(model, unread))
     engine = parse_engine(draft.engine)
     if not isinstance(engine, EngineKind):
         return
@@ -118,7 +123,7 @@ def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, numb
         model_id=model.model_id,
         model_name=model.name,
         model_kind=model.kind,
-        source=model.source,
+        source=model.pinned_source,
         context_length=model.known_context_length,
         engine=engine,
         parameters=draft.parameters,
@@ -129,6 +134,9 @@ def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, numb
         ),
         template=draft.template,
         memory_need=memories[0].need,
+        engine_version=draft.engine_version,
+        installs_engine=draft.installs_engine,
+        defaults=model.defaults,
     )
 
 
@@ -139,6 +147,7 @@ def version_differences(before: VersionSpec, after: VersionSpec) -> str:
         for name, old, new in (
             ("model", before.model_name, after.model_name),
             ("engine", before.engine.value, after.engine.value),
+            ("engine version", before.engine_version or "any", after.engine_version or "any"),
         )
         if old != new
     ]
@@ -146,10 +155,12 @@ def version_differences(before: VersionSpec, after: VersionSpec) -> str:
         name
         for name, old, new in (
             ("model source", before.source, after.source),
+            ("model defaults", before.defaults, after.defaults),
             ("parameters", before.parameters, after.parameters),
             ("resources", before.resources, after.resources),
             ("placement", before.placement, after.placement),
             ("alternatives", before.alternatives, after.alternatives),
+            ("installs_engine", before.installs_engine, after.installs_engine),
         )
         if old != new
     ]
@@ -222,6 +233,21 @@ def _alternative_draft(one: Alternative, *, is_memory_kept: bool) -> Alternative
         device_model=one.device_model,
         resources=_resources_draft(one.resources, is_memory_kept=is_memory_kept),
         parameters=one.parameters,
+    )
+
+
+def _engine_version(active: VersionSpec, patch: VersionPatch) -> str:
+    """Another engine has other versions: one that was stated for the engine before says nothing of it."""
+    if patch.engine_version is not None:
+        return patch.engine_version
+    return active.engine_version if patch.engine in {None, active.engine.value} else ""
+
+
+def _moving_model(model: Model, unread: str) -> str:
+    branch = quoted(model.source.revision) if model.source.revision else "the main branch"
+    return (
+        f"which commit {branch} of {quoted(model.source.uri)} stands at is not known, and replicas could get different "
+        f"files ({unread}); try again when a node reaches it, or state the whole commit as source.revision of the model"
     )
 
 

@@ -111,6 +111,9 @@ def _columns(model: Model) -> dict[str, object]:
         "kind": model.kind.value,
         "source_kind": model.source.kind.value,
         "source_uri": model.source.uri,
+        "source_revision": model.source.revision,
+        "source_patterns": model.source.patterns,
+        "source_sha256": model.source.sha256,
         "context_length": model.context_length,
         "licence": model.licence,
         "tags": model.tags,
@@ -120,6 +123,10 @@ def _columns(model: Model) -> dict[str, object]:
         "created_at": model.created_at,
         "updated_at": model.updated_at,
         "facts": model.facts,
+        "resolved_revision": model.resolved_revision,
+        "total_bytes": model.total_bytes,
+        "file_count": model.file_count,
+        "defaults": model.defaults,
     }
 
 
@@ -129,7 +136,13 @@ def _model(row: Row[Any]) -> Model:  # Any: a row of `models`
         tenant_id=row.tenant_id,
         name=row.name,
         kind=ModelKind(row.kind),
-        source=ModelSource(kind=SourceKind(row.source_kind), uri=row.source_uri),
+        source=ModelSource(
+            kind=SourceKind(row.source_kind),
+            uri=row.source_uri,
+            revision=row.source_revision,
+            patterns=row.source_patterns,
+            sha256=row.source_sha256,
+        ),
         context_length=row.context_length,
         licence=row.licence,
         tags=row.tags,
@@ -139,4 +152,8 @@ def _model(row: Row[Any]) -> Model:  # Any: a row of `models`
         created_at=UnixTime(row.created_at),
         updated_at=UnixTime(row.updated_at),
         facts=row.facts,
+        resolved_revision=row.resolved_revision,
+        total_bytes=row.total_bytes,
+        file_count=row.file_count,
+        defaults=row.defaults,
     )

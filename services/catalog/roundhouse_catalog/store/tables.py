@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from roundhouse_catalog.domain.templates import Recipe
-from roundhouse_common.contracts.catalog import Autoscale, Rollout, VersionSpec
+from roundhouse_common.contracts.catalog import Autoscale, ModelDefaults, Rollout, VersionSpec
 from roundhouse_common.contracts.models import ModelFacts
 from roundhouse_common.database import Json, UnixSeconds, idempotency_table, outbox_table
 
@@ -31,6 +31,8 @@ __all__ = [
     "template_versions",
     "templates",
     "tenants",
+    "upload_files",
+    "uploads",
     "users",
     "versions",
 ]
@@ -82,6 +84,13 @@ models = Table(
     Column("updated_at", UnixSeconds, nullable=False),
     Column("deleted_at", UnixSeconds),
     Column("facts", Json(ModelFacts)),
+    Column("source_revision", String(256), nullable=False),
+    Column("source_patterns", Json(tuple[str, ...]), nullable=False),
+    Column("source_sha256", String(64), nullable=False),
+    Column("resolved_revision", String(256), nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("defaults", Json(ModelDefaults)),
 )
 Index(
     "uq_models_tenant_id_name",
@@ -199,6 +208,28 @@ template_versions = Table(
     Column("recipe", Json(Recipe), nullable=False),
     Column("created_at", UnixSeconds, nullable=False),
     Column("created_by", String(128), nullable=False),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("read_token", String(64), nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("touched_at", UnixSeconds, nullable=False),
+    Column("completed_at", UnixSeconds),
+)
+
+upload_files = Table(
+    "upload_files",
+    metadata,
+    Column("upload_id", String(64), ForeignKey("uploads.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
 )
 
 outbox = outbox_table(metadata)
