@@ -1,17 +1,17 @@
-"""A file server that fails on demand and remembers every byte it served. Also as a process of its own:
+"""A file server that fails on demand and remembers what it served. Also as a process of its own, to be killed:
 
     python tests/support/file_server.py PORT LOG SIZE SEED
 
-serves one file at /file, as fast as it can, and appends `start end` to LOG for every answer that it begins.
+serves one file of computed bytes at /file.bin, and notes in LOG what each answer begins to send, as `start end`.
 """
 
 import asyncio
 import hashlib
+import os
 import random
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aiohttp import web
 
@@ -27,15 +27,16 @@ class Content:
     def __init__(self, size: int, seed: int = 1) -> None:
         self.size = size
         base = random.Random(seed).randbytes(_BLOCK)
-        self._doubled = base + base
+        self._doubled = memoryview(base + base)
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from `start` to before `end`."""
         pieces = []
         for block in range(start // _BLOCK, -(-end // _BLOCK)):
             turn = block * 7919 % _BLOCK
-            whole = b"%08x" % block + self._doubled[turn : turn + _BLOCK - 8]
-            pieces.append(whole[max(0, start - block * _BLOCK) : min(_BLOCK, end - block * _BLOCK)])
+            first, last = max(0, start - block * _BLOCK), min(_BLOCK, end - block * _BLOCK)
+            pieces.append((b"%08x" % block)[first:last])
+            pieces.append(bytes(self._doubled[turn + max(8, first) : turn + max(8, last)]))
         return b"".join(pieces)
 
     @property
@@ -57,15 +58,20 @@ class Fault:
     status: int = 0
     """Answer this, without a body."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Added to the answer."""
     cut_after: int = -1
     """Close the connection after so many bytes of the body."""
     stall_after: int = -1
     """Send nothing any more after so many bytes."""
+    has_length: bool = True
+
+
+Faults = Callable[[int], Fault | None]
 
 
 @dataclass(frozen=True)
 class Served:
-    """One answer: which bytes of which file went out, and what had been asked."""
+    """One answer: which bytes of a file it began to send, and what had been asked."""
 
     path: str
     start: int
@@ -78,139 +84,111 @@ class Served:
 class _File:
     content: Content
     etag: str
-    fault: Callable[[int], Fault | None]
+    fault: Faults
+    has_ranges: bool
     requests: int = 0
 
 
 class FileServer:
-    """Behaviour is per server; faults are per file and request."""
+    """An async context manager. `served` tells every answer but those to HEAD."""
 
-    def __init__(self) -> None:
-        self.has_ranges = True
-        self.has_length = True
-        self.rate_bytes_s = 0
+    def __init__(self, *, port: int = 0, on_answer: Callable[[Served], None] | None = None) -> None:
         self.served: list[Served] = []
-        self.files: dict[str, _File] = {}
         self.url = ""
-        self._runner: web.AppRunner | None = None
-
-    def put(
-        self,
-        path: str,
-        content: Content,
-        *,
-        etag: str = "",
-        fault: Callable[[int], Fault | None] = lambda _number: None,
-    ) -> str:
-        """Serve a file, in place of one that is there; return its address. `fault` is asked with 1, 2, 3, ..."""
-        self.files[path] = _File(content=content, etag=etag, fault=fault)
-        return f"{self.url}/{path}"
-
-    def ranges(self, path: str) -> list[tuple[int, int]]:
-        """Return what of a file went out."""
-        return [
-            (served.start, served.end) for served in self.served if served.path == path and served.end > served.start
-        ]
-
-    async def start(self, port: int = 0) -> None:
+        self._port = port
+        self._note = on_answer or self.served.append
+        self._files: dict[str, _File] = {}
         app = web.Application()
         app.router.add_get("/{path:.+}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        assert site._server is not None
-        host, bound = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{bound}"
 
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+    def put(
+        self, path: str, content: Content, *, etag: str = "", fault: Faults = lambda _: None, has_ranges: bool = True
+    ) -> str:
+        """Serve a file, in place of one that is there; return its address. `fault` is asked with 1, 2, 3, ..."""
+        self._files[path] = _File(content=content, etag=etag, fault=fault, has_ranges=has_ranges)
+        return f"{self.url}/{path}"
+
+    def ranges(self, path: str) -> list[tuple[int, int]]:
+        """Return what of a file was sent, or begun to be sent, answer by answer."""
+        return [(served.start, served.end) for served in self.served if served.path == path and served.end]
+
+    async def __aenter__(self) -> "FileServer":
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
-        file = self.files.get(path)
+        file = self._files.get(path)
         if file is None:
-            return self._short(request, path, 404, {})
+            return web.Response(status=404)
+        if request.method == "HEAD":
+            return web.Response(headers={"Content-Length": str(file.content.size)})
         file.requests += 1
         fault = file.fault(file.requests) or Fault()
-        if fault.status:
-            return self._short(request, path, fault.status, fault.headers)
-        start, end, is_part = self._range(request, file)
-        if start >= end and is_part:
-            return self._short(request, path, 416, {"Content-Range": f"bytes */{file.content.size}"})
-        return await self._send(request, path, file, fault, (start, end, is_part))
-
-    def _short(self, request: web.Request, path: str, status: int, headers: Mapping[str, str]) -> web.Response:
-        self.served.append(Served(path, 0, 0, status, dict(request.headers)))
-        return web.Response(status=status, headers=dict(headers))
-
-    def _range(self, request: web.Request, file: _File) -> tuple[int, int, bool]:
-        size = file.content.size
-        asked = request.headers.get("Range", "")
-        same = request.headers.get("If-Range", file.etag) == file.etag
-        if not asked or not self.has_ranges or not same:
-            return 0, size, False
-        first, last = asked.removeprefix("bytes=").split("-")
-        return int(first), min(int(last) + 1, size), True
-
-    async def _send(
-        self, request: web.Request, path: str, file: _File, fault: Fault, extent: tuple[int, int, bool]
-    ) -> web.StreamResponse:
-        start, end, is_part = extent
+        start, end = _range(request, file)
+        is_part = "Range" in request.headers and (start, end) != (0, 0) and file.has_ranges and _is_same(request, file)
+        if fault.status or start >= end > 0:
+            headers = fault.headers if fault.status else {"Content-Range": f"bytes */{file.content.size}"}
+            self._note(Served(path, 0, 0, fault.status or 416, dict(request.headers)))
+            return web.Response(status=fault.status or 416, headers=dict(headers))
         response = web.StreamResponse(status=206 if is_part else 200, headers=dict(fault.headers))
         if is_part:
             response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.content.size}"
         if file.etag:
             response.headers["ETag"] = file.etag
-        if self.has_length:
+        if fault.has_length:
             response.content_length = end - start
-        await response.prepare(request)
-        at = start
-        try:
-            while at < end:
-                if fault.stall_after >= 0 and at - start >= fault.stall_after:
-                    await asyncio.Event().wait()
-                if fault.cut_after >= 0 and at - start >= fault.cut_after:
-                    assert request.transport is not None
-                    request.transport.abort()
-                    break
-                until = min(
-                    [at + _CHUNK, end, *(start + cut for cut in (fault.cut_after, fault.stall_after) if cut > 0)]
-                )
-                until = max(until, at + 1)
-                await response.write(file.content.read(at, until))
-                at = until
-                if self.rate_bytes_s:
-                    await asyncio.sleep(_CHUNK / self.rate_bytes_s)
-        except ConnectionError:
-            pass
-        finally:
-            self.served.append(Served(path, start, at, response.status, dict(request.headers)))
+        self._note(Served(path, start, end, response.status, dict(request.headers)))
+        await _send(request, response, file.content, (start, end), fault)
         return response
 
 
-async def _serve(port: int, log: Path, content: Content) -> None:
-    server = FileServer()
-    with log.open("a", buffering=1) as lines:
+def _is_same(request: web.Request, file: _File) -> bool:
+    return request.headers.get("If-Range", file.etag) == file.etag
 
-        def note(number: int) -> None:
-            del number
 
-        server.put("file", content, etag='"one"', fault=note)
-        handle = server._send
+def _range(request: web.Request, file: _File) -> tuple[int, int]:
+    asked = request.headers.get("Range", "")
+    if not asked or not file.has_ranges or not _is_same(request, file):
+        return 0, file.content.size
+    first, last = asked.removeprefix("bytes=").split("-")
+    return int(first), min(int(last) + 1, file.content.size)
 
-        async def logged(
-            request: web.Request, path: str, file: _File, fault: Fault, extent: tuple[int, int, bool]
-        ) -> web.StreamResponse:
-            lines.write(f"{extent[0]} {extent[1]}\n")
-            return await handle(request, path, file, fault, extent)
 
-        server._send = logged  # type: ignore[method-assign]
-        await server.start(port)
+async def _send(
+    request: web.Request, response: web.StreamResponse, content: Content, extent: tuple[int, int], fault: Fault
+) -> None:
+    at, end = extent
+    await response.prepare(request)
+    stops = sorted(at + stop for stop in (fault.cut_after, fault.stall_after) if stop >= 0)
+    try:
+        while at < end and at not in stops:
+            until = min([at + _CHUNK, end, *(stop for stop in stops if stop > at)])
+            await response.write(content.read(at, until))
+            at = until
+        if at == end:
+            return
+        if fault.stall_after >= 0:
+            await asyncio.Event().wait()
+        assert request.transport is not None
+        request.transport.abort()
+    except ConnectionError:
+        pass  # whoever asked has gone
+
+
+async def _serve(port: int, log: str, content: Content) -> None:
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    note = lambda served: os.write(fd, f"{served.start} {served.end}\n".encode())  # noqa: E731
+    async with FileServer(port=port, on_answer=note) as server:
+        server.put("file.bin", content, etag='"one"')
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), Path(sys.argv[2]), Content(int(sys.argv[3]), int(sys.argv[4]))))
+    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2], Content(int(sys.argv[3]), int(sys.argv[4]))))
