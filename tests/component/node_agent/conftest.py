@@ -74,6 +74,11 @@ class Node:
         self._task: asyncio.Task[None] | None = None
         self._open = contextlib.AsyncExitStack()
 
+    @property
+    def store(self) -> FileStore:
+        """Its model files, also while no agent runs."""
+        return FileStore(self.path / "models")
+
     async def start(self, options: AgentOptions = OPTIONS) -> NodeAgent:
         """Start an agent on what the directory remembers."""
         clock, ids, rng = SystemClock(), SystemIds(), random.Random(7)
@@ -90,7 +95,7 @@ class Node:
         self._open.push_async_callback(bus.close)
         resolvers = {SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()}
         self.files = files = ModelFiles(
-            store=FileStore(self.path / "models"),
+            store=self.store,
             fetch=runner.fetch,
             local=resolvers,
             clock=clock,
