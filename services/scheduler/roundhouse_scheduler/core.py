@@ -127,6 +127,8 @@ class SchedulerCore:
             hearing=self.hearing,
             demand=self.demand,
             liveness=self.liveness,
+            stores=self.stores,
+            preparing=self.preparing,
             leadership=self.leadership,
             attention=planning,
             clock=clock,

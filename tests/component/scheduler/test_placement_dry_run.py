@@ -18,7 +18,8 @@ from roundhouse_scheduler.store.rows import add
 from roundhouse_scheduler.store.specs import take_specs
 from tests.component.scheduler.running import Running, running, who
 from tests.component.scheduler.test_scheduler_store import AT, a_spec
-from tests.support.scheduler import GIB, a_node, a_replica, an_inventory
+from tests.support.provisioning import QWEN, a_store, kept
+from tests.support.scheduler import GIB, a_node, a_replica, a_version, an_inventory
 
 ASKED = {"engine": "llama.cpp", "resources": {"memory_bytes": 10 * GIB, "device_count": 1}}
 
@@ -175,3 +176,41 @@ async def test_whoever_may_see_nodes_may_ask(scheduler: Running) -> None:
     answer = await scheduler.post("/placements:dryRun", ASKED, subject=who(role=Role.VIEWER))
     assert answer.status_code == 200
     assert (await scheduler.http.post("/api/v1/placements:dryRun", json=ASKED)).status_code == 401
+
+
+async def test_a_dry_run_says_who_would_install_the_engine_and_who_has_the_files(scheduler: Running) -> None:
+    source = {"kind": "hugging-face", "uri": QWEN.uri}
+    scheduler.core.stores.take({"nod_2": a_store("nod_2", kept())})
+    found = await dry_run(scheduler, resources={"memory_bytes": GIB}, source=source, replicas=2)
+    assert [(row["node_id"], row["has_files"], row["installs_engine"]) for row in found["placed"]] == [
+        ("nod_2", True, False),
+        ("nod_1", False, False),
+    ]
+    wanted = {"engine": "vllm", "engine_version": "0.32.0", "resources": {"memory_bytes": GIB}}
+    refused = await dry_run(scheduler, **wanted)
+    (row,) = [item for item in refused["rejections"] if item["node_id"] == "nod_1"]
+    assert (row["reason"], row["detail"]) == (
+        "engine-missing",
+        "engine vllm 0.32.0 is not installed here (it has llama.cpp); this node does not install engines",
+    )
+    async with scheduler.db.write() as session:
+        inventory = an_inventory(hostname="new-06", installable_engines=("vllm",))
+        await add(session, tables.nodes, a_node("nod_6", inventory=inventory))
+    assert "--version 0.32.0 --node new-06" in str(await dry_run(scheduler, **wanted))
+    (placed,) = (await dry_run(scheduler, **wanted, installs_engine=True))["placed"]
+    assert (placed["node_id"], placed["installs_engine"], placed["has_files"]) == ("nod_6", True, None)
+
+
+async def test_replicas_go_where_the_files_came_whole_meanwhile(scheduler: Running) -> None:
+    async def place(number: int) -> str:
+        spec = a_spec(version=a_version(number, source=QWEN), deployment_id=f"dep_{number}", name=f"chat-{number}")
+        async with scheduler.db.write() as session:
+            await take_specs(session, [spec], at=AT)
+        await scheduler.core.planner.step()
+        await scheduler.core.planner.step()
+        found = (await scheduler.get("/replicas", deployment_id=f"dep_{number}")).json()["items"]
+        return str(found[0]["node_id"])
+
+    assert await place(2) == "nod_2"
+    scheduler.core.stores.take({"nod_1": a_store("nod_1", kept())})
+    assert await place(3) == "nod_1"

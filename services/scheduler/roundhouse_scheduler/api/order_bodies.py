@@ -4,11 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_common.contracts.provisioning import InstallMethod
 from roundhouse_common.http import Body
+from roundhouse_common.model_sources import source_key
 from roundhouse_scheduler.domain.provisioning.drafts import EngineDraft, SelectorDraft, SourceDraft
 
-__all__ = ["Cleaning", "EngineToOrder", "FilesToOrder"]
+__all__ = ["Cleaning", "EngineToOrder", "FilesToOrder", "SourceToFetch"]
 
 _Id = Annotated[str, Field(min_length=1, max_length=64)]
 _Text = Annotated[str, Field(max_length=255)]
@@ -58,6 +60,19 @@ class SourceToFetch(Body):
     revision: _Text = Field(default="", description="Of a repository; empty: its main branch.")
     patterns: list[_Text] = Field(default=[], max_length=32, description="Only files whose path matches one of these.")
     sha256: str = Field(default="", max_length=64, description="Of the one file of an http source, when known.")
+
+    @property
+    def key(self) -> str:
+        """Of its files, by which nodes know them."""
+        return source_key(
+            ModelSource(
+                kind=SourceKind(self.kind),
+                uri=self.uri,
+                revision=self.revision,
+                patterns=tuple(self.patterns),
+                sha256=self.sha256,
+            )
+        )
 
     def draft(self) -> SourceDraft:
         return SourceDraft(

@@ -1,7 +1,7 @@
 """Bodies of `/placements:dryRun`. What can never be placed is refused: the field, what was found, what is allowed."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, Field
@@ -20,6 +20,7 @@ from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import Body
 from roundhouse_common.sizing import Unfit, memory_share
 from roundhouse_common.words import quoted
+from roundhouse_scheduler.api.order_bodies import SourceToFetch
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.search import Choice
 from roundhouse_scheduler.domain.placement.trial import Trial
@@ -90,6 +91,11 @@ class DryRun(Body):
     """A version, as far as placement is concerned, and how many replicas of it."""
 
     engine: str
+    engine_version: _Text = Field(default="", description="Empty: any.")
+    installs_engine: bool = Field(default=False, description="A node that lacks the engine may install it.")
+    source: SourceToFetch | None = Field(
+        default=None, description="Of the model: nodes that have its files whole are better than others."
+    )
     model_kind: str = ""
     parameters: dict[str, str] = {}
     resources: WantedResources
@@ -104,6 +110,11 @@ class DryRun(Body):
         found = self.alternative_needs.get(alternative) if alternative else self.memory_need
         return None if found is None else found.need()
 
+    def finds_engine(self, node: Node) -> bool:
+        """Return whether a node has the engine in the version that is asked for."""
+        versions = node.inventory.engine_versions.get(self.engine, ())
+        return self.engine in node.inventory.engines and self.engine_version in ("", *versions)
+
     def shape(self, nodes: Mapping[str, Node]) -> Shape:
         """Return what is asked for. Raises InvalidInput with every field at fault."""
         faults: list[FieldError] = []
@@ -113,6 +124,7 @@ class DryRun(Body):
             _check_vendor(f"alternatives.{number}.device_vendor", item.device_vendor, faults)
         if faults:
             raise InvalidInput("; ".join(f"{fault.field}: {fault.message}" for fault in faults[:3]), *faults)
+        files = "" if self.source is None else self.source.key
         return Shape.asking(
             engine,
             Resources(**self.resources.model_dump()),
@@ -126,6 +138,9 @@ class DryRun(Body):
                 )
                 for item in self.alternatives
             ),
+            engine_version=self.engine_version,
+            installs_engine=self.installs_engine,
+            files=files,
         )
 
     def _placement(self, nodes: Mapping[str, Node], faults: list[FieldError]) -> Placement:
@@ -181,6 +196,8 @@ class PlacedView(BaseModel):
     zone: str
     devices: list[PlacedDeviceView]
     alternative: str = Field(description="The device class that it would run by; empty for the version's own.")
+    installs_engine: bool = Field(description="The node lacks the engine and would install it first.")
+    has_files: bool | None = Field(description="Whether the node has the model's files whole; null: not asked.")
     score: float = Field(description="Higher is better; only compared with other nodes for the same replica.")
 
 
@@ -203,13 +220,13 @@ class DryRunView(BaseModel):
     summary: str
 
     @classmethod
-    def of(cls, trial: Trial, nodes: Mapping[str, Node], asked: DryRun) -> Self:
-        """Return the view of a trial."""
+    def of(cls, trial: Trial, nodes: Mapping[str, Node], asked: DryRun, files: Mapping[str, Set[str]]) -> Self:
+        """Return the view of a trial. `files` are the keys of what each node has whole."""
         wanted = asked.replicas
         rows = trial.nowhere.rejections if trial.nowhere is not None else ()
         return cls(
             placed=[
-                _placed(number, rank, choice, nodes[choice.node_id], asked)
+                _placed(number, rank, choice, nodes[choice.node_id], asked, files.get(choice.node_id, frozenset()))
                 for number, choices in enumerate(trial.placed, start=1)
                 for rank, choice in enumerate(choices)
             ],
@@ -228,7 +245,7 @@ class DryRunView(BaseModel):
         )
 
 
-def _placed(number: int, rank: int, choice: Choice, node: Node, asked: DryRun) -> PlacedView:
+def _placed(number: int, rank: int, choice: Choice, node: Node, asked: DryRun, files: Set[str]) -> PlacedView:
     chosen = [device for device in node.inventory.devices if device.uuid in choice.device_uuids]
     return PlacedView(
         replica=number,
@@ -244,6 +261,8 @@ def _placed(number: int, rank: int, choice: Choice, node: Node, asked: DryRun) -
             for item in chosen
         ],
         alternative=choice.alternative,
+        installs_engine=asked.installs_engine and not asked.finds_engine(node),
+        has_files=None if asked.source is None else asked.source.key in files,
         score=choice.score,
     )
 

@@ -10,6 +10,7 @@ from roundhouse_common.http import requires
 from roundhouse_scheduler.api.placement_views import DryRun, DryRunView
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain.placement.trial import board_from, try_placing
+from roundhouse_scheduler.domain.provisioning.documents import ready_keys
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import node_from, replica_from
 
@@ -30,7 +31,8 @@ def placement_routes(scheduler: Scheduler) -> APIRouter:
             nodes = {row.node_id: node_from(row) for row in await session.execute(select(tables.nodes))}
             replicas = [replica_from(row) for row in await session.execute(live)]
         shape = body.shape(nodes)
-        trial = try_placing(shape, board_from(nodes, replicas), body.replicas)
-        return DryRunView.of(trial, nodes, body)
+        files = {node_id: ready_keys(store) for node_id, store in scheduler.stores.items()}
+        trial = try_placing(shape, board_from(nodes, replicas, files), body.replicas)
+        return DryRunView.of(trial, nodes, body, files)
 
     return routes

@@ -73,3 +73,7 @@ class View:
     """By node and replica: what the engines said last of how much they do."""
     switches: Mapping[str, Switch] = field(default_factory=dict)
     """Those that have not ended."""
+    files: Mapping[str, Set[str]] = field(default_factory=dict)
+    """By node, the keys of the model files that it has whole, as it reported last."""
+    advances: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """By node and what it prepares (a key of files, or of an engine): when that was last seen to come further."""

@@ -24,7 +24,9 @@ from roundhouse_scheduler.loops.leadership import Leadership
 from roundhouse_scheduler.loops.liveness import Liveness
 from roundhouse_scheduler.loops.mirror import Mirror
 from roundhouse_scheduler.loops.plan_log import log_plan
+from roundhouse_scheduler.loops.preparing import Preparing
 from roundhouse_scheduler.loops.recovery import Recovery
+from roundhouse_scheduler.loops.stores import Stores
 from roundhouse_scheduler.loops.timers import Timers
 from roundhouse_scheduler.metrics import SchedulerMetrics
 from roundhouse_scheduler.store.changes import Changes, read_changes
@@ -65,6 +67,8 @@ class Planner:
         hearing: Hearing,
         demand: DemandHearing,
         liveness: Liveness,
+        stores: Stores,
+        preparing: Preparing,
         leadership: Leadership,
         attention: Attention,
         clock: Clock,
@@ -84,6 +88,8 @@ class Planner:
         self._hearing = hearing
         self._demand = demand
         self._liveness = liveness
+        self._stores = stores
+        self._preparing = preparing
         self._leadership = leadership
         self._attention = attention
         self._clock = clock
@@ -256,6 +262,8 @@ class Planner:
             demand=self._demand,
             demand_known_s=self._demand.known_s(),
             loads=self._hearing.loads,
+            files=self._stores.ready,
+            advances=self._preparing.advances,
         )
 
     async def _commit(self, view: View, plan: Plan) -> int:

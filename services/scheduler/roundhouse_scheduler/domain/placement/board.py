@@ -14,6 +14,7 @@ from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.devices import Miss
 from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.filters import Fit, judge
+from roundhouse_scheduler.domain.placement.scores import files_term
 
 __all__ = ["Board", "Entry", "ShapeIndex"]
 
@@ -74,6 +75,11 @@ class ShapeIndex:
             heapq.heapify(heap)
 
     def _judge(self, candidate: Candidate) -> Fit | Miss:
+        found = self._judge_kind(candidate)
+        term = files_term(self.shape, candidate)
+        return Fit(found.option, found.score + term) if term and isinstance(found, Fit) else found
+
+    def _judge_kind(self, candidate: Candidate) -> Fit | Miss:
         if self._by_kind is None:
             return judge(self.shape, candidate)
         found = self._by_kind.get(candidate.kind)

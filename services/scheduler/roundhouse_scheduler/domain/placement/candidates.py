@@ -4,7 +4,7 @@ Free memory is the lower of what was not claimed and what the node says is free,
 not taken yet.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from roundhouse_common.contracts.catalog import Resources
 from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo
@@ -64,11 +64,13 @@ class DeviceRoom:
 class Candidate:
     """One node as placement sees it. `take` keeps it up to date while a plan grows; it is derived, never the record."""
 
-    __slots__ = ("device_free", "device_total", "devices", "engines", "free_cpu_millis", "free_memory_bytes",
-                 "hindrance", "is_late", "is_uniform", "kind", "labels", "node", "node_id", "region",
-                 "zone")  # fmt: skip
+    __slots__ = ("device_free", "device_total", "devices", "engine_versions", "engines", "files", "free_cpu_millis",
+                 "free_memory_bytes", "hindrance", "installable", "is_late", "is_uniform", "kind", "labels", "node",
+                 "node_id", "region", "zone")  # fmt: skip
 
-    def __init__(self, node: Node, held: Iterable[Replica] = (), *, is_late: bool = False) -> None:
+    def __init__(
+        self, node: Node, held: Iterable[Replica] = (), *, is_late: bool = False, files: Set[str] = frozenset()
+    ) -> None:
         inventory = node.inventory
         claims = [item for item in held if item.is_held]
         on_host = [item for item in claims if item.resources.device_count == 0]
@@ -80,6 +82,11 @@ class Candidate:
         self.kind = 0
         """What `Board` knows candidates by that are alike in all but name; 0 until it has looked."""
         self.engines = frozenset(inventory.engines)
+        self.engine_versions = inventory.engine_versions
+        self.installable = inventory.installable_engines
+        """Engines that the node may and can install."""
+        self.files = files
+        """Keys of the files that it has whole. No part of `likeness`: which nodes will do does not depend on it."""
         self.region = node.in_region
         self.zone = node.in_zone
         self.labels = node.all_labels
@@ -104,6 +111,8 @@ class Candidate:
         """Return all that a judgement depends on, apart from the names of the node and its devices."""
         return (
             self.engines,
+            tuple(sorted(self.engine_versions.items())),
+            self.installable,
             self.region,
             self.zone,
             tuple(sorted(self.labels.items())),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from roundhouse_common.contracts.catalog import Alternative, EngineKind, Placement, Resources, VersionSpec
+from roundhouse_scheduler.domain.provisioning.preparing import files_key
 from roundhouse_scheduler.domain.records import Replica
 
 __all__ = ["Demand", "Option", "Shape"]
@@ -43,6 +44,12 @@ class Shape:
 
     key: bytes
     engine: str
+    engine_version: str
+    """Empty: any."""
+    installs_engine: bool
+    """A node that lacks the engine may install it."""
+    files: str
+    """Key of the files that a node must have or fetch; empty: they are on the node."""
     options: tuple[Option, ...]
     """In order of preference, never empty."""
     placement: Placement
@@ -52,14 +59,30 @@ class Shape:
     @staticmethod
     def of(version: VersionSpec) -> "Shape":
         """Return what a version asks for."""
-        return Shape.asking(version.engine, version.resources, version.placement, version.alternatives)
+        return Shape.asking(
+            version.engine,
+            version.resources,
+            version.placement,
+            version.alternatives,
+            engine_version=version.engine_version,
+            installs_engine=version.installs_engine,
+            files=files_key(version),
+        )
 
     @staticmethod
     def asking(
-        engine: EngineKind, resources: Resources, placement: Placement, alternatives: tuple[Alternative, ...] = ()
+        engine: EngineKind,
+        resources: Resources,
+        placement: Placement,
+        alternatives: tuple[Alternative, ...] = (),
+        *,
+        engine_version: str = "",
+        installs_engine: bool = False,
+        files: str = "",
     ) -> "Shape":
         """Return what a version of this kind would ask for."""
-        return _shape(msgspec.msgpack.encode((engine, resources, placement, alternatives)))
+        asked = (engine, resources, placement, alternatives, engine_version, installs_engine, files)
+        return _shape(msgspec.msgpack.encode(asked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +111,9 @@ class _Asked(msgspec.Struct, array_like=True):
     resources: Resources
     placement: Placement
     alternatives: tuple["_Way", ...]
+    engine_version: str
+    installs_engine: bool
+    files: str
 
 
 class _Way(msgspec.Struct):
@@ -105,6 +131,9 @@ def _shape(key: bytes) -> Shape:
     return Shape(
         key=key,
         engine=asked.engine,
+        engine_version=asked.engine_version,
+        installs_engine=asked.installs_engine,
+        files=asked.files,
         options=tuple(
             Option(
                 name=way.name,

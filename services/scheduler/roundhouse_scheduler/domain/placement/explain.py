@@ -140,7 +140,7 @@ def _phrase(shape: Shape, candidate: Candidate, miss: Miss) -> tuple[str, str]:
     if "{" not in one:
         return one, many
     words = {
-        "engine": shape.engine,
+        "engine": _engine(shape),
         "region": shape.placement.region,
         "zone": shape.placement.zone,
         "labels": _labels(shape.placement.node_labels),
@@ -195,7 +195,7 @@ def _node_words(demand: Demand, candidate: Candidate, miss: Miss) -> str:
         case _R.REFUSED_BY_NODE:
             return f"the node refused it: {demand.refusals.get(node.node_id, '')}"
         case _R.ENGINE_MISSING:
-            return f"needs the engine {shape.engine}, the node has {', '.join(sorted(candidate.engines)) or 'none'}"
+            return _lacks_engine(shape, candidate)
         case _R.NOT_CHOSEN if shape.node_ids and node.node_id not in shape.node_ids:
             return f"only {', '.join(sorted(shape.node_ids))} may be used"
         case _R.REGION:
@@ -216,6 +216,27 @@ def _node_words(demand: Demand, candidate: Candidate, miss: Miss) -> str:
             return f"the node {_PHRASES[miss.reason][0]}, and there are not enough like it"
         case _:
             return _by_options(shape, candidate)
+
+
+def _lacks_engine(shape: Shape, candidate: Candidate) -> str:
+    """What the node has instead, and what to do about it."""
+    versions = candidate.engine_versions.get(shape.engine, ())
+    if shape.engine not in candidate.engines:
+        has = f"it has {', '.join(sorted(candidate.engines)) or 'none'}"
+    else:
+        has = f"it has {', '.join(versions)}" if versions else "the one it has does not state its version"
+    lacks = f"engine {_engine(shape)} is not installed here ({has})"
+    if not candidate.installable:
+        return f"{lacks}; this node does not install engines"
+    if shape.engine not in candidate.installable:
+        return f"{lacks}; this node can install {', '.join(sorted(candidate.installable))} only"
+    version = f" --version {shape.engine_version}" if shape.engine_version else ""
+    host = candidate.node.inventory.hostname
+    return f"{lacks}; install it: roundhouse engines install {shape.engine}{version} --node {host}"
+
+
+def _engine(shape: Shape) -> str:
+    return f"{shape.engine} {shape.engine_version}".strip()
 
 
 def _too_near(shape: Shape, candidate: Candidate) -> str:

@@ -10,7 +10,7 @@ from roundhouse_common.contracts.catalog import AntiAffinity
 from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.devices import Miss, choose_devices
-from roundhouse_scheduler.domain.placement.scores import score
+from roundhouse_scheduler.domain.placement.scores import has_engine, score
 from roundhouse_scheduler.domain.records import RejectionReason
 
 __all__ = ["NODE_FILTERS", "Filter", "Fit", "judge", "judge_option"]
@@ -29,7 +29,8 @@ class Fit(NamedTuple):
 
 
 def engine_is_there(shape: Shape, candidate: Candidate) -> bool:
-    return shape.engine in candidate.engines
+    """It is there in the version asked for, or the node may install it."""
+    return has_engine(shape, candidate) or (shape.installs_engine and shape.engine in candidate.installable)
 
 
 def node_is_chosen(shape: Shape, candidate: Candidate) -> bool:

@@ -9,7 +9,7 @@ from roundhouse_scheduler.domain.placement.demand import Demand, Shape
 from roundhouse_scheduler.domain.placement.devices import Miss, choose_by_model
 from roundhouse_scheduler.domain.placement.explain import Infeasible, explain
 from roundhouse_scheduler.domain.placement.filters import Fit, judge_option
-from roundhouse_scheduler.domain.placement.scores import node_term, score, zone_term
+from roundhouse_scheduler.domain.placement.scores import files_term, node_term, score, zone_term
 from roundhouse_scheduler.domain.placement.search import Choice, Siblings
 from roundhouse_scheduler.domain.records import RejectionReason
 
@@ -77,6 +77,7 @@ def _seats(shape: Shape, index: int, board: Board, node_id: str, siblings: Sibli
     apart = node_term(shape.placement, siblings.by_node[node_id]) + zone_term(
         shape.placement, siblings.by_place[candidate.place]
     )
+    apart += files_term(shape, candidate)
     for model, devices in runs.items():
         yield _Seat(
             choice=Choice(

@@ -125,7 +125,8 @@ def board_of(draft: Draft) -> Board:
         if node is None or node.admission is NodeAdmission.REMOVED:
             board.drop(node_id)
         else:
-            board.put(Candidate(node, draft.on(node_id), is_late=node_id in draft.late))
+            files = draft.view.files.get(node_id, frozenset())
+            board.put(Candidate(node, draft.on(node_id), is_late=node_id in draft.late, files=files))
     return board
 
 

@@ -9,7 +9,7 @@ from roundhouse_common.contracts.catalog import AntiAffinity, Placement, Placeme
 from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
 from roundhouse_scheduler.domain.placement.demand import Shape
 
-__all__ = ["node_term", "score", "zone_term"]
+__all__ = ["files_term", "has_engine", "node_term", "score", "zone_term"]
 
 _PREFERRED_OPTION = 100.0
 _HEALTHY = 20.0
@@ -17,6 +17,9 @@ _PACKED = 8.0
 _KEEPS_DEVICES_FREE = 0.5
 _APART = 4.0
 _APART_WHEN_PACKED = 0.25
+_ENGINE_THERE = 1.25
+_FILES_THERE = 1.25
+"""Each outweighs how full a node is, and neither puts two replicas on one node that a second node would take."""
 
 
 def score(shape: Shape, index: int, candidate: Candidate, devices: Sequence[DeviceRoom]) -> float:
@@ -28,7 +31,21 @@ def score(shape: Shape, index: int, candidate: Candidate, devices: Sequence[Devi
         found -= _HEALTHY * sum(device.is_degraded for device in devices) / len(devices)
     elif candidate.devices:
         found -= _KEEPS_DEVICES_FREE
+    if shape.installs_engine and not has_engine(shape, candidate):
+        found -= _ENGINE_THERE
     return found
+
+
+def has_engine(shape: Shape, candidate: Candidate) -> bool:
+    """Return whether the engine is there, in the version that is asked for."""
+    if shape.engine not in candidate.engines:
+        return False
+    return not shape.engine_version or shape.engine_version in candidate.engine_versions.get(shape.engine, ())
+
+
+def files_term(shape: Shape, candidate: Candidate) -> float:
+    """A node that has the files need not fetch them. Not part of `score`, which nodes that are alike share."""
+    return _FILES_THERE if shape.files and shape.files in candidate.files else 0.0
 
 
 def room(candidate: Candidate, devices: Sequence[DeviceRoom]) -> float:

@@ -1,8 +1,9 @@
 """A trial: where so many replicas would go now, one after the other, or why not. The planner's own functions on a board
 that is thrown away after."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from roundhouse_common.contracts.scheduler import NodeAdmission
 from roundhouse_scheduler.domain.placement.board import Board
@@ -28,14 +29,16 @@ class Trial:
     """Why the next one cannot be placed; None when all were."""
 
 
-def board_from(nodes: Mapping[str, Node], replicas: Iterable[Replica]) -> Board:
-    """Return what all nodes have left according to the record."""
+def board_from(
+    nodes: Mapping[str, Node], replicas: Iterable[Replica], files: Mapping[str, Set[str]] = MappingProxyType({})
+) -> Board:
+    """Return what all nodes have left according to the record; `files` are the keys of what each has whole."""
     held: dict[str, list[Replica]] = {node_id: [] for node_id in nodes}
     for replica in replicas:
         if replica.node_id in held:
             held[replica.node_id].append(replica)
     return Board(
-        Candidate(node, held[node_id], is_late=node.state is not NodeState.READY)
+        Candidate(node, held[node_id], is_late=node.state is not NodeState.READY, files=files.get(node_id, frozenset()))
         for node_id, node in sorted(nodes.items())
         if node.admission is not NodeAdmission.REMOVED
     )

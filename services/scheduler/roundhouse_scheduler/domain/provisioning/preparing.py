@@ -1,9 +1,10 @@
 """What a replica waits for before its engine starts, files and the engine itself, and how far that is, in words."""
 
+import functools
 from collections.abc import Iterable
 from typing import Final
 
-from roundhouse_common.contracts.catalog import REMOTE_SOURCES, VersionSpec
+from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, VersionSpec
 from roundhouse_common.contracts.provisioning import EngineEnvironment, EnvironmentState, TransferProgress
 from roundhouse_common.model_sources import source_key
 
@@ -16,7 +17,12 @@ _MINUTES_FROM_S = 600.0
 
 def files_key(version: VersionSpec) -> str:
     """Return the key of the files that a node must fetch for a version; empty when they are on the node already."""
-    return source_key(version.source) if version.source.kind in REMOTE_SOURCES else ""
+    return _remote_key(version.source)
+
+
+@functools.lru_cache(maxsize=4096)  # asked of every replica that is placed
+def _remote_key(source: ModelSource) -> str:
+    return source_key(source) if source.kind in REMOTE_SOURCES else ""
 
 
 def engine_key(engine: str) -> str:

@@ -71,7 +71,8 @@ class Rooms:
         held = [row for row in there if row.replica_id not in gone]
         held += [row for row in self.taken if row.node_id == node_id]
         freed = msgspec.structs.replace(node, inventory=_without(node.inventory, leaving))
-        return Candidate(freed, held, is_late=node_id in draft.late)
+        files = draft.view.files.get(node_id, frozenset())
+        return Candidate(freed, held, is_late=node_id in draft.late, files=files)
 
 
 def _without(inventory: NodeInventory, leaving: Sequence[Replica]) -> NodeInventory:
