@@ -29,6 +29,7 @@ from roundhouse_node_agent.models.path import PathResolver
 from roundhouse_node_agent.models.peers import FileServer
 from roundhouse_node_agent.models.provision import ModelFiles, ProvisionOptions
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
+from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.processes.host_meter import HostMeter
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.local_host import HostOptions, LocalHost
@@ -93,7 +94,10 @@ class Node:
         bus = MemoryBus(self._broker, Service.NODE_AGENT, clock=clock, node_id=self.node_id)
         await bus.connect()
         self._open.push_async_callback(bus.close)
-        resolvers = {SourceKind.PATH: PathResolver(), SourceKind.PYTHON_PACKAGE: PythonPackageResolver()}
+        resolvers: dict[SourceKind, ModelResolver] = {
+            SourceKind.PATH: PathResolver(),
+            SourceKind.PYTHON_PACKAGE: PythonPackageResolver(),
+        }
         self.files = files = ModelFiles(
             store=self.store,
             fetch=runner.fetch,

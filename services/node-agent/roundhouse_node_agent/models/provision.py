@@ -60,7 +60,8 @@ class ProvisionOptions:
     limits: TransferLimits = field(default_factory=TransferLimits)
     sources: SourceOptions = field(default_factory=SourceOptions)
     """Mirrors, and where tokens are."""
-    look_every_s: float = 30.0
+    look_every_s: float = 10.0
+    """What was imported beside the agent is seen that soon."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,16 +133,13 @@ class ModelFiles:
         Raises ModelUnavailable with the cause and what to do. Cancelling it ends the transfer unless somebody else
         wants it; what was fetched is kept.
         """
-        if source.kind not in REMOTE_SOURCES:
-            return await asyncio.to_thread(resolve, self._local, source)
-        key = source_key(source)
-        self._standings.name(source, name)
-        async with self.deleting:
-            path = await asyncio.to_thread(self._here, key, source)
-        if path is not None:
+        if source.kind in REMOTE_SOURCES:
+            self._standings.name(source, name)
+        if (path := await self.find(source)) is not None:
+            self._due.set()
             return path
         need = Need(source=source, name=name, since=self._clock.monotonic(), peers=peers)
-        waiter = _Waiter(key=key, need=need, answer=asyncio.get_running_loop().create_future())
+        waiter = _Waiter(key=source_key(source), need=need, answer=asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._due.set()
         try:
@@ -149,6 +147,16 @@ class ModelFiles:
         finally:
             self._waiters.remove(waiter)
             self._due.set()
+
+    async def find(self, source: ModelSource) -> str | None:
+        """Return the path of files that are here now, whole, without fetching anything; None when they are not.
+
+        Raises ModelUnavailable for a source on this machine that is not there.
+        """
+        if source.kind not in REMOTE_SOURCES:
+            return await asyncio.to_thread(resolve, self._local, source)
+        async with self.deleting:
+            return await asyncio.to_thread(self._here, source_key(source), source)
 
     async def run(self, used: Callable[[], frozenset[str]]) -> None:
         """Look at every change and regularly, until cancelled; transfers end with it."""
