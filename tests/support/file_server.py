@@ -184,7 +184,10 @@ async def _send(
 
 async def _serve(port: int, log: str, content: Content) -> None:
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    note = lambda served: os.write(fd, f"{served.start} {served.end}\n".encode())  # noqa: E731
+
+    def note(served: Served) -> None:
+        os.write(fd, f"{served.start} {served.end}\n".encode())
+
     async with FileServer(port=port, on_answer=note) as server:
         server.put("file.bin", content, etag='"one"')
         await asyncio.Event().wait()

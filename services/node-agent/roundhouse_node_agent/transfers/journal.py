@@ -15,7 +15,7 @@ import msgspec
 
 from roundhouse_node_agent.transfers.durable import write_durably
 
-__all__ = ["Journal", "JournalHead", "stored_bytes"]
+__all__ = ["Journal", "JournalHead", "stored_bytes", "stored_parts"]
 
 _RECORD_BYTES: Final = 17
 _MOST_HEAD_BYTES: Final = 64 * 1024
@@ -94,14 +94,21 @@ class Journal:
 
 def stored_bytes(path: Path) -> int:
     """Return how much of a file is whole, from its journal alone, also while another process writes it."""
+    found = _look(path)
+    return _bytes_of(found[0], found[2]) if found is not None else 0
+
+
+def stored_parts(path: Path) -> set[int]:
+    """Return which parts of a file are whole, from its journal alone, also while another process writes it."""
+    found = _look(path)
+    return found[2] if found is not None else set()
+
+
+def _look(path: Path) -> tuple[JournalHead, int, set[int], int] | None:
     try:
-        found = _parse(path.read_bytes())
+        return _parse(path.read_bytes())
     except OSError:
-        return 0
-    if found is None:
-        return 0
-    head, _check, parts, _length = found
-    return _bytes_of(head, parts)
+        return None
 
 
 def _bytes_of(head: JournalHead, parts: Iterable[int]) -> int:

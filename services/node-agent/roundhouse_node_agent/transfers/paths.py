@@ -5,7 +5,7 @@ from typing import Final
 
 from roundhouse_node_agent.transfers.errors import TransferFailed
 
-__all__ = ["check_paths"]
+__all__ = ["check_paths", "main_file"]
 
 _MOST_PART_BYTES: Final = 255
 """What file systems take as one name."""
@@ -29,6 +29,15 @@ def check_paths(paths: Iterable[str]) -> None:
         raise TransferFailed(f"the source states {both[0][:200]!r} as a file and as a directory")
     if not seen:
         raise TransferFailed("the source states no file at all")
+
+
+def main_file(paths: Iterable[str]) -> str:
+    """Return the file that engines take: GGUF, of a split one the first part; empty when they take the directory."""
+    ordered = sorted(paths)
+    if len(ordered) == 1:
+        return ordered[0]
+    names = (path for path in ordered if path.endswith(".gguf"))
+    return next((path for path in names if not path.rpartition("/")[2].startswith("mmproj")), "")
 
 
 def _complaint(path: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from roundhouse_node_agent.transfers.durable import sync_directory, write_durably
 from roundhouse_node_agent.transfers.layout import Layout
 from roundhouse_node_agent.transfers.manifest import Manifest, ManifestFile
+from roundhouse_node_agent.transfers.paths import main_file
 
 __all__ = ["StoredFiles", "all_keys", "publish_tree", "read_manifest", "read_tree", "retire_tree", "touch_tree"]
 
@@ -88,14 +89,10 @@ def _where(layout: Layout, manifest: Manifest, file: ManifestFile) -> Path:
 
 
 def _engine_path(directory: Path, manifest: Manifest) -> str:
-    """Return what engines take: GGUF as a file, the first of a split one; everything else as a directory."""
-    paths = sorted(file.path for file in manifest.files)
-    weights = [path for path in paths if path.endswith(".gguf") and not Path(path).name.startswith("mmproj")]
+    """Return what engines take, a file or the directory."""
     if directory.is_file():
         return str(directory)
-    if len(paths) == 1:
-        return str(directory / paths[0])
-    return str(directory / weights[0]) if weights else str(directory)
+    return str(directory / main_file(file.path for file in manifest.files))
 
 
 def publish_tree(layout: Layout, key: str, manifest: Manifest) -> None:
