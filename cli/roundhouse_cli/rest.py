@@ -68,6 +68,12 @@ class Api:
         found: Item = answer.json()
         return found
 
+    def put(self, path: str, content: Iterator[bytes], headers: dict[str, str]) -> Item:
+        """PUT a body of any size, piece by piece; safe to repeat."""
+        answer = self._send("PUT", path, content=content, headers=headers)
+        found: Item = answer.json()
+        return found
+
     def text(self, path: str, **query: object) -> str:
         """Return an answer that is not JSON."""
         return self._send("GET", path, query=query).text
@@ -144,7 +150,7 @@ class Api:
         *,
         query: dict[str, object] | None = None,
         body: Item | None = None,
-        content: bytes | None = None,
+        content: bytes | Iterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         try:

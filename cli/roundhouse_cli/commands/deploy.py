@@ -6,7 +6,7 @@ import typer
 
 from roundhouse_cli.commands.dry_run import dry_run
 from roundhouse_cli.commands.launch_options import given, seconds, settings_of, size
-from roundhouse_cli.commands.models import find_model
+from roundhouse_cli.commands.model_arguments import find_model
 from roundhouse_cli.commands.node_arguments import find_node
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.output import OutputFormat, note, show_item

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from roundhouse_cli.commands.models import find_model
+from roundhouse_cli.commands.model_arguments import find_model
 from roundhouse_cli.commands.node_arguments import find_node
 from roundhouse_cli.commands.node_selection import AllNodes, OnLabels, OnNodes, describe_selection, is_for, selection
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect

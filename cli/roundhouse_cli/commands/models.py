@@ -5,19 +5,20 @@ from typing import Annotated
 
 import typer
 
+from roundhouse_cli.commands import own_models
+from roundhouse_cli.commands.model_arguments import Model, find_model
 from roundhouse_cli.commands.model_sources import EXAMPLES, parse_source
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
-from roundhouse_cli.resolve import pick, short_id
-from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.resolve import short_id
+from roundhouse_cli.rest import Item
 from roundhouse_cli.units import age, parse_bytes, show_bytes
 
-__all__ = ["app", "find_model"]
+__all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Models: list, add, publish, remove.")
-
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name, an id, or a part of an id that only one has.")]
+app = typer.Typer(no_args_is_help=True, help="Models: list, add, upload, create, copy, publish, remove.")
+own_models.add_to(app)
 
 _COLUMNS = (
     Column("ID", lambda model: short_id(model["id"])),
@@ -29,11 +30,6 @@ _COLUMNS = (
     Column("PUBLISHED", lambda model: bool(model["is_published"])),
     Column("AGE", lambda model: age(model["created_at"], CLOCK)),
 )
-
-
-def find_model(services: Services, wanted: str) -> Item:
-    """Return the model that is meant."""
-    return pick(services.catalog.items("/api/v1/models"), wanted, "model")
 
 
 @app.command("ls")

@@ -6,7 +6,7 @@ import typer
 
 from roundhouse_cli.commands.deployments import Deployment, Wait, find_deployment
 from roundhouse_cli.commands.launch_options import given, settings_of, size
-from roundhouse_cli.commands.models import find_model
+from roundhouse_cli.commands.model_arguments import find_model
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import Failure, Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
