@@ -152,6 +152,8 @@ class Fleet:
     heard_at: dict[str, float] = field(default_factory=dict)
     is_listening: bool = True
     trusted_s: float = float("inf")
+    advances: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When a node last came further with files or an engine."""
     actions: list[Action] = field(default_factory=list)
     mint: CountingMint = field(default_factory=CountingMint)
 
@@ -184,6 +186,7 @@ class Fleet:
             silence=silence,
             is_listening=self.is_listening,
             trusted_s=self.trusted_s,
+            advances=dict(self.advances),
         )
 
     def step(self, seconds: float = 0.0) -> Plan:

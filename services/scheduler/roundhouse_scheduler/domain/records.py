@@ -212,7 +212,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """When a request was last known to be there, or somebody asked for it to run; written at most every half minute."""
     rollout_began_at: float | None = None
     rollout_progress_at: float | None = None
-    """When the version being rolled out last gained an available replica."""
+    """When the version being rolled out last gained an available replica, or came further in fetching its files or
+    installing its engine."""
     rollout_from_number: int = 0
     """The version that the one being rolled out takes over from."""
     rollout_paused_at: float | None = None

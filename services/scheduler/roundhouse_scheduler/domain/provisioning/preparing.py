@@ -1,14 +1,23 @@
 """What a replica waits for before its engine starts, files and the engine itself, and how far that is, in words."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, VersionSpec
 from roundhouse_common.contracts.provisioning import EngineEnvironment, EnvironmentState, TransferProgress
 from roundhouse_common.model_sources import source_key
+from roundhouse_scheduler.domain.records import Replica
 
-__all__ = ["INSTALLING", "engine_key", "files_key", "installation_words", "preparing_keys", "progress_words"]
+__all__ = [
+    "INSTALLING",
+    "engine_key",
+    "files_key",
+    "installation_words",
+    "last_advance",
+    "preparing_keys",
+    "progress_words",
+]
 
 INSTALLING: Final = frozenset({EnvironmentState.WAITING, EnvironmentState.INSTALLING, EnvironmentState.VERIFYING})
 _UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
@@ -33,6 +42,18 @@ def engine_key(engine: str) -> str:
 def preparing_keys(version: VersionSpec) -> tuple[str, ...]:
     """Return everything that a replica of this version may wait for on its node."""
     return tuple(key for key in (files_key(version), engine_key(version.engine.value)) if key)
+
+
+def last_advance(
+    replicas: Iterable[Replica], versions: Mapping[str, VersionSpec], advances: Mapping[tuple[str, str], float]
+) -> float:
+    """Return when anything that these replicas wait for on their nodes last came further; 0 when nothing did."""
+    latest = 0.0
+    for item in replicas:
+        version = versions.get(item.version_id)
+        if item.node_id and version is not None:
+            latest = max(latest, *(advances.get((item.node_id, key), 0.0) for key in preparing_keys(version)))
+    return latest
 
 
 def progress_words(progress: TransferProgress) -> str:

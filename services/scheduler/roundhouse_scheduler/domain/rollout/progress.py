@@ -1,17 +1,22 @@
 """How far a rollout is: its beginning, pauses, progress, end and failure, each told once in the timeline.
 
 The record knows that a rollout is under way (`rollout_began_at`, set when a spec names another version) and when it
-last came further. Time in which nothing was wanted of it, or in which we could not hear, does not count against it.
+last came further. Time in which nothing was wanted of it, or in which we could not hear, does not count against it, nor
+does time in which files of it are being fetched or its engine installed, as long as these come further.
 """
 
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.plan import Draft, FailureForgotten, Noted, VersionGivenUp
+from roundhouse_scheduler.domain.provisioning.preparing import last_advance
 from roundhouse_scheduler.domain.records import Deployment, Replica
 from roundhouse_scheduler.domain.rollout.census import Census, available_at
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.domain.version_state import in_words, is_serving
 
 __all__ = ["follow_rollout"]
+
+_PREPARING_NOTED_EVERY_S = 30.0
+"""What a transfer adds to `rollout_progress_at` is written down this often: a scheduler that takes over knows it."""
 
 
 def follow_rollout(draft: Draft, deployment: Deployment, census: Census) -> Deployment:
@@ -67,9 +72,22 @@ def _advance(draft: Draft, deployment: Deployment, census: Census) -> Deployment
         and (since := available_at(item, deployment.rollout)) is not None
         and since > (deployment.rollout_progress_at or 0.0)
     ]
+    prepared_at = _prepared_at(draft, deployment)
+    if prepared_at - (deployment.rollout_progress_at or 0.0) >= _PREPARING_NOTED_EVERY_S:
+        moments.append(prepared_at)
     if not moments:
         return deployment
     return draft.edit_deployment(deployment.deployment_id, rollout_progress_at=max(moments))
+
+
+def _prepared_at(draft: Draft, deployment: Deployment) -> float:
+    """Return when files or an engine that replicas of the new version wait for last came further."""
+    waiting = [
+        item
+        for item in draft.members(deployment.deployment_id)
+        if item.version_id == deployment.version_id and item.is_wanted and item.phase is not Phase.READY
+    ]
+    return last_advance(waiting, draft.view.versions, draft.view.advances)
 
 
 def _is_complete(deployment: Deployment, census: Census) -> bool:
@@ -98,7 +116,7 @@ def _judge(draft: Draft, deployment: Deployment, census: Census) -> Deployment:
         cause = culprit.last_failure.removeprefix("after ") or culprit.detail
         return _give_up(draft, deployment, culprit, f"a replica failed {culprit.failures} times in a row: {cause}")
     deadline_s = deployment.rollout.progress_deadline_s
-    since = deployment.rollout_progress_at or draft.now
+    since = max(deployment.rollout_progress_at or draft.now, _prepared_at(draft, deployment))
     passed_s = min(draft.now - since, draft.view.trusted_s)
     if passed_s < deadline_s:
         draft.look_again(draft.now + deadline_s - passed_s + 0.001, deployment_id=deployment.deployment_id)

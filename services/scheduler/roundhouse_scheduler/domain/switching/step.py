@@ -6,6 +6,7 @@ from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.autoscale.sleep import is_asleep, put_to_sleep, wake
 from roundhouse_scheduler.domain.plan import Draft
+from roundhouse_scheduler.domain.provisioning.preparing import last_advance
 from roundhouse_scheduler.domain.records import Deployment, RejectionReason, Replica
 from roundhouse_scheduler.domain.switching.cancelling import cancel
 from roundhouse_scheduler.domain.switching.progress import end, settle_victims, to
@@ -20,6 +21,7 @@ _ROOM = frozenset({RejectionReason.MEMORY, RejectionReason.DEVICES, RejectionRea
 _BY_REQUEST = "service:scheduler"
 _FREED_S = 5.0
 """So soon after a victim's end nobody else is evicted: its node may not have said yet that the memory is back."""
+_PREPARING_NOTED_EVERY_S = 30.0
 _UNWANTED_S = 5.0
 """So long without anybody who waits, and a switch that a request began is given up."""
 
@@ -90,7 +92,7 @@ def _look(draft: Draft, switch: Switch, deployment: Deployment, rooms: Rooms) ->
         took_s = draft.now - switch.began_at
         end(draft, switch, SwitchState.READY, f"ready on {_hostname(draft, serving[0])} after {took_s:.1f} s")
     elif placed:
-        _watch_start(draft, switch, placed)
+        _watch_start(draft, _patient(draft, switch, deployment, placed), placed)
     elif pending and pending[0].reason is Reason.NO_FEASIBLE_NODE:
         _make_room(draft, switch, deployment, pending[0], rooms)
     elif rows and not pending:
@@ -100,6 +102,16 @@ def _look(draft: Draft, switch: Switch, deployment: Deployment, rooms: Rooms) ->
     else:
         to(draft, switch, switch.state, switch.detail)
         draft.look_again(switch.deadline_at, deployment_id=deployment.deployment_id)
+
+
+def _patient(draft: Draft, switch: Switch, deployment: Deployment, placed: list[Replica]) -> Switch:
+    """Return the switch with the time to find room counted from when its files or its engine last came further: if the
+    room is lost after an hour of fetching, another one may still be looked for."""
+    advanced_at = last_advance(placed, draft.view.versions, draft.view.advances)
+    deadline_at = advanced_at + deployment.wake_timeout_s
+    if deadline_at - switch.deadline_at < _PREPARING_NOTED_EVERY_S:
+        return switch
+    return msgspec.structs.replace(switch, deadline_at=deadline_at)
 
 
 def _watch_start(draft: Draft, switch: Switch, placed: list[Replica]) -> None:

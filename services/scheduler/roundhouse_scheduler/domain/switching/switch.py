@@ -63,7 +63,7 @@ class Switch(msgspec.Struct, frozen=True, kw_only=True):
     """The progress in words."""
     began_at: float
     deadline_at: float
-    """Without room by then it has failed."""
+    """Without room by then it has failed. Counted anew while its files or its engine come further on a node."""
     ended_at: float | None = None
     was_asleep: bool = True
     """The deployment slept before: cancelling puts it back to sleep."""
