@@ -237,6 +237,8 @@ class VersionSpec(Message, frozen=True, kw_only=True):
     installs_engine: bool = False
     """Whether a node without the engine may install it for this version."""
     defaults: ModelDefaults | None = None
+    architecture: str = ""
+    """As the model's files say it; empty when nobody has read them."""
 
 
 class RolloutStrategy(OpenEnum):

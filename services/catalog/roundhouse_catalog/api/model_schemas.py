@@ -1,5 +1,6 @@
 """Bodies of `/models`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import Field
@@ -269,3 +270,7 @@ class ModelImportedView(ModelView):
     """A model that was made from a Modelfile."""
 
     notes: list[str] = Field(description="What of the Modelfile was not taken, and where it is stated instead.")
+
+    @classmethod
+    def with_notes(cls, model: Model, notes: Sequence[str]) -> Self:
+        return cls.model_validate({**ModelView.of(model).model_dump(), "notes": list(notes)})

@@ -4,7 +4,17 @@ from typing import Any, Final
 
 from roundhouse_common.http import etag
 
-__all__ = ["AWAY", "CONFLICT", "IN_USE", "MISSING", "NOT_READABLE", "PRECONDITIONS", "UPLOADING", "tagged"]
+__all__ = [
+    "AWAY",
+    "CONFLICT",
+    "IN_USE",
+    "MISSING",
+    "NOT_READABLE",
+    "PRECONDITIONS",
+    "UNWRITABLE",
+    "UPLOADING",
+    "tagged",
+]
 
 _Responses = dict[int | str, dict[str, Any]]  # Any: what FastAPI takes as `responses`
 
@@ -18,6 +28,7 @@ MISSING: Final = _problem(404, "There is none with this id")
 CONFLICT: Final = _problem(409, "The name is taken")
 IN_USE: Final = _problem(409, "It is still in use")
 NOT_READABLE: Final = _problem(409, "No node could read the model's files")
+UNWRITABLE: Final = _problem(409, "A Modelfile cannot say what the model has")
 AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")
 UPLOADING: Final = {
     **_problem(409, "It cannot be taken as it is: the file ends elsewhere, is being written, or differs"),

@@ -15,6 +15,7 @@ RoundhouseError
 │   ├── VersionActive        409  version_active
 │   ├── LastVersion          409  last_version
 │   ├── ModelNotReadable     409  model_not_readable
+│   ├── ModelfileUnwritable  409  modelfile_unwritable
 │   ├── UploadIncomplete     409  upload_incomplete
 │   ├── UploadMoved          409  upload_moved
 │   ├── UploadBusy           409  upload_busy
@@ -42,6 +43,7 @@ __all__ = [
     "ModelInUse",
     "ModelNotFound",
     "ModelNotReadable",
+    "ModelfileUnwritable",
     "NameTaken",
     "SchedulerAway",
     "TemplateNotFound",
@@ -162,6 +164,16 @@ class ModelNotReadable(Conflict):
         )
         self.name = name
         self.why = why
+
+
+class ModelfileUnwritable(Conflict):
+    code = "modelfile_unwritable"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{quoted(text[:60])} … has three quotation marks in a row or carriage returns, which no Modelfile can "
+            "quote. GET /api/v1/models/{id} shows the model whole."
+        )
 
 
 class SchedulerAway(Unavailable):

@@ -126,6 +126,7 @@ def build_spec(draft: VersionDraft, model: Model, *, version_id: VersionId, numb
         source=model.pinned_source,
         context_length=model.known_context_length,
         engine=engine,
+        architecture=model.facts.architecture if model.facts is not None else "",
         parameters=draft.parameters,
         resources=_resources(ways[0].resources, memories[0]),
         placement=placement_of(draft.placement),
