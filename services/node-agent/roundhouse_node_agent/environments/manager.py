@@ -77,6 +77,7 @@ class EngineEnvironments:
         self._found: dict[str, tuple[EngineRuntime, EngineEnvironment]] = {}
         self._entries: dict[str, Entry] = {}
         self._working: tuple[str, asyncio.Task[None]] | None = None
+        self._deleting = ""
         self._writing = asyncio.Lock()
         self._due = asyncio.Event()
         self._change = asyncio.Event()
@@ -154,7 +155,7 @@ class EngineEnvironments:
                 self._give_up(environment_id)
         elif entry is None:
             await self._begin(environment_id, order)
-        elif state is _State.REMOVING and entry.runtime is not None:
+        elif state is _State.REMOVING and entry.runtime is not None and environment_id != self._deleting:
             await self._keep(entry.ordered_by(order).moved(_State.READY, self._clock.now()))
         elif state is _State.REMOVING or (state is _State.FAILED and order.attempt > entry.told.attempt):
             await self._begin(environment_id, order)
@@ -276,14 +277,17 @@ class EngineEnvironments:
     async def _remove_unless_used(self, entry: Entry) -> None:
         if entry.environment_id in self._in_use():
             return
-        del self._entries[entry.environment_id]
+        self._deleting = entry.environment_id
         try:
             await asyncio.to_thread(self._store.remove, entry.environment_id)
         except OSError as error:
             _log.warning("engine_not_removed", environment_id=entry.environment_id, why=str(error))
-            self._entries.setdefault(entry.environment_id, entry)
             await asyncio.sleep(_LOOK_EVERY_S)
             return
+        finally:
+            self._deleting = ""
+        if self._entries[entry.environment_id].told.state is _State.REMOVING:  # else it is wanted again, from anew
+            del self._entries[entry.environment_id]
         _log.info("engine_removed", environment_id=entry.environment_id)
         self._wake()
 
@@ -304,7 +308,7 @@ class EngineEnvironments:
         )
         build = chosen if isinstance(chosen, Build) else None
         entry = Entry(told=told, build=build, path=order.path, image=order.image)
-        why = chosen.why if isinstance(chosen, Refused) else self._objection(order)
+        why = self._objection(order) or (chosen.why if isinstance(chosen, Refused) else "")
         await self._keep(entry.moved(_State.FAILED, told.since, detail=why) if why else entry)
         self._due.set()
 
