@@ -1,5 +1,6 @@
 """Deployments of a test: a model in the catalog and a deployment of it, made and removed with the real command."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -7,7 +8,7 @@ import openai
 
 from tests.process.platform import Platform
 
-__all__ = ["client_of", "deployed"]
+__all__ = ["client_of", "deployed", "likeness"]
 
 
 @contextmanager
@@ -43,3 +44,9 @@ def client_of(platform: Platform) -> Iterator[openai.OpenAI]:
         base_url=f"{connection['router_url']}/v1", api_key=connection["api_key"], max_retries=0, timeout=120
     ) as client:
         yield client
+
+
+def likeness(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the cosine of two embeddings."""
+    lengths = math.hypot(*first) * math.hypot(*second)
+    return sum(a * b for a, b in zip(first, second, strict=True)) / lengths

