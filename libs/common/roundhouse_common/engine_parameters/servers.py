@@ -21,8 +21,14 @@ _DOCS: Final[dict[str, tuple[str, Shape]]] = {
     "prefix_cache": ("Whether the states of earlier prompts are kept.", FLAG),
     "eager": ("Start sooner and answer slower: no graphs are captured.", FLAG),
     "chat_template_file": ("Absolute path on the node of a Jinja template in place of the model's own.", absolute_path),
-    "tool_parser": ("How the model writes tool calls, by the engine's name for it.", any_word),
-    "reasoning_parser": ("How the model writes its reasoning, by the engine's name for it.", any_word),
+    "tool_parser": (
+        "How the model writes tool calls: auto, a family such as qwen3, or a name of the engine's.",
+        any_word,
+    ),
+    "reasoning_parser": (
+        "How the model writes its reasoning: auto, a family such as qwen3, or a name of the engine's.",
+        any_word,
+    ),
     "trust_remote_code": ("Whether code that comes with the model may run.", FLAG),
     "seed": ("Start of the random numbers.", whole_number(0, 2_147_483_647)),
     "threads": ("CPU threads.", whole_number(1, 1024)),
@@ -231,7 +237,9 @@ LLAMA_SERVER: Final = EngineTable(
         ),
         "prompt_cache_mib": _named("prompt_cache_mib", "--cache-ram"),
         "chat_template_file": _named("chat_template_file", "--chat-template-file"),
-        "reasoning_parser": _named("reasoning_parser", "--reasoning-format"),
+        "reasoning_parser": replace(
+            _named("reasoning_parser", "--reasoning-format"), doc="How reasoning is sent, by its name for it."
+        ),
         "seed": _named("seed", "--seed"),
     },
 )

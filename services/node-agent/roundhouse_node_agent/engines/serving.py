@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_common.engine_parameters import TABLES
+from roundhouse_common.engine_parameters.parsers import family_of, with_parsers
 from roundhouse_common.sizing import EngineSettings, settings_of
 
 __all__ = [
@@ -68,10 +69,14 @@ def parallel_of(engine: EngineKind, version: VersionSpec) -> tuple[int, int]:
 
 
 def stated_parameters(engine: EngineKind, version: VersionSpec) -> dict[str, str]:
-    """Return the neutral parameters to render: what the memory need was computed with, and over it what is stated."""
+    """Return the neutral parameters to render: what the memory need was computed with, and over it what is stated.
+
+    Parsers are named as the engine knows them, or not at all.
+    """
     settings = settings_of_version(engine, version)
     tensor, pipeline = parallel_of(engine, version)
-    return {
+    family = family_of((version.source.uri, version.model_name), version.architecture)
+    given = {
         "context": str(settings.context_tokens),
         "parallel": str(settings.concurrency),
         "batch": str(settings.batch_tokens),
@@ -79,3 +84,4 @@ def stated_parameters(engine: EngineKind, version: VersionSpec) -> dict[str, str
         **({"pipeline_parallel": str(pipeline)} if pipeline > 1 else {}),
         **version.parameters,
     }
+    return with_parsers(engine, given, family=family)

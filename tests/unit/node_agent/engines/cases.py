@@ -1,6 +1,6 @@
 """The commands that have a golden file: each engine in the ways it is used."""
 
-from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults, ModelKind
+from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults, ModelKind, ModelSource, SourceKind
 from roundhouse_common.contracts.node import DeviceVendor
 from roundhouse_node_agent.engines.engine import RenderOrder
 from tests.unit.node_agent.engines.orders import NEED, a_device, a_gang, a_version, an_order
@@ -86,12 +86,22 @@ def _vectors(kind: EngineKind) -> dict[str, RenderOrder]:
     }
 
 
+def _family(kind: EngineKind) -> dict[str, RenderOrder]:
+    source = ModelSource(kind=SourceKind.HUGGING_FACE, uri="Qwen/Qwen3-8B")
+    parameters = {"tool_parser": "auto", "reasoning_parser": "auto"}
+    version = a_version(kind, devices=1, source=source, parameters=parameters)
+    return {f"{kind.value}-parsers-of-a-family": an_order(version, a_device(0))}
+
+
 def _templated(kind: EngineKind, devices: int = 1) -> dict[str, RenderOrder]:
     version = a_version(kind, devices=devices, defaults=TEMPLATE)
     return {f"{kind.value}-template": an_order(version, *(a_device(index) for index in range(devices)))}
 
 
 CASES: dict[str, RenderOrder] = {
+    **_family(EngineKind.VLLM),
+    **_family(EngineKind.SGLANG),
+    **_family(EngineKind.LMDEPLOY),
     **_templated(EngineKind.VLLM),
     **_templated(EngineKind.SGLANG),
     **_templated(EngineKind.LMDEPLOY),

@@ -1,8 +1,10 @@
 """Runs in an environment that has the engines, not in the project's: hands commands to their own argument parsers.
 
     python real_parsers.py ENGINE COMMANDS.json
+    python real_parsers.py ENGINE
 
 COMMANDS.json is an object of argument lists by name; what is refused is printed as an object of reasons by name.
+Without it, the names of the engine's parsers of tool calls and of reasoning are printed.
 """
 
 import argparse
@@ -51,6 +53,26 @@ def _transformers() -> Parse:
     return lambda argv: commands[argv[0]].make_context(argv[0], argv[1:])
 
 
+def _vllm_names() -> tuple[list[str], list[str]]:
+    tools = import_module("vllm.tool_parsers").ToolParserManager
+    return tools.list_registered(), import_module("vllm.reasoning").ReasoningParserManager.list_registered()
+
+
+def _sglang_names() -> tuple[list[str], list[str]]:
+    arguments = import_module("sglang.srt.server_args")
+    return arguments._tool_call_parser_choices(), arguments._reasoning_parser_choices()
+
+
+def _lmdeploy_names() -> tuple[list[str], list[str]]:
+    reasoning = import_module("lmdeploy.serve.parsers.reasoning_parser")
+    tools = import_module("lmdeploy.serve.parsers.tool_parser").ToolParserManager
+    return list(tools.module_dict), [
+        *reasoning.ReasoningParserManager.module_dict,
+        *reasoning.LEGACY_REASONING_PARSER_NAMES,
+    ]
+
+
+_NAMES = {"vllm": _vllm_names, "sglang": _sglang_names, "lmdeploy": _lmdeploy_names}
 _PARSERS = {"vllm": _vllm, "sglang": _sglang, "lmdeploy": _lmdeploy, "transformers": _transformers}
 
 
@@ -70,4 +92,8 @@ def main(engine: str, path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    if len(sys.argv) > 2:
+        main(sys.argv[1], sys.argv[2])
+    else:
+        found_tools, found_reasoning = _NAMES[sys.argv[1]]()
+        print(json.dumps({"tools": sorted(found_tools), "reasoning": sorted(found_reasoning)}))

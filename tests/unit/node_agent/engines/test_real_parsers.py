@@ -8,9 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.engine_parameters.parsers import FAMILIES, with_parsers
 from roundhouse_node_agent.engines.known import all_engines
 from tests.unit.node_agent.engines.cases import CASES
 
@@ -77,8 +80,13 @@ def _run(*command: str) -> None:
 def _refused(python: str, engine: str, commands: dict[str, list[str]], directory: Path) -> dict[str, str]:
     path = directory / "commands.json"
     path.write_text(json.dumps(commands))
+    refused: dict[str, str] = _ask(python, directory, engine, str(path))["refused"]
+    return refused
+
+
+def _ask(python: str, directory: Path, *words: str) -> Any:  # Any: JSON
     done = subprocess.run(
-        [python, str(HERE / "real_parsers.py"), engine, str(path)],
+        [python, str(HERE / "real_parsers.py"), *words],
         capture_output=True,
         text=True,
         timeout=600,
@@ -86,8 +94,7 @@ def _refused(python: str, engine: str, commands: dict[str, list[str]], directory
         env={"PATH": os.environ["PATH"], "HOME": str(directory), "CUDA_VISIBLE_DEVICES": ""},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    refused: dict[str, str] = json.loads(done.stdout.splitlines()[-1])["refused"]
-    return refused
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _commands(engine: str, template: Path) -> dict[str, list[str]]:
@@ -116,3 +123,18 @@ def test_the_engines_own_parser_refuses_what_it_does_not_know(engine: str, pytho
     }
     refused = _refused(python, engine, commands, tmp_path)
     assert refused.keys() == commands.keys()
+
+
+@pytest.mark.contract("A11")
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "lmdeploy"])
+def test_the_engine_has_every_parser_that_families_name(engine: str, python: str, tmp_path: Path) -> None:
+    known = _ask(python, tmp_path, engine)
+    for parameter, names in (("tool_parser", known["tools"]), ("reasoning_parser", known["reasoning"])):
+        named = {key: _own_name(engine, parameter, key) for key in FAMILIES}
+        assert set(named.values()) - {""} <= set(names), parameter
+        # What is a family's name and the engine's own must not be taken away.
+        assert not [key for key in FAMILIES if key in names and not named[key]], parameter
+
+
+def _own_name(engine: str, parameter: str, family: str) -> str:
+    return with_parsers(EngineKind(engine), {parameter: family}, family="").get(parameter, "")
