@@ -109,7 +109,7 @@ class SchedulerCore:
         self.preparing = Preparing(clock)
         self.stores = Stores(incarnation_of=self._incarnation_of, preparing=self.preparing, on_news=self._hear_store)
         self._store_reports = Projection(bus, STORES, on_change=self.stores.take)
-        self._inspection = ModelInspection(db, bus, clock=clock)
+        self._inspection = ModelInspection(db, bus, holders=self.stores.holders, clock=clock)
         self._telling = Telling(endpoints=self.endpoints, assignments=self.assignments)
         self._housekeeping = Housekeeping(
             db,
