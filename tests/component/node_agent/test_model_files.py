@@ -1,122 +1,22 @@
 """What a node does for orders and replicas that want model files: fetched, paused, given up, tried again, kept."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
-from roundhouse_common.contracts.provisioning import CleanStore, FileOrder, FilesState, FileWish, Peer, StoredModel
+from roundhouse_common.contracts.provisioning import FileOrder, FilesState, FileWish, Peer
 from roundhouse_common.model_sources import source_key
-from roundhouse_common.runtime import SystemClock, UnixTime
 from roundhouse_node_agent.domain.errors import ModelUnavailable
-from roundhouse_node_agent.models.adoption import DiskFinder
-from roundhouse_node_agent.models.cleaning import Cleaning
-from roundhouse_node_agent.models.path import PathResolver
-from roundhouse_node_agent.models.provision import ModelFiles, ProvisionOptions
-from roundhouse_node_agent.transfers.store import FileStore
+from roundhouse_node_agent.models.collector import FilesCollector
 from tests.support.eventually import eventually, never
-from tests.support.scripted_transfers import ScriptedTransfers
+from tests.support.model_shelf import Shelf, a_source, an_order
 from tests.support.tasks import running
 
 PEER = Peer(node_id="nod_2", url="http://127.0.0.1:1", token="t")
-
-
-class LeapingClock(SystemClock):
-    """The machine's clock, ahead by as much as a test says."""
-
-    ahead_s = 0.0
-
-    def now(self) -> UnixTime:
-        return UnixTime(super().now() + self.ahead_s)
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead_s
-
-
-def a_source(name: str, **changes: Any) -> ModelSource:
-    return ModelSource(**{"kind": SourceKind.HUGGING_FACE, "uri": f"acme/{name}", **changes})
-
-
-def an_order(name: str, wish: FileWish = FileWish.FETCH, **changes: Any) -> FileOrder:
-    return FileOrder(**{"order_id": f"ord_{name}", "name": name, "source": a_source(name), "wish": wish, **changes})
-
-
-class Shelf:
-    """A node's model files, with transfers that the test lets end."""
-
-    def __init__(self, tmp_path: Path, **options: Any) -> None:
-        self.store = FileStore(tmp_path / "models")
-        self.disk = tmp_path / "disk"
-        self.disk.mkdir()
-        self.transfers = ScriptedTransfers(self.store, tmp_path)
-        self.clock = LeapingClock()
-        self.used: set[str] = set()
-        self.files = self.a_node(**options)
-        self.cleaning = Cleaning(self.files, self.clock)
-
-    def a_node(self, **options: Any) -> ModelFiles:
-        """Another life of the agent on the same disk."""
-        return ModelFiles(
-            store=self.store,
-            fetch=self.transfers.fetch,
-            local={SourceKind.PATH: PathResolver()},
-            clock=self.clock,
-            options=ProvisionOptions(**options),
-            find_on_disk=DiskFinder(model_directories=[self.disk]),
-        )
-
-    @contextlib.asynccontextmanager
-    async def awake(self) -> AsyncIterator[None]:
-        async with running(self.files.run(lambda: frozenset(self.used))):
-            await eventually(lambda: self.files.is_looked_at)
-            yield
-
-    def model(self, name: str) -> StoredModel | None:
-        key = source_key(a_source(name))
-        return next((model for model in self.files.states() if model.key == key), None)
-
-    async def stands(self, name: str, state: FilesState) -> StoredModel:
-        def look() -> StoredModel:
-            model = self.model(name)
-            assert model is not None, self.files.states()
-            assert model.state is state, model
-            return model
-
-        return await eventually(look)
-
-    async def has(self, *names: str) -> None:
-        """Fetch these, and order nothing afterwards."""
-        for name in names:
-            self.files.take((an_order(name),))
-            await self.fetches(name)
-            self.transfers.finish(f"acme/{name}")
-            await self.stands(name, FilesState.READY)
-        self.files.take(())
-
-    async def fetches(self, *names: str) -> None:
-        """Wait until these are being fetched, beside others."""
-        await eventually(lambda: {f"acme/{name}" for name in names} <= self.transfers.running())
-
-    async def has_failed(self, times: int) -> None:
-        await eventually(lambda: self.files.failed_transfers == times)
-
-    def used_after_publishing_s(self) -> float:
-        (found,) = self.store.list()
-        return found.used_at - found.published_at
-
-    async def wants(self, name: str) -> "asyncio.Task[str]":
-        """A replica's start that waits for files."""
-        task = asyncio.create_task(self.files.ensure(a_source(name), name))
-        await eventually(lambda: f"acme/{name}" in self.transfers.running() or task.done())
-        return task
-
-    def leap(self, seconds: float) -> None:
-        self.clock.ahead_s += seconds
-        self.files.look_soon()
 
 
 @pytest.fixture
@@ -321,23 +221,22 @@ async def test_names_and_use_outlive_the_agent(shelf: Shelf) -> None:
     assert model.used_at > model.since
 
 
-async def test_cleaning_tells_first_and_deletes_only_what_nobody_has(shelf: Shelf) -> None:
-    await shelf.has("used", "ordered", "idle")
-    shelf.used.add(source_key(a_source("used")))
-    shelf.files.take((an_order("ordered"),))
-    shelf.files.look_soon()
-    shelf.leap(100.0)
-    nothing = await shelf.cleaning.clean(CleanStore(unused_for_s=200.0))
-    assert nothing.models == ()
+async def test_metrics_tell_what_was_fetched_what_failed_and_what_is_kept(shelf: Shelf) -> None:
+    registry = CollectorRegistry()
+    registry.register(FilesCollector(shelf.files))
+    await shelf.has("a")
+    shelf.files.take((an_order("b"), an_order("c")))
+    await shelf.fetches("b", "c")
+    shelf.transfers.progress("acme/b", 0, 100)
+    shelf.transfers.progress("acme/b", 60, 100)
+    shelf.transfers.fail("acme/c", is_retryable=False)
+    await shelf.stands("c", FilesState.FAILED)
 
-    dry = await shelf.cleaning.clean(CleanStore(unused_for_s=50.0))
-    assert [model.name for model in dry.models] == ["idle"]
-    assert dry.freed_bytes == len("the weights of acme/idle")
-    assert len(shelf.store.list()) == 3
-    assert (await shelf.cleaning.clean(CleanStore(keys=(source_key(a_source("used")),), is_dry_run=False))).models == ()
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
 
-    done = await shelf.cleaning.clean(CleanStore(unused_for_s=50.0, is_dry_run=False))
-    assert [model.name for model in done.models] == ["idle"]
-    assert done.freed_bytes > 0
-    await eventually(lambda: shelf.model("idle") is None)
-    assert {found.manifest.source.uri for found in shelf.store.list()} == {"acme/used", "acme/ordered"}
+    assert value("roundhouse_model_fetched_bytes_total") == 60
+    assert value("roundhouse_model_transfer_failures_total") == 1
+    assert value("roundhouse_model_transfers_active") == 1
+    assert [value("roundhouse_node_models", state=state) for state in ("ready", "fetching", "failed")] == [1, 1, 1]
+    assert value("roundhouse_model_disk_free_bytes") == shelf.files.disk[1] > 0
