@@ -150,6 +150,28 @@ def test_devices_must_be_there_and_have_room(uuids: tuple[str, ...], device: Dev
     assert refused is None if words is None else words in str(refused)
 
 
+@pytest.mark.parametrize(
+    ("is_wanted_alone", "is_held_alone", "words"),
+    [
+        (True, False, "replica rep_other still holds device GPU-1, which it wants for itself alone"),
+        (False, True, "replica rep_other still holds device GPU-1, which that one has for itself alone"),
+        (False, False, None),
+    ],
+)
+def test_a_device_that_somebody_wants_for_itself_alone_is_not_shared(
+    is_wanted_alone: bool, is_held_alone: bool, words: str | None
+) -> None:
+    def assignment(replica_id: str, *, is_exclusive: bool) -> Assignment:
+        resources = Resources(memory_bytes=GIB, device_count=1, is_exclusive=is_exclusive)
+        return an_assignment(replica_id, device_uuids=("GPU-1",), resources=resources)
+
+    other = a_replica(ObservedPhase.READY, replica_id="rep_other")
+    holder = replace(other, assignment=assignment("rep_other", is_exclusive=is_held_alone))
+    need = assignment("rep_new", is_exclusive=is_wanted_alone)
+    assert refusal(need, [holder], inventory(8, 8, a_device())) == words
+    assert refusal(need, [replace(holder, ended=an_exit())], inventory(8, 8, a_device())) is None
+
+
 def test_a_report_gives_an_address_and_a_pid_only_of_an_engine_that_runs() -> None:
     ended = an_exit(code=None, signal=9, diagnosis=Diagnosis(kind="killed", summary="x", lines=("last words",)))
     failed = replace(a_replica(ObservedPhase.FAILED, replica_id="rep_b"), ended=ended, reason=Reason.ENGINE_EXITED)

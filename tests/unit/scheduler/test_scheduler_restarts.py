@@ -76,6 +76,18 @@ def test_the_report_of_an_earlier_attempt_is_not_a_new_failure() -> None:
     assert (fleet.only().attempt, fleet.only().failures) == (2, 1)
 
 
+def test_a_record_from_an_older_copy_takes_over_the_attempt_that_its_node_is_at() -> None:
+    fleet = a_fleet()
+    later = msgspec.structs.replace(fleet.only(), attempt=3)
+    fleet.report("nod_01", an_entry(later, ObservedPhase.READY))
+    fleet.step()
+    assert (fleet.only().phase, fleet.only().attempt) == (Phase.READY, 3)
+
+    fleet.report("nod_01", an_entry(later, ObservedPhase.FAILED))
+    fleet.step()
+    assert fleet.only().attempt == 4
+
+
 def test_an_engine_that_does_not_answer_gets_time_before_it_is_restarted() -> None:
     fleet = a_fleet()
     fail(fleet, reason="engine-unresponsive")

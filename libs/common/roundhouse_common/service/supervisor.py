@@ -75,7 +75,14 @@ class Supervisor:
 
 def _report(name: str, problem: BaseException, *, failures: int, delay_s: float) -> None:
     fields = {"loop": name, "failures": failures, "restart_in_s": round(delay_s, 3), "error": repr(problem)}
-    if isinstance(problem, RoundhouseError) and problem.retryable:
+    if _is_interruption(problem):
         _log.warning("loop_interrupted", **fields)  # a dependency is away: a known thing, so no traceback
     else:
         _log.error("loop_crashed", **fields, exc_info=problem)
+
+
+def _is_interruption(problem: BaseException) -> bool:
+    """Whether nothing but dependencies that are away ended the loop, also where several of its tasks noticed."""
+    if isinstance(problem, BaseExceptionGroup):
+        return all(_is_interruption(one) for one in problem.exceptions)
+    return isinstance(problem, RoundhouseError) and problem.retryable

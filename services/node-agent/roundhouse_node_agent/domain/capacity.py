@@ -49,15 +49,25 @@ def _devices_refusal(assignment: Assignment, claims: Sequence[Assignment], devic
         device = by_uuid.get(uuid)
         if device is None:
             return f"device {uuid} is not on this node; it has {', '.join(by_uuid) or 'none'}"
-        refused = _memory_refusal(
+        holders = [claim for claim in claims if uuid in claim.device_uuids]
+        refused = _exclusion(assignment, holders, uuid) or _memory_refusal(
             assignment.version.resources.memory_bytes,
-            [claim.version.resources.memory_bytes for claim in claims if uuid in claim.device_uuids],
+            [claim.version.resources.memory_bytes for claim in holders],
             total_bytes=device.memory_total_bytes,
             measured_bytes=device.memory_free_bytes,
             where=f"memory on device {uuid}",
         )
         if refused is not None:
             return refused
+    return None
+
+
+def _exclusion(assignment: Assignment, holders: Sequence[Assignment], uuid: str) -> str | None:
+    """Return why a device that somebody wants for itself alone is not shared, or None."""
+    for holder in holders:
+        if assignment.version.resources.is_exclusive or holder.version.resources.is_exclusive:
+            whose = "it wants" if assignment.version.resources.is_exclusive else "that one has"
+            return f"replica {holder.replica_id} still holds device {uuid}, which {whose} for itself alone"
     return None
 
 

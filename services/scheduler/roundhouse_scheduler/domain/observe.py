@@ -58,6 +58,9 @@ def fold_reports(draft: Draft) -> None:
             entry = listed.get(replica.replica_id)
             if entry is None:
                 _fold_absence(draft, replica, report)
+            elif entry.attempt > replica.attempt:
+                # Only a record that was restored from an older copy knows fewer attempts than a node.
+                _fold_entry(draft, draft.edit(replica.replica_id, attempt=entry.attempt), entry)
             elif entry.attempt == replica.attempt or _is_known_down(replica, entry, report):
                 _fold_entry(draft, replica, entry)
 

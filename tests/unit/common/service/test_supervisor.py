@@ -83,6 +83,27 @@ async def test_loop_that_lost_a_dependency_is_a_warning_without_traceback() -> N
     assert "exc_info" not in logs[0]
 
 
+@pytest.mark.parametrize(
+    ("problems", "level"),
+    [
+        ([Unavailable("away"), Unavailable("also")], "warning"),
+        ([Unavailable("away"), ValueError("broken")], "error"),
+    ],
+)
+async def test_a_loop_of_several_tasks_is_interrupted_only_when_each_of_them_was(
+    problems: list[Exception], level: str
+) -> None:
+    harness = Harness()
+
+    async def lose_several() -> None:
+        raise ExceptionGroup("unhandled errors in a TaskGroup", problems)
+
+    with structlog.testing.capture_logs() as logs:
+        async with harness.running(lose_several):
+            await eventually(lambda: (harness.crashes or 0) >= 1)
+    assert logs[0]["log_level"] == level
+
+
 async def test_loop_that_returns_is_started_again() -> None:
     harness = Harness()
     runs = 0
