@@ -52,7 +52,7 @@ async def test_a_pause_ends_the_transfer_and_the_order_goes_on_when_resumed(shel
     shelf.files.take((an_order("a", FileWish.PAUSE),))
     await shelf.stands("a", FilesState.PAUSED)
     await eventually(lambda: shelf.transfers.interrupted == ["acme/a"])
-    with pytest.raises(ModelUnavailable, match="paused; resume order ord_a"):
+    with pytest.raises(ModelUnavailable, match="paused on this node; `roundhouse files resume a`"):
         await shelf.files.ensure(a_source("a"), "a")
 
     shelf.files.take((an_order("a"),))
@@ -172,6 +172,15 @@ async def test_peers_of_the_orders_are_asked_also_for_replicas(shelf: Shelf) -> 
     shelf.files.take((FileOrder(order_id="", name="a", source=a_source("a"), peers=(PEER,)),))
     await shelf.wants("a")
     assert shelf.transfers.begun[0].peers == (PEER,)
+
+
+async def test_a_fetch_from_afar_begins_anew_when_a_node_turns_out_to_have_the_files(shelf: Shelf) -> None:
+    start = await shelf.wants("a")
+    shelf.files.take((FileOrder(order_id="", name="a", source=a_source("a"), peers=(PEER,)),))
+    await eventually(lambda: [order.peers for order in shelf.transfers.begun] == [(), (PEER,)])
+    shelf.transfers.finish("acme/a")
+    assert await start
+    assert shelf.transfers.interrupted == ["acme/a"]
 
 
 async def test_weights_on_the_disk_are_used_and_never_deleted(shelf: Shelf) -> None:

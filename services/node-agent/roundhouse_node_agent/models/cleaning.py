@@ -59,7 +59,8 @@ class Cleaning:
         """Finish what a crash interrupted, then drop stale leftovers now and then."""
         try:
             freed = await asyncio.to_thread(self._store.sweep)
-            _log.info("model_store_swept", freed_bytes=freed)
+            if freed:
+                _log.info("model_store_swept", freed_bytes=freed)
         except OSError as error:
             _log.warning("model_store_not_swept", why=str(error))
         while True:

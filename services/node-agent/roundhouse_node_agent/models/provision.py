@@ -49,6 +49,7 @@ __all__ = ["ModelFiles", "ProvisionOptions"]
 
 _log = structlog.get_logger(__name__)
 _BUSY_AGAIN_S = 2.0
+_UNREADABLE_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,11 @@ class ModelFiles:
         self._running.clear()
         async with asyncio.TaskGroup() as tasks:
             while True:
-                pause_s = await self._look(tasks)
+                try:
+                    pause_s = await self._look(tasks)
+                except OSError as error:
+                    _log.warning("model_store_unreadable", why=str(error))
+                    pause_s = _UNREADABLE_AGAIN_S
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause_s):
                         await self._due.wait()
@@ -230,6 +235,7 @@ class ModelFiles:
         now = self._clock.monotonic()
         remote = (order for order in self._orders if order.source.kind in REMOTE_SOURCES)
         wanted = wanted_of(remote, [waiter.need for waiter in self._waiters])
+        self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
         plan = decide(self._view(wanted, used), now)
         self._answer(wanted)
         is_changed = False
@@ -355,5 +361,6 @@ class ModelFiles:
             if found is not None:
                 waiter.answer.set_result(found.path)
             elif item is not None and item.wish is FileWish.PAUSE:
-                why = f"fetching {item.name or shown_uri(item.source)} is paused; resume order {item.order_id}"
+                name = item.name or shown_uri(item.source)
+                why = f"fetching {name} is paused on this node; `roundhouse files resume {name}` goes on with it"
                 waiter.answer.set_exception(ModelUnavailable(why))
