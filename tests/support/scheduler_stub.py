@@ -9,7 +9,14 @@ import msgspec
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, ModelSource, Resources, SourceKind, VersionSpec
 from roundhouse_common.contracts.node import Heartbeat, LogLine, NodeReport, ReplicaReport
-from roundhouse_common.contracts.provisioning import FileOrder, NodeOrders, NodeStore, StoredModel, TransferProgress
+from roundhouse_common.contracts.provisioning import (
+    EngineOrder,
+    FileOrder,
+    NodeOrders,
+    NodeStore,
+    StoredModel,
+    TransferProgress,
+)
 from roundhouse_common.contracts.registry import (
     ASSIGNMENTS,
     HEARTBEAT,
@@ -130,10 +137,10 @@ class SchedulerStub:
         """Lose the node's registration, as a database restored from an older copy would."""
         del self.epochs[node_id]
 
-    async def order(self, node_id: str, *files: FileOrder) -> None:
-        """Say which files a node is to keep ready, whole."""
+    async def order(self, node_id: str, *files: FileOrder, engines: tuple[EngineOrder, ...] = ()) -> None:
+        """Say which files and engines a node is to keep ready, whole."""
         self.orders_revision += 1
-        orders = NodeOrders(node_id=node_id, revision=self.orders_revision, files=files)
+        orders = NodeOrders(node_id=node_id, revision=self.orders_revision, files=files, engines=engines)
         await self.bus.bucket(ORDERS).put(node_id, orders)
 
     async def store(self, node_id: str) -> NodeStore | None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.custom import Custom
 from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
+from roundhouse_node_agent.environments.manager import EngineEnvironments
 from roundhouse_node_agent.models.cleaning import Cleaning
 from roundhouse_node_agent.models.keeper import LocalKeeper
 from roundhouse_node_agent.models.path import PathResolver
@@ -69,8 +70,9 @@ class Node:
         self.table = ProcessTable()
         self.host: LocalHost | None = None
         self.agent: NodeAgent | None = None
-        self.environments: EngineSource | None = None
-        """Other engines than those that are always there."""
+        self.make_environments: Callable[[Node], EngineEnvironments] | None = None
+        """Makes the engines of each life of the agent: installed ones instead of those that are always there."""
+        self.environments: EngineEnvironments | None = None
         self._broker = broker
         self._task: asyncio.Task[None] | None = None
         self._open = contextlib.AsyncExitStack()
@@ -108,14 +110,22 @@ class Node:
         self.file_server = await self._open.enter_async_context(
             FileServer(files.store, host="127.0.0.1", port=0, address="127.0.0.1")
         )
+        environments: EngineSource = FixedEngines(
+            EngineRuntime(kind=LlamaCpp.kind, python=sys.executable), EngineRuntime(kind=Custom.kind)
+        )
+        if self.make_environments is not None:
+            environments = self.environments = self.make_environments(self)
+            await environments.open(())
+            tasks = await self._open.enter_async_context(asyncio.TaskGroup())
+            installing = tasks.create_task(environments.run(), name="engine-environments")
+            self._open.callback(installing.cancel)
         self.host = LocalHost(
             state_dir=state_dir,
             store=RunStore(self.path, self.table),
             inventory=inventory,
             meter=HostMeter(meters, clock),
             engines=all_engines(),
-            environments=self.environments
-            or FixedEngines(EngineRuntime(kind=LlamaCpp.kind, python=sys.executable), EngineRuntime(kind=Custom.kind)),
+            environments=environments,
             resolvers=resolvers,
             files=files,
             client=client,
@@ -145,7 +155,7 @@ class Node:
                 state_dir=self.path,
                 files=files,
                 cleaning=Cleaning(files, clock),
-                environments=NoEnvironments(),
+                environments=self.environments or NoEnvironments(),
                 address=self.file_server,
             ),
         )
