@@ -14,6 +14,8 @@ class MetricNames:
 
     running: str
     waiting: str = ""
+    set_aside: str = ""
+    """Requests whose cache was moved out to make room; they count as waiting."""
     kv_cache_usage: str = ""
     input_tokens: str = ""
     output_tokens: str = ""
@@ -26,7 +28,7 @@ class MetricNames:
             return None
         return EngineSample(
             running=round(running),
-            waiting=round(waiting),
+            waiting=round(waiting + metrics.get(self.set_aside, 0.0)),
             kv_cache_usage=metrics.get(self.kv_cache_usage, 0.0),
             input_tokens_total=metrics.get(self.input_tokens, 0.0),
             output_tokens_total=metrics.get(self.output_tokens, 0.0),

@@ -23,7 +23,15 @@ _FEATURES: Final[Mapping[ModelKind, frozenset[Feature]]] = MappingProxyType(
         ModelKind.COMPLETION: frozenset({Feature.COMPLETIONS}),
     }
 )
-_METRICS: Final = MetricNames(running="num_requests_running", waiting="num_requests_waiting")
+_METRICS: Final = MetricNames(
+    running="num_requests_running",
+    waiting="num_requests_waiting",
+    set_aside="num_requests_swapped",
+    kv_cache_usage="npu_cache_usage_perc",
+    input_tokens="prompt_tokens_total",
+    output_tokens="generation_tokens_total",
+)
+"""As its manual (2.1) and its source have them; it brings them up to date every second."""
 _CACHE_BLOCK_TOKENS: Final = 128
 _MOST_LINKS: Final = 1000
 

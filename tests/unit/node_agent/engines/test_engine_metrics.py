@@ -16,6 +16,7 @@ KINDS = {
     EngineKind.SGLANG: 0.25,
     EngineKind.LMDEPLOY: 0.25,
     EngineKind.LLAMA_SERVER: 0.0,
+    EngineKind.MINDIE: 0.25,
     EngineKind.CUSTOM: 0.25,
 }
 NAMED = {
