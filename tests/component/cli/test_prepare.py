@@ -8,7 +8,7 @@ import pytest
 from roundhouse_cli.local.layout import DataDir, Ports
 from roundhouse_cli.local.prepare import JoinedBefore, local_node_id, prepare
 from roundhouse_cli.local.secrets import Secrets
-from roundhouse_cli.local.services import nats_server_program
+from roundhouse_cli.local.services import environment, nats_server_program
 from roundhouse_cli.supervisor.plan import Plan
 from roundhouse_common.auth import Role
 from roundhouse_common.auth.tokens import TokenVerifier
@@ -97,3 +97,14 @@ def test_nodes_of_an_earlier_release_are_told_once(data_dir: DataDir, prepared: 
 
     assert JoinedBefore(data_dir).take() == ["nod_second"]
     assert JoinedBefore(data_dir).take() == []
+
+
+@pytest.mark.parametrize(("listen", "host"), [("127.0.0.1", "127.0.0.1"), ("10.0.0.5", "10.0.0.5")])
+def test_nodes_fetch_uploads_where_everything_listens(data_dir: DataDir, listen: str, host: str) -> None:
+    found = environment(Service.CATALOG, data_dir, Ports(21_000, listen), node_id="node_1")
+    assert found["ROUNDHOUSE_CATALOG_PUBLIC_URL"] == f"http://{host}:21001"
+
+
+def test_nodes_on_other_hosts_are_not_sent_to_an_address_that_nobody_has(data_dir: DataDir) -> None:
+    found = environment(Service.CATALOG, data_dir, Ports(21_000, "0.0.0.0"), node_id="node_1")
+    assert found["ROUNDHOUSE_CATALOG_PUBLIC_URL"] != "http://0.0.0.0:21001"
