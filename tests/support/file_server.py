@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-__all__ = ["Content", "Fault", "FileServer", "Served"]
+__all__ = ["Content", "Fault", "FileServer", "Fixed", "Served"]
 
 _BLOCK = 1024 * 1024
 _CHUNK = 256 * 1024
@@ -51,6 +51,17 @@ class Content:
         return hashlib.sha1(b"blob %d\0" % self.size + self.read(0, self.size)).hexdigest()
 
 
+class Fixed:
+    """Bytes that a test states."""
+
+    def __init__(self, content: bytes) -> None:
+        self.size = len(content)
+        self._content = content
+
+    def read(self, start: int, end: int) -> bytes:
+        return self._content[start:end]
+
+
 @dataclass(kw_only=True)
 class Fault:
     """How one answer goes wrong."""
@@ -82,7 +93,7 @@ class Served:
 
 @dataclass(kw_only=True)
 class _File:
-    content: Content
+    content: "Content | Fixed"
     etag: str
     fault: Faults
     has_ranges: bool
@@ -103,7 +114,13 @@ class FileServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
     def put(
-        self, path: str, content: Content, *, etag: str = "", fault: Faults = lambda _: None, has_ranges: bool = True
+        self,
+        path: str,
+        content: Content | Fixed,
+        *,
+        etag: str = "",
+        fault: Faults = lambda _: None,
+        has_ranges: bool = True,
     ) -> str:
         """Serve a file, in place of one that is there; return its address. `fault` is asked with 1, 2, 3, ..."""
         self._files[path] = _File(content=content, etag=etag, fault=fault, has_ranges=has_ranges)
@@ -162,7 +179,7 @@ def _range(request: web.Request, file: _File) -> tuple[int, int]:
 
 
 async def _send(
-    request: web.Request, response: web.StreamResponse, content: Content, extent: tuple[int, int], fault: Fault
+    request: web.Request, response: web.StreamResponse, content: Content | Fixed, extent: tuple[int, int], fault: Fault
 ) -> None:
     at, end = extent
     await response.prepare(request)

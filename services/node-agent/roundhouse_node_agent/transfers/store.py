@@ -63,25 +63,35 @@ class FileStore:
 
     def unfinished(self) -> tuple[Unfinished, ...]:
         """Return the models that were begun and are not whole."""
-        return tuple(unfinished_of(self.layout, key, record) for key, record in all_plans(self.layout).items())
+        begun = all_plans(self.layout).items()
+        return tuple(unfinished_of(self.layout, key, record) for key, record in begun if self.find(key) is None)
 
     def publish(self, manifest: Manifest) -> StoredFiles:
         """Make a model of blobs that are all in the store; safe to repeat."""
         key = source_key(manifest.source)
         self.layout.make()
         with held(self.layout.store_lock):
-            for file in manifest.files:
-                if not manifest.adopted_path and not self.layout.blob(file.sha256).is_file():
-                    raise ModelUnavailable(f"{file.path} of the model is not in the store; fetch it again")
-            publish_tree(self.layout, key, manifest)
-            begun = all_plans(self.layout).get(key)
-            self.layout.plan(key).unlink(missing_ok=True)
-            if begun is not None:
-                delete_partials(self.layout, {file.partial for file in begun.files} & unreferred(self.layout)[1])
+            found = self.find(key)
+            if found is None or found.manifest != manifest:
+                self._check_blobs(manifest)
+                publish_tree(self.layout, key, manifest)
+            self._settle(key)
         found = self.find(key)
         if found is None:
             raise ModelUnavailable(f"the files of the model changed on the disk while it was published: {key}")
         return found
+
+    def _check_blobs(self, manifest: Manifest) -> None:
+        for file in () if manifest.adopted_path else manifest.files:
+            if self.blob(file.sha256) is None:
+                raise ModelUnavailable(f"{file.path} of the model is not in the store; fetch it again")
+
+    def _settle(self, key: str) -> int:
+        """Forget that a model was begun: it is whole, or not wanted. The store's lock is held."""
+        begun = read_plan(self.layout.plan(key))
+        self.layout.plan(key).unlink(missing_ok=True)
+        names = {file.partial for file in begun.files} if begun is not None else set()
+        return delete_partials(self.layout, names & unreferred(self.layout)[1])
 
     def adopt(self, source: ModelSource, path: Path, revision: str = "") -> StoredFiles:
         """Note files that are on the disk already as the files of `source`, without copying; safe to repeat.
@@ -158,10 +168,8 @@ class FileStore:
             if with_tree:
                 was.update(file.sha256 for file in (manifest.files if manifest is not None else ()))
                 retire_tree(self.layout, key)
-            self.layout.plan(key).unlink(missing_ok=True)
-            names = {file.partial for file in begun.files} if begun is not None else set()
-            blobs, partials = unreferred(self.layout)
-            return delete_blobs(self.layout, was & blobs) + delete_partials(self.layout, names & partials)
+            freed = self._settle(key)
+            return freed + delete_blobs(self.layout, was & unreferred(self.layout)[0])
 
     def removable_bytes(self, keys: Sequence[str]) -> int:
         """Return what removing these models would free: blobs that others share do not count."""
@@ -180,6 +188,9 @@ class FileStore:
         with held(self.layout.store_lock):
             for path in self.layout.trees.glob(".*"):
                 shutil.rmtree(path, ignore_errors=True)
+            for key in all_plans(self.layout):
+                if self.find(key) is not None:
+                    self._settle(key)
             blobs, partials = unreferred(self.layout)
             return delete_blobs(self.layout, blobs) + delete_partials(self.layout, partials)
 
