@@ -169,6 +169,24 @@ def test_a_version_that_was_taken_back_did_not_take_over(roundhouse: Command, de
     assert "Version 3 did not take over, version 2 runs; `roundhouse versions show tiny 3`" in result.err
 
 
+def test_waiting_ends_when_a_version_failed_that_nothing_takes_back(
+    roundhouse: Command, deployed: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roundhouse_cli.waiting._LOOK_AT_VERSION_EVERY_S", 0.0)
+    left = {**DEPLOYMENT, "active_version": a_version(2), "rollout": {"is_rolled_back": False}}
+    deployed.answers.pop(("GET", PATH), None)
+    deployed.on("GET", PATH, left)
+    deployed.on("POST", f"{PATH}/versions", a_version(2), status=201)
+    deployed.on("GET", f"{PATH}/status", UNDER_WAY)
+    failure = {"detail": "bad flag: --frobnicate is not known"}
+    deployed.answers.pop(("GET", f"{PATH}/versions"), None)
+    deployed.items(f"{PATH}/versions", {"number": 2, "state": "Error", "failure": failure})
+
+    result = roundhouse("versions", "add", "tiny", "--set", "parallel=8", "--wait")
+    assert result.code == 1
+    assert "version 2 is in Error: bad flag: --frobnicate is not known" in result.err
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_rollouts_are_held_and_go_on(roundhouse: Command, deployed: Scripted, verb: str) -> None:
     deployed.on("POST", f"{PATH}:{verb}", DEPLOYMENT)
