@@ -26,7 +26,7 @@ class Failing:
     engine: str = "llama.cpp"
     memory_bytes: int = 600 * 1024**2
     resources: Mapping[str, object] = field(default_factory=dict)
-    path: str
+    path: str = ""
     model_kind: str = "chat"
     parameters: Mapping[str, str] = field(default_factory=dict)
 

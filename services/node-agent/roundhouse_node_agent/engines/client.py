@@ -35,11 +35,12 @@ class EngineClient:
 
     async def health(self, engine: Engine, run: EngineRun) -> Health:
         """Look once at the readiness endpoint. What opens no port is ready while it runs."""
-        path = _probes(engine, run).readiness
-        if not path:
+        probes = _probes(engine, run)
+        if not probes.readiness:
             return Health(is_ready=True, detail="it opens no port; it runs")
-        status, text = await self._get(run, path)
-        return Health(is_ready=status == 200, detail=text[:_DETAIL_CHARACTERS])
+        status, text = await self._get(run, probes.readiness)
+        is_ready = status == 200 and probes.ready_words in text
+        return Health(is_ready=is_ready, detail=text[:_DETAIL_CHARACTERS])
 
     async def sample(self, engine: Engine, run: EngineRun) -> EngineSample | None:
         """Read the metrics; None when they are not to be had now."""

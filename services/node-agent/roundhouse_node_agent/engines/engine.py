@@ -20,6 +20,8 @@ class Probes:
 
     readiness: str
     """GET it: 200 means ready. Empty: the process opens no port, and is ready as long as it runs."""
+    ready_words: str = ""
+    """What the answer must have in it beside; empty: whatever it says."""
     metrics: str
     """Its Prometheus metrics. Empty: it has none, and a drain ends when nobody is connected."""
 

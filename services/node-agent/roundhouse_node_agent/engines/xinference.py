@@ -73,6 +73,7 @@ class Xinference(StatedEngine):
             "model_type": _TYPES[order.version.model_kind],
             "model_path": order.model_path,
             "n_gpu": len(order.devices) or None,
+            "enable_virtual_env": False,  # else it installs packages of its own choice for each model
         }
         for name, theirs in (("backend", "model_engine"), ("format", "model_format"), ("quantization", "quantization")):
             if name in given:
@@ -92,7 +93,7 @@ class Xinference(StatedEngine):
         env = {
             "XINFERENCE_HOME": f"{order.directory}/home",
             "XINFERENCE_AUTH_ADVANCED": "0",
-            "XINFERENCE_DISABLE_VIRTUAL_ENV": "1",
+            "XINFERENCE_ENABLE_VIRTUAL_ENV": "0",
             **OFFLINE,
             **visible_devices(order),
         }
@@ -103,4 +104,5 @@ class Xinference(StatedEngine):
         )
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
-        return Probes(readiness=f"/v1/models/{served_name}", metrics="/metrics")
+        # Asked for the model itself, it writes a page of errors into its log with every look until it is there.
+        return Probes(readiness="/v1/models", ready_words=f'"id":"{served_name}"', metrics="/metrics")

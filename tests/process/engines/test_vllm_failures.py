@@ -1,0 +1,132 @@
+"""The real vLLM fails as it can be provoked to without a GPU, and `deployments show` tells what and what to do."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.process.engines.failing import Failing, deploy_failing, told
+from tests.process.platform import Platform
+
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+GIB = 1024**3
+WEIGHTS = "model.safetensors"
+SMALL = {"context": "512", "parallel": "2", "eager": "true"}
+
+Change = Callable[[Path], None]
+
+
+def _linked(source: str, target: str) -> None:
+    """Take no room where that is possible. What is changed is written anew, so the original stays as it is."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def no_weights(directory: Path) -> None:
+    (directory / WEIGHTS).unlink()
+
+
+def half_of_the_weights(directory: Path) -> None:
+    whole = (directory / WEIGHTS).read_bytes()
+    (directory / WEIGHTS).unlink()
+    (directory / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+
+
+def other_bytes_as_weights(directory: Path) -> None:
+    (directory / WEIGHTS).unlink()
+    (directory / WEIGHTS).write_bytes(b"this is no checkpoint" * 1000)
+
+
+def unknown_architecture(directory: Path) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").unlink()
+    (directory / "config.json").write_text(json.dumps({**config, "architectures": ["Mamba9ForCausalLM"]}))
+
+
+def nothing(_directory: Path) -> None:
+    """The model is whole."""
+
+
+CASES: list[tuple[Change, Failing]] = [
+    (
+        no_weights,
+        Failing(
+            name="vllm-weights-missing",
+            kind="model_missing",
+            words=("files are not where they should be",),
+            line="Cannot find any model weights",
+        ),
+    ),
+    (
+        half_of_the_weights,
+        Failing(name="vllm-weights-truncated", kind="model_corrupt", words=("fetch them again",), line="Safetensor"),
+    ),
+    (
+        other_bytes_as_weights,
+        Failing(name="vllm-weights-corrupt", kind="model_corrupt", words=("compare their checksums",)),
+    ),
+    (
+        unknown_architecture,
+        Failing(
+            name="vllm-architecture",
+            kind="unsupported_architecture",
+            words=("Mamba9ForCausalLM", "newer version"),
+            line="are not supported for now",
+        ),
+    ),
+    (
+        nothing,
+        Failing(
+            name="vllm-context",
+            kind="context_too_long",
+            words=("a context of 16384 tokens was asked for", "lower context"),
+            line="is greater than the derived max_model_len",
+            parameters={**SMALL, "context": "16384"},
+        ),
+    ),
+    (
+        nothing,
+        Failing(
+            name="vllm-flag",
+            kind="bad_parameters",
+            words=("--no-such-flag", "correct it"),
+            line="unrecognized arguments: --no-such-flag",
+            parameters={**SMALL, "--no-such-flag": "3"},
+        ),
+    ),
+    (
+        nothing,
+        Failing(
+            name="vllm-tensor-parallel",
+            kind="bad_tensor_parallel",
+            words=("9 attention heads", "divisor of 9"),
+            line="must be divisible by tensor parallel size",
+            parameters={**SMALL, "tensor_parallel": "2"},
+        ),
+    ),
+]
+
+
+@pytest.mark.contract("A12", "A30", "A32")
+@pytest.mark.parametrize(("change", "case"), CASES, ids=[case.name for _, case in CASES])
+async def test_the_class_the_cause_and_what_to_do_are_told_of_vllm(
+    vllm: Platform, smollm2_checkpoint: Path, tmp_path: Path, change: Change, case: Failing
+) -> None:
+    directory = tmp_path / "model"
+    shutil.copytree(smollm2_checkpoint, directory, copy_function=_linked)
+    change(directory)
+
+    case = replace(case, engine="vllm", memory_bytes=4 * GIB, path=str(directory), parameters=case.parameters or SMALL)
+
+    with deploy_failing(vllm, [case]):
+        shown = await told(vllm, case, within_s=300)
+
+    for words in case.words:
+        assert words in shown
