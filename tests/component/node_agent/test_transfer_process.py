@@ -1,6 +1,7 @@
 """The process that fetches: started, followed, cancelled, killed, and gone when nobody wants it any more."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -127,3 +128,21 @@ async def test_it_ends_when_its_standard_input_does(server: FileServer, store: F
     await eventually(lambda: child.poll() is not None)
     child.stdout.close()
     assert child.returncode == 3
+
+
+def _can_mount() -> bool:
+    found = shutil.which("unshare")
+    return (
+        found is not None and subprocess.run([found, "-rm", "true"], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not _can_mount(), reason="no user namespaces here")
+async def test_a_disk_that_becomes_full_is_said(server: FileServer, store: FileStore) -> None:
+    """A file system of its own, of 1 MB, that the process sees and nobody else."""
+    store.layout.root.mkdir()
+    script = f"mount -t tmpfs -o size=1m none {store.layout.root} && exec {' '.join(CHILD)}"
+    limits = TransferLimits(headroom_bytes=-CONTENT.size, part_bytes=100_000)
+    with pytest.raises(TransferFailed, match=r"disk became full at .* make room there") as caught:
+        await fetch(an_order(server, store, limits), lambda _: None, command=("unshare", "-rm", "sh", "-c", script))
+    assert not caught.value.is_retryable
