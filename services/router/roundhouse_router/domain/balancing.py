@@ -7,7 +7,7 @@ from typing import Protocol
 from roundhouse_common.contracts.catalog import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.domain.features import ROUTABLE, serves
+from roundhouse_router.domain.features import FEATURES, ROUTABLE, serves
 
 __all__ = ["Balancer", "Candidate", "Resting", "RetryBudget", "RoundRobin", "pick_target"]
 
@@ -55,7 +55,8 @@ class RoundRobin:
         self._turns: dict[str, int] = {}
 
     def order(self, deployment: DeploymentEndpoints, operation: Operation, now: float) -> Sequence[Candidate]:
-        usable = [one for one in deployment.endpoints if one.state in ROUTABLE and serves(one, operation)]
+        feature = FEATURES[operation]
+        usable = [one for one in deployment.endpoints if one.state in ROUTABLE and serves(one, feature)]
         if len(usable) > 1:
             turn = self._turns.get(deployment.deployment_id, 0)
             self._turns[deployment.deployment_id] = turn + 1

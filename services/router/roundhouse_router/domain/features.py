@@ -10,7 +10,7 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint,
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.errors import EndpointNotServed
 
-__all__ = ["OPERATIONS", "ROUTABLE", "check_served", "serves"]
+__all__ = ["FEATURES", "OPERATIONS", "ROUTABLE", "check_served", "serves"]
 
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
     {
@@ -22,7 +22,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
 """The inference paths."""
 ROUTABLE: Final = (EndpointState.READY, EndpointState.SUSPECT)
 
-_FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
+FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
     {
         Operation.CHAT: Feature.CHAT,
         Operation.COMPLETION: Feature.COMPLETIONS,
@@ -32,9 +32,9 @@ _FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
 _PATHS: Final = {operation: path for path, operation in OPERATIONS.items()}
 
 
-def serves(endpoint: Endpoint, operation: Operation) -> bool:
+def serves(endpoint: Endpoint, feature: Feature) -> bool:
     """Whether its engine may be asked. One of which nothing is known may."""
-    return not endpoint.features or _FEATURES[operation] in endpoint.features
+    return not endpoint.features or feature in endpoint.features
 
 
 def check_served(
@@ -44,23 +44,37 @@ def check_served(
 
     A deployment that sleeps may have it: nothing is said then.
     """
-    lacking: list[Endpoint] = []
+    feature = FEATURES[operation]
     for target in targets:
         deployment = deployments.get(target.deployment_id)
-        if deployment is None:
-            continue
-        mine = [endpoint for endpoint in deployment.endpoints if endpoint.state in ROUTABLE]
-        if any(serves(endpoint, operation) for endpoint in mine) or (not mine and deployment.is_wakeable):
+        if deployment is not None and _may_serve(deployment, feature):
             return
-        lacking += mine
+    found = (deployments.get(target.deployment_id) for target in targets)
+    lacking = [
+        endpoint
+        for deployment in found
+        if deployment is not None
+        for endpoint in deployment.endpoints
+        if endpoint.state in ROUTABLE
+    ]
     if lacking:
         raise EndpointNotServed(_words(lacking, operation, model))
+
+
+def _may_serve(deployment: DeploymentEndpoints, feature: Feature) -> bool:
+    is_empty = True
+    for endpoint in deployment.endpoints:
+        if endpoint.state in ROUTABLE:
+            if serves(endpoint, feature):
+                return True
+            is_empty = False
+    return is_empty and deployment.is_wakeable
 
 
 def _words(lacking: Iterable[Endpoint], operation: Operation, model: str) -> str:
     engines = ", ".join(sorted({endpoint.engine.value for endpoint in lacking}))
     has = {feature for endpoint in lacking for feature in endpoint.features}
-    paths = [path for path, other in OPERATIONS.items() if _FEATURES[other] in has]
+    paths = [path for path, other in OPERATIONS.items() if FEATURES[other] in has]
     return (
         f"The model `{model}` cannot be used at {_PATHS[operation]}: its engine ({engines}) does not have it. "
         f"It has {' and '.join(paths) if paths else 'nothing that is offered here'}."
