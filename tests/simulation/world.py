@@ -43,6 +43,7 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.processes import SimScheduler, Tasks
 from tests.simulation.sim_host import SimHost
 from tests.simulation.trace import Trace
+from tests.support.fake_keeper import FakeKeeper
 from tests.support.scheduler import a_version
 
 __all__ = ["BROKEN", "SimNode", "World"]
@@ -62,6 +63,7 @@ class SimNode:
     host: SimHost
     faults: Faults
     tasks: Tasks
+    keeper: FakeKeeper | None = None
     agent: NodeAgent | None = None
     bus: MemoryBus | None = None
 
@@ -178,11 +180,12 @@ class World:
         (self.directory / "scheduler.db").write_bytes(record)
         await self._outside_db.__aenter__()
 
-    async def add_node(self, node_id: str, **host_options: object) -> SimNode:
-        """A machine joins, with its agent."""
+    async def add_node(self, node_id: str, *, keeper: FakeKeeper | None = None, **host_options: object) -> SimNode:
+        """A machine joins, with its agent; with a `keeper` it keeps model files."""
         host = SimHost(self.clock, self.oracle, hostname=node_id, **host_options)
         host.missing_models.add(BROKEN)
-        node = SimNode(node_id=node_id, host=host, faults=Faults(rng=self._rng()), tasks=Tasks(self.supervisor))
+        faults, tasks = Faults(rng=self._rng()), Tasks(self.supervisor)
+        node = SimNode(node_id=node_id, host=host, faults=faults, tasks=tasks, keeper=keeper)
         self.nodes[node_id] = node
         self.oracle.ground.reach(node_id, lambda: self._is_cut_off(node))
         await self.start_agent(node)
@@ -202,6 +205,7 @@ class World:
             ids=self.ids,
             rng=self._rng(),
             options=AgentOptions(ready_poll_s=0.5, start_timeout_s=30.0),
+            keeper=node.keeper,
         )
         self.oracle.agent_started(node.node_id, agent.context.incarnation)
         await agent.start()
@@ -247,6 +251,11 @@ class World:
         self.oracle.published(self.specs[name])
         self._specs_publisher.wake()
         return self.specs[name]
+
+    @property
+    def outside_db(self) -> Database:
+        """The scheduler's record as another process of it has it open: a write here wakes nobody."""
+        return self._outside_db
 
     async def order(self, node_id: str, order: Callable[[Node], Ordered]) -> None:
         """An administrator says something of a node, whether a scheduler runs or not."""
