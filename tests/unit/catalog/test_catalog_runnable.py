@@ -9,6 +9,7 @@ import pytest
 from roundhouse_catalog.domain.drafts import AlternativeDraft, PlacementDraft, ResourcesDraft, VersionDraft
 from roundhouse_catalog.domain.models import Model
 from roundhouse_catalog.domain.sources import SourceDraft
+from roundhouse_common.contracts.catalog import ModelDefaults
 from roundhouse_common.contracts.models import AttentionKind, LayerGroup, ModelFacts, ModelFormat
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.sizing import MemoryNeed, need_of_version
@@ -175,3 +176,13 @@ def test_a_placement_that_can_never_be_is_refused(placement: PlacementDraft, fie
 def test_fewer_named_devices_than_a_replica_takes_are_refused() -> None:
     version = VersionDraft(resources=ResourcesDraft(device_count=2), placement=PlacementDraft(device_uuids=("GPU-1",)))
     assert "1 devices found; one replica takes 2" in refused(version, a_model())["placement.device_uuids"]
+
+
+def test_a_template_of_its_own_needs_an_engine_that_takes_one() -> None:
+    model = a_qwen(memory_bytes=8 * GIB, defaults=ModelDefaults(chat_template="{{ messages }}"))
+    said = refused(VersionDraft(engine="transformers"), model)["engine"]
+    assert said.startswith("transformers knows no chat template but the one in the model's files")
+    assert said.endswith("engines that take it: llama-server, llama.cpp, lmdeploy, sglang, vllm")
+    assert a_deployment(model, version=vllm(1)).version.spec.defaults == model.defaults
+    plain = a_qwen(memory_bytes=8 * GIB, defaults=ModelDefaults(system_message="Be brief."))
+    assert a_deployment(plain, version=VersionDraft(engine="transformers")).version.spec.defaults == plain.defaults

@@ -6,11 +6,13 @@ from roundhouse_catalog.domain.drafts import ResourcesDraft, VersionDraft, Way
 from roundhouse_catalog.domain.engines import ENGINES, SUGGESTED, parse_engine
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.models import Model
-from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.models import ModelFacts, ModelFormat
 from roundhouse_common.sizing import check_devices, check_limits, settings_of
 
 __all__ = ["check_runnable", "depends_on_files"]
+
+_TEMPLATE_FILE = "chat_template_file"
 
 
 def check_runnable(engine: EngineKind, draft: VersionDraft, model: Model, findings: Findings) -> None:
@@ -18,6 +20,7 @@ def check_runnable(engine: EngineKind, draft: VersionDraft, model: Model, findin
     findings.add("engine", _kind_fault(engine, model))
     if model.facts is not None:
         findings.add("engine", _format_fault(engine, model.facts))
+    findings.add("engine", _template_fault(engine, draft, model))
     findings.add("parameters.context", _context_fault(draft.parameters, model))
     for way in draft.ways:
         if way.path:
@@ -69,6 +72,19 @@ def _format_fault(engine: EngineKind, facts: ModelFacts) -> str | None:
             f"engines that can: {', '.join(able) or 'none'}"
         )
     return None
+
+
+def _template_fault(engine: EngineKind, draft: VersionDraft, model: Model) -> str | None:
+    is_held = model.kind in (ModelKind.CHAT, ModelKind.COMPLETION) and _TEMPLATE_FILE not in draft.parameters
+    if not is_held or model.defaults is None or not model.defaults.chat_template:
+        return None
+    if _TEMPLATE_FILE in ENGINES[engine].table.parameters:
+        return None
+    able = sorted(kind for kind, other in ENGINES.items() if _TEMPLATE_FILE in other.table.parameters)
+    return (
+        f"{engine} knows no chat template but the one in the model's files, and {quoted(model.name)} was given one of "
+        f"its own; engines that take it: {', '.join(able)}"
+    )
 
 
 def _context_fault(parameters: Mapping[str, str], model: Model) -> str | None:
