@@ -111,6 +111,14 @@ class Shelf:
         await eventually(lambda: f"acme/{name}" in self.transfers.running() or task.done())
         return task
 
+    async def wants_other(self, source: ModelSource) -> None:
+        """See that a replica's start has to fetch this, and give it up."""
+        begun = len(self.transfers.begun)
+        start = asyncio.create_task(self.files.ensure(source, "other"))
+        await eventually(lambda: len(self.transfers.begun) == begun + 1)
+        start.cancel()
+        await eventually(lambda: not self.transfers.running())
+
     def leap(self, seconds: float) -> None:
         self.clock.ahead_s += seconds
         self.files.look_soon()

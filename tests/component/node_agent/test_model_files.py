@@ -183,6 +183,17 @@ async def test_a_fetch_from_afar_begins_anew_when_a_node_turns_out_to_have_the_f
     assert shelf.transfers.interrupted == ["acme/a"]
 
 
+async def test_a_commit_that_was_fetched_as_a_branch_is_not_fetched_again(shelf: Shelf) -> None:
+    await shelf.has("a")
+    path = await shelf.files.ensure(a_source("a", revision="c0ffee"), "a")
+    assert Path(path).read_text() == "the weights of acme/a"
+    shelf.files.take((an_order("b", source=a_source("a", revision="c0ffee")),))
+    await eventually(lambda: {model.name for model in shelf.files.states()} == {"a", "b"})
+    assert len(shelf.transfers.begun) == 1
+    await shelf.wants_other(a_source("a", revision="other"))
+    await shelf.wants_other(a_source("a", revision="c0ffee", patterns=("*.bin",)))
+
+
 async def test_weights_on_the_disk_are_used_and_never_deleted(shelf: Shelf) -> None:
     there = shelf.disk / "acme" / "a"
     there.mkdir(parents=True)

@@ -146,9 +146,10 @@ def _parser() -> argparse.ArgumentParser:
 def _list(store: FileStore) -> None:
     names = ModelNames(store.layout.root)
     for found in store.list():
-        uri = shown_uri(found.manifest.source)
+        source, commit = found.manifest.source, found.manifest.revision
+        uri = f"{shown_uri(source)}@{commit}" if commit else shown_uri(source)
         place = "outside the store" if found.is_adopted else f"{found.size_bytes} bytes"
-        _say(f"{found.key}  {names.get(found.key) or uri}  {found.manifest.source.kind.value} {uri}  {place}")
+        _say(f"{found.key}  {names.get(found.key) or shown_uri(source)}  {source.kind.value} {uri}  {place}")
 
 
 def _chosen(store: FileStore, model: str) -> StoredFiles:

@@ -36,6 +36,7 @@ from roundhouse_node_agent.domain.model_files import (
 )
 from roundhouse_node_agent.models.adoption import OnDisk
 from roundhouse_node_agent.models.resolvers import resolve
+from roundhouse_node_agent.models.same_files import under_its_commit
 from roundhouse_node_agent.models.shelf import Looked, Shelf, look_at
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.models.standings import Standings
@@ -216,7 +217,7 @@ class ModelFiles:
 
     def _here(self, key: str, source: ModelSource) -> str | None:
         """Return the path of what is whole, adopting what is on the disk already. Blocks."""
-        found = self.store.find(key)
+        found = self.store.find(key) or under_its_commit(self.store, source)
         if found is None:
             on_disk = self._find_on_disk(source)
             if on_disk is None:
