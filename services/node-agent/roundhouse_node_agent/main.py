@@ -106,10 +106,13 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
         labels=settings.labels,
     )
     engines = all_engines()
-    environments = _environments(settings, state_dir, engines, lambda: host.environments_in_use())
+    containers = ContainerTool()
+    environments = _environments(settings, state_dir, engines, containers, lambda: host.environments_in_use())
     meters = DeviceMeters(devices.meters)
     files = _model_files(settings, state_dir)
-    host = _host(settings, state_dir, inventory, HostMeter(meters, clock), engines, environments, client, files)
+    host = _host(
+        settings, state_dir, inventory, HostMeter(meters, clock), engines, environments, containers, client, files
+    )
     offer = _file_server(settings, files)
     agent = NodeAgent(
         node_id=NodeId(state_dir.node_id),
@@ -162,6 +165,7 @@ def _host(
     meter: HostMeter,
     engines: Mapping[str, Engine],
     environments: EngineEnvironments,
+    containers: ContainerTool,
     client: EngineClient,
     files: ModelFiles,
 ) -> LocalHost:
@@ -172,8 +176,10 @@ def _host(
         meter=meter,
         engines=engines,
         environments=environments,
+        containers=containers,
         resolvers=_resolvers(settings),
         files=files,
+        sources=_sources(settings),
         client=client,
         clock=SystemClock(),
         ids=SystemIds(),
@@ -204,22 +210,25 @@ def _model_files(settings: NodeAgentSettings, state_dir: StateDir) -> ModelFiles
         rate_bytes_s=math.ceil(settings.download_rate_bytes_s / settings.downloads_at_once),
         headroom_bytes=settings.disk_headroom_bytes,
     )
-    sources = SourceOptions(
-        hugging_face_endpoints=tuple(settings.hugging_face_endpoints),
-        hugging_face_token_file=str(settings.hugging_face_token_file or ""),
-        model_scope_endpoints=tuple(settings.model_scope_endpoints),
-        model_scope_token_file=str(settings.model_scope_token_file or ""),
-        http_tokens_file=str(settings.http_tokens_file or ""),
-    )
     return ModelFiles(
         store=FileStore(state_dir.path / "models"),
         fetch=runner.fetch,
         local=_resolvers(settings),
         clock=SystemClock(),
-        options=ProvisionOptions(at_once=settings.downloads_at_once, limits=limits, sources=sources),
+        options=ProvisionOptions(at_once=settings.downloads_at_once, limits=limits, sources=_sources(settings)),
         find_on_disk=DiskFinder(
             model_directories=settings.model_directories, hugging_face_cache=settings.adopts_hugging_face_cache
         ),
+    )
+
+
+def _sources(settings: NodeAgentSettings) -> SourceOptions:
+    return SourceOptions(
+        hugging_face_endpoints=tuple(settings.hugging_face_endpoints),
+        hugging_face_token_file=str(settings.hugging_face_token_file or ""),
+        model_scope_endpoints=tuple(settings.model_scope_endpoints),
+        model_scope_token_file=str(settings.model_scope_token_file or ""),
+        http_tokens_file=str(settings.http_tokens_file or ""),
     )
 
 
@@ -243,6 +252,7 @@ def _environments(
     settings: NodeAgentSettings,
     state_dir: StateDir,
     engines: Mapping[str, Engine],
+    containers: ContainerTool,
     in_use: Callable[[], Collection[str]],
 ) -> EngineEnvironments:
     store = EnvironmentStore(state_dir.path / "engines")
@@ -257,7 +267,7 @@ def _environments(
             find_links=settings.package_find_links,
             within_s=settings.install_timeout_s,
         ),
-        containers=ContainerTool(),
+        containers=containers,
         recipes=load_recipes(),
         headroom_bytes=settings.disk_headroom_bytes,
     )

@@ -4,18 +4,22 @@ import asyncio
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
-from roundhouse_common.contracts.catalog import ModelSource, SourceKind
+from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, SourceKind
 from roundhouse_common.contracts.models import ModelInspected
+from roundhouse_common.model_sources import shown_uri, source_key
 from roundhouse_node_agent.domain.errors import ModelUnavailable
+from roundhouse_node_agent.models.questions import RemoteQuestion
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
+from roundhouse_node_agent.sources.source import SourceOptions
+from roundhouse_node_agent.transfers.trees import StoredFiles
 
 __all__ = ["ModelInspector"]
 
@@ -26,68 +30,118 @@ _MOST_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _MOST_ERROR_LINES: Final = 3
 
 _Fingerprint = tuple[tuple[str, int, int], ...]
+_Key = tuple[str, _Fingerprint]
+"""A path and what lies there, or a source's key alone."""
 
 
 class ModelInspector:
-    """At most two readers run at the same time, each within its time; a changed file is read again."""
+    """At most two readers run at the same time, each within its time; what changed is read again.
+
+    Files in the node's store are read there. Of others a source is asked, each time for its newest commit: the headers
+    are read again only when that is another one.
+    """
 
     def __init__(
-        self, resolvers: Mapping[SourceKind, ModelResolver], *, python: str = sys.executable, timeout_s: float = 6.0
+        self,
+        resolvers: Mapping[SourceKind, ModelResolver],
+        *,
+        find: Callable[[str], StoredFiles | None] = lambda _key: None,
+        options: SourceOptions | None = None,
+        python: str = sys.executable,
+        timeout_s: float = 6.0,
+        remote_timeout_s: float = 25.0,
     ) -> None:
+        """`find` blocks; it returns what the store has under a key."""
         self._resolvers = resolvers
+        self._find = find
+        self._options = options or SourceOptions()
         self._python = python
         self._timeout_s = timeout_s
-        self._known: OrderedDict[tuple[str, _Fingerprint], ModelInspected] = OrderedDict()
+        self._remote_timeout_s = remote_timeout_s
+        self._known: OrderedDict[_Key, ModelInspected] = OrderedDict()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def inspect(self, source: ModelSource) -> ModelInspected:
         """Return the facts, or why there are none. Never raises what a file or a source may cause."""
+        shown = shown_uri(source)
+        timeout_s = self._remote_timeout_s if source.kind in REMOTE_SOURCES else self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._inspect(source)
+            async with asyncio.timeout(timeout_s):
+                if source.kind not in REMOTE_SOURCES:
+                    return await self._local(await asyncio.to_thread(resolve, self._resolvers, source))
+                stored = await asyncio.to_thread(self._find, source_key(source))
+                return await (self._remote(source) if stored is None else self._stored(stored))
         except ModelUnavailable as error:
             return ModelInspected(error=error.message)
-        except OSError as error:
-            return ModelInspected(error=f"{source.uri} cannot be read: {error.strerror or error}")
         except TimeoutError:
-            return ModelInspected(error=f"reading the headers of {source.uri} took longer than {self._timeout_s:g} s")
+            return ModelInspected(error=f"reading the headers of {shown} took longer than {timeout_s:g} s")
+        except OSError as error:
+            return ModelInspected(error=f"{shown} cannot be read: {error.strerror or error}")
 
-    async def _inspect(self, source: ModelSource) -> ModelInspected:
-        path = await asyncio.to_thread(resolve, self._resolvers, source)
+    async def _stored(self, stored: StoredFiles) -> ModelInspected:
+        found = await self._local(stored.path)
+        manifest = stored.manifest
+        return msgspec.structs.replace(found, revision=manifest.revision, file_count=len(manifest.files))
+
+    async def _local(self, path: str) -> ModelInspected:
         key = (path, await asyncio.to_thread(_fingerprint, Path(path)))
         known = self._known.get(key)
-        if known is not None:
-            self._known.move_to_end(key)
+        if known is None:
+            known = await self._read(path, "roundhouse_node_agent.models.reading", path)
+        self._remember(key, known)
+        return known
+
+    async def _remote(self, source: ModelSource) -> ModelInspected:
+        """Ask the source where it stands; what was read at that commit before is not read again."""
+        key = source_key(source)
+        known = self._known.get((key, ()))
+        if known is not None and source.revision == known.revision:  # a commit: it stays what it is
             return known
-        async with self._slots:
-            found = await self._read(path)
-        self._known[key] = found
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        question = RemoteQuestion(
+            source=source, options=self._options, known_revision=known.revision if known is not None else ""
+        )
+        found = await self._read(
+            shown_uri(source),
+            "roundhouse_node_agent.models.remote_reading",
+            asked=msgspec.json.encode(question),
+        )
+        if known is not None and found.revision == known.revision and found.facts is None and not found.error:
+            found = known
+        if found.revision and found.facts is not None and not found.facts.gaps:
+            self._remember((key, ()), found)
         return found
 
-    async def _read(self, path: str) -> ModelInspected:
+    def _remember(self, key: _Key, found: ModelInspected) -> None:
+        self._known[key] = found
+        self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    async def _read(self, shown: str, module: str, *arguments: str, asked: bytes = b"") -> ModelInspected:
         """Run the reader to its end; whatever interrupts us ends it."""
-        child = await asyncio.create_subprocess_exec(
-            self._python,
-            "-I",
-            "-m",
-            "roundhouse_node_agent.models.reading",
-            path,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            answer, complaints = await child.communicate()
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
+        async with self._slots:
+            child = await asyncio.create_subprocess_exec(
+                self._python,
+                "-I",
+                "-m",
+                module,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                answer, complaints = await child.communicate(asked)
+            finally:
+                if child.returncode is None:
+                    child.kill()
+                    await child.wait()
         if child.returncode != 0 or len(answer) > _MOST_ANSWER_BYTES:
             lines = complaints.decode("utf-8", "replace").strip().splitlines()[-_MOST_ERROR_LINES:]
-            _log.warning("model_reader_failed", path=path, exit_code=child.returncode, lines=lines)
-            return ModelInspected(error=f"reading the headers of {path} failed ({child.returncode}): {' '.join(lines)}")
+            _log.warning("model_reader_failed", model=shown, exit_code=child.returncode, lines=lines)
+            return ModelInspected(
+                error=f"reading the headers of {shown} failed ({child.returncode}): {' '.join(lines)}"
+            )
         return msgspec.json.decode(answer, type=ModelInspected)
 
 

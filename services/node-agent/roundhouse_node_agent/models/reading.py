@@ -3,15 +3,13 @@
     python -m roundhouse_node_agent.models.reading PATH
 
 writes a ModelInspected as JSON to standard output. It may use little memory and no network, and whoever starts it ends
-it when it takes too long.
+it when it takes too long. For files at a source elsewhere: `remote_reading.py`.
 """
 
 import hashlib
-import os
 import resource
-import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,25 +30,31 @@ from roundhouse_common.sizing.readers import (
 )
 from roundhouse_common.sizing.readers.hf_facts import MAX_CONFIG_BYTES
 from roundhouse_common.sizing.readers.safetensors import MAX_INDEX_BYTES
+from roundhouse_node_agent.models.file_tree import FileTree, LocalTree
 
-__all__ = ["main", "read_model"]
+__all__ = ["answered", "main", "read_model", "read_tree"]
 
 _MOST_MEMORY_BYTES: Final = 2 * 1024**3
 _MOST_CPU_S: Final = 30
-_MOST_FILES: Final = 10_000
 _CONFIG = "config.json"
 
 
 def main(arguments: list[str]) -> int:
     """Write what the model at the path is, or why it cannot be told; return 0 either way."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
+    path = Path(arguments[0])
+    return answered(lambda: ModelInspected(facts=read_model(path)), most_memory_bytes=_MOST_MEMORY_BYTES)
+
+
+def answered(read: Callable[[], ModelInspected], *, most_memory_bytes: int) -> int:
+    """Write what `read` finds out, or why it does not; return the exit code of the process."""
+    resource.setrlimit(resource.RLIMIT_AS, (most_memory_bytes, most_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU_S, _MOST_CPU_S))
     try:
-        found = ModelInspected(facts=read_model(Path(arguments[0])))
+        found = read()
     except (Unreadable, OSError) as error:
         found = ModelInspected(error=str(error))
     except MemoryError:
-        found = ModelInspected(error=f"reading its headers takes more than {_MOST_MEMORY_BYTES // 1024**2} MiB")
+        found = ModelInspected(error=f"reading its headers takes more than {most_memory_bytes // 1024**2} MiB")
     sys.stdout.buffer.write(msgspec.json.encode(found))
     return 0
 
@@ -60,61 +64,67 @@ def read_model(path: Path) -> ModelFacts:
 
     Raises Unreadable or OSError.
     """
-    if not path.is_dir():
-        match path.suffix:
-            case ".gguf":
-                return _read_gguf(path)
-            case ".safetensors":
-                return _read_hf(path.parent, [path.name])
-            case _:
-                raise Unreadable(f"{path.name} is neither a GGUF nor a safetensors file nor a directory")
-    names = sorted(os.listdir(path))[:_MOST_FILES]
+    return read_tree(LocalTree(path)) if path.is_dir() else read_tree(LocalTree(path.parent), path.name)
+
+
+def read_tree(tree: FileTree, name: str = "") -> ModelFacts:
+    """Return the facts of the model that a file of the tree is or, without a name, the whole tree. As `read_model`."""
+    match Path(name).suffix:
+        case ".gguf":
+            return _read_gguf(tree, name)
+        case ".safetensors":
+            return _read_hf(tree, [name])
+        case _ if name:
+            raise Unreadable(f"{name} is neither a GGUF nor a safetensors file nor a directory")
+    names = tree.names()
     if _CONFIG in names:
-        return _read_hf(path, names)
+        return _read_hf(tree, names)
     first = [name for name in names if name.endswith(".gguf") and (split_names(name) or (name,))[0] == name]
     match first:
         case [only]:
-            return _read_gguf(path / only)
+            return _read_gguf(tree, only)
         case []:
-            raise Unreadable(f"{path.name} has neither config.json nor a GGUF file")
+            raise Unreadable(f"{tree.what} has neither config.json nor a GGUF file")
         case several:
-            raise Unreadable(f"{path.name} has {len(several)} models: {', '.join(several[:5])}; name one of the files")
+            raise Unreadable(f"{tree.what} has {len(several)} models: {', '.join(several[:5])}; name one of the files")
 
 
-def _read_gguf(path: Path) -> ModelFacts:
-    names = split_names(path.name) or (path.name,)
+def _read_gguf(tree: FileTree, name: str) -> ModelFacts:
+    names = split_names(name) or (name,)
     headers: list[GgufHeader] = []
     sizes: list[tuple[str, int]] = []
     missing: list[str] = []
-    for name in names:
-        part = path.with_name(name)
-        if not part.exists():
-            missing.append(name)
+    tree.expect(names)
+    for part in names:
+        size = tree.size(part)
+        if size is None:
+            missing.append(part)
             continue
-        size = _regular_size(part)
-        with part.open("rb") as file:
-            headers.append(read_gguf(file, size, what=name))
-        sizes.append((name, size))
+        with tree.open(part) as file:
+            headers.append(read_gguf(file, size, what=part))
+        sizes.append((part, size))
     if not headers:
-        raise Unreadable(f"{path.name} is not there")
+        raise Unreadable(f"{name} is not there")
     tensors = [tensor for header in headers for tensor in header.tensors]
     facts = gguf_facts(headers, missing_parts=missing)
     return msgspec.structs.replace(facts, digest=_digest(sizes, tensors, b""))
 
 
-def _read_hf(directory: Path, names: Sequence[str]) -> ModelFacts:
-    config = _small(directory / _CONFIG, MAX_CONFIG_BYTES)
-    beside = directory / "hf_quant_config.json"
-    quantization = _small(beside, MAX_CONFIG_BYTES) if beside.exists() else b""
-    shards, faults = _shards(directory, names)
+def _read_hf(tree: FileTree, names: Sequence[str]) -> ModelFacts:
+    config = _small(tree, _CONFIG, MAX_CONFIG_BYTES)
+    beside = "hf_quant_config.json"
+    quantization = _small(tree, beside, MAX_CONFIG_BYTES) if tree.size(beside) is not None else b""
+    shards, faults = _shards(tree, names)
+    tree.expect(shards)
     sizes: list[tuple[str, int]] = []
     tensors: list[Tensor] = []
-    missing = [name for name in shards if not (directory / name).exists()]
+    missing: list[str] = []
     for name in shards:
-        if name in missing:
+        size = tree.size(name)
+        if size is None:
+            missing.append(name)
             continue
-        size = _regular_size(directory / name)
-        with (directory / name).open("rb") as file:
+        with tree.open(name) as file:
             tensors += read_header(file, size, what=name)
         sizes.append((name, size))
     facts = hf_facts(
@@ -129,13 +139,13 @@ def _read_hf(directory: Path, names: Sequence[str]) -> ModelFacts:
     return msgspec.structs.replace(facts, digest=_digest(sizes, tensors, config + quantization))
 
 
-def _shards(directory: Path, names: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+def _shards(tree: FileTree, names: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     """Return the weight files (what the index names, else `model.safetensors`, else all), and what is wrong."""
     indexes = [name for name in names if name.endswith(".safetensors.index.json")]
     if "model.safetensors.index.json" in indexes:
         indexes = ["model.safetensors.index.json"]
     if len(indexes) == 1:
-        return read_index(_small(directory / indexes[0], MAX_INDEX_BYTES), what=indexes[0]).shards, []
+        return read_index(_small(tree, indexes[0], MAX_INDEX_BYTES), what=indexes[0]).shards, []
     if len(indexes) > 1:
         return (), [f"there are {len(indexes)} indexes: {', '.join(indexes[:5])}"]
     files = [name for name in names if name.endswith(".safetensors")]
@@ -147,19 +157,14 @@ def _shards(directory: Path, names: Sequence[str]) -> tuple[Sequence[str], list[
     return files, []
 
 
-def _small(path: Path, most_bytes: int) -> bytes:
-    size = _regular_size(path)
+def _small(tree: FileTree, name: str, most_bytes: int) -> bytes:
+    size = tree.size(name)
+    if size is None:
+        raise Unreadable(f"{tree.what} has no {name}")
     if size > most_bytes:
-        raise Unreadable(f"{path.name} has {size} bytes; at most {most_bytes} are read")
-    return path.read_bytes()
-
-
-def _regular_size(path: Path) -> int:
-    """Return the file's size. A pipe or a device would block or never end."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise Unreadable(f"{path.name} is no regular file")
-    return found.st_size
+        raise Unreadable(f"{name} has {size} bytes; at most {most_bytes} are read")
+    with tree.open(name) as file:
+        return file.read(size)
 
 
 def _digest(sizes: Sequence[tuple[str, int]], tensors: Sequence[Tensor], texts: bytes) -> str:

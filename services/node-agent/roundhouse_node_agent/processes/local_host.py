@@ -25,7 +25,7 @@ from roundhouse_node_agent.domain.usage import HostUsage
 from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.engine import Command, Engine
 from roundhouse_node_agent.environments.container_tool import ContainerTool
-from roundhouse_node_agent.environments.containers import writable
+from roundhouse_node_agent.environments.containers import client_environment, writable
 from roundhouse_node_agent.models.inspection import ModelInspector
 from roundhouse_node_agent.models.provision import ModelFiles
 from roundhouse_node_agent.models.resolvers import resolve
@@ -42,6 +42,7 @@ from roundhouse_node_agent.processes.records import LaunchFile, ReadyFile, write
 from roundhouse_node_agent.processes.run_store import RunStore, StoredRun
 from roundhouse_node_agent.processes.runtimes import Runtimes
 from roundhouse_node_agent.processes.state_dir import StateDir
+from roundhouse_node_agent.sources.source import SourceOptions
 
 __all__ = ["HostOptions", "LocalHost"]
 
@@ -89,6 +90,7 @@ class LocalHost:
         rng: random.Random,
         options: HostOptions,
         files: ModelFiles | None = None,
+        sources: SourceOptions | None = None,
     ) -> None:
         """Without `files` only models that are on this machine already can be run."""
         self._state_dir = state_dir
@@ -104,7 +106,11 @@ class LocalHost:
         )
         self._resolvers = resolvers
         self._files = files
-        self._inspector = ModelInspector(resolvers)
+        self._inspector = (
+            ModelInspector(resolvers, find=files.store.find, options=sources)
+            if files is not None
+            else ModelInspector(resolvers, options=sources)
+        )
         self._client = client
         self._clock = clock
         self._ids = ids
@@ -197,6 +203,8 @@ class LocalHost:
             container=seat.container,
         )
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        if seat.container:
+            inherited |= client_environment(os.environ)
         shim_order = ShimOrder(
             argv=command.argv,
             env={**inherited, **seat.runtime.environment, **command.env},
