@@ -23,6 +23,7 @@ from roundhouse_node_agent.engines.client import EngineClient
 from roundhouse_node_agent.engines.custom import Custom
 from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
+from roundhouse_node_agent.environments.container_tool import ContainerTool
 from roundhouse_node_agent.environments.manager import EngineEnvironments
 from roundhouse_node_agent.models.cleaning import Cleaning
 from roundhouse_node_agent.models.keeper import LocalKeeper
@@ -73,6 +74,9 @@ class Node:
         self.make_environments: Callable[[Node], EngineEnvironments] | None = None
         """Makes the engines of each life of the agent: installed ones instead of those that are always there."""
         self.environments: EngineEnvironments | None = None
+        self.find_containers: Callable[[str], str | None] = lambda _name: None
+        """Finds Docker or Podman."""
+        self.containers = ContainerTool(self.find_containers)
         self._broker = broker
         self._task: asyncio.Task[None] | None = None
         self._open = contextlib.AsyncExitStack()
@@ -110,6 +114,7 @@ class Node:
         self.file_server = await self._open.enter_async_context(
             FileServer(files.store, host="127.0.0.1", port=0, address="127.0.0.1")
         )
+        self.containers = ContainerTool(self.find_containers)
         environments: EngineSource = FixedEngines(
             EngineRuntime(kind=LlamaCpp.kind, python=sys.executable), EngineRuntime(kind=Custom.kind)
         )
@@ -126,6 +131,7 @@ class Node:
             meter=HostMeter(meters, clock),
             engines=all_engines(),
             environments=environments,
+            containers=self.containers,
             resolvers=resolvers,
             files=files,
             client=client,

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from roundhouse_node_agent.environments.containers import remove, running_of
+from roundhouse_node_agent.environments.containers import look_for, remove, running_of
 
 __all__ = ["ContainerTool"]
 
@@ -35,13 +35,21 @@ class ContainerTool:
                     break
         return self._program or ""
 
+    def has_image(self, image: str) -> bool:
+        """Whether the image is here: then it is not asked for again, also where no registry can be reached."""
+        return self._program is not None and _run(look_for(self._program, image), _ANSWERS_WITHIN_S) is not None
+
     def remove(self, name: str) -> None:
         """End a container and leave nothing of it."""
-        if self._program is not None:
-            _run(remove(self._program, name), _REMOVES_WITHIN_S)
+        program = self.program()
+        if program:
+            _run(remove(program, name), _REMOVES_WITHIN_S)
 
     def remove_strays(self, node_id: str, kept: Collection[str]) -> int:
-        """Remove this node's containers but those named; return how many there were."""
+        """Remove this node's containers but those named; return how many there were.
+
+        Only where containers were run before, this one's life or a former: others are not asked for Docker.
+        """
         listed = _run(running_of(self._program, node_id), _ANSWERS_WITHIN_S) if self._program is not None else None
         strays = [name for name in (listed or "").split() if name not in kept]
         for name in strays:

@@ -19,10 +19,13 @@ from roundhouse_node_agent.processes.identity import COOKIE_VARIABLE
 __all__ = [
     "NODE_LABEL",
     "Place",
+    "client_environment",
     "contained",
     "container_name",
     "in_image",
+    "look_for",
     "places_of",
+    "pull",
     "remove",
     "running_of",
     "writable",
@@ -33,6 +36,7 @@ _REPLICA_LABEL: Final = "roundhouse.replica"
 _ENGINES: Final = Path(__file__).resolve().parent.parent / "engines"
 """Our runners, which are given to the image's interpreter."""
 _PYTHON: Final = "python3"
+_CLIENT: Final = ("DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "CONTAINER_HOST", "CONTAINERS_CONF", "HOME")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,11 @@ class Place:
     devices: tuple[DeviceInfo, ...] = ()
 
 
+def client_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the client of Docker or Podman needs of the agent's environment to find its engine."""
+    return {name: environment[name] for name in _CLIENT if name in environment}
+
+
 def container_name(replica_id: str, attempt: int, launch: int) -> str:
     """Return the name of the container of one run."""
     return f"roundhouse-{replica_id}-{attempt}-{launch}"
@@ -67,7 +76,7 @@ def contained(command: Command, place: Place) -> Command:
     words = [_PYTHON if word == place.agent_python else word for word in command.argv]
     arguments, variables = _devices(place)
     env = {**command.env, **variables}
-    argv = [place.tool, "run", "--rm", "--init", "--name", place.name]
+    argv = [place.tool, "run", "--rm", "--name", place.name]
     argv += ["--label", f"{NODE_LABEL}={place.node_id}", "--label", f"{_REPLICA_LABEL}={place.replica_id}"]
     argv += ["--network", "host", "--ipc", "host", "--stop-signal", "SIGTERM", "--pull", "never", *arguments]
     for source in _read_only(place, words):
@@ -84,6 +93,16 @@ def in_image(tool: str, image: str, command: Sequence[str]) -> tuple[str, ...]:
     """Return the command that runs one short command in a new container of an image."""
     head = (tool, "run", "--rm", "--network", "none", "--pull", "never", "--entrypoint", command[0])
     return (*head, image, *command[1:])
+
+
+def pull(tool: str, image: str) -> tuple[str, ...]:
+    """Return the command that fetches an image."""
+    return (tool, "pull", image)
+
+
+def look_for(tool: str, image: str) -> tuple[str, ...]:
+    """Return the command that fails where the image is not on this host."""
+    return (tool, "image", "inspect", "--format", "{{.Id}}", image)
 
 
 def remove(tool: str, name: str) -> tuple[str, ...]:

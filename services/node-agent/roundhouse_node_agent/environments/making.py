@@ -1,6 +1,7 @@
 """Making one engine usable: build its environment, look at a path, or pull an image; then ask it for its version."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,7 +11,7 @@ from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.discovery import verified, version_in
 from roundhouse_node_agent.engines.engine import Engine
 from roundhouse_node_agent.environments.container_tool import ContainerTool
-from roundhouse_node_agent.environments.containers import in_image
+from roundhouse_node_agent.environments.containers import client_environment, in_image, pull
 from roundhouse_node_agent.environments.entry import Entry
 from roundhouse_node_agent.environments.installer import Installer, NotInstalled
 from roundhouse_node_agent.environments.paths import runtime_at
@@ -56,7 +57,8 @@ class Maker:
                 case InstallMethod.PATH:
                     return await asyncio.to_thread(self._at_path, entry, driver)
                 case InstallMethod.IMAGE:
-                    return self._in_image(entry, entry.told.version)
+                    has_tool = await asyncio.to_thread(self.containers.program)
+                    return self._in_image(entry, entry.told.version) if has_tool else None
                 case _:
                     return await asyncio.to_thread(self._asked, self._environment(entry), driver)
         except NotInstalled:
@@ -88,19 +90,16 @@ class Maker:
         if not tool:
             raise NotInstalled("neither Docker nor Podman answers on this node; install one, or use another method")
         tools = self.tools()
+        env = {**tools.environment, **client_environment(os.environ)}
         runtime = self._in_image(entry, "")
         asked = driver.version_command(runtime)
-        steps = [
-            Step(
-                name=f"pulling {entry.image}",
-                argv=(tool, "pull", entry.image),
-                env=tools.environment,
-                within_s=tools.within_s,
-            )
-        ]
+        steps = []
+        if not await asyncio.to_thread(self.containers.has_image, entry.image):
+            argv = pull(tool, entry.image)
+            steps.append(Step(name=f"pulling {entry.image}", argv=argv, env=env, within_s=tools.within_s))
         if asked:
             argv = in_image(tool, entry.image, asked)
-            steps.append(Step(name=VERIFYING, argv=argv, env=tools.environment, within_s=_IMAGE_ANSWERS_WITHIN_S))
+            steps.append(Step(name=VERIFYING, argv=argv, env=env, within_s=_IMAGE_ANSWERS_WITHIN_S))
         try:
             log_file = await asyncio.to_thread(self.store.begin_log, entry.environment_id)
         except OSError as error:
