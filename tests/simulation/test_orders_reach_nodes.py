@@ -55,7 +55,7 @@ async def orders_left(world: World) -> str:
     return ", ".join(item.order_id for item in left)
 
 
-@pytest.mark.contract("A12")
+@pytest.mark.contract("A10")
 @pytest.mark.parametrize("seed", range(4))
 def test_an_order_reaches_every_node_and_its_removal_too_whatever_is_lost(seed: int) -> None:
     async def scenario(world: World) -> None:

@@ -54,7 +54,6 @@ async def lines(scheduler: Running, node_id: str) -> list[tuple[Any, ...]]:
     return [(item["kind"], item["after"], item["detail"], item["actor"]) for item in items]
 
 
-@pytest.mark.contract("A12")
 async def test_an_order_is_told_to_its_nodes_and_shown_with_how_far_each_is(scheduler: Running) -> None:
     made = await scheduler.post("/engine-orders", ORDER)
     assert made.status_code == 201

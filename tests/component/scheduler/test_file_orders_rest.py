@@ -55,7 +55,7 @@ async def hear(scheduler: Running, node_id: str, **changes: Any) -> None:
     await scheduler.core.preparing.take_progress(message, (node_id,))
 
 
-@pytest.mark.contract("A12")
+@pytest.mark.contract("A10")
 async def test_nodes_are_told_to_fetch_and_from_whom(scheduler: Running) -> None:
     order = (await scheduler.post("/file-orders", ORDER)).json()
     assert (order["key"], order["wish"], order["source"]["uri"]) == (KEY, "fetch", QWEN.uri)

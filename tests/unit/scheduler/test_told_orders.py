@@ -35,7 +35,7 @@ def ids(content: Content) -> list[str]:
     return [order.order_id for order in content.engines] + [order.order_id for order in content.files]
 
 
-@pytest.mark.contract("A12")
+@pytest.mark.contract("A10")
 @pytest.mark.parametrize(
     ("selector", "node", "is_told"),
     [

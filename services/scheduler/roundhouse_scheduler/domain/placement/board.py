@@ -75,19 +75,19 @@ class ShapeIndex:
             heapq.heapify(heap)
 
     def _judge(self, candidate: Candidate) -> Fit | Miss:
-        found = self._judge_kind(candidate)
-        term = files_term(self.shape, candidate)
-        return Fit(found.option, found.score + term) if term and isinstance(found, Fit) else found
-
-    def _judge_kind(self, candidate: Candidate) -> Fit | Miss:
         if self._by_kind is None:
-            return judge(self.shape, candidate)
-        found = self._by_kind.get(candidate.kind)
-        if found is None:
             found = judge(self.shape, candidate)
-            if len(self._by_kind) >= _MOST_KINDS:
-                self._by_kind.clear()
-            self._by_kind[candidate.kind] = found
+        else:
+            known = self._by_kind.get(candidate.kind)
+            found = self._judge_kind(self._by_kind, candidate) if known is None else known
+        if candidate.files and isinstance(found, Fit) and (term := files_term(self.shape, candidate)):
+            return Fit(found.option, found.score + term)
+        return found
+
+    def _judge_kind(self, by_kind: dict[int, Fit | Miss], candidate: Candidate) -> Fit | Miss:
+        if len(by_kind) >= _MOST_KINDS:
+            by_kind.clear()
+        found = by_kind[candidate.kind] = judge(self.shape, candidate)
         return found
 
     def compact(self) -> None:

@@ -64,9 +64,9 @@ class DeviceRoom:
 class Candidate:
     """One node as placement sees it. `take` keeps it up to date while a plan grows; it is derived, never the record."""
 
-    __slots__ = ("device_free", "device_total", "devices", "engine_versions", "engines", "files", "free_cpu_millis",
-                 "free_memory_bytes", "hindrance", "installable", "is_late", "is_uniform", "kind", "labels", "node",
-                 "node_id", "region", "zone")  # fmt: skip
+    __slots__ = ("_versions", "device_free", "device_total", "devices", "engine_versions", "engines", "files",
+                 "free_cpu_millis", "free_memory_bytes", "hindrance", "installable", "is_late", "is_uniform", "kind",
+                 "labels", "node", "node_id", "region", "zone")  # fmt: skip
 
     def __init__(
         self, node: Node, held: Iterable[Replica] = (), *, is_late: bool = False, files: Set[str] = frozenset()
@@ -83,6 +83,7 @@ class Candidate:
         """What `Board` knows candidates by that are alike in all but name; 0 until it has looked."""
         self.engines = frozenset(inventory.engines)
         self.engine_versions = inventory.engine_versions
+        self._versions = tuple(sorted(inventory.engine_versions.items()))
         self.installable = inventory.installable_engines
         """Engines that the node may and can install."""
         self.files = files
@@ -111,7 +112,7 @@ class Candidate:
         """Return all that a judgement depends on, apart from the names of the node and its devices."""
         return (
             self.engines,
-            tuple(sorted(self.engine_versions.items())),
+            self._versions,
             self.installable,
             self.region,
             self.zone,

@@ -30,6 +30,8 @@ class Fit(NamedTuple):
 
 def engine_is_there(shape: Shape, candidate: Candidate) -> bool:
     """It is there in the version asked for, or the node may install it."""
+    if not shape.engine_version and shape.engine in candidate.engines:
+        return True
     return has_engine(shape, candidate) or (shape.installs_engine and shape.engine in candidate.installable)
 
 

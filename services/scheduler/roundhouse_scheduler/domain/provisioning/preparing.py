@@ -26,12 +26,12 @@ _MINUTES_FROM_S = 600.0
 
 def files_key(version: VersionSpec) -> str:
     """Return the key of the files that a node must fetch for a version; empty when they are on the node already."""
-    return _remote_key(version.source)
+    return _key(version.source) if version.source.kind in REMOTE_SOURCES else ""
 
 
 @functools.lru_cache(maxsize=4096)  # asked of every replica that is placed
-def _remote_key(source: ModelSource) -> str:
-    return source_key(source) if source.kind in REMOTE_SOURCES else ""
+def _key(source: ModelSource) -> str:
+    return source_key(source)
 
 
 def engine_key(engine: str) -> str:
