@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import os
 import shutil
 import sys
@@ -44,7 +43,7 @@ from roundhouse_node_agent.models.collector import FilesCollector
 from roundhouse_node_agent.models.keeper import LocalKeeper, NoFileServer
 from roundhouse_node_agent.models.path import PathResolver
 from roundhouse_node_agent.models.peers import FileServer
-from roundhouse_node_agent.models.provision import ModelFiles, ProvisionOptions
+from roundhouse_node_agent.models.provision import ModelFiles, ProvisionOptions, limits_for
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.processes.host_meter import HostMeter
@@ -55,7 +54,6 @@ from roundhouse_node_agent.processes.state_dir import StateDir
 from roundhouse_node_agent.settings import NodeAgentSettings
 from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.transfers import runner
-from roundhouse_node_agent.transfers.messages import TransferLimits
 from roundhouse_node_agent.transfers.store import FileStore
 
 __all__ = ["EXIT_REMOVED", "EXIT_STATE_DIR", "EXIT_SUPERSEDED", "main"]
@@ -205,9 +203,10 @@ def _resolvers(settings: NodeAgentSettings) -> dict[SourceKind, ModelResolver]:
 
 
 def _model_files(settings: NodeAgentSettings, state_dir: StateDir) -> ModelFiles:
-    limits = TransferLimits(
+    limits = limits_for(
         connections=settings.download_connections,
-        rate_bytes_s=math.ceil(settings.download_rate_bytes_s / settings.downloads_at_once),
+        rate_bytes_s=settings.download_rate_bytes_s,
+        at_once=settings.downloads_at_once,
         headroom_bytes=settings.disk_headroom_bytes,
     )
     return ModelFiles(

@@ -6,10 +6,12 @@ store, in its journals and in the orders, which are kept on disk: a node without
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 import structlog
 
 from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, SourceKind
@@ -46,11 +48,14 @@ from roundhouse_node_agent.transfers.errors import StoreBusy
 from roundhouse_node_agent.transfers.messages import FetchOrder, Progress, TransferLimits
 from roundhouse_node_agent.transfers.store import FileStore
 
-__all__ = ["ModelFiles", "ProvisionOptions"]
+__all__ = ["ModelFiles", "ProvisionOptions", "limits_for"]
 
 _log = structlog.get_logger(__name__)
 _BUSY_AGAIN_S = 2.0
 _UNREADABLE_AGAIN_S = 5.0
+_LOST_AT_MOST_S = 4.0
+"""Of a transfer with a limited rate, by an interruption."""
+_LEAST_PART_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,19 @@ class ProvisionOptions:
     """Mirrors, and where tokens are."""
     look_every_s: float = 10.0
     """What was imported beside the agent is seen that soon."""
+
+
+def limits_for(*, connections: int, rate_bytes_s: int, at_once: int, headroom_bytes: int) -> TransferLimits:
+    """Return the limits of one of the transfers that may run `at_once`; `rate_bytes_s` is of all together, 0: none.
+
+    What is not a whole part is lost by an interruption: the slower the line, the smaller the parts.
+    """
+    limits = TransferLimits(connections=connections, headroom_bytes=headroom_bytes)
+    if not rate_bytes_s:
+        return limits
+    share = math.ceil(rate_bytes_s / at_once)
+    part_bytes = min(max(int(share * _LOST_AT_MOST_S / connections), _LEAST_PART_BYTES), limits.part_bytes)
+    return msgspec.structs.replace(limits, rate_bytes_s=share, part_bytes=part_bytes)
 
 
 @dataclass(slots=True, kw_only=True)
