@@ -56,6 +56,27 @@ async def test_a_models_defaults_reach_the_engine_where_the_request_says_nothing
     )
 
 
+@pytest.mark.contract("D11")
+@pytest.mark.parametrize(
+    ("path", "operation", "usage"),
+    [
+        ("/v1/rerank", Operation.RERANK, {"total_tokens": 21}),
+        ("/v1/score", Operation.SCORE, {"prompt_tokens": 21, "total_tokens": 21, "completion_tokens": 0}),
+    ],
+)
+async def test_rankings_and_scores_are_passed_on_and_recorded(
+    router: RunningRouter, fleet: Fleet, engine: Engine, path: str, operation: Operation, usage: dict[str, int]
+) -> None:
+    engine.script = answers(body={"model": "/models/tiny", "results": [], "usage": usage})
+    async with router.post({"query": "x", "documents": ["y"]}, path=path) as answer:
+        document = await answer.json()
+
+    assert document == {"model": "tiny", "results": [], "usage": usage}
+    assert engine.exchanges[0].path == path
+    record = await fleet.one_record()
+    assert (record.operation, record.input_tokens, record.output_tokens) == (operation, 21, 0)
+
+
 async def test_the_engine_sees_its_own_key_and_never_the_clients(router: RunningRouter, engine: Engine) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     async with router.post(traceparent=trace, cookie="a=b", x_request_id="mine", connection="keep-alive") as answer:

@@ -66,7 +66,7 @@ def test_the_refusal_says_which_engine_and_what_it_has() -> None:
         "The model `tiny` cannot be used at /v1/embeddings: its engine (llama.cpp) does not have it. "
         "It has /v1/chat/completions and /v1/completions."
     )
-    assert refused(CHAT, fleet(("rerank",), engine=EngineKind.VLLM)) == (
+    assert refused(CHAT, fleet(("transcriptions",), engine=EngineKind.VLLM)) == (
         "The model `tiny` cannot be used at /v1/chat/completions: its engine (vllm) does not have it. "
         "It has nothing that is offered here."
     )

@@ -84,8 +84,9 @@ def test_of_a_member_that_comes_twice_router_and_engine_see_the_same_one() -> No
     assert outgoing(request, served_model="c", running=None) == b'{"model":"c"}'
 
 
-def test_embeddings_are_never_streams() -> None:
-    assert not parse(b'{"model":"m","stream":true}', Operation.EMBEDDING).is_stream
+@pytest.mark.parametrize("operation", [Operation.EMBEDDING, Operation.RERANK, Operation.SCORE])
+def test_what_is_no_text_is_never_a_stream(operation: Operation) -> None:
+    assert not parse(b'{"model":"m","stream":true}', operation).is_stream
 
 
 @pytest.mark.parametrize(

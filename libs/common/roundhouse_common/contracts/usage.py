@@ -12,6 +12,8 @@ class Operation(OpenEnum):
     CHAT = "chat"
     COMPLETION = "text_completion"
     EMBEDDING = "embeddings"
+    RERANK = "rerank"
+    SCORE = "score"
 
 
 class Outcome(OpenEnum):

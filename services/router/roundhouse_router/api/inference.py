@@ -27,7 +27,7 @@ _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 
 
 class Inference:
-    """Answers the three inference paths."""
+    """Answers the inference paths."""
 
     def __init__(
         self,

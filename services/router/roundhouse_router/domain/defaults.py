@@ -8,6 +8,7 @@ import msgspec
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults
 from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.domain.features import GENERATING
 from roundhouse_router.domain.members import Members
 
 __all__ = ["NOTHING_ADDED", "added_by"]
@@ -40,7 +41,7 @@ def added_by(
 
     A member that is null says nothing. A name that the engine is known to refuse is left out.
     """
-    if operation is Operation.EMBEDDING:
+    if operation not in GENERATING:
         return NOTHING_ADDED
     added = _parameters(defaults, members, engine)
     if operation is Operation.CHAT and defaults.system_message and "messages" in members:

@@ -10,16 +10,20 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint,
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.errors import EndpointNotServed
 
-__all__ = ["FEATURES", "OPERATIONS", "ROUTABLE", "check_served", "serves"]
+__all__ = ["FEATURES", "GENERATING", "OPERATIONS", "ROUTABLE", "check_served", "serves"]
 
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
     {
         "/v1/chat/completions": Operation.CHAT,
         "/v1/completions": Operation.COMPLETION,
         "/v1/embeddings": Operation.EMBEDDING,
+        "/v1/rerank": Operation.RERANK,
+        "/v1/score": Operation.SCORE,
     }
 )
 """The inference paths."""
+GENERATING: Final = frozenset({Operation.CHAT, Operation.COMPLETION})
+"""Those whose answers are text: they stream, and have sampling parameters."""
 ROUTABLE: Final = (EndpointState.READY, EndpointState.SUSPECT)
 
 FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
@@ -27,6 +31,8 @@ FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
         Operation.CHAT: Feature.CHAT,
         Operation.COMPLETION: Feature.COMPLETIONS,
         Operation.EMBEDDING: Feature.EMBEDDINGS,
+        Operation.RERANK: Feature.RERANK,
+        Operation.SCORE: Feature.SCORE,
     }
 )
 _PATHS: Final = {operation: path for path, operation in OPERATIONS.items()}

@@ -14,6 +14,7 @@ from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.defaults import NOTHING_ADDED
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import BadBody
+from roundhouse_router.domain.features import GENERATING
 from roundhouse_router.domain.members import Members, joined, split
 
 __all__ = ["ParsedRequest", "outgoing", "parse"]
@@ -53,7 +54,7 @@ def parse(body: bytes, operation: Operation) -> ParsedRequest:
         raise BadBody(f"The body is not valid JSON: {error}", code="invalid_json") from None
     if "model" not in members:
         raise BadBody("You must provide a model parameter.", param="model", code="missing_required_parameter")
-    is_stream = operation is not Operation.EMBEDDING and bool(_read(members, "stream", _flag, "a boolean"))
+    is_stream = operation in GENERATING and bool(_read(members, "stream", _flag, "a boolean"))
     options = _read(members, "stream_options", _object, "an object") if is_stream else None
     limits = [_read(members, name, _count, "an integer") for name in _MAX_TOKENS if name in members]
     return ParsedRequest(

@@ -49,6 +49,8 @@ class StreamScanner:
         self._moves_usage = moves_usage and not strip_usage
         self._owed = b""
         """Usage that was taken out of the last chunk of text and is sent before the end."""
+        self._is_open = False
+        """While something is owed: no blank line has ended the last event."""
         self._running = running
         self._strip_running = strip_running and running is not None
         self._rename: bytes | None = None
@@ -94,7 +96,7 @@ class StreamScanner:
         if not self._owed:
             return last
         owed, self._owed = self._owed, b""
-        return last + (b"" if last.endswith(b"\n\n") else b"\n\n") + owed
+        return last + (b"\n\n" if self._is_open else b"") + owed
 
     def so_far(self) -> TokenCounts | None:
         """Return the tokens used until now, for a stream that ends early; None when nothing was produced."""
@@ -167,10 +169,11 @@ class StreamScanner:
 
     def _paid(self, lines: bytes) -> bytes:
         """Return the lines with what is owed before the end of the stream."""
-        if not self._owed or not self.is_done:
+        if not self._owed or not lines:
             return lines
-        end = _DONE.search(lines)
+        end = _DONE.search(lines) if self.is_done else None
         if end is None:
+            self._is_open = not lines.endswith((b"\n\n", b"\r\n\r\n"))
             return lines
         owed, self._owed = self._owed, b""
         return lines[: end.start()] + owed + lines[end.start() :]

@@ -30,14 +30,16 @@ class Usage(msgspec.Struct):
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
 
 
 def from_usage(usage: Usage) -> TokenCounts:
     """Return the disjoint classes; none is ever negative, whatever the engine says."""
-    prompt = max(usage.prompt_tokens or 0, 0)
     completion = max(usage.completion_tokens or 0, 0)
+    # Of a ranking some engines tell only the total.
+    prompt = max((usage.total_tokens or 0) - completion if usage.prompt_tokens is None else usage.prompt_tokens, 0)
     cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
     reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
     cached = min(max(cached or 0, 0), prompt)
