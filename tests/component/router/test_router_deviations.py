@@ -61,6 +61,19 @@ async def test_a_stream_that_the_engine_ends_without_the_closing_line_gets_one(
     assert body.endswith(b"}\n\ndata: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
+async def test_usage_that_is_owed_is_an_event_of_its_own_however_the_engine_ends(
+    router: RunningRouter, engine: Engine, ending: bytes
+) -> None:
+    engine.script = streams(CHAT.rstrip(b"\n") + ending)
+    async with router.stream(stream_options={"include_usage": True}) as answer:
+        body = await answer.read()
+    *_, finish, usage, done, nothing = body.split(b"\n\n")
+    assert (done, nothing) == (b"data: [DONE]", b"")
+    assert b'"finish_reason":"stop"' in finish
+    assert json.loads(usage.strip().removeprefix(b"data: "))["usage"]["total_tokens"] == 38
+
+
 async def test_a_whole_answer_with_a_path_for_a_name_is_put_right(router: RunningRouter, engine: Engine) -> None:
     engine.script = answers(200, json.loads((FIXTURES / "chat.json").read_bytes()))
     async with router.post() as answer:
