@@ -134,6 +134,7 @@ class Node:
             containers=self.containers,
             resolvers=resolvers,
             files=files,
+            sources=self.sources,
             client=client,
             clock=clock,
             ids=ids,
