@@ -7,6 +7,7 @@ from pathlib import Path
 
 from roundhouse_common.contracts.scheduler import Reason
 from roundhouse_common.runtime import Clock
+from roundhouse_node_agent.environments.container_tool import ContainerTool
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.run_store import RunStore, StoredRun
 from roundhouse_node_agent.processes.state_dir import StateDir
@@ -16,7 +17,14 @@ __all__ = ["stop_engines"]
 _POLL_S = 0.05
 
 
-def stop_engines(state_dir: Path, *, within_s: float, clock: Clock, say: Callable[[str], None]) -> int:
+def stop_engines(
+    state_dir: Path,
+    *,
+    within_s: float,
+    clock: Clock,
+    say: Callable[[str], None],
+    containers: ContainerTool | None = None,
+) -> int:
     """Have every engine ended: SIGTERM first, SIGKILL for what is left after `within_s`. Return how many there were.
 
     Raises StateDirUnusable while an agent works on the directory. Nothing of any engine is left when it returns.
@@ -34,6 +42,9 @@ def stop_engines(state_dir: Path, *, within_s: float, clock: Clock, say: Callabl
         for stored in running:
             store.kill(stored)
         _wait(store, running, within_s, clock)
+        tool = containers or ContainerTool()
+        for name in [stored.launch.container for stored in running if stored.launch.container]:
+            tool.remove(name)
         return len(running)
     finally:
         os.close(lock)

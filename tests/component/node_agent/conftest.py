@@ -204,5 +204,5 @@ async def node(tmp_path: Path, broker: MemoryBroker, scheduler: SchedulerStub) -
     machine = Node(tmp_path / "state", broker)
     yield machine
     await machine.die()
-    stop_engines(machine.path, within_s=3.0, clock=SystemClock(), say=lambda _line: None)
+    stop_engines(machine.path, within_s=3.0, clock=SystemClock(), say=lambda _line: None, containers=machine.containers)
     assert machine.processes() == []

@@ -137,7 +137,7 @@ async def test_containers_of_runs_that_nobody_knows_are_removed_when_an_agent_st
 
     assert (await stray.wait()) == -signal.SIGKILL
     assert (await ready(scheduler)).pid == before.pid, "the one that is known is adopted"
-    assert list(containers(docker)) == ["roundhouse-rep_1-1-1"]
+    await eventually(lambda: list(containers(docker)) == ["roundhouse-rep_1-1-1"])
 
 
 async def test_an_image_that_does_not_exist_fails_with_the_registrys_words(
@@ -190,3 +190,4 @@ async def test_podman_runs_the_real_engine(node: Node, scheduler: SchedulerStub)
         return (await process.communicate())[0].split() == []
 
     await eventually(gone, within_s=30)
+    await eventually(lambda: node.processes() == [], within_s=30, why="Podman cleans up after a container has gone")
