@@ -14,18 +14,27 @@ JSON = st.recursive(
 )
 KEY = {"name": "laptop", "deployment_ids": ["dep_x"], "expires_at": "2030-01-01T00:00:00Z"}
 DEPLOYMENT = deployment_body(
-    engine="llama.cpp", parameters={"parallel": "1"}, replicas=1, resources={"memory_bytes": 1, "device_count": 0},
+    engine="llama.cpp", engine_version="1", installs_engine=True, parameters={"parallel": "1"}, replicas=1,
+    resources={"memory_bytes": 1, "device_count": 0},
     placement={"node_labels": {"a": "b"}, "region": "r", "device_vendor": ""}, drain_timeout_s=1.0,
     rollout={"strategy": "rolling"}, autoscale={"max_replicas": 1}, alternatives=[{"name": "a"}], template="",
 )  # fmt: skip
 TEMPLATE = {"name": "small", "description": "d", "suits": {"kinds": ["chat"]}, "parameters": {}, "resources": {}}
-MODEL = model_body(context_length=1, licence="MIT", tags=["t"])
+MODEL = model_body(
+    context_length=1, licence="MIT", tags=["t"],
+    source={"kind": "hugging-face", "uri": "a/b", "revision": "r", "patterns": ["*"], "sha256": ""},
+    defaults={"system_message": "s", "parameters": {"temperature": 1, "stop": ["x"]}, "chat_template": "{% x %}"},
+)  # fmt: skip
+MODELFILE = {"name": "m", "modelfile": "FROM /m\nSYSTEM x", "kind": "chat", "is_published": True}
+UPLOAD = {"files": [{"path": "p", "size": 1, "sha256": "a" * 64}]}
 
 BODIES = st.one_of(
     *(
         st.tuples(st.just(path), st.fixed_dictionaries({name: st.just(value) | JSON for name, value in body.items()}))
         for path, body in (
             ("/models", MODEL),
+            ("/models/from-modelfile", MODELFILE),
+            ("/uploads", UPLOAD),
             ("/deployments", DEPLOYMENT),
             ("/deployments:validate", DEPLOYMENT),
             ("/templates", TEMPLATE),
@@ -44,6 +53,41 @@ async def test_no_body_makes_the_server_fail(world: World, request: tuple[str, A
         f"/api/v1{path}", content=json.dumps(body), headers={"content-type": "application/json"}
     )
     assert answer.status_code in (200, 201, 409, 422), answer.text
+
+
+KINDS = st.sampled_from(["hugging-face", "model-scope", "http", "upload", "path"])
+ADDRESSES = st.builds(lambda head, rest: head + rest, st.sampled_from(["https://", "a/", "/", "upl_", ""]), st.text())
+NAMES = st.sampled_from(["temperature", "top_p", "top_k", "seed", "stop", "max_tokens", "x"])
+LINES = st.builds(
+    lambda name, rest: f"{name} {rest}",
+    st.sampled_from(
+        ["FROM", "PARAMETER temperature", "PARAMETER stop", "PARAMETER", "SYSTEM", "TEMPLATE", "LICENSE", "#"]
+    ),
+    st.text(max_size=20) | st.sampled_from(["/m.gguf", "hf.co/a/b:Q4", '"""', '"', "1", "-1", "nan", "{{ .Prompt }}"]),
+)
+
+
+@given(kind=KINDS, uri=ADDRESSES, revision=st.text(max_size=5), parameters=st.dictionaries(NAMES, SCALARS))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_source_and_no_defaults_make_the_server_fail(
+    sqlite_world: World, kind: str, uri: str, revision: str, parameters: dict[str, Any]
+) -> None:
+    source = {"kind": kind, "uri": uri, "revision": revision, "patterns": [uri], "sha256": revision}
+    body = model_body(source=source, defaults={"parameters": parameters})
+    answer = await sqlite_world.http.post(
+        "/api/v1/models", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (201, 409, 422), answer.text
+
+
+@given(lines=st.lists(LINES, max_size=8))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_modelfile_makes_the_server_fail(sqlite_world: World, lines: list[str]) -> None:
+    body = {"name": "m", "modelfile": "\n".join(lines)}
+    answer = await sqlite_world.http.post(
+        "/api/v1/models/from-modelfile", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (201, 409, 422), answer.text
 
 
 YAML = st.text(alphabet="ab:-[]{}&*!'\"#%|> \n\t0123\x00é", max_size=60)

@@ -115,7 +115,7 @@ async def send_file(
     async with catalog.db.read() as session:
         upload = await find_upload(session, subject, upload_id)
     file = find_file(upload, path)
-    if not catalog.uploads.disk.path_of(upload, file).is_file():
+    if path not in await catalog.uploads.disk.whole(upload):
         offset = await _take(catalog, upload, file, request, content_range)
         if offset < file.size:
             await _touch(catalog, upload)
