@@ -75,6 +75,7 @@ class Fault:
     stall_after: int = -1
     """Send nothing any more after so many bytes."""
     has_length: bool = True
+    has_ranges: bool = True
 
 
 Faults = Callable[[int], Fault | None]
@@ -148,9 +149,9 @@ class FileServer:
             return web.Response(headers={"Content-Length": str(file.content.size)})
         file.requests += 1
         fault = file.fault(file.requests) or Fault()
-        start, end = _range(request, file)
-        is_part = "Range" in request.headers and (start, end) != (0, 0) and file.has_ranges and _is_same(request, file)
-        if fault.status or start >= end > 0:
+        is_part = "Range" in request.headers and file.has_ranges and fault.has_ranges and _is_same(request, file)
+        start, end = _range(request, file) if is_part else (0, file.content.size)
+        if fault.status or (is_part and start >= end):
             headers = fault.headers if fault.status else {"Content-Range": f"bytes */{file.content.size}"}
             self._note(Served(path, 0, 0, fault.status or 416, dict(request.headers)))
             return web.Response(status=fault.status or 416, headers=dict(headers))
@@ -171,10 +172,7 @@ def _is_same(request: web.Request, file: _File) -> bool:
 
 
 def _range(request: web.Request, file: _File) -> tuple[int, int]:
-    asked = request.headers.get("Range", "")
-    if not asked or not file.has_ranges or not _is_same(request, file):
-        return 0, file.content.size
-    first, last = asked.removeprefix("bytes=").split("-")
+    first, last = request.headers["Range"].removeprefix("bytes=").split("-")
     return int(first), min(int(last) + 1, file.content.size)
 
 

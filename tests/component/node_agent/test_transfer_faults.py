@@ -95,6 +95,16 @@ async def test_without_ranges_a_cut_means_to_start_again(server: FileServer, tra
     assert set(server.ranges("file")) == {(0, CONTENT.size)}
 
 
+@pytest.mark.parametrize("sha256", [CONTENT.sha256, ""], ids=["digest", "no digest"])
+async def test_ranges_that_are_ignored_once_in_a_while_cost_no_part(
+    server: FileServer, transfers: Transfers, sha256: str
+) -> None:
+    url = server.put("file", CONTENT, etag='"one"', fault=lambda number: Fault(has_ranges=number % 5 != 4))
+    await transfers.fetched(a_file(url, sha256=sha256))
+    assert is_once([part for part in server.ranges("file") if part != (0, CONTENT.size)], CONTENT.size)
+    assert transfers.bytes_of("model.bin") == CONTENT.read(0, CONTENT.size)
+
+
 async def test_a_stalled_connection_is_given_up_and_its_rest_asked_for(
     server: FileServer, transfers: Transfers
 ) -> None:

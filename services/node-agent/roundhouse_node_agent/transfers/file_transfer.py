@@ -24,6 +24,7 @@ __all__ = ["FileTransfer"]
 
 _MOST_CHANGES: Final = 3
 _MOST_DIGEST_TRIES: Final = 2
+_MOST_IGNORED_RANGES: Final = 3
 _PROBE_BYTES: Final = 1024 * 1024
 """The first request takes so little because all other connections wait for what it tells."""
 
@@ -188,16 +189,17 @@ class FileTransfer:
         async with self._tools.web.get(place, range_headers(span, head.validator)) as answer:
             extent = extent_of(answer.status, answer.headers)
             is_other = extent is not None and extent.total not in (-1, head.size)
+            found = validator_of(answer.headers)
             if answer.status == 416 or is_other:
                 raise self._other(place, f"{place.origin} has not the {head.size} bytes of {self._file.path} any more")
-            if extent is not None and not extent.is_part and head.validator:
-                raise Changed
-            if extent is None or extent.start != span.offset:
-                place.has_ranges = False
-                raise Setback(f"{place.origin} does not give parts of {self._file.path}")
-            found = validator_of(answer.headers)
             if head.validator and found and found != head.validator:
                 raise Changed
+            if extent is None or not extent.is_part or extent.start != span.offset:
+                # Some caches answer so once in a while: that must not cost the parts which are there.
+                place.has_ranges = place.ignored_ranges < _MOST_IGNORED_RANGES
+                place.ignored_ranges += 1
+                raise Setback(f"{place.origin} does not give parts of {self._file.path}")
+            place.ignored_ranges = 0
             await self._receiver.take(answer, place, span)
 
     def _other(self, place: Place, message: str) -> Exception:

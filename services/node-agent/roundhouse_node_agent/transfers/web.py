@@ -41,6 +41,8 @@ class Place:
     target: URL | None = None
     """Where redirects led, so that not every part asks for the way."""
     has_ranges: bool = True
+    ignored_ranges: int = 0
+    """How often in a row it answered with something else than the part it was asked for."""
     refusal: str = ""
     """Why it is not asked any more."""
     failures: int = 0
