@@ -26,7 +26,6 @@ from roundhouse_node_agent.domain.model_files import (
     Failure,
     Fetch,
     Interrupt,
-    Need,
     Plan,
     Remove,
     Running,
@@ -42,6 +41,7 @@ from roundhouse_node_agent.models.same_files import under_its_commit
 from roundhouse_node_agent.models.shelf import Looked, Shelf, look_at
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.models.standings import Standings
+from roundhouse_node_agent.models.starts import Starts
 from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.transfers import runner
 from roundhouse_node_agent.transfers.errors import StoreBusy
@@ -85,16 +85,6 @@ def limits_for(*, connections: int, rate_bytes_s: int, at_once: int, headroom_by
 
 
 @dataclass(slots=True, kw_only=True)
-class _Waiter:
-    """One replica's start."""
-
-    key: str
-    need: Need
-    answer: asyncio.Future[str]
-    failures: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
 class _Transfer:
     started_at: float
     had_peers: bool
@@ -128,7 +118,7 @@ class ModelFiles:
         self._options = options
         self._find_on_disk = find_on_disk
         self._orders: tuple[FileOrder, ...] = ()
-        self._waiters: list[_Waiter] = []
+        self._starts = Starts(clock, tries=options.replica_tries)
         self._running: dict[str, _Transfer] = {}
         self._failures: dict[str, Failure] = {}
         self._shelf = Shelf()
@@ -158,14 +148,10 @@ class ModelFiles:
         if (path := await self.find(source)) is not None:
             self._due.set()
             return path
-        need = Need(source=source, name=name, since=self._clock.monotonic(), peers=peers)
-        waiter = _Waiter(key=source_key(source), need=need, answer=asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
         self._due.set()
         try:
-            return await waiter.answer
+            return await self._starts.wait(source, name, peers)
         finally:
-            self._waiters.remove(waiter)
             self._due.set()
 
     async def find(self, source: ModelSource) -> str | None:
@@ -231,7 +217,7 @@ class ModelFiles:
         """Return the keys that must not be cleaned up: a replica has them or waits, or an order wants them kept."""
         kept = (FileWish.FETCH, FileWish.PAUSE)
         ordered = {source_key(order.source) for order in self._orders if order.order_id and order.wish in kept}
-        return frozenset({*self._used(), *ordered, *(waiter.key for waiter in self._waiters), *self._running})
+        return frozenset({*self._used(), *ordered, *self._starts.keys, *self._running})
 
     def _here(self, key: str, source: ModelSource) -> str | None:
         """Return the path of what is whole, adopting what is on the disk already. Blocks."""
@@ -253,10 +239,10 @@ class ModelFiles:
         self._shelf = await asyncio.to_thread(look_at, self.store, self._local, looked, self._shelf, self._clock.now())
         now = self._clock.monotonic()
         remote = (order for order in self._orders if order.source.kind in REMOTE_SOURCES)
-        wanted = wanted_of(remote, [waiter.need for waiter in self._waiters])
+        wanted = wanted_of(remote, self._starts.needs)
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
         plan = decide(self._view(wanted, used), now)
-        self._answer(wanted)
+        self._starts.look(self._shelf.stored, wanted)
         is_changed = False
         for action in plan.actions:
             is_changed |= await self._act(action, wanted, tasks)
@@ -303,7 +289,7 @@ class ModelFiles:
 
     async def _delete(self, how: Callable[[str], int], key: str) -> bool:
         async with self.deleting:
-            if key in self._used() or any(waiter.key == key for waiter in self._waiters):
+            if key in self._used() or key in self._starts.keys:
                 return False
             try:
                 freed = await asyncio.to_thread(how, key)
@@ -361,25 +347,4 @@ class ModelFiles:
             at=self._clock.monotonic(), attempt=item.attempt, count=count, message=message, is_retryable=is_retryable
         )
         _log.warning("model_fetch_failed", key=item.key, name=item.name, why=message, is_retryable=is_retryable)
-        for waiter in self._waiters:
-            if waiter.key != item.key or waiter.answer.done():
-                continue
-            waiter.failures += 1
-            if not is_retryable:
-                waiter.answer.set_exception(ModelUnavailable(message))
-            elif waiter.failures >= self._options.replica_tries:
-                tried = f"{message} (tried {waiter.failures} times)"
-                waiter.answer.set_exception(ModelUnavailable(tried))
-
-    def _answer(self, wanted: Mapping[str, Wanted]) -> None:
-        """Tell replicas' starts that wait what there is to tell them."""
-        for waiter in self._waiters:
-            if waiter.answer.done():
-                continue
-            found, item = self._shelf.stored.get(waiter.key), wanted.get(waiter.key)
-            if found is not None:
-                waiter.answer.set_result(found.path)
-            elif item is not None and item.wish is FileWish.PAUSE:
-                name = item.name or shown_uri(item.source)
-                why = f"fetching {name} is paused on this node; `roundhouse files resume {name}` goes on with it"
-                waiter.answer.set_exception(ModelUnavailable(why))
+        self._starts.failed(item.key, message, is_retryable=is_retryable)
