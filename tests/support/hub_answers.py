@@ -108,12 +108,10 @@ class Responder:
     async def file(self, request: web.Request, blob: Blob, headers: dict[str, str] | None = None) -> web.StreamResponse:
         """Answer with the file or the part that is asked for."""
         planned = self._take(request, *_OF_BODIES) if request.method == "GET" else None
-        start, end = _range(request, blob)
+        is_part = _is_part(request, blob)
         if planned and planned.fault is Fault.RANGE_IGNORED:
-            start, end, planned = 0, blob.size, None
-            is_part = False
-        else:
-            is_part = "Range" in request.headers
+            planned, is_part = None, False
+        start, end = _range(request, blob) if is_part else (0, blob.size)
         if start >= end and blob.size:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{blob.size}"})
         answer = web.StreamResponse(status=206 if is_part else 200, headers={**_headers(blob), **(headers or {})})
@@ -192,10 +190,12 @@ def _headers(blob: Blob) -> dict[str, str]:
     return {"ETag": blob.etag, "Accept-Ranges": "bytes", "Content-Type": blob.media_type}
 
 
+def _is_part(request: web.Request, blob: Blob) -> bool:
+    return "Range" in request.headers and request.headers.get("If-Range", blob.etag) == blob.etag
+
+
 def _range(request: web.Request, blob: Blob) -> tuple[int, int]:
     asked = request.http_range
-    if request.headers.get("If-Range", blob.etag) != blob.etag or "Range" not in request.headers:
-        return 0, blob.size
     start, stop = asked.start or 0, asked.stop
     if start < 0:
         return max(0, blob.size + start), blob.size
