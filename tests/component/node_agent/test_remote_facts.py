@@ -216,3 +216,14 @@ async def test_a_silent_source_is_given_up_in_time_and_its_secret_is_not_told(hu
     inspector = ModelInspector({}, remote_timeout_s=0.5)
     found = await inspector.inspect(ModelSource(kind=SourceKind.UPLOAD, uri=uri))
     assert found.error == "reading the headers of u1 took longer than 0.5 s"
+
+
+async def test_a_reader_that_dies_tells_no_secret(tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text(
+        "#!/bin/sh\ncat >/dev/null\necho 'SomeError: http://catalog/uploads/u1?token=s3cret' >&2\nexit 3\n"
+    )
+    broken.chmod(0o700)
+    source = ModelSource(kind=SourceKind.UPLOAD, uri="http://catalog/api/v1/uploads/u1?token=s3cret")
+    found = await ModelInspector({}, python=str(broken)).inspect(source)
+    assert found.error == "reading the headers of u1 failed (3): SomeError"

@@ -35,7 +35,7 @@ _Key = tuple[str, _Fingerprint]
 
 
 class ModelInspector:
-    """At most two readers run at the same time, each within its time; what changed is read again.
+    """At most two readers of each sort run at the same time, each within its time; what changed is read again.
 
     Files in the node's store are read there. Of others a source is asked, each time for its newest commit: the headers
     are read again only when that is another one.
@@ -60,6 +60,7 @@ class ModelInspector:
         self._remote_timeout_s = remote_timeout_s
         self._known: OrderedDict[_Key, ModelInspected] = OrderedDict()
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._remote_slots = asyncio.Semaphore(_AT_ONCE)
 
     async def inspect(self, source: ModelSource) -> ModelInspected:
         """Return the facts, or why there are none. Never raises what a file or a source may cause."""
@@ -87,7 +88,8 @@ class ModelInspector:
         key = (path, await asyncio.to_thread(_fingerprint, Path(path)))
         known = self._known.get(key)
         if known is None:
-            known = await self._read(path, "roundhouse_node_agent.models.reading", path)
+            async with self._slots:
+                known = await self._read(path, "roundhouse_node_agent.models.reading", path)
         self._remember(key, known)
         return known
 
@@ -100,11 +102,12 @@ class ModelInspector:
         question = RemoteQuestion(
             source=source, options=self._options, known_revision=known.revision if known is not None else ""
         )
-        found = await self._read(
-            shown_uri(source),
-            "roundhouse_node_agent.models.remote_reading",
-            asked=msgspec.json.encode(question),
-        )
+        async with self._remote_slots:
+            found = await self._read(
+                shown_uri(source),
+                "roundhouse_node_agent.models.remote_reading",
+                asked=msgspec.json.encode(question),
+            )
         if known is not None and found.revision == known.revision and found.facts is None and not found.error:
             found = known
         if found.revision and found.facts is not None and not found.facts.gaps:
@@ -119,25 +122,26 @@ class ModelInspector:
 
     async def _read(self, shown: str, module: str, *arguments: str, asked: bytes = b"") -> ModelInspected:
         """Run the reader to its end; whatever interrupts us ends it."""
-        async with self._slots:
-            child = await asyncio.create_subprocess_exec(
-                self._python,
-                "-I",
-                "-m",
-                module,
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            try:
-                answer, complaints = await child.communicate(asked)
-            finally:
-                if child.returncode is None:
-                    child.kill()
-                    await child.wait()
+        child = await asyncio.create_subprocess_exec(
+            self._python,
+            "-I",
+            "-m",
+            module,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            answer, complaints = await child.communicate(asked)
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
         if child.returncode != 0 or len(answer) > _MOST_ANSWER_BYTES:
             lines = complaints.decode("utf-8", "replace").strip().splitlines()[-_MOST_ERROR_LINES:]
+            if asked:  # an address in them may be a secret
+                lines = [line.partition(":")[0] for line in lines[-1:]]
             _log.warning("model_reader_failed", model=shown, exit_code=child.returncode, lines=lines)
             return ModelInspected(
                 error=f"reading the headers of {shown} failed ({child.returncode}): {' '.join(lines)}"
