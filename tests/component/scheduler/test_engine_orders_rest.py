@@ -31,6 +31,7 @@ async def scheduler(scheduler_db: Database) -> AsyncIterator[Running]:
         await add(session, tables.nodes, a_node("nod_3", admission=NodeAdmission.PENDING))
     async with running(scheduler_db) as started:
         await started.core.planner.step()
+        started.core.stores.take({})
         yield started
 
 
@@ -244,3 +245,23 @@ async def test_a_lost_bus_is_told_again_from_sql(scheduler: Running) -> None:
         entry = await bus.bucket(ORDERS).get("nod_1")
     assert entry is not None
     assert entry.value == before
+
+
+async def test_a_scheduler_that_does_not_know_the_nodes_yet_ends_and_tells_nothing(scheduler: Running) -> None:
+    order = (await scheduler.post("/engine-orders", ORDER)).json()
+    before = await told(scheduler, "nod_1")
+    await scheduler.delete(f"/engine-orders/{order['id']}")
+    await scheduler.core.leadership.release()
+    async with running(scheduler.db) as successor:
+        await successor.core.leadership.look()
+        assert successor.core.leadership.is_leading
+        await successor.core.provisioning.look()
+        await successor.core.planner.step()
+        await successor.core.provisioning.look()
+        assert (await successor.get(f"/engine-orders/{order['id']}")).status_code == 200
+        successor.core.stores.take({})
+        document = await told(successor, "nod_1")
+    assert before is not None
+    assert document is not None
+    assert document.revision > before.revision
+    assert [item.is_removed for item in document.engines] == [True]

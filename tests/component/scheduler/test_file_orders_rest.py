@@ -45,6 +45,7 @@ async def scheduler(scheduler_db: Database) -> AsyncIterator[Running]:
         await add(session, tables.replicas, held)
     async with running(scheduler_db) as started:
         await started.core.planner.step()
+        started.core.stores.take({})
         yield started
 
 

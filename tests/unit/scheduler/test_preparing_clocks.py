@@ -269,6 +269,18 @@ def test_only_a_node_itself_says_how_far_it_is_and_only_lately() -> None:
     assert preparing.live("nod_01", KEY) is None
 
 
+def test_a_report_that_lags_behind_makes_no_advance_of_what_stands_still() -> None:
+    fleet = Fleet()
+    preparing = Preparing(FleetClock(fleet))
+    message = TransferProgress(node_id="nod_01", key=KEY, stored_bytes=100, total_bytes=200, rate_bytes_s=0.0)
+    report = a_store("nod_01", kept(state=FilesState.FETCHING, stored_bytes=90))
+    for _ in range(5):
+        asyncio.run(preparing.take_progress(message, ("nod_01",)))
+        preparing.take_store(report)
+        fleet.now += 30.0
+    assert preparing.advances["nod_01", KEY] == 1000.0
+
+
 @pytest.mark.parametrize(
     ("stored", "total", "rate", "left_s", "words"),
     [

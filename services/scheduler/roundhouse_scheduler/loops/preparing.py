@@ -31,7 +31,8 @@ class Preparing:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._said: dict[Place, tuple[TransferProgress, float]] = {}
-        self._bytes: dict[Place, int] = {}
+        self._bytes: dict[tuple[Place, bool], int] = {}
+        """By place, as told live or as reported: a report may be older than what was told live before it."""
         self._steps: dict[Place, tuple[tuple[str, ...], float]] = {}
         self._advanced: dict[Place, float] = {}
 
@@ -46,7 +47,7 @@ class Preparing:
             return
         place = (message.node_id, message.key)
         self._said[place] = (message, self._clock.monotonic())
-        self._count(place, message.stored_bytes)
+        self._count(place, message.stored_bytes, is_live=True)
         self._bound()
 
     def live(self, node_id: str, key: str) -> TransferProgress | None:
@@ -60,7 +61,7 @@ class Preparing:
         for model in store.models:
             place = (store.node_id, model.key)
             if model.state is FilesState.FETCHING:
-                self._count(place, model.stored_bytes)
+                self._count(place, model.stored_bytes, is_live=False)
             elif model.state is FilesState.WAITING:
                 others = (self._advanced.get((store.node_id, item.key), 0.0) for item in store.models)
                 if now - max(others, default=0.0) <= _WAITS_S and self._is_fetching(store):
@@ -73,10 +74,10 @@ class Preparing:
     def _is_fetching(self, store: NodeStore) -> bool:
         return any(model.state is FilesState.FETCHING for model in store.models)
 
-    def _count(self, place: Place, stored_bytes: int) -> None:
+    def _count(self, place: Place, stored_bytes: int, *, is_live: bool) -> None:
         """More than before is an advance, and so is a beginning; fewer bytes are a new beginning."""
-        before = self._bytes.get(place)
-        self._bytes[place] = stored_bytes
+        before = self._bytes.get((place, is_live))
+        self._bytes[place, is_live] = stored_bytes
         if before is None or stored_bytes > before:
             self._advanced[place] = self._clock.now()
 
@@ -95,5 +96,5 @@ class Preparing:
             self._said = {place: item for place, item in self._said.items() if item[1] >= old}
         if len(self._bytes) > _MOST:
             old = self._clock.now() - _KEPT_S
-            self._bytes = {key: value for key, value in self._bytes.items() if self._advanced.get(key, 0.0) >= old}
+            self._bytes = {key: value for key, value in self._bytes.items() if self._advanced.get(key[0], 0.0) >= old}
             self._advanced = {key: at for key, at in self._advanced.items() if at >= old}

@@ -122,8 +122,8 @@ class Provisioning:
         """Make what nodes are told equal to the orders. Raises BusUnavailable, TermSuperseded, and StaleView when an
         order was changed meanwhile: then look again."""
         async with self._one_at_a_time:
-            if self._leadership.term == 0:
-                return
+            if self._leadership.term == 0 or not self._mirror.is_loaded or not self._stores.is_known:
+                return  # what is not known yet must not be taken for what is not there
             if self._leadership.term != self._term:
                 self._begin(term=self._leadership.term)
                 self._is_all = True

@@ -28,6 +28,8 @@ class Stores:
         self._incarnation_of = incarnation_of
         self._preparing = preparing
         self._on_news = on_news
+        self.is_known = False
+        """Whether the bucket was ever listed: before that nobody's silence means that they keep nothing."""
         self._stores: dict[str, NodeStore] = {}
         self._ahead: dict[str, NodeStore] = {}
         self._ready: dict[str, frozenset[str]] = {}
@@ -48,7 +50,8 @@ class Stores:
         return self._holders.get(key, _NONE)
 
     def take(self, changed: Mapping[str, NodeStore]) -> None:
-        """Take in what nodes report."""
+        """Take in what nodes report; nothing at all when the first listing found nothing."""
+        self.is_known = True
         for node_id, store in sorted(changed.items()):
             if store.node_id == node_id:
                 self._take(store)
