@@ -9,7 +9,7 @@ from roundhouse_cli.units import show_bytes
 __all__ = ["dry_run"]
 
 _ASKED = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives")
-_NEEDS = ("memory_need", "alternative_needs")
+_NEEDS = ("memory_need", "alternative_needs", "engine_version", "installs_engine")
 
 _PLACED = (
     Column("REPLICA", lambda found: found["replica"]),
