@@ -16,7 +16,7 @@ from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.balancing import Balancer, Candidate, Resting, RetryBudget, pick_target
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
 from roundhouse_router.domain.demand import DemandLedger
-from roundhouse_router.domain.engines import RIGHT_USAGE, RUNNING, Running
+from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING, Running
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.request import outgoing
@@ -181,7 +181,11 @@ class Attempts:
             self._metrics.retries.inc()
         running = RUNNING.get(endpoint.engine) if endpoint.engine is not EngineKind.UNKNOWN else None
         body = outgoing(
-            flight.request, served_model=endpoint.served_model, running=running, added=_added(flight, candidate)
+            flight.request,
+            served_model=endpoint.served_model,
+            running=running,
+            added=_added(flight, candidate),
+            old_limit_only=endpoint.engine in OLD_LIMIT_ONLY,
         )
         sent = {**headers, "Authorization": f"Bearer {endpoint.engine_api_key}"} if endpoint.engine_api_key else headers
         try:

@@ -15,7 +15,10 @@ import msgspec
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_router.domain.tokens import TokenCounts
 
-__all__ = ["RIGHT_USAGE", "RUNNING", "LlamaTimings", "Running"]
+__all__ = ["OLD_LIMIT_ONLY", "RIGHT_USAGE", "RUNNING", "LlamaTimings", "Running"]
+
+OLD_LIMIT_ONLY: Final = frozenset({EngineKind.TRANSFORMERS})
+"""Engines that know `max_tokens` and take no notice of `max_completion_tokens`."""
 
 RIGHT_USAGE: Final = frozenset(
     {EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER, EngineKind.VLLM, EngineKind.SGLANG, EngineKind.LMDEPLOY}

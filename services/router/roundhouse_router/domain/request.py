@@ -24,7 +24,9 @@ _flag: Final = msgspec.json.Decoder(bool | None)
 _count: Final = msgspec.json.Decoder(int | None)
 _object: Final = msgspec.json.Decoder(Members | None)
 _TRUE: Final = b"true"
-_MAX_TOKENS: Final = ("max_completion_tokens", "max_tokens")
+_NEW_LIMIT: Final = "max_completion_tokens"
+_OLD_LIMIT: Final = "max_tokens"
+_MAX_TOKENS: Final = (_NEW_LIMIT, _OLD_LIMIT)
 
 V = TypeVar("V")
 
@@ -73,10 +75,13 @@ def outgoing(
     served_model: str,
     running: Running | None,
     added: Mapping[str, bytes] = NOTHING_ADDED,
+    old_limit_only: bool = False,
 ) -> bytes:
     """Return the body for the engine: its own name for the model, what the model's owner added, and for streams a
     request for usage. It is the client's own when nothing is to be changed, and joined once otherwise."""
     changed = dict(added)
+    if old_limit_only and _NEW_LIMIT in request.members and _OLD_LIMIT not in request.members:
+        changed[_OLD_LIMIT] = bytes(request.members[_NEW_LIMIT])
     if served_model != request.model:
         changed["model"] = msgspec.json.encode(served_model)
     if request.is_stream:
