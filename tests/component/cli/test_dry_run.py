@@ -89,17 +89,18 @@ def test_a_dry_run_shows_nodes_and_what_the_memory_is_made_of(roundhouse: Comman
 
 
 def test_a_dry_run_asks_for_the_engines_version_and_whether_it_may_be_installed(
-    roundhouse: Command, catalog: Scripted
+    roundhouse: Command, server: Scripted
 ) -> None:
     version = {**VERSION, "engine_version": "2026.9.1", "installs_engine": True}
-    catalog.on(
+    server.items("/api/v1/models", MODEL)
+    server.on(
         "POST", "/api/v1/deployments:validate", {"name": "tiny", "replicas": 1, "version": version, "autoscale": None}
     )
-    answer(catalog, placed=[PLACED], rejections=[], unplaced=0)
+    answer(server, placed=[PLACED], rejections=[], unplaced=0)
 
     roundhouse("deploy", "tiny", "--engine-version", "2026.9.1", "--install-engine", "--dry-run")
 
-    _, asked = [one for one in catalog.asked if one.method == "POST"]
+    _, asked = [one for one in server.asked if one.method == "POST"]
     assert (asked.body["engine_version"], asked.body["installs_engine"]) == ("2026.9.1", True)
 
 
