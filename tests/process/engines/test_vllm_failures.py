@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.process.engines.failing import Failing, deploy_failing, told
@@ -15,6 +16,7 @@ from tests.process.platform import Platform
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 GIB = 1024**3
+LIMIT_BYTES = 6 * GIB
 WEIGHTS = "model.safetensors"
 SMALL = {"context": "512", "parallel": "2", "eager": "true"}
 
@@ -114,19 +116,73 @@ CASES: list[tuple[Change, Failing]] = [
 ]
 
 
+@pytest.fixture
+def model(smollm2_checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of the checkpoint that may be damaged."""
+    directory = tmp_path / "model"
+    shutil.copytree(smollm2_checkpoint, directory, copy_function=_linked)
+    return directory
+
+
+async def must_be_told(vllm: Platform, model: Path, case: Failing) -> None:
+    case = replace(
+        case,
+        engine="vllm",
+        memory_bytes=max(case.memory_bytes, 4 * GIB),
+        path=str(model),
+        parameters=case.parameters or SMALL,
+    )
+    with deploy_failing(vllm, [case]):
+        shown = await told(vllm, case, within_s=300)
+    for words in case.words:
+        assert words in shown
+
+
 @pytest.mark.contract("A12", "A30", "A32")
 @pytest.mark.parametrize(("change", "case"), CASES, ids=[case.name for _, case in CASES])
 async def test_the_class_the_cause_and_what_to_do_are_told_of_vllm(
-    vllm: Platform, smollm2_checkpoint: Path, tmp_path: Path, change: Change, case: Failing
+    vllm: Platform, model: Path, change: Change, case: Failing
 ) -> None:
-    directory = tmp_path / "model"
-    shutil.copytree(smollm2_checkpoint, directory, copy_function=_linked)
-    change(directory)
+    change(model)
 
-    case = replace(case, engine="vllm", memory_bytes=4 * GIB, path=str(directory), parameters=case.parameters or SMALL)
+    await must_be_told(vllm, model, case)
 
-    with deploy_failing(vllm, [case]):
-        shown = await told(vllm, case, within_s=300)
 
-    for words in case.words:
-        assert words in shown
+async def test_an_environment_that_lost_a_module_is_told(vllm: Platform, model: Path) -> None:
+    (found,) = (vllm.data_dir / "node-agent" / "engines").glob("vllm-*/env/lib/python*/site-packages/fastapi")
+    away = found.rename(found.with_name("fastapi.away"))
+    try:
+        await must_be_told(
+            vllm,
+            model,
+            Failing(
+                name="vllm-environment",
+                kind="broken_environment",
+                words=("No module named 'fastapi'", "install it again"),
+                line="ModuleNotFoundError",
+            ),
+        )
+    finally:
+        away.rename(found)
+
+
+async def test_memory_that_a_limit_of_the_host_denies_is_told(vllm: Platform, model: Path) -> None:
+    pid = vllm.pid("node-agent")
+    assert pid is not None
+    agent = psutil.Process(pid)
+    before = agent.rlimit(psutil.RLIMIT_AS)
+    agent.rlimit(psutil.RLIMIT_AS, (LIMIT_BYTES, before[1]))  # its engines inherit it
+    try:
+        await must_be_told(
+            vllm,
+            model,
+            Failing(
+                name="vllm-memory",
+                kind="out_of_memory",
+                words=("memory ran out",),
+                line="allocate",
+                memory_bytes=16 * GIB,  # a quarter of it for the cache
+            ),
+        )
+    finally:
+        agent.rlimit(psutil.RLIMIT_AS, before)
