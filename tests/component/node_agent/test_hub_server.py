@@ -1,5 +1,8 @@
 """The Hub server of these tests speaks the protocol: the Hub's own client works against it, faults included."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +46,21 @@ def test_the_client_downloads_a_repository_whole(hub: HubServer, tmp_path: Path)
     hub.add("owner/name", _FILES)
     found = Path(snapshot_download("owner/name", endpoint=hub.url, cache_dir=tmp_path, token=False))
     assert {str(file.relative_to(found)): file.read_bytes() for file in found.rglob("*") if file.is_file()} == _FILES
+
+
+def test_the_client_s_own_command_finds_the_server_by_the_environment(hub: HubServer, tmp_path: Path) -> None:
+    hub.add("owner/name", _FILES)
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("hf"),
+        "download",
+        "owner/name",
+        "--local-dir",
+        tmp_path / "files",
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {path: (tmp_path / "files" / path).read_bytes() for path in _FILES} == _FILES
 
 
 def test_the_client_resumes_after_a_cut(hub: HubServer, tmp_path: Path) -> None:

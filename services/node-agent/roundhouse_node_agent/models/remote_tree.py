@@ -138,8 +138,10 @@ class _Ranges:
         asked = {**headers, "Range": f"bytes={start}-{last}", "Accept-Encoding": "identity"}
         body = bytearray()
         with reached(way), self._client.stream("GET", way, headers=asked) as answer:
+            if answer.status_code not in (200, 206) and way != url:  # where a redirect led is not valid for ever
+                self._ways[url] = (url, dict(self._file.headers))
+                return self._ask(url, start, count)
             if answer.status_code not in (200, 206):
-                self._ways[url] = (url, dict(self._file.headers))  # where a redirect led is not valid for ever
                 raise self._refusal(answer, url)
             is_part = answer.status_code == 206
             if is_part and not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
