@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -29,6 +30,7 @@ from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.core import SchedulerCore
 from roundhouse_scheduler.holder import holder_name, is_gone
 from roundhouse_scheduler.loops.credentials import CredentialKeeper
+from roundhouse_scheduler.loops.housekeeping import sweep
 from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.settings import SchedulerSettings
 from roundhouse_scheduler.store import tables
@@ -81,6 +83,7 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     service.resource("answers", _started(core))
     for name, loop in core.loops().items():
         service.loop(name, loop)
+    service.loop("idempotency", partial(sweep, Idempotency(db, tables.idempotency, clock).sweep))
     service.before_stop("leadership", core.stop)
     service.shows("leadership", lambda: "leader" if core.leadership.is_leading else "standby")
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")

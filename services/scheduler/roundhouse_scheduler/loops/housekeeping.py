@@ -1,6 +1,7 @@
 """Small periodic work: is the bus there, who was heard, what may be forgotten."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from roundhouse_common.bus.api import Bus
@@ -12,11 +13,12 @@ from roundhouse_scheduler.loops.waking import Waker
 from roundhouse_scheduler.store.nodes import note_heartbeats
 from roundhouse_scheduler.store.timeline import forget_old
 
-__all__ = ["Housekeeping", "Retention"]
+__all__ = ["Housekeeping", "Retention", "sweep"]
 
 _WATCH_EVERY_S = 0.5
 _NOTE_EVERY_S = 5.0
 _FORGET_EVERY_S = 600.0
+_SWEEP_EVERY_S = 3600.0
 _DAY_S = 86_400.0
 
 
@@ -26,6 +28,13 @@ class Retention:
 
     events_s: float = 30 * _DAY_S
     replicas_s: float = 7 * _DAY_S
+
+
+async def sweep(forget: Callable[[], Awaitable[int]]) -> None:
+    """Forget what is old, now and every hour; a missed round costs only space."""
+    while True:
+        await forget()
+        await asyncio.sleep(_SWEEP_EVERY_S)
 
 
 class Housekeeping:
