@@ -17,6 +17,10 @@ _ERROR: Final = re.compile(r"^\s*(error|fatal|ERROR|Error|×|\w*(Error|Exception
 _MOST_LINES: Final = 20
 _ADVICE: Final = (
     (
+        r"container registry|manifest (for|unknown)|pull access denied|initializing source docker",
+        "the registry has no such image, or this node cannot reach or enter it: check its name, the network, the login",
+    ),
+    (
         r"[Nn]o space left|os error 28|disk quota",
         "the disk is full: free room on the node",
     ),

@@ -32,6 +32,7 @@ NO_INDEX = [
     "  cause: tcp connect error",
 ]
 WRONG_FILE = ["error: Failed to download `numpy==2.4.6`", "  cause: Hash mismatch for `numpy==2.4.6`"]
+NO_IMAGE = ["Error: initializing source docker://localhost/none:1: pinging container registry: connection refused"]
 BROKEN = [
     "some warning",
     "Traceback (most recent call last):",
@@ -46,6 +47,7 @@ BROKEN = [
         (NO_VERSION, NO_VERSION[1], "has no such version"),
         (NO_INDEX, NO_INDEX[0], "does not answer"),
         (BROKEN, BROKEN[3], "do not fit this node"),
+        (NO_IMAGE, NO_IMAGE[0], "has no such image"),
         (WRONG_FILE, WRONG_FILE[0], "not the one that was pinned"),
         (["  cause: No space left on device (os error 28)"], "  cause: No space", "disk is full"),
     ],
