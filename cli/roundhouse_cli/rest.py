@@ -17,7 +17,8 @@ Item = dict[str, Any]
 """One JSON object as a service sent it. Any: the services own its shape; `-o json` prints it untouched."""
 
 _PAGE = 200
-_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+"""Reading the headers of a model that is elsewhere takes services up to 40 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
