@@ -107,7 +107,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
     containers = ContainerTool()
     environments = _environments(settings, state_dir, engines, containers, lambda: host.environments_in_use())
     meters = DeviceMeters(devices.meters)
-    files = _model_files(settings, state_dir)
+    files = _model_files(settings, state_dir, environments)
     host = _host(
         settings, state_dir, inventory, HostMeter(meters, clock), engines, environments, containers, client, files
     )
@@ -175,7 +175,7 @@ def _host(
         engines=engines,
         environments=environments,
         containers=containers,
-        resolvers=_resolvers(settings),
+        resolvers=_resolvers(settings, environments),
         files=files,
         sources=_sources(settings),
         client=client,
@@ -195,14 +195,17 @@ def _host(
     )
 
 
-def _resolvers(settings: NodeAgentSettings) -> dict[SourceKind, ModelResolver]:
+def _resolvers(settings: NodeAgentSettings, environments: EngineEnvironments) -> dict[SourceKind, ModelResolver]:
+    def pythons() -> list[str]:
+        return [runtime.python for runtime in environments.runtimes().values() if runtime.python]
+
     return {
         SourceKind.PATH: PathResolver(tuple(settings.model_directories)),
-        SourceKind.PYTHON_PACKAGE: PythonPackageResolver(),
+        SourceKind.PYTHON_PACKAGE: PythonPackageResolver(pythons),
     }
 
 
-def _model_files(settings: NodeAgentSettings, state_dir: StateDir) -> ModelFiles:
+def _model_files(settings: NodeAgentSettings, state_dir: StateDir, environments: EngineEnvironments) -> ModelFiles:
     limits = limits_for(
         connections=settings.download_connections,
         rate_bytes_s=settings.download_rate_bytes_s,
@@ -212,7 +215,7 @@ def _model_files(settings: NodeAgentSettings, state_dir: StateDir) -> ModelFiles
     return ModelFiles(
         store=FileStore(state_dir.path / "models"),
         fetch=runner.fetch,
-        local=_resolvers(settings),
+        local=_resolvers(settings, environments),
         clock=SystemClock(),
         options=ProvisionOptions(at_once=settings.downloads_at_once, limits=limits, sources=_sources(settings)),
         find_on_disk=DiskFinder(

@@ -23,6 +23,16 @@ def test_a_file_inside_an_installed_package_is_found_without_importing_it() -> N
     assert Path(resolve(RESOLVERS, source)) == SMOLLM2.resolve()
 
 
+def test_a_model_that_an_engine_brings_with_it_is_found_in_the_engines_environment(tmp_path: Path) -> None:
+    weights = tmp_path / "lib" / "python3.11" / "site-packages" / "brought_along" / "weights.bin"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    resolver = PythonPackageResolver(lambda: [str(tmp_path / "bin" / "python")])
+    assert resolver.resolve("brought_along/weights.bin") == str(weights)
+    with pytest.raises(ModelUnavailable, match="has no file other.bin"):
+        resolver.resolve("brought_along/other.bin")
+
+
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
