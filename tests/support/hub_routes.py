@@ -206,11 +206,9 @@ class _Plain:
         return await self._responder.file(request, blob) if blob else web.Response(status=404)
 
     def _upload(self, request: web.Request) -> dict[str, Blob] | web.Response:
-        found = self._held.uploads.get(request.match_info["upload"])
-        if found is None:
-            return web.Response(status=404)
-        token, blobs = found
-        return blobs if request.query.get("token") == token else web.Response(status=403)
+        token, blobs = self._held.uploads.get(request.match_info["upload"], ("", {}))
+        is_open = token and request.query.get("token") == token
+        return blobs if is_open else web.Response(status=401)  # as the catalog: unknown and closed look alike
 
 
 def _name(request: web.Request) -> str:

@@ -176,6 +176,16 @@ def test_a_page_that_is_no_hub_is_refused(hub: HubServer) -> None:
     assert "write owner/name as the Hub shows it" in _refused(hub, _source("https://huggingface.co/a/b")).message
 
 
+@pytest.mark.parametrize(
+    "page", [b"<html>", b"[]", b"{}", b'{"sha": 1, "siblings": []}', b'{"siblings": [{"size": 1}]}']
+)
+def test_an_address_that_is_no_hub_is_refused(hub: HubServer, page: bytes) -> None:
+    hub.add_file("api/models/owner/name", page)
+    with pytest.raises(SourceRefused, match=r"does not answer as a hub does|names no commit") as refused:
+        HuggingFace(SourceOptions(hugging_face_endpoints=(f"{hub.url}/files",))).plan(_source())
+    assert not refused.value.is_retryable
+
+
 def test_offline_means_offline(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.add("owner/name", _FILES)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -63,7 +63,7 @@ class HuggingFace:
             )
 
     def _plan(self, source: ModelSource, info: ModelInfo, endpoints: tuple[str, ...], token: str) -> FetchPlan:
-        commit = info.sha or ""
+        commit = str(info.sha)
         if not _COMMIT.fullmatch(commit):
             raise SourceRefused(
                 f"{host_of(endpoints[0])} names no commit of {source.uri}; check that it is a model hub"
@@ -110,6 +110,10 @@ class HuggingFace:
             ) from error
         except HfHubHTTPError as error:
             raise self._refusal(error, endpoint, source, token) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # what the client makes of another document
+            raise SourceRefused(
+                f"{host_of(endpoint)} does not answer as a hub does; check the address in this node's settings"
+            ) from error
         except OSError as error:
             raise SourceRefused(
                 f"this node's proxy or certificate settings (SSL_CERT_FILE) are wrong: {error}"

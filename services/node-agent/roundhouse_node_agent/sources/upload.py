@@ -66,8 +66,13 @@ def _address(uri: str, path: str) -> str:
 def _refusal(answer: httpx2.Response, uri: str) -> SourceRefused:
     host, status = host_of(uri), answer.status_code
     match status:
-        case 401 | 403:
-            return SourceRefused(f"the catalog at {host} does not take the upload's secret ({status}); upload it again")
-        case 404 | 410:
-            return SourceRefused(f"the catalog at {host} has this upload no more ({status}); upload it again")
+        case 401 | 403 | 404 | 410:
+            return SourceRefused(
+                f"the catalog at {host} does not open this upload ({status}): it was deleted, or has another secret "
+                "by now; upload the files again, or set the model's source to the upload again"
+            )
+        case 409:
+            return SourceRefused(
+                f"the upload at {host} is not complete yet; send the files that lack", is_retryable=True
+            )
     return passing(host, status, answer.headers) or SourceRefused(f"the catalog at {host} answers {status}")
