@@ -29,7 +29,7 @@ def test_a_model_that_an_engine_brings_with_it_is_found_in_the_engines_environme
     weights.touch()
     resolver = PythonPackageResolver(lambda: [str(tmp_path / "bin" / "python")])
     assert resolver.resolve("brought_along/weights.bin") == str(weights)
-    with pytest.raises(ModelUnavailable, match="has no file other.bin"):
+    with pytest.raises(ModelUnavailable, match=r"has no file other\.bin"):
         resolver.resolve("brought_along/other.bin")
 
 
