@@ -19,7 +19,7 @@ _FORBIDDEN = re.compile(
 )
 _EXEMPT = re.compile(
     r"libs/common/roundhouse_common/runtime\.py"
-    r"|services/node-agent/roundhouse_node_agent/(processes/shim|engines/\w+_runner)\.py"
+    r"|services/node-agent/roundhouse_node_agent/(processes/shim|environments/guard|engines/\w+_runner)\.py"
 )
 
 
