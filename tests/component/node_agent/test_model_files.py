@@ -168,6 +168,15 @@ async def test_what_a_replica_needs_interrupts_what_was_ordered_ahead_of_need(tm
         await eventually(lambda: shelf.transfers.running() == {"acme/a"})
 
 
+async def test_a_transfer_leaves_room_for_those_that_began_before_it(shelf: Shelf) -> None:
+    shelf.files.take((an_order("a"), an_order("b")))
+    await shelf.fetches("a")
+    await never(lambda: "acme/b" in shelf.transfers.running())
+    shelf.transfers.progress("acme/a", 30, 100)
+    await shelf.fetches("b")
+    assert [order.limits.reserved_bytes for order in shelf.transfers.begun] == [0, 70]
+
+
 async def test_peers_of_the_orders_are_asked_also_for_replicas(shelf: Shelf) -> None:
     shelf.files.take((FileOrder(order_id="", name="a", source=a_source("a"), peers=(PEER,)),))
     await shelf.wants("a")
@@ -246,9 +255,10 @@ async def test_metrics_tell_what_was_fetched_what_failed_and_what_is_kept(shelf:
     registry.register(FilesCollector(shelf.files))
     await shelf.has("a")
     shelf.files.take((an_order("b"), an_order("c")))
-    await shelf.fetches("b", "c")
+    await shelf.fetches("b")
     shelf.transfers.progress("acme/b", 0, 100)
     shelf.transfers.progress("acme/b", 60, 100)
+    await shelf.fetches("c")
     shelf.transfers.fail("acme/c", is_retryable=False)
     await shelf.stands("c", FilesState.FAILED)
 

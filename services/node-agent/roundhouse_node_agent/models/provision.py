@@ -53,6 +53,7 @@ __all__ = ["ModelFiles", "ProvisionOptions", "limits_for"]
 _log = structlog.get_logger(__name__)
 _BUSY_AGAIN_S = 2.0
 _UNREADABLE_AGAIN_S = 5.0
+_WEIGHED_WITHIN_S = 20.0
 _LOST_AT_MOST_S = 4.0
 """Of a transfer with a limited rate, by an interruption."""
 _LEAST_PART_BYTES = 1024 * 1024
@@ -91,8 +92,13 @@ class _Transfer:
     task: asyncio.Task[None]
     is_ending: bool = False
     progress: Progress = field(default_factory=Progress)
-    had_bytes: int | None = None
-    """What was stored when it began to fetch."""
+    is_weighed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it is known how much it takes, or that it never will be."""
+
+    @property
+    def missing_bytes(self) -> int:
+        """What it is still going to take of the disk."""
+        return max(0, self.progress.total_bytes - self.progress.stored_bytes)
 
 
 class ModelFiles:
@@ -301,25 +307,41 @@ class ModelFiles:
 
     def _begin(self, item: Wanted, tasks: asyncio.TaskGroup) -> None:
         task = tasks.create_task(self._transfer(item), name=f"fetch-{item.key}")
-        task.add_done_callback(lambda _: self._ended(item.key))
-        now = self._clock.monotonic()
-        self._running[item.key] = _Transfer(started_at=now, had_peers=bool(item.peers), task=task)
+        transfer = _Transfer(started_at=self._clock.monotonic(), had_peers=bool(item.peers), task=task)
+        self._running[item.key] = transfer
+        task.add_done_callback(lambda _: self._ended(item.key, transfer))
 
-    def _ended(self, key: str) -> None:
+    def _ended(self, key: str, transfer: _Transfer) -> None:
+        transfer.is_weighed.set()
         self._running.pop(key, None)
         self._due.set()
 
+    async def _reserved_bytes(self, key: str) -> int:
+        """Return what transfers that began before this one are going to take; without knowing, it would be theirs too.
+
+        One that does not tell for long is not waited for.
+        """
+        before = list(self._running)[: list(self._running).index(key)]
+        earlier = [self._running[other] for other in before]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WEIGHED_WITHIN_S):
+                for transfer in earlier:
+                    await transfer.is_weighed.wait()
+        return sum(transfer.missing_bytes for transfer in earlier if not transfer.task.done())
+
     async def _transfer(self, item: Wanted) -> None:
-        order = FetchOrder(
-            source=item.source,
-            root=str(self.store.layout.root),
-            options=self._options.sources,
-            peers=item.peers,
-            limits=self._options.limits,
-        )
         _log.info("model_fetch_begun", key=item.key, name=item.name, uri=shown_uri(item.source), peers=len(item.peers))
         try:
             if await asyncio.to_thread(self._here, item.key, item.source) is None:
+                order = FetchOrder(
+                    source=item.source,
+                    root=str(self.store.layout.root),
+                    options=self._options.sources,
+                    peers=item.peers,
+                    limits=msgspec.structs.replace(
+                        self._options.limits, reserved_bytes=await self._reserved_bytes(item.key)
+                    ),
+                )
                 await self._fetch(order, partial(self._note, item.key))
         except (ModelUnavailable, OSError) as error:
             self._failed(item, error)
@@ -331,11 +353,11 @@ class ModelFiles:
         running = self._running.get(key)
         if running is None:
             return
-        if running.had_bytes is None and progress.total_bytes > 0:
-            running.had_bytes = progress.stored_bytes
-        elif running.had_bytes is not None:
+        if running.is_weighed.is_set():
             self.fetched_bytes += max(0, progress.stored_bytes - running.progress.stored_bytes)
         running.progress = progress
+        if progress.total_bytes > 0:
+            running.is_weighed.set()
 
     def _failed(self, item: Wanted, error: ModelUnavailable | OSError) -> None:
         is_retryable = getattr(error, "is_retryable", False) or isinstance(error, StoreBusy | OSError)

@@ -86,7 +86,7 @@ async def _transfer(order: FetchOrder, sources_of: SourcesOf, say: Callable[[Pro
                 rng=system_random(),
                 writing=writing,
                 hashing=hashing,
-                check_room=lambda missing: check_room(store, missing, limits.headroom_bytes),
+                check_room=lambda missing: check_room(store, missing, limits.headroom_bytes, limits.reserved_bytes),
             )
             transfer = ModelTransfer(order, store=store, sources=sources_of(order.options), tools=tools)
             telling = asyncio.create_task(_tell(transfer, gauge, say), name="progress")

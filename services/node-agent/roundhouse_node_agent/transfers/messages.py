@@ -25,6 +25,8 @@ class TransferLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Over all connections of the transfer; 0: no limit."""
     headroom_bytes: int = 1024 * _MIB
     """Must stay free on the disk."""
+    reserved_bytes: int = 0
+    """What transfers that run already are about to take of the disk."""
     connect_timeout_s: float = 20.0
     stall_timeout_s: float = 30.0
     """A connection without a byte for so long is given up."""
