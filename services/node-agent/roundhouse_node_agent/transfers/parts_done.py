@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Final
 
 from roundhouse_node_agent.transfers.errors import TransferFailed
 from roundhouse_node_agent.transfers.hashing import Digests
@@ -10,6 +11,9 @@ from roundhouse_node_agent.transfers.partial_file import PartialFile
 from roundhouse_node_agent.transfers.tools import Tools, in_thread
 
 __all__ = ["PartsDone"]
+
+_SLICE_BYTES: Final = 256 * 1024 * 1024
+"""A transfer that fails waits for no more hashing than this."""
 
 
 class PartsDone:
@@ -50,7 +54,10 @@ class PartsDone:
         """Hash until the end of the file."""
         while True:
             self._grown.clear()
-            await in_thread(self._tools.hashing, self.digests.take, self._queue.prefix_bytes)
+            whole = self._queue.prefix_bytes
+            while self.digests.done_bytes < whole:
+                until = min(whole, self.digests.done_bytes + _SLICE_BYTES)
+                await in_thread(self._tools.hashing, self.digests.take, until)
             if self.digests.done_bytes == self.digests.size:
                 return
             await self._grown.wait()

@@ -24,6 +24,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429})
 _MOST_WAIT_S: Final = 300.0
 _READ_BYTES: Final = 1024 * 1024
+_MOST_HEADER_BYTES: Final = 64 * 1024
+"""Redirects lead to signed addresses, which are long."""
 _SECRETS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -69,6 +71,8 @@ class Web:
             timeout=timeout,
             auto_decompress=False,
             read_bufsize=_READ_BYTES,
+            max_line_size=_MOST_HEADER_BYTES,
+            max_field_size=_MOST_HEADER_BYTES,
             headers={"User-Agent": "roundhouse", "Accept-Encoding": "identity"},
         )
 
