@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.node import DeviceVendor
 from roundhouse_common.contracts.provisioning import EnvironmentState, InstallMethod
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.domain.errors import EngineUnavailable
+from roundhouse_node_agent.environments.collector import EnvironmentsCollector
 from tests.support.engine_node import TINY, EngineNode
 from tests.support.engine_node import an_engine_order as an_order
 from tests.support.eventually import eventually, never
@@ -44,6 +46,40 @@ async def test_an_ordered_engine_is_installed_asked_and_offered(node: EngineNode
     assert Path(runtime.python).is_file()
     assert engines.versions() == {KIND: ("0.9",)}
     assert not (node.root / TINY / "cache").exists()
+
+
+async def test_metrics_count_engines_by_state_and_installations_by_result(node: EngineNode) -> None:
+    write_wheel(node.wheels, "tinyengine", "0.9")
+    engines = await node.start()
+    await engines.take((an_order(), an_order("ord_2", version="7.7")))
+    await node.in_state(S.READY)
+    await node.in_state(S.FAILED, f"{KIND}-7.7-cpu")
+
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in EnvironmentsCollector(engines).collect()
+        for sample in metric.samples
+    }
+
+    assert found["roundhouse_node_engines", "ready"] == found["roundhouse_node_engines", "failed"] == 1
+    assert found["roundhouse_node_engine_installations_total", "succeeded"] == 1
+    assert found["roundhouse_node_engine_installations_total", "failed"] == 1
+    assert found["roundhouse_node_engines_bytes",] > 0
+    assert found["roundhouse_node_engine_installation_seconds",] > 0
+
+
+async def test_of_one_version_the_build_for_the_nodes_devices_is_taken(node: EngineNode) -> None:
+    write_wheel(node.wheels, "tinyengine", "0.9")
+    cuda = replace(node.recipe.variants["cpu"], name="cuda")
+    node.recipe = replace(node.recipe, variants={**node.recipe.variants, "cuda": cuda})
+    engines = await node.start()
+    engines.see_devices([DeviceVendor.NVIDIA])
+    await engines.take((an_order("ord_1"), an_order("ord_2", variant="cpu")))
+    await node.in_state(S.READY)
+    await node.in_state(S.READY, f"{KIND}-0.9-cuda")
+    runtime = engines.find(KIND, "0.9")
+    assert runtime is not None
+    assert runtime.environment_id == f"{KIND}-0.9-cuda"
 
 
 async def test_a_package_that_does_not_import_fails_with_its_error_and_is_not_offered(node: EngineNode) -> None:

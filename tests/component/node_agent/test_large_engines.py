@@ -35,6 +35,7 @@ async def test_a_large_engine_is_installed_from_its_pins_and_states_its_version(
     kind: EngineKind, tmp_path: Path
 ) -> None:
     recipes = load_recipes()
+    variant = recipes[kind.value].variants["cpu"]
     store = EnvironmentStore(tmp_path / "engines")
     tools = tools_of(os.environ, home=Path.home(), index="", extra_indexes=(), find_links=(), within_s=1500.0)
     maker = Maker(
@@ -60,7 +61,6 @@ async def test_a_large_engine_is_installed_from_its_pins_and_states_its_version(
 
         told = await eventually(over, within_s=1600, every_s=0.5)
 
-        variant = recipes[kind.value].variants["cpu"]
         assert (told.state, told.version) == (EnvironmentState.READY, variant.versions[0]), f"{told.detail}"
         assert told.size_bytes == pytest.approx(variant.disk_bytes, rel=0.25), "what the recipe says of its size"
         runtime = engines.find(kind.value, "")

@@ -16,6 +16,7 @@ from roundhouse_node_agent.environments.entry import Entry
 from roundhouse_node_agent.environments.installer import Installer, NotInstalled
 from roundhouse_node_agent.environments.paths import runtime_at
 from roundhouse_node_agent.environments.plan import VERIFYING, Step, Tools, installation
+from roundhouse_node_agent.environments.progress import advice_for
 from roundhouse_node_agent.environments.recipe import Recipe
 from roundhouse_node_agent.environments.store import EnvironmentStore
 
@@ -78,7 +79,7 @@ class Maker:
             runtime = await asyncio.to_thread(self._asked, self._environment(entry), driver)
         except OSError as error:
             await asyncio.to_thread(self.store.finish_build, name, is_kept=False)
-            raise NotInstalled(f"{error.strerror}: {error.filename or self.store.root}") from error
+            raise _cannot_write(error) from error
         except NotInstalled:  # but not when cancelled: a restart goes on with what was fetched, a removal drops it all
             await asyncio.to_thread(self.store.finish_build, name, is_kept=False)
             raise
@@ -103,7 +104,7 @@ class Maker:
         try:
             log_file = await asyncio.to_thread(self.store.begin_log, entry.environment_id)
         except OSError as error:
-            raise NotInstalled(f"{error.strerror}: {error.filename or self.store.root}") from error
+            raise _cannot_write(error) from error
         said = await self.installer.run(steps, log_file, lambda step: on_step(step, step == VERIFYING))
         return replace(runtime, version=version_in("\n".join(said)) if asked else entry.told.version)
 
@@ -152,3 +153,8 @@ class Maker:
                 f"it takes about {needed_bytes // _MIB:,} MiB and must leave {self.headroom_bytes // _MIB:,} MiB"
                 f" free, and {self.store.root} has {free // _MIB:,} MiB left; free room on the node"
             )
+
+
+def _cannot_write(error: OSError) -> NotInstalled:
+    advice = advice_for((str(error),))
+    return NotInstalled(f"{error}; {advice}" if advice else str(error))

