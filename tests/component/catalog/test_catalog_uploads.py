@@ -264,3 +264,18 @@ async def test_a_model_is_not_made_of_an_upload_that_is_not_complete(sqlite_worl
         [fault] = refused.json()["errors"]
         assert (refused.status_code, fault["field"]) == (422, "source.uri")
         assert told in fault["message"]
+
+
+async def test_an_upload_that_is_deleted_while_bytes_come_is_gone(sqlite_world: World) -> None:
+    upload_id = await begun(sqlite_world, model__gguf=GGUF)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield GGUF[:1000]
+        assert (await sqlite_world.delete(f"/uploads/{upload_id}")).status_code == 204
+        yield GGUF[1000:]
+
+    path = f"{API}/uploads/{upload_id}/files/model.gguf"
+    refused = await sqlite_world.http.put(path, content=pieces())
+    assert (refused.status_code, refused.json()["code"]) == (409, "upload_busy")
+    assert (await sent(sqlite_world, upload_id, "model.gguf", GGUF)).status_code == 404
+    assert list(sqlite_world.uploads_dir.iterdir()) == []

@@ -87,7 +87,10 @@ class UploadDisk:
 
     async def verify(self, upload: Upload, file: UploadFile) -> None:
         """Give a file that has all its bytes its final name. Raises UploadDamaged, and drops it, when it differs."""
-        await self._run(self._verify, upload, file)
+        try:
+            await self._run(self._verify, upload, file)
+        except FileNotFoundError:
+            raise UploadBusy(f"{file.path} was deleted or begun anew meanwhile") from None
 
     async def remove(self, upload_id: str) -> None:
         """Delete everything of the upload. Safe to repeat."""
