@@ -179,6 +179,12 @@ class Node:
         await self._open.aclose()
         self._open = contextlib.AsyncExitStack()
 
+    async def leave_nothing(self) -> None:
+        """The agent is gone, and its engines with it."""
+        await self.die()
+        stop_engines(self.path, within_s=3.0, clock=SystemClock(), say=lambda _line: None, containers=self.containers)
+        assert self.processes() == []
+
     def processes(self) -> list[int]:
         """Return every process that belongs to any run of this machine."""
         cookies = [stored.launch.cookie for stored in RunStore(self.path, self.table).newest()]
@@ -203,6 +209,4 @@ async def node(tmp_path: Path, broker: MemoryBroker, scheduler: SchedulerStub) -
     """A machine without an agent yet; afterwards nothing of it is left."""
     machine = Node(tmp_path / "state", broker)
     yield machine
-    await machine.die()
-    stop_engines(machine.path, within_s=3.0, clock=SystemClock(), say=lambda _line: None, containers=machine.containers)
-    assert machine.processes() == []
+    await machine.leave_nothing()

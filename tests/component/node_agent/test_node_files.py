@@ -53,7 +53,7 @@ async def second(tmp_path: Path, broker: MemoryBroker, hub: HubServer) -> AsyncI
     machine.sources = SourceOptions(hugging_face_endpoints=(hub.url,))
     machine.limits = LIMITS
     yield machine
-    await machine.die()
+    await machine.leave_nothing()
 
 
 def an_order(wish: FileWish = FileWish.FETCH, **changes: Any) -> FileOrder:

@@ -155,7 +155,7 @@ async def island(tmp_path: Path, broker: MemoryBroker) -> AsyncIterator[Node]:
     machine = Node(tmp_path / "island", broker)
     machine.sources = SourceOptions(hugging_face_endpoints=("http://127.0.0.1:9",))
     yield machine
-    await machine.die()
+    await machine.leave_nothing()
 
 
 @pytest.mark.timeout(90)
