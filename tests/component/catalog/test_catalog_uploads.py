@@ -279,3 +279,14 @@ async def test_an_upload_that_is_deleted_while_bytes_come_is_gone(sqlite_world: 
     assert (refused.status_code, refused.json()["code"]) == (409, "upload_busy")
     assert (await sent(sqlite_world, upload_id, "model.gguf", GGUF)).status_code == 404
     assert list(sqlite_world.uploads_dir.iterdir()) == []
+
+
+async def test_a_file_that_the_disk_lost_is_told_and_can_be_sent_again(sqlite_world: World) -> None:
+    upload_id = await uploaded(sqlite_world, model__gguf=GGUF)
+    for file in sqlite_world.uploads_dir.glob("*/*.whole"):
+        file.unlink()
+    path = f"/uploads/{upload_id}/files/model.gguf"
+    refused = await sqlite_world.get(path)
+    assert (refused.status_code, refused.json()["code"]) == (409, "upload_incomplete")
+    assert (await sent(sqlite_world, upload_id, "model.gguf", GGUF)).json()["is_whole"]
+    assert (await sqlite_world.get(path)).content == GGUF

@@ -13,7 +13,7 @@ from roundhouse_catalog.api.context import Catalog, CatalogHere, Paging, RepeatK
 from roundhouse_catalog.api.responses import IN_USE, MISSING, UPLOADING
 from roundhouse_catalog.api.upload_access import Readable, complete, find_file, find_upload, readable
 from roundhouse_catalog.api.upload_schemas import UploadFileView, UploadListing, UploadToCreate, UploadView
-from roundhouse_catalog.domain.errors import DiskFull, TooManyUploads, UploadInUse, UploadStalled
+from roundhouse_catalog.domain.errors import DiskFull, TooManyUploads, UploadIncomplete, UploadInUse, UploadStalled
 from roundhouse_catalog.domain.findings import Findings
 from roundhouse_catalog.domain.uploads import Upload, UploadFile, create_upload, range_start
 from roundhouse_catalog.store import uploads as store
@@ -139,6 +139,8 @@ async def show_file(path: str, found: ReadableHere, catalog: CatalogHere) -> Res
 async def fetch_file(path: str, found: ReadableHere, catalog: CatalogHere) -> Response:
     """Read a file of a complete upload, or the part that `Range` says."""
     file = find_file(complete(found.upload), path)
+    if path not in await catalog.uploads.disk.whole(found.upload):
+        raise UploadIncomplete(found.upload.upload_id)  # the record came back from a copy, and the file did not
     return _Bytes(
         catalog.uploads.disk.path_of(found.upload, file),
         media_type="application/octet-stream",
