@@ -109,3 +109,19 @@ def test_a_split_model_is_found_when_all_its_parts_are_there(tmp_path: Path) -> 
     assert path_of(finder, SOURCE) == tmp_path / "acme" / "tiny"
     write(tmp_path / "acme" / "tiny", "another.gguf")
     assert path_of(finder, a_source(patterns=("tiny-*.gguf",))) == tmp_path / "acme" / "tiny" / parts[0]
+
+
+def test_a_directory_that_the_client_filled_stands_for_its_commit_only(tmp_path: Path) -> None:
+    directory = tmp_path / "acme" / "tiny"
+    write(directory, "config.json", "model.safetensors")
+    notes = directory / ".cache" / "huggingface" / "download"
+    write(notes, "model.safetensors.metadata", text=f"{COMMIT}\netag\n1712656091.1\n")
+    finder = DiskFinder(model_directories=[tmp_path])
+    there = finder(a_source(revision=COMMIT))
+    assert there is not None
+    assert (there.path, there.revision) == (directory, COMMIT)
+    assert finder(SOURCE) == there
+    assert finder(a_source(revision="b" * 40)) is None
+    assert finder(a_source(revision=COMMIT, kind=SourceKind.MODEL_SCOPE)) is None
+    write(notes, "abc.incomplete")
+    assert finder(SOURCE) is None

@@ -1,14 +1,16 @@
 """Weights that are on the disk already, outside the store: found, so that they are used and not fetched.
 
 Two places are looked at, both only when the settings name them: a cache of the Hugging Face client, by repository and
-revision, and the model directories, as DIRECTORY/OWNER/NAME for sources without a revision. What is there must look
-whole: the weights that would be fetched, all parts of them, and nothing half downloaded.
+revision, and the model directories, as DIRECTORY/OWNER/NAME. What is there must look whole: the weights that would be
+fetched, all parts of them, and nothing half downloaded. Where a commit is asked for, a plain directory must say that it
+is that one, which the client's `--local-dir` does.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +28,9 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _DEFAULT_BRANCH = "main"
 _MOST_FILES = 10_000
+_MOST_NOTE_BYTES = 4096
+_NOTES = Path(".cache/huggingface/download")
+_REPOSITORIES = (SourceKind.HUGGING_FACE, SourceKind.MODEL_SCOPE)
 _MOST_INDEX_BYTES = 64 * 1024 * 1024
 _WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth")
 
@@ -52,27 +57,21 @@ class DiskFinder:
         self._cache = hugging_face_cache
 
     def __call__(self, source: ModelSource) -> OnDisk | None:
-        for directory, revision in self._candidates(source):
+        if source.kind not in _REPOSITORIES or _REPOSITORY.fullmatch(source.uri) is None or ".." in source.revision:
+            return None
+        looks: list[Callable[[ModelSource], OnDisk | None]] = []
+        if self._cache is not None and source.kind is SourceKind.HUGGING_FACE:
+            looks = [partial(_in_cache, self._cache)]
+        looks += [partial(_in_directory, directory / source.uri) for directory in self._directories]
+        for look in looks:
             try:
-                found = _whole(directory, source.patterns)
+                found = look(source)
             except (SourceRefused, OSError, msgspec.MsgspecError) as error:
-                _log.debug("not_adopted", path=str(directory), why=str(error))
+                _log.debug("not_adopted", uri=source.uri, why=str(error))
                 continue
             if found is not None:
-                return OnDisk(path=found, revision=revision)
+                return found
         return None
-
-    def _candidates(self, source: ModelSource) -> list[tuple[Path, str]]:
-        is_repository = source.kind in (SourceKind.HUGGING_FACE, SourceKind.MODEL_SCOPE)
-        if not is_repository or _REPOSITORY.fullmatch(source.uri) is None or ".." in source.revision:
-            return []
-        found = []
-        if source.kind is SourceKind.HUGGING_FACE and self._cache is not None:
-            snapshot = _snapshot(self._cache, source)
-            found += [(snapshot, snapshot.name)] if snapshot is not None else []
-        if not source.revision:
-            found += [(directory / source.uri, "") for directory in self._directories]
-        return [(directory, revision) for directory, revision in found if directory.is_dir()]
 
 
 def _snapshot(cache: Path, source: ModelSource) -> Path | None:
@@ -89,7 +88,42 @@ def _snapshot(cache: Path, source: ModelSource) -> Path | None:
     return snapshot if _REVISION.fullmatch(commit) is not None and snapshot.is_dir() else None
 
 
-def _whole(directory: Path, patterns: Sequence[str]) -> Path | None:
+def _in_cache(cache: Path, source: ModelSource) -> OnDisk | None:
+    snapshot = _snapshot(cache, source)
+    whole = _whole(snapshot, source.patterns) if snapshot is not None else None
+    return OnDisk(path=whole.path, revision=snapshot.name) if snapshot is not None and whole is not None else None
+
+
+def _in_directory(directory: Path, source: ModelSource) -> OnDisk | None:
+    """Return what is whole there. Where a revision is asked for, the client's notes must say that it is that commit."""
+    if not directory.is_dir() or any((directory / _NOTES).rglob("*.incomplete")):
+        return None
+    whole = _whole(directory, source.patterns)
+    if whole is None:
+        return None
+    commits = {_commit_of(directory, path) for path in whole.weights}
+    commit = commits.pop() if len(commits) == 1 and source.kind is SourceKind.HUGGING_FACE else ""
+    return OnDisk(path=whole.path, revision=commit) if source.revision in ("", commit) else None
+
+
+def _commit_of(directory: Path, path: str) -> str:
+    """Return the commit that the Hugging Face client noted for a file of its `--local-dir`; empty without a note."""
+    note = directory / _NOTES / f"{path}.metadata"
+    try:
+        with note.open("rb") as file:
+            lines = file.read(_MOST_NOTE_BYTES).decode("ascii", "replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return lines[0].strip() if lines else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Whole:
+    path: Path
+    weights: frozenset[str]
+
+
+def _whole(directory: Path, patterns: Sequence[str]) -> _Whole | None:
     """Return what an engine is given; None when something is missing. Raises SourceRefused or OSError."""
     listed = _listed(directory)
     chosen = [file.path for file in select(listed, patterns, what=str(directory))]
@@ -102,7 +136,7 @@ def _whole(directory: Path, patterns: Sequence[str]) -> Path | None:
         return None
     ggufs = {file.path for file in listed if file.path.endswith(".gguf")}
     is_file = weights[0] in ggufs and (len(weights) == 1 or ggufs > set(weights))
-    return directory / weights[0] if is_file else directory
+    return _Whole(path=directory / weights[0] if is_file else directory, weights=frozenset(expected))
 
 
 def _shards(index: Path) -> set[str]:
