@@ -1,11 +1,12 @@
 """Which engine a node has, may install, or lacks; and whose files are there already."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from roundhouse_common.contracts.catalog import EngineKind, Placement, PlacementStrategy, Resources
-from roundhouse_scheduler.domain.placement import Candidate, Choice, Demand, Infeasible, Shape
+from roundhouse_common.contracts.catalog import AntiAffinity, EngineKind, Placement, PlacementStrategy, Resources
+from roundhouse_scheduler.domain.placement import Board, Candidate, Choice, Demand, Infeasible, Search, Shape, Siblings
 from roundhouse_scheduler.domain.placement.gang import place_gang
 from roundhouse_scheduler.domain.records import RejectionReason
 from tests.support.placement import a_board, pick_each
@@ -22,9 +23,8 @@ def asking(version: str = "", *, installs: bool = False, files: str = "", **plac
         Placement(**placement),
         engine_version=version,
         installs_engine=installs,
-        files=files,
     )
-    return Demand(deployment_id="dep_1", version_id="ver_1", shape=shape)
+    return Demand(deployment_id="dep_1", version_id="ver_1", shape=shape, files=files)
 
 
 def has(node_id: str, *versions: str, installs: tuple[str, ...] = (), files: Any = (), **inventory: Any) -> Candidate:
@@ -139,23 +139,67 @@ def test_files_count_for_each_member_of_a_gang() -> None:
     assert [choice.node_id for choice in found] == ["b", "d"]
 
 
-def test_a_node_whose_files_became_whole_is_looked_at_again() -> None:
+def test_a_node_whose_files_became_whole_or_went_is_looked_at_again() -> None:
     board = a_board(has("a", "1"), has("b", "1"))
     demand = asking(files=KEY)
-    (before,) = pick_each(demand, board, 1)
-    assert isinstance(before, Choice)
-    board = a_board(has("a", "1"), has("b", "1"))
-    board.index(demand.shape)
-    board.put(has("b", "1", files=[KEY]))
-    (after,) = pick_each(demand, board, 1)
-    assert isinstance(after, Choice)
-    assert (before.node_id, after.node_id) == ("a", "b")
+    found = []
+    for files in ([], [KEY], ["other"], [KEY]):
+        board.put(has("b", "1", files=files))
+        choice = Search(board, demand, Siblings()).pick()
+        assert choice is not None
+        found.append(choice.node_id)
+    board.drop("b")
+    assert found == ["a", "b", "a", "b"]
+    assert list(board.holders(KEY)) == []
 
 
-def test_nodes_alike_in_all_but_their_files_share_one_judgement() -> None:
+def test_replicas_of_one_model_go_to_its_holders_first_and_then_spread() -> None:
+    candidates = [has(name, "1", files=[KEY] if name in "ce" else []) for name in "abcdef"]
+    assert chosen(asking(files=KEY), *candidates, count=4) == ["c", "e", "a", "b"]
+
+
+def test_replicas_that_must_be_apart_take_each_holder_once() -> None:
+    candidates = [has("a", "1"), has("b", "1", files=[KEY])]
+    demand = asking(files=KEY, node_anti_affinity=AntiAffinity.REQUIRED)
+    assert chosen(demand, *candidates, count=3) == ["b", "a"]
+
+
+def test_a_holder_that_refused_it_is_not_asked() -> None:
+    demand = dataclasses.replace(asking(files=KEY), refusals={"b": "no"})
+    assert chosen(demand, has("a", "1"), has("b", "1", files=[KEY])) == ["a"]
+
+
+def test_a_search_leaves_the_board_as_it_found_it() -> None:
+    board = a_board(has("a", "1"), has("b", "1", files=[KEY]), has("c", "1"))
+    assert [pick_each(asking(files=KEY), board, 1)[0].node_id for _ in range(1)] == ["b"]  # type: ignore[union-attr]
+    assert pick_each(asking(), board, 1)[0].node_id == "a"  # type: ignore[union-attr]
+
+
+def test_files_that_are_everywhere_make_no_difference_and_cost_nothing() -> None:
+    board = a_board(*(has(f"nod_{number:04d}", "1", files=[KEY] if number else []) for number in range(600)))
+    assert list(board.holders(KEY)) == []
+    assert chosen_on(board) == "nod_0000"
+    for number in range(500, 600):
+        board.put(has(f"nod_{number:04d}", "1"))
+    assert len(board.holders(KEY)) == 499
+    assert chosen_on(board) == "nod_0001"
+
+
+def chosen_on(board: Board) -> str:
+    search = Search(board, asking(files=KEY), Siblings())
+    choice = search.pick()
+    search.release()
+    assert choice is not None
+    return choice.node_id
+
+
+def test_nodes_alike_in_all_but_their_files_share_one_judgement_and_one_shape() -> None:
     board = a_board(*(has(f"nod_{number}", "1", files=[f"{number:032x}"]) for number in range(8)))
-    board.index(asking(files=KEY).shape)
-    assert len({candidate.kind for candidate in board.candidates.values()}) == 1
+    demands = [asking(files=f"{number:032x}") for number in range(8)]
+    assert {demand.shape.key for demand in demands} == {asking().shape.key}
+    assert [pick_each(demand, board, 1)[0].node_id for demand in demands] == [  # type: ignore[union-attr]
+        f"nod_{number}" for number in range(8)
+    ]
 
 
 def test_the_planner_sees_an_engine_that_was_installed_since() -> None:

@@ -110,6 +110,11 @@ class DryRun(Body):
         found = self.alternative_needs.get(alternative) if alternative else self.memory_need
         return None if found is None else found.need()
 
+    @property
+    def files(self) -> str:
+        """Key of the files that it needs; empty when that was not said."""
+        return "" if self.source is None else self.source.key
+
     def finds_engine(self, node: Node) -> bool:
         """Return whether a node has the engine in the version that is asked for."""
         versions = node.inventory.engine_versions.get(self.engine, ())
@@ -124,7 +129,6 @@ class DryRun(Body):
             _check_vendor(f"alternatives.{number}.device_vendor", item.device_vendor, faults)
         if faults:
             raise InvalidInput("; ".join(f"{fault.field}: {fault.message}" for fault in faults[:3]), *faults)
-        files = "" if self.source is None else self.source.key
         return Shape.asking(
             engine,
             Resources(**self.resources.model_dump()),
@@ -140,7 +144,6 @@ class DryRun(Body):
             ),
             engine_version=self.engine_version,
             installs_engine=self.installs_engine,
-            files=files,
         )
 
     def _placement(self, nodes: Mapping[str, Node], faults: list[FieldError]) -> Placement:
@@ -262,7 +265,7 @@ def _placed(number: int, rank: int, choice: Choice, node: Node, asked: DryRun, f
         ],
         alternative=choice.alternative,
         installs_engine=asked.installs_engine and not asked.finds_engine(node),
-        has_files=None if asked.source is None else asked.source.key in files,
+        has_files=asked.files in files if asked.files else None,
         score=choice.score,
     )
 

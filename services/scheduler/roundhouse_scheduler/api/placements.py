@@ -32,7 +32,7 @@ def placement_routes(scheduler: Scheduler) -> APIRouter:
             replicas = [replica_from(row) for row in await session.execute(live)]
         shape = body.shape(nodes)
         files = {node_id: ready_keys(store) for node_id, store in scheduler.stores.items()}
-        trial = try_placing(shape, board_from(nodes, replicas, files), body.replicas)
+        trial = try_placing(shape, board_from(nodes, replicas, files), body.replicas, files=body.files)
         return DryRunView.of(trial, nodes, body, files)
 
     return routes

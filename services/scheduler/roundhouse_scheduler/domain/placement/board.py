@@ -6,7 +6,7 @@ what changed since, not what there is.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from roundhouse_common.contracts.catalog import Resources
 from roundhouse_scheduler.domain.placement.candidates import Candidate
@@ -14,7 +14,6 @@ from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.devices import Miss
 from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.filters import Fit, judge
-from roundhouse_scheduler.domain.placement.scores import files_term
 
 __all__ = ["Board", "Entry", "ShapeIndex"]
 
@@ -25,6 +24,9 @@ Entry = tuple[float, str, int]
 _MOST_JUDGEMENTS = 600_000
 """Over all shapes: what the memory of past judgements may hold."""
 _MOST_KINDS = 20_000
+_MOST_HOLDERS = 512
+"""Where more nodes than this have some files they are common: who lacks them copies from a neighbour."""
+_NOBODY: Mapping[str, None] = {}
 
 
 class ShapeIndex:
@@ -76,18 +78,13 @@ class ShapeIndex:
 
     def _judge(self, candidate: Candidate) -> Fit | Miss:
         if self._by_kind is None:
+            return judge(self.shape, candidate)
+        found = self._by_kind.get(candidate.kind)
+        if found is None:
             found = judge(self.shape, candidate)
-        else:
-            known = self._by_kind.get(candidate.kind)
-            found = self._judge_kind(self._by_kind, candidate) if known is None else known
-        if candidate.files and isinstance(found, Fit) and (term := files_term(self.shape, candidate)):
-            return Fit(found.option, found.score + term)
-        return found
-
-    def _judge_kind(self, by_kind: dict[int, Fit | Miss], candidate: Candidate) -> Fit | Miss:
-        if len(by_kind) >= _MOST_KINDS:
-            by_kind.clear()
-        found = by_kind[candidate.kind] = judge(self.shape, candidate)
+            if len(self._by_kind) >= _MOST_KINDS:
+                self._by_kind.clear()
+            self._by_kind[candidate.kind] = found
         return found
 
     def compact(self) -> None:
@@ -110,6 +107,10 @@ class Board:
         self.late: frozenset[str] = frozenset()
         self.tentative: set[str] = set()
         """Nodes seen as a plan has them that is not in the record yet, and may never be: to be looked at again."""
+        self._holders: dict[str, dict[str, None]] = {}
+        """By key of files, the nodes that have them, in the order in which that became known."""
+        for item in self.candidates.values():
+            self._note_files(item.node_id, frozenset(), item.files)
         self._log: list[str] = []
         self._forgotten = 0
         self._indexes: dict[bytes, ShapeIndex] = {}
@@ -123,12 +124,16 @@ class Board:
 
     def put(self, candidate: Candidate) -> None:
         """A node is new, or something about it changed."""
+        before = self.candidates.get(candidate.node_id)
+        self._note_files(candidate.node_id, frozenset() if before is None else before.files, candidate.files)
         self.candidates[candidate.node_id] = candidate
         self._log.append(candidate.node_id)
 
     def drop(self, node_id: str) -> None:
         """A node is not there any more."""
-        if self.candidates.pop(node_id, None) is not None:
+        before = self.candidates.pop(node_id, None)
+        if before is not None:
+            self._note_files(node_id, before.files, frozenset())
             self._log.append(node_id)
 
     def take(self, node_id: str, resources: Resources, device_uuids: Sequence[str]) -> None:
@@ -136,6 +141,19 @@ class Board:
         self.candidates[node_id].take(resources, device_uuids)
         self.tentative.add(node_id)
         self._log.append(node_id)
+
+    def holders(self, files: str) -> Mapping[str, None]:
+        """Return the nodes that have these files; none when there are so many that it makes no difference."""
+        found = self._holders.get(files, _NOBODY)
+        return found if len(found) <= _MOST_HOLDERS else _NOBODY
+
+    def _note_files(self, node_id: str, before: Set[str], after: Set[str]) -> None:
+        if before is after:
+            return
+        for key in sorted(before - after):
+            self._holders[key].pop(node_id, None)
+        for key in sorted(after - before):
+            self._holders.setdefault(key, {})[node_id] = None
 
     def changed_since(self, position: int) -> set[str] | None:
         """Return the nodes that changed since a position; None when that is too long ago to know."""

@@ -48,8 +48,6 @@ class Shape:
     """Empty: any."""
     installs_engine: bool
     """A node that lacks the engine may install it."""
-    files: str
-    """Key of the files that a node must have or fetch; empty: they are on the node."""
     options: tuple[Option, ...]
     """In order of preference, never empty."""
     placement: Placement
@@ -66,7 +64,6 @@ class Shape:
             version.alternatives,
             engine_version=version.engine_version,
             installs_engine=version.installs_engine,
-            files=files_key(version),
         )
 
     @staticmethod
@@ -78,10 +75,9 @@ class Shape:
         *,
         engine_version: str = "",
         installs_engine: bool = False,
-        files: str = "",
     ) -> "Shape":
         """Return what a version of this kind would ask for."""
-        asked = (engine, resources, placement, alternatives, engine_version, installs_engine, files)
+        asked = (engine, resources, placement, alternatives, engine_version, installs_engine)
         return _shape(msgspec.msgpack.encode(asked))
 
 
@@ -94,6 +90,8 @@ class Demand:
     shape: Shape
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Nodes that refused it lately, and why; they are not asked."""
+    files: str = ""
+    """Key of the model files that a node must have or fetch; empty: they are on its disk."""
 
     @staticmethod
     def of(replica: Replica, version: VersionSpec, *, now: float) -> "Demand":
@@ -103,6 +101,7 @@ class Demand:
             version_id=replica.version_id,
             shape=Shape.of(version),
             refusals={item.node_id: item.detail for item in replica.refusals if item.until > now},
+            files=files_key(version),
         )
 
 
@@ -113,7 +112,6 @@ class _Asked(msgspec.Struct, array_like=True):
     alternatives: tuple["_Way", ...]
     engine_version: str
     installs_engine: bool
-    files: str
 
 
 class _Way(msgspec.Struct):
@@ -133,7 +131,6 @@ def _shape(key: bytes) -> Shape:
         engine=asked.engine,
         engine_version=asked.engine_version,
         installs_engine=asked.installs_engine,
-        files=asked.files,
         options=tuple(
             Option(
                 name=way.name,

@@ -41,12 +41,13 @@ def place_gang(
         version_id=demands[0].version_id,
         shape=demands[0].shape,
         refusals=refusals,
+        files=demands[0].files,
     )
     index = board.index(demand.shape)
     near = {key for key in index.fits if _is_too_near(demand.shape, found, key, board.candidates[key].place)}
     open_nodes = sorted(index.fits.keys() - near - refusals.keys())
     for option in range(len(demand.shape.options)):
-        seats = [seat for key in open_nodes for seat in _seats(demand.shape, option, board, key, found)]
+        seats = [seat for key in open_nodes for seat in _seats(demand, option, board, key, found)]
         best = _best(seats, len(demands))
         if best is not None:
             return tuple(seat.choice for seat in best)
@@ -68,16 +69,16 @@ def _is_too_near(shape: Shape, siblings: Siblings, node_id: str, place: tuple[st
     return on_node or in_zone
 
 
-def _seats(shape: Shape, index: int, board: Board, node_id: str, siblings: Siblings) -> Iterable[_Seat]:
+def _seats(demand: Demand, index: int, board: Board, node_id: str, siblings: Siblings) -> Iterable[_Seat]:
     """A node has one seat for each model of devices that it has enough of."""
-    candidate, option = board.candidates[node_id], shape.options[index]
+    shape, candidate = demand.shape, board.candidates[node_id]
+    option = shape.options[index]
     if not isinstance(judge_option(shape, index, candidate), Fit):
         return
     runs = choose_by_model(shape, index, candidate) if option.resources.device_count > 0 else {"": ()}
-    apart = node_term(shape.placement, siblings.by_node[node_id]) + zone_term(
-        shape.placement, siblings.by_place[candidate.place]
-    )
-    apart += files_term(shape, candidate)
+    term = node_term(shape.placement, siblings.by_node[node_id])
+    term += zone_term(shape.placement, siblings.by_place[candidate.place])
+    term += files_term(are_there=node_id in board.holders(demand.files))
     for model, devices in runs.items():
         yield _Seat(
             choice=Choice(
@@ -85,7 +86,7 @@ def _seats(shape: Shape, index: int, board: Board, node_id: str, siblings: Sibli
                 device_uuids=tuple(device.uuid for device in devices),
                 alternative=option.name,
                 resources=option.resources,
-                score=round(score(shape, index, candidate, devices) + apart, 6),
+                score=round(score(shape, index, candidate, devices) + term, 6),
             ),
             model=model,
             place=candidate.place,

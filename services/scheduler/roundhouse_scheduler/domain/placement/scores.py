@@ -43,9 +43,9 @@ def has_engine(shape: Shape, candidate: Candidate) -> bool:
     return not shape.engine_version or shape.engine_version in candidate.engine_versions.get(shape.engine, ())
 
 
-def files_term(shape: Shape, candidate: Candidate) -> float:
-    """A node that has the files need not fetch them. Not part of `score`, which nodes that are alike share."""
-    return _FILES_THERE if shape.files and shape.files in candidate.files else 0.0
+def files_term(*, are_there: bool) -> float:
+    """A node that has the files need not fetch them. Not part of `score`, which all that ask for the same share."""
+    return _FILES_THERE if are_there else 0.0
 
 
 def room(candidate: Candidate, devices: Sequence[DeviceRoom]) -> float:

@@ -11,7 +11,7 @@ from roundhouse_scheduler.domain.placement.candidates import Candidate
 from roundhouse_scheduler.domain.placement.demand import Demand
 from roundhouse_scheduler.domain.placement.devices import Miss, choose_devices
 from roundhouse_scheduler.domain.placement.explain import Infeasible, explain
-from roundhouse_scheduler.domain.placement.scores import node_term, zone_term
+from roundhouse_scheduler.domain.placement.scores import files_term, node_term, zone_term
 from roundhouse_scheduler.domain.records import RejectionReason
 
 __all__ = ["Choice", "Search", "Siblings"]
@@ -53,14 +53,15 @@ class Siblings:
 class Search:
     """The search for nodes for the replicas of one version. Use one at a time on a board, and `release` it after.
 
-    Nodes with siblings have another score than the board knows, so they are kept in heaps of their own here; what is
-    taken off the board's heaps meanwhile is put back by `release`.
+    Nodes with siblings, and those that have the files, have another score than the board knows, so they are kept in
+    heaps of their own here; what is taken off the board's heaps meanwhile is put back by `release`.
     """
 
     def __init__(self, board: Board, demand: Demand, siblings: Siblings) -> None:
         self._board = board
         self._demand = demand
         self._siblings = siblings
+        self._holders = board.holders(demand.files)
         placement = demand.shape.placement
         self._is_alone_on_node = placement.node_anti_affinity is AntiAffinity.REQUIRED
         self._is_alone_in_zone = placement.zone_anti_affinity is AntiAffinity.REQUIRED
@@ -141,35 +142,39 @@ class Search:
         )
 
     def _renew(self, index: ShapeIndex) -> None:
-        """Take in what changed about the nodes with siblings."""
-        if self._is_alone_on_node:
-            return
+        """Take in what changed about the nodes with siblings or files."""
         changed = self._board.changed_since(self._position) if self._position >= 0 else None
         self._position = self._board.position
-        counted = self._siblings.by_node
-        for node_id in counted if changed is None else changed & counted.keys():
-            fit = index.fits.get(node_id)
-            if fit is None or node_id in self._demand.refusals:
+        counted, holders = self._siblings.by_node, self._holders
+        own = counted.keys() | holders.keys() if holders else counted.keys()
+        for node_id in own if changed is None else changed & own:
+            fit, siblings = index.fits.get(node_id), counted[node_id]
+            if fit is None or node_id in self._demand.refusals or (siblings and self._is_alone_on_node):
                 continue
-            own_score = fit.score + node_term(index.shape.placement, counted[node_id])
+            own_score = (
+                fit.score + node_term(index.shape.placement, siblings) + files_term(are_there=node_id in holders)
+            )
             place = self._board.candidates[node_id].place
             heapq.heappush(self._own.setdefault(place, []), (-own_score, node_id, index.stamps[node_id]))
 
     def _first(self, index: ShapeIndex, place: tuple[str, str]) -> Entry | None:
-        """Return the best node of a zone that has no siblings."""
+        """Return the best node of a zone that has neither siblings nor files."""
         heap = index.heaps[place]
         while heap:
             entry = heap[0]
             if not index.is_current(entry):
                 heapq.heappop(heap)
-            elif entry[1] in self._siblings.by_node or entry[1] in self._demand.refusals:
+            elif self._is_own(entry[1]) or entry[1] in self._demand.refusals:
                 self._parked.append((place, heapq.heappop(heap)))
             else:
                 return entry
         return None
 
+    def _is_own(self, node_id: str) -> bool:
+        return node_id in self._siblings.by_node or node_id in self._holders
+
     def _first_own(self, index: ShapeIndex, place: tuple[str, str]) -> Entry | None:
-        """Return the best node of a zone that has siblings."""
+        """Return the best node of a zone that has either."""
         heap = self._own.get(place)
         while heap:
             if index.is_current(heap[0]):

@@ -44,9 +44,10 @@ def board_from(
     )
 
 
-def try_placing(shape: Shape, board: Board, replicas: int) -> Trial:
-    """Place so many replicas of a new version, as far as they go. The board shows their claims after."""
-    demand = Demand(deployment_id=_TRIED, version_id=_TRIED, shape=shape)
+def try_placing(shape: Shape, board: Board, replicas: int, *, files: str = "") -> Trial:
+    """Place so many replicas of a new version, as far as they go. The board shows their claims after. `files` is the
+    key of the files that they need."""
+    demand = Demand(deployment_id=_TRIED, version_id=_TRIED, shape=shape, files=files)
     if max(option.resources.node_count for option in shape.options) > 1:
         return _try_gangs(demand, board, replicas)
     search = Search(board, demand, Siblings())
