@@ -22,8 +22,12 @@ def show_deployment(services: Services, deployment: Item, status: Item, replicas
     print()
     show_items(with_hosts(services, replicas), REPLICA_COLUMNS, OutputFormat.TABLE, empty="No replica runs.")
     for replica in replicas:
-        if replica["phase"] in _IN_TROUBLE or (replica["phase"] != "ready" and replica.get("failures")):
-            _show_trouble(services, replica, deployment.get("failure_budget"))
+        if replica["phase"] in _IN_TROUBLE:
+            _show_trouble(replica, deployment.get("failure_budget"))
+            _show_lines(replica.get("log_tail") or _log_tail(services, replica["id"]))
+        elif replica["phase"] != "ready" and replica.get("failures"):
+            _show_trouble(replica, deployment.get("failure_budget"))
+            _show_first_failure(services, replica)
 
 
 def _facts(deployment: Item, status: Item) -> Item:
@@ -72,15 +76,27 @@ def _pairs(values: Item) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _show_trouble(services: Services, replica: Item, budget: int | None) -> None:
-    """Print why a replica is in trouble, how often it failed, and the end of its log as far as anybody has it."""
+def _show_trouble(replica: Item, budget: int | None) -> None:
+    """Print why a replica is in trouble, and how often it failed."""
     exit_code = replica.get("exit_code")
     ended = f", exit code {exit_code}" if exit_code is not None else ""
     print(f"\nreplica {short_id(replica['id'])}, attempt {replica['attempt']}{ended}: {replica.get('detail') or '-'}")
     failures = replica.get("failures", 0)
     if failures and budget:
         print(f"  failed {failures} times in a row, of at most {budget}: {_what_next(replica)}")
-    for line in replica.get("log_tail") or _log_tail(services, replica["id"]):
+
+
+def _show_first_failure(services: Services, replica: Item) -> None:
+    """Print why its version failed first, while it starts again: large engines take minutes until they say it anew."""
+    versions = services.scheduler.items(f"/api/v1/deployments/{replica['deployment_id']}/versions")
+    failure = next((one["failure"] for one in versions if one["version_id"] == replica["version_id"]), None)
+    if failure is not None:
+        print(f"  first at {failure['at']}: {failure['reason']}: {failure['detail']}")
+        _show_lines(failure["log_tail"])
+
+
+def _show_lines(lines: Sequence[str]) -> None:
+    for line in lines:
         print(f"  | {line}")
 
 

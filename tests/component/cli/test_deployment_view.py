@@ -58,16 +58,24 @@ def test_show_asks_for_the_log_where_the_report_has_no_lines(roundhouse: Command
     assert "  | from the file\n" in roundhouse("deployments", "show", "tiny").out
 
 
-def test_show_tells_why_it_failed_also_while_it_starts_again(roundhouse: Command, server: Scripted) -> None:
-    again = {**FAILED, "phase": "starting", "failures": 2, "retry_at": None, "log_tail": []}
+def test_show_tells_why_it_failed_first_also_while_it_starts_again(roundhouse: Command, server: Scripted) -> None:
+    names = {"deployment_id": DEPLOYMENT["id"], "version_id": "ver_1"}
+    again = {**FAILED, **names, "phase": "starting", "failures": 2, "retry_at": None, "log_tail": []}
     server.items("/api/v1/deployments", {**DEPLOYMENT, "failure_budget": 10})
     _deployed(server, again, _NODE)
-    server.on("GET", f"/api/v1/replicas/{FAILED['id']}/log", {"text": "from the attempt before\n", "next_offset": 14})
+    failure = {
+        "at": "2026-11-21T10:00:00Z",
+        "reason": "start-failed",
+        "detail": "model_corrupt: the model's file is damaged",
+        "log_tail": ["bad magic"],
+    }
+    server.items(f"/api/v1/deployments/{DEPLOYMENT['id']}/versions", {"version_id": "ver_1", "failure": failure})
 
     shown = roundhouse("deployments", "show", "tiny").out
 
     assert "failed 2 times in a row, of at most 10: it starts again" in shown
-    assert "  | from the attempt before\n" in shown
+    assert "first at 2026-11-21T10:00:00Z: start-failed: model_corrupt: the model's file is damaged" in shown
+    assert "  | bad magic\n" in shown
 
 
 def test_show_as_json_has_deployment_status_and_replicas(roundhouse: Command, server: Scripted) -> None:
