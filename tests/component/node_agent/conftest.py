@@ -25,6 +25,7 @@ from roundhouse_node_agent.engines.known import all_engines
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from roundhouse_node_agent.environments.container_tool import ContainerTool
 from roundhouse_node_agent.environments.manager import EngineEnvironments
+from roundhouse_node_agent.models.adoption import DiskFinder
 from roundhouse_node_agent.models.cleaning import Cleaning
 from roundhouse_node_agent.models.keeper import LocalKeeper
 from roundhouse_node_agent.models.path import PathResolver
@@ -65,6 +66,7 @@ class Node:
         self.sources = SourceOptions()
         """Where remote models come from."""
         self.limits = TransferLimits(part_bytes=1024 * 1024, headroom_bytes=0, retry_s=0.05, patience_s=2.0)
+        self.model_directories: list[Path] = []
         self.files: ModelFiles | None = None
         self.file_server: FileServer | None = None
         self.port_first = random.Random(str(path)).randrange(20_000, 29_000)  # parallel test runs meet rarely
@@ -110,6 +112,7 @@ class Node:
             local=resolvers,
             clock=clock,
             options=ProvisionOptions(sources=self.sources, limits=self.limits),
+            find_on_disk=DiskFinder(model_directories=self.model_directories),
         )
         self.file_server = await self._open.enter_async_context(
             FileServer(files.store, host="127.0.0.1", port=0, address="127.0.0.1")

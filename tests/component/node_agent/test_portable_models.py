@@ -11,8 +11,10 @@ import pytest
 
 from roundhouse_common.bus.memory import MemoryBroker
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
+from roundhouse_common.contracts.models import InspectModel
 from roundhouse_common.contracts.node import ObservedPhase
-from roundhouse_common.contracts.provisioning import FilesState
+from roundhouse_common.contracts.provisioning import FilesState, StoredModel
+from roundhouse_common.contracts.registry import READ_MODEL_FACTS
 from roundhouse_common.model_sources import source_key
 from roundhouse_node_agent.models.names import ModelNames
 from roundhouse_node_agent.models.portable import NotPortable, Portable, export_model, import_model
@@ -158,6 +160,27 @@ async def island(tmp_path: Path, broker: MemoryBroker) -> AsyncIterator[Node]:
     await machine.leave_nothing()
 
 
+async def serving(scheduler: SchedulerStub) -> StoredModel:
+    """Have the island run a replica; return what it tells of the files."""
+    await scheduler.assign("nod_test", an_assignment(source=SOURCE))
+
+    async def serves() -> bool:
+        found = await scheduler.replica("nod_test", "rep_1")
+        assert found is not None
+        assert found.phase is ObservedPhase.READY, found
+        async with aiohttp.ClientSession() as session, session.get(f"{found.base_url}/health") as response:
+            return response.status == 200
+
+    async def told() -> StoredModel | None:
+        files = await scheduler.files("nod_test", SOURCE)
+        return files if files is not None and files.state is FilesState.READY else None
+
+    await eventually(serves, within_s=40.0)
+    files = await eventually(told)
+    assert files is not None
+    return files
+
+
 @pytest.mark.timeout(90)
 async def test_an_imported_model_starts_on_a_node_without_a_network(
     island: Node, scheduler: SchedulerStub, store: FileStore, tmp_path: Path
@@ -175,19 +198,24 @@ async def test_an_imported_model_starts_on_a_node_without_a_network(
     assert listed.stdout.split()[:3] == [KEY, "smol", "hugging-face"]
     assert run("export", "other", str(tmp_path / "no"), state_dir=island.path).returncode == 1
 
-    await scheduler.assign("nod_test", an_assignment(source=SOURCE))
+    told = await serving(scheduler)
+    assert (told.is_in_use, told.is_adopted) == (True, False)
 
-    async def serves() -> bool:
-        found = await scheduler.replica("nod_test", "rep_1")
-        assert found is not None
-        assert found.phase is ObservedPhase.READY, found
-        async with aiohttp.ClientSession() as session, session.get(f"{found.base_url}/health") as response:
-            return response.status == 200
 
-    await eventually(serves, within_s=40.0)
+@pytest.mark.timeout(90)
+async def test_weights_on_the_disk_are_inspected_and_started_without_a_network(
+    island: Node, scheduler: SchedulerStub, tmp_path: Path
+) -> None:
+    there = tmp_path / "weights" / SOURCE.uri
+    there.mkdir(parents=True)
+    (there / SMOLLM2.name).symlink_to(SMOLLM2)
+    island.model_directories = [tmp_path / "weights"]
+    await island.start()
+    await eventually(lambda: scheduler.epochs)
+    inspected = await scheduler.bus.request(READ_MODEL_FACTS, InspectModel(source=SOURCE), "nod_test", timeout_s=20.0)
+    assert inspected.error == ""
+    assert inspected.facts is not None
+    assert inspected.facts.architecture == "llama"
 
-    async def is_told() -> bool:
-        told = await scheduler.files("nod_test", SOURCE)
-        return told is not None and (told.state, told.is_in_use) == (FilesState.READY, True)
-
-    await eventually(is_told)
+    told = await serving(scheduler)
+    assert (told.is_in_use, told.is_adopted, told.path) == (True, True, str(there / SMOLLM2.name))

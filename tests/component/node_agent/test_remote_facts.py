@@ -201,7 +201,7 @@ async def test_what_the_store_has_is_read_there_without_network(tmp_path: Path) 
     )
     inspector = ModelInspector(
         {},
-        find={stored.key: stored}.get,
+        find=lambda source: stored if source == stored.manifest.source else None,
         options=SourceOptions(hugging_face_endpoints=("http://127.0.0.1:9",)),
     )
     found = await inspector.inspect(source)

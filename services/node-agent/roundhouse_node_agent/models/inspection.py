@@ -45,13 +45,13 @@ class ModelInspector:
         self,
         resolvers: Mapping[SourceKind, ModelResolver],
         *,
-        find: Callable[[str], StoredFiles | None] = lambda _key: None,
+        find: Callable[[ModelSource], StoredFiles | None] = lambda _source: None,
         options: SourceOptions | None = None,
         python: str = sys.executable,
         timeout_s: float = 6.0,
         remote_timeout_s: float = 25.0,
     ) -> None:
-        """`find` blocks; it returns what the store has under a key."""
+        """`find` blocks; it returns what is on this machine of a source, whole."""
         self._resolvers = resolvers
         self._find = find
         self._options = options or SourceOptions()
@@ -70,7 +70,7 @@ class ModelInspector:
             async with asyncio.timeout(timeout_s):
                 if source.kind not in REMOTE_SOURCES:
                     return await self._local(await asyncio.to_thread(resolve, self._resolvers, source))
-                stored = await asyncio.to_thread(self._find, source_key(source))
+                stored = await asyncio.to_thread(self._find, source)
                 return await (self._remote(source) if stored is None else self._stored(stored))
         except ModelUnavailable as error:
             return ModelInspected(error=error.message)

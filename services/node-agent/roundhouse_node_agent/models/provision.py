@@ -46,7 +46,7 @@ from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.transfers import runner
 from roundhouse_node_agent.transfers.errors import StoreBusy
 from roundhouse_node_agent.transfers.messages import FetchOrder, Progress, TransferLimits
-from roundhouse_node_agent.transfers.store import FileStore
+from roundhouse_node_agent.transfers.store import FileStore, StoredFiles
 
 __all__ = ["ModelFiles", "ProvisionOptions", "limits_for"]
 
@@ -168,7 +168,7 @@ class ModelFiles:
         if source.kind not in REMOTE_SOURCES:
             return await asyncio.to_thread(resolve, self._local, source)
         async with self.deleting:
-            return await asyncio.to_thread(self._here, source_key(source), source)
+            return await asyncio.to_thread(self._here, source)
 
     async def run(self, used: Callable[[], frozenset[str]]) -> None:
         """Look at every change and regularly, until cancelled; transfers end with it."""
@@ -225,16 +225,19 @@ class ModelFiles:
         ordered = {source_key(order.source) for order in self._orders if order.order_id and order.wish in kept}
         return frozenset({*self._used(), *ordered, *self._starts.keys, *self._running})
 
-    def _here(self, key: str, source: ModelSource) -> str | None:
-        """Return the path of what is whole, adopting what is on the disk already. Blocks."""
-        found = self.store.find(key) or under_its_commit(self.store, source)
-        if found is None:
-            on_disk = self._find_on_disk(source)
-            if on_disk is None:
-                return None
+    def stored(self, source: ModelSource) -> StoredFiles | None:
+        """Return what is here whole, adopting what is on the disk already. Blocks; for any thread."""
+        found = self.store.find(source_key(source)) or under_its_commit(self.store, source)
+        if found is None and (on_disk := self._find_on_disk(source)) is not None:
             found = self.store.adopt(source, on_disk.path, on_disk.revision)
-            _log.info("model_files_adopted", key=key, uri=shown_uri(source), path=str(on_disk.path))
-        self.store.touch(key, self._clock.now())
+            _log.info("model_files_adopted", key=found.key, uri=shown_uri(source), path=str(on_disk.path))
+        return found
+
+    def _here(self, source: ModelSource) -> str | None:
+        found = self.stored(source)
+        if found is None:
+            return None
+        self.store.touch(found.key, self._clock.now())
         return found.path
 
     async def _look(self, tasks: asyncio.TaskGroup) -> float:
@@ -332,7 +335,7 @@ class ModelFiles:
     async def _transfer(self, item: Wanted) -> None:
         _log.info("model_fetch_begun", key=item.key, name=item.name, uri=shown_uri(item.source), peers=len(item.peers))
         try:
-            if await asyncio.to_thread(self._here, item.key, item.source) is None:
+            if await asyncio.to_thread(self.stored, item.source) is None:
                 order = FetchOrder(
                     source=item.source,
                     root=str(self.store.layout.root),
