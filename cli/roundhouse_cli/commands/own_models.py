@@ -47,7 +47,7 @@ def create(
     text = _read(file)
     with connect(url) as services:
         body = {"name": name, "modelfile": _with_uploads(services, text, file.absolute().parent)}
-        _made(services.catalog.post(f"{_MODELS}/from-modelfile", body), output)
+        _made(services.catalog.post(f"{_MODELS}:from-modelfile", body), output)
 
 
 def bring(
@@ -68,7 +68,7 @@ def copy(model: Model, name: Name, url: Url = "", output: Output = OutputFormat.
     """Add the same model under another name; its files are not copied."""
     with connect(url) as services:
         found = find_model(services, model)
-        _made(services.catalog.post(f"{_MODELS}/{found['id']}/copy", {"name": name}), output)
+        _made(services.catalog.post(f"{_MODELS}/{found['id']}:copy", {"name": name}), output)
 
 
 def modelfile(model: Model, url: Url = "") -> None:

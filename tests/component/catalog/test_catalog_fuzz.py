@@ -33,7 +33,7 @@ BODIES = st.one_of(
         st.tuples(st.just(path), st.fixed_dictionaries({name: st.just(value) | JSON for name, value in body.items()}))
         for path, body in (
             ("/models", MODEL),
-            ("/models/from-modelfile", MODELFILE),
+            ("/models:from-modelfile", MODELFILE),
             ("/uploads", UPLOAD),
             ("/deployments", DEPLOYMENT),
             ("/deployments:validate", DEPLOYMENT),
@@ -85,7 +85,7 @@ async def test_no_source_and_no_defaults_make_the_server_fail(
 async def test_no_modelfile_makes_the_server_fail(sqlite_world: World, lines: list[str]) -> None:
     body = {"name": "m", "modelfile": "\n".join(lines)}
     answer = await sqlite_world.http.post(
-        "/api/v1/models/from-modelfile", content=json.dumps(body), headers={"content-type": "application/json"}
+        "/api/v1/models:from-modelfile", content=json.dumps(body), headers={"content-type": "application/json"}
     )
     assert answer.status_code in (201, 409, 422), answer.text
 

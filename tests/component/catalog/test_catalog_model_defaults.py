@@ -52,14 +52,14 @@ async def test_faulty_defaults_are_refused_field_by_field(sqlite_world: World) -
 @pytest.mark.contract("A25")
 async def test_a_copy_has_the_same_files_facts_and_defaults(world: World) -> None:
     model = await world.model(defaults=DEFAULTS, licence="MIT", tags=["demo"])
-    copy = created(await world.post(f"/models/{model['id']}/copy", {"name": "mine"}))
+    copy = created(await world.post(f"/models/{model['id']}:copy", {"name": "mine"}))
     own = {"id", "name", "created_at", "updated_at"}
     assert {name: value for name, value in copy.items() if name not in own} == {
         name: value for name, value in model.items() if name not in own
     }
     await world.patch(f"/models/{copy['id']}", {"defaults": {}})
     assert (await world.get(f"/models/{model['id']}")).json() == model
-    taken = await world.post(f"/models/{model['id']}/copy", {"name": "mine"})
+    taken = await world.post(f"/models/{model['id']}:copy", {"name": "mine"})
     assert (taken.status_code, taken.json()["code"]) == (409, "name_taken")
-    assert (await world.post(f"/models/{model['id']}/copy", {"name": "no good"})).status_code == 422
-    assert (await world.post("/models/mdl_x/copy", {"name": "b"})).status_code == 404
+    assert (await world.post(f"/models/{model['id']}:copy", {"name": "no good"})).status_code == 422
+    assert (await world.post("/models/mdl_x:copy", {"name": "b"})).status_code == 404

@@ -1,4 +1,4 @@
-"""`/models/from-modelfile` and `/models/{id}/modelfile`."""
+"""`/models:from-modelfile` and `/models/{id}/modelfile`."""
 
 import pytest
 
@@ -18,7 +18,7 @@ SYSTEM You are a pirate.
 @pytest.mark.contract("A25")
 async def test_a_model_is_made_of_another_one(world: World) -> None:
     base = await world.model(licence="MIT", defaults={"parameters": {"top_k": 40}})
-    model = created(await world.post("/models/from-modelfile", {"name": "pirate", "modelfile": PIRATE}))
+    model = created(await world.post("/models:from-modelfile", {"name": "pirate", "modelfile": PIRATE}))
     assert model["defaults"] == {
         "system_message": "You are a pirate.",
         "parameters": {"top_k": 40, "temperature": 0.2},
@@ -39,7 +39,7 @@ async def test_a_model_is_made_of_another_one(world: World) -> None:
 async def test_a_model_is_made_of_an_uploaded_gguf(world: World) -> None:
     upload_id = await uploaded(world, model__gguf=GGUF)
     body = {"name": "mine", "modelfile": f"FROM {upload_id}\nSYSTEM x", "kind": "completion", "is_published": True}
-    model = created(await world.post("/models/from-modelfile", body))
+    model = created(await world.post("/models:from-modelfile", body))
     assert (model["kind"], model["source"]["kind"], model["source"]["uri"]) == ("completion", "upload", upload_id)
     assert (model["is_published"], model["facts"], world.inspections) == (True, None, 1)
 
@@ -47,7 +47,7 @@ async def test_a_model_is_made_of_an_uploaded_gguf(world: World) -> None:
 async def test_a_model_of_a_repository_is_pinned(sqlite_world: World) -> None:
     sqlite_world.files["a/b-GGUF"] = ModelInspected(facts=FACTS, revision="1" * 40, total_bytes=7, file_count=1)
     body = {"name": "mine", "modelfile": "FROM hf.co/a/b-GGUF:Q4_K_M"}
-    model = created(await sqlite_world.post("/models/from-modelfile", body))
+    model = created(await sqlite_world.post("/models:from-modelfile", body))
     assert (model["source"]["patterns"], model["resolved_revision"]) == (["*Q4_K_M*.gguf"], "1" * 40)
 
 
@@ -59,7 +59,7 @@ async def test_a_faulty_modelfile_makes_nothing(sqlite_world: World) -> None:
         ("FROM /m.gguf\nPARAMETER temperature 9", "from 0 to 2"),
         (f"FROM upl_{'0' * 32}", "there is no upload"),
     ):
-        refused = await sqlite_world.post("/models/from-modelfile", {"name": "mine", "modelfile": text})
+        refused = await sqlite_world.post("/models:from-modelfile", {"name": "mine", "modelfile": text})
         assert refused.status_code == 422, refused.text
         assert told in refused.json()["errors"][0]["message"]
     assert (await sqlite_world.get("/models")).json()["items"] == []
@@ -68,10 +68,10 @@ async def test_a_faulty_modelfile_makes_nothing(sqlite_world: World) -> None:
 @pytest.mark.contract("A25")
 async def test_a_model_is_shown_as_a_modelfile_that_makes_it_again(world: World) -> None:
     await world.model()
-    model = created(await world.post("/models/from-modelfile", {"name": "pirate", "modelfile": PIRATE}))
+    model = created(await world.post("/models:from-modelfile", {"name": "pirate", "modelfile": PIRATE}))
     shown = await world.get(f"/models/{model['id']}/modelfile")
     assert (shown.status_code, shown.headers["content-type"]) == (200, "text/plain; charset=utf-8")
-    again = created(await world.post("/models/from-modelfile", {"name": "again", "modelfile": shown.text}))
+    again = created(await world.post("/models:from-modelfile", {"name": "again", "modelfile": shown.text}))
     assert (again["source"], again["defaults"], again["notes"]) == (model["source"], model["defaults"], [])
     assert (await world.get("/models/mdl_x/modelfile")).status_code == 404
 

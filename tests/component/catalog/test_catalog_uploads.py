@@ -239,7 +239,7 @@ async def test_unfinished_uploads_expire_and_complete_ones_stay(world: World) ->
 async def test_an_upload_that_is_needed_is_not_deleted(world: World) -> None:
     upload_id = await uploaded(world, model__gguf=GGUF)
     model = await world.model(source={"kind": "upload", "uri": upload_id})
-    copy = await world.post(f"/models/{model['id']}/copy", {"name": "copy"})
+    copy = await world.post(f"/models/{model['id']}:copy", {"name": "copy"})
     refused = await world.delete(f"/uploads/{upload_id}")
     assert (refused.status_code, refused.json()["code"]) == (409, "upload_in_use")
     assert "the model copy" in refused.json()["detail"]

@@ -75,7 +75,7 @@ def test_files_that_a_modelfile_names_beside_itself_are_uploaded(
 ) -> None:
     server.items(UPLOADS, {**UPLOAD, "state": "complete"})
     _takes_the_rest(server, offset=0)
-    server.on("POST", "/api/v1/models/from-modelfile", {**MODEL, "notes": ["num_ctx: state it as context"]}, status=201)
+    server.on("POST", "/api/v1/models:from-modelfile", {**MODEL, "notes": ["num_ctx: state it as context"]}, status=201)
     text = 'FROM "./tiny.gguf"\nSYSTEM You are a pirate.\n'
     modelfile = weights.with_name("Modelfile")
     modelfile.write_text(text, encoding="utf-8")
@@ -116,7 +116,7 @@ def test_defaults_are_laid_over_those_there_are(roundhouse: Command, server: Scr
 
 def test_a_copy_gets_another_name(roundhouse: Command, server: Scripted) -> None:
     server.items("/api/v1/models", MODEL)
-    server.on("POST", "/api/v1/models/mdl_1/copy", {**MODEL, "name": "parrot"}, status=201)
+    server.on("POST", "/api/v1/models/mdl_1:copy", {**MODEL, "name": "parrot"}, status=201)
 
     assert roundhouse("models", "copy", "pirate", "parrot").code == 0
     assert server.last("POST").body == {"name": "parrot"}

@@ -1,6 +1,7 @@
 """What a person types for a model's source."""
 
 import pytest
+
 from roundhouse_cli.commands.model_sources import parse_source
 from roundhouse_cli.errors import UsageFault
 

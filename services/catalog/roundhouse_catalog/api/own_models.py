@@ -25,7 +25,7 @@ Reader = Annotated[Subject, Depends(requires("models:read"))]
 Writer = Annotated[Subject, Depends(requires("models:write"))]
 
 
-@router.post("/{model_id}/copy", status_code=201, response_model=ModelView, responses={**MISSING, **CONFLICT})
+@router.post("/{model_id}:copy", status_code=201, response_model=ModelView, responses={**MISSING, **CONFLICT})
 async def copy(model_id: str, body: CopyToMake, subject: Writer, key: RepeatKey, catalog: CatalogHere) -> Response:
     """Add the same model under another name. Files are not copied: both refer to the same."""
     async with catalog.db.read() as session:
@@ -34,7 +34,7 @@ async def copy(model_id: str, body: CopyToMake, subject: Writer, key: RepeatKey,
     return await catalog.idempotency.run(key, subject, adding(catalog, subject, model))
 
 
-@router.post("/from-modelfile", status_code=201, response_model=ModelImportedView, responses=CONFLICT)
+@router.post(":from-modelfile", status_code=201, response_model=ModelImportedView, responses=CONFLICT)
 async def add_from_modelfile(
     body: ModelFromModelfile, subject: Writer, key: RepeatKey, catalog: CatalogHere
 ) -> Response:
