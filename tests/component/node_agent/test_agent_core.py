@@ -246,3 +246,29 @@ async def test_a_refused_launch_is_a_failed_start(place: Place) -> None:
     place.host.unlaunchable.add("rep_1")
     await place.scheduler.assign(NODE, an_assignment())
     assert await place.reported(ObservedPhase.FAILED) == Reason.START_FAILED
+
+
+async def test_an_engine_is_installed_before_files_are_fetched(place: Place) -> None:
+    place.host.installs_s = {"llama.cpp": 0.2}
+    await place.scheduler.assign(NODE, an_assignment(installs_engine=True))
+    assert await place.reported(ObservedPhase.FETCHING) == Reason.INSTALLING_ENGINE.value
+    await place.reported(ObservedPhase.READY)
+
+
+async def test_an_engine_that_cannot_be_installed_fails_the_attempt_with_the_lines_that_say_why(place: Place) -> None:
+    place.host.installs_s = {"llama.cpp": float("inf")}
+    await place.scheduler.assign(NODE, an_assignment(installs_engine=True))
+    assert await place.reported(ObservedPhase.FAILED) == Reason.ENGINE_UNAVAILABLE.value
+    told = await place.scheduler.replica(NODE, "rep_1")
+    assert told is not None
+    assert told.log_tail == ("error: no such version",)
+    assert place.host.launched == []
+
+
+async def test_a_replica_that_is_stopped_while_its_engine_is_installed_does_not_wait_for_it(place: Place) -> None:
+    place.host.installs_s = {"llama.cpp": 600.0}
+    await place.scheduler.assign(NODE, an_assignment(installs_engine=True))
+    await place.reported(ObservedPhase.FETCHING)
+    await place.scheduler.assign(NODE, an_assignment(installs_engine=True, desired=Desired.STOP))
+    await place.reported(ObservedPhase.STOPPED)
+    assert place.host.launched == []
