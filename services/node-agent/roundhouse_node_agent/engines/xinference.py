@@ -10,7 +10,6 @@ from typing import Final
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind, VersionSpec
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
 from roundhouse_node_agent.engines.engine import Command, Feature, Probes, RenderOrder
-from roundhouse_node_agent.engines.metric_names import MetricNames
 from roundhouse_node_agent.engines.rendering import OFFLINE, package_version, visible_devices
 from roundhouse_node_agent.engines.serving import TEXT_KINDS, VECTOR_KINDS, parameter_fault
 from roundhouse_node_agent.engines.stated import StatedEngine
@@ -36,11 +35,6 @@ _FEATURES: Final[Mapping[ModelKind, frozenset[Feature]]] = MappingProxyType(
         ModelKind.RERANK: frozenset({Feature.RERANK}),
     }
 )
-_METRICS: Final = MetricNames(
-    running="xinference:model_serve_count",
-    input_tokens="xinference:input_tokens_total_counter",
-    output_tokens="xinference:output_tokens_total_counter",
-)
 
 
 class Xinference(StatedEngine):
@@ -48,7 +42,6 @@ class Xinference(StatedEngine):
 
     kind = _KIND.value
     features = _FEATURES
-    metric_names = _METRICS
 
     def __init__(self, *, runner: Path = _RUNNER, python: str = sys.executable) -> None:
         self._runner = runner
@@ -105,4 +98,5 @@ class Xinference(StatedEngine):
 
     def probes(self, version: VersionSpec, *, served_name: str, rank: int) -> Probes:
         # Asked for the model itself, it writes a page of errors into its log with every look until it is there.
-        return Probes(readiness="/v1/models", ready_words=f'"id":"{served_name}"', metrics="/metrics")
+        # What a model has in work is told only at a port of its worker, not among the metrics of this one.
+        return Probes(readiness="/v1/models", ready_words=f'"id":"{served_name}"', metrics="")

@@ -45,6 +45,6 @@ def test_a_page_without_the_figures_is_no_sample(kind: EngineKind) -> None:
     assert all_engines()[kind.value].sample(parse_metrics("process_cpu_seconds_total 3\n"), version_of(kind)) is None
 
 
-@pytest.mark.parametrize("kind", [EngineKind.TRANSFORMERS, EngineKind.OLLAMA])
+@pytest.mark.parametrize("kind", [EngineKind.TRANSFORMERS, EngineKind.OLLAMA, EngineKind.XINFERENCE])
 def test_engines_without_metrics_are_not_asked_for_them(kind: EngineKind) -> None:
     assert all_engines()[kind.value].probes(a_version(kind), served_name="smol", rank=0).metrics == ""
