@@ -179,6 +179,12 @@ async def test_podman_runs_the_real_engine(node: Node, scheduler: SchedulerStub)
 
     assert (await chat(replica, "key-of-rep_1"))[0] == 200
     assert (await chat(replica, "wrong"))[0] == 401
+    assert node.host is not None
+    assert node.agent is not None
+    run = node.agent.context.replicas["rep_1"].run
+    assert run is not None
+    [used] = (await node.host.usage([run])).engines
+    assert used.memory_bytes > 100 * 1024**2, "the container runs below its client, and so it is measured"
     listed = await asyncio.create_subprocess_exec("podman", "ps", "-q", stdout=asyncio.subprocess.PIPE)
     assert (await listed.communicate())[0].split()
     await scheduler.assign(NODE, an_assignment(desired=Desired.STOP))
