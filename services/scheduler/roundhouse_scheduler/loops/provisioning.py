@@ -48,10 +48,13 @@ __all__ = ["Provisioning"]
 _WHOLE_EVERY_S: Final = 60.0
 _LOOK_EVERY_S: Final = 5.0
 """Another scheduler may have taken an order, and cannot wake this one."""
-_REST_S: Final = 0.2
+_REST_S: Final = 0.5
 _RETRY_S: Final = 1.0
-_AT_ONCE: Final = 200
-"""Nodes between two chances for others to turn."""
+_AT_ONCE: Final = 50
+"""Nodes between two chances for others to turn: about 10 ms."""
+_FEW: Final = 100
+_SPREAD_EVERY_S: Final = 5.0
+"""When many nodes lack some files, each that has got them concerns all others: these are told together."""
 _log = get_logger(__name__)
 
 
@@ -74,7 +77,7 @@ class Provisioning:
         self._stores = stores
         self._leadership = leadership
         self._clock = clock
-        self.documents: Publisher[NodeOrders] = Publisher(bus, ORDERS, desired=self._all, some=self._some)
+        self.documents: Publisher[NodeOrders] = Publisher(bus, ORDERS, desired=self.current, some=self._some)
         self._waker = Waker()
         self._one_at_a_time = asyncio.Lock()
         self._dirty: set[str] = set()
@@ -88,6 +91,7 @@ class Provisioning:
         self._orders = Orders()
         self._written = -1
         self._whole_at = float("-inf")
+        self._spread_at = float("-inf")
         self._told: dict[str, Told] = {}
         self._is_loaded = False
         self._current: dict[str, NodeOrders] = {}
@@ -166,8 +170,19 @@ class Provisioning:
         for node_id in sorted(dirty):
             news |= self._note_offer(node_id)
         if news and not is_all:
-            dirty |= {node_id for node_id, keys in self._lacking.items() if keys & news}
+            dirty |= self._concerned_by(news)
         return dirty, is_all
+
+    def _concerned_by(self, news: frozenset[str] | set[str]) -> set[str]:
+        """Return the nodes that lack files of which other nodes have got more or less; none yet when they are many and
+        were told a moment ago."""
+        found = {node_id for node_id, keys in self._lacking.items() if keys & news}
+        now = self._clock.monotonic()
+        if len(found) > _FEW and now - self._spread_at < _SPREAD_EVERY_S:
+            self._news |= news
+            return set()
+        self._spread_at = now
+        return found
 
     def _note_offer(self, node_id: str) -> frozenset[str]:
         """Take in what a node offers to others; return the keys of which that says something new."""
@@ -272,7 +287,8 @@ class Provisioning:
                 changed.append(msgspec.structs.replace(order, gone_from=(*order.gone_from, *gone)))
         return changed
 
-    async def _all(self) -> Mapping[str, NodeOrders]:
+    async def current(self) -> Mapping[str, NodeOrders]:
+        """Return what every node is told now, by id."""
         return dict(self._current)
 
     async def _some(self, node_ids: Collection[str]) -> Mapping[str, NodeOrders]:
