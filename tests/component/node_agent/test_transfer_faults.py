@@ -149,6 +149,15 @@ async def test_what_never_gets_better_is_given_up_for_now_and_its_parts_stay(
     assert min(server.ranges("file"))[0] == 3 * PART
 
 
+async def test_parts_that_came_right_before_a_failure_stay(server: FileServer, transfers: Transfers) -> None:
+    transfers.limited(connections=1)
+    url = server.put("file", CONTENT, fault=lambda number: Fault(status=404) if number > 9 else None)
+    await transfers.refused(a_file(url))
+    (unfinished,) = transfers.store.unfinished()
+    sent = [end - start for start, end in server.ranges("file")]
+    assert unfinished.stored_bytes == sum(sent) == 9 * PART
+
+
 @pytest.mark.parametrize(("status", "said"), [(401, "Set the node's token"), (403, "token"), (404, "no such file")])
 async def test_a_refusal_is_said_at_once_and_without_secrets(
     server: FileServer, transfers: Transfers, status: int, said: str
@@ -210,14 +219,15 @@ async def test_a_digest_that_stays_wrong_names_file_and_digests(
     assert sum(end - start for start, end in server.ranges("file")) == 2 * content.size
 
 
-async def test_a_file_that_changes_meanwhile_starts_afresh(server: FileServer, transfers: Transfers) -> None:
+@pytest.mark.parametrize("weak", ["", "W/"], ids=["strong", "weak"])
+async def test_a_file_that_changes_meanwhile_starts_afresh(server: FileServer, transfers: Transfers, weak: str) -> None:
     new = Content(CONTENT.size, seed=5)
 
     def change(number: int) -> None:
         if number == 6:
-            server.put("file", new, etag='"two"')
+            server.put("file", new, etag=f'{weak}"two"')
 
-    url = server.put("file", CONTENT, etag='"one"', fault=change)
+    url = server.put("file", CONTENT, etag=f'{weak}"one"', fault=change)
     await transfers.fetched(a_file(url, sha256=""))
     assert transfers.bytes_of("model.bin") == new.read(0, new.size)
 
