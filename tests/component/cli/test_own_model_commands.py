@@ -120,3 +120,16 @@ def test_a_copy_gets_another_name(roundhouse: Command, server: Scripted) -> None
 
     assert roundhouse("models", "copy", "pirate", "parrot").code == 0
     assert server.last("POST").body == {"name": "parrot"}
+
+
+def test_a_model_whose_files_no_node_can_read_is_added_with_the_reason(roundhouse: Command, server: Scripted) -> None:
+    added = {"id": "mdl_1", "name": "typo", "source": {"kind": "hugging-face", "uri": "acme/typo"}, "facts": None}
+    server.on("POST", "/api/v1/models", added, status=201)
+    server.on("POST", "/api/v1/models/mdl_1:inspect", {"detail": "the hub has no model acme/typo"}, status=422)
+
+    result = roundhouse("models", "add", "typo", "--from", "hf:acme/typo")
+
+    assert result.code == 0
+    assert "acme/typo" in result.out
+    assert result.err.startswith("typo is added, but cannot be deployed yet.")
+    assert "the hub has no model acme/typo" in result.err
