@@ -32,6 +32,16 @@ _HOST: Final = (
     ),
 )
 
+_HEADERS: Final = (
+    # The first bytes of a file that is no checkpoint are taken for a length: so much memory there is not.
+    _rule(
+        "model_corrupt",
+        r"in parse_safetensors_file_metadata",
+        "the header of the model's weights cannot be read: the files are damaged, or are no checkpoint",
+        "fetch them again and compare their checksums",
+    ),
+)
+
 _DEVICE: Final = (
     _rule(
         "device_too_old",
@@ -130,7 +140,6 @@ _MODEL: Final = (
     _rule(
         "model_corrupt",
         r"data is not within the file bounds|model is corrupted or incomplete|invalid magic characters|SafetensorError|"
-        r"in parse_safetensors_file_metadata|"
         r"Error while deserializing header|HeaderTooLarge|MetadataIncompleteBuffer|PytorchStreamReader failed",
         "the model's files are damaged or incomplete",
         "fetch them again and compare their checksums",
@@ -179,4 +188,4 @@ _INSTALLATION: Final = (
     ),
 )
 
-COMMON_RULES: Final[tuple[Rule, ...]] = (*_HOST, *_DEVICE, *_MODEL, *_INSTALLATION)
+COMMON_RULES: Final[tuple[Rule, ...]] = (*_HOST, *_HEADERS, *_DEVICE, *_MODEL, *_INSTALLATION)
