@@ -58,6 +58,22 @@ async def test_parts_that_nobody_wants_go_after_a_week(shelf: Shelf) -> None:
     assert [left.source for left in shelf.store.unfinished()] == [a_source("wanted")]
 
 
+async def test_where_unused_weights_are_is_forgotten_after_a_week_and_found_again(shelf: Shelf) -> None:
+    there = shelf.disk / "acme" / "a"
+    there.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (there / name).write_text("{}")
+    path = await shelf.files.ensure(a_source("a"), "a")
+    await shelf.stands("a", FilesState.READY)
+    await shelf.cleaning.drop_stale()
+    assert shelf.model("a") is not None
+    shelf.leap(8 * DAY_S)
+    await shelf.cleaning.drop_stale()
+    await eventually(lambda: shelf.model("a") is None)
+    assert (there / "model.safetensors").exists()
+    assert await shelf.files.ensure(a_source("a"), "a") == path
+
+
 async def test_what_a_crash_left_is_swept_when_the_agent_starts(shelf: Shelf, tmp_path: Path) -> None:
     await shelf.has("a")
     orphan = shelf.store.layout.blob("0" * 64)

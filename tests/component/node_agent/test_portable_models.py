@@ -216,6 +216,7 @@ async def test_weights_on_the_disk_are_inspected_and_started_without_a_network(
     assert inspected.error == ""
     assert inspected.facts is not None
     assert inspected.facts.architecture == "llama"
+    assert island.store.list() == (), "a question changes nothing"
 
     told = await serving(scheduler)
     assert (told.is_in_use, told.is_adopted, told.path) == (True, True, str(there / SMOLLM2.name))

@@ -8,7 +8,6 @@ import pytest
 
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_common.contracts.models import ModelFacts, ModelInspected
-from roundhouse_common.model_sources import source_key
 from roundhouse_node_agent.models.inspection import ModelInspector
 from roundhouse_node_agent.models.python_package import PythonPackageResolver
 from roundhouse_node_agent.models.questions import RemoteQuestion
@@ -17,7 +16,6 @@ from roundhouse_node_agent.models.remote_reading import inspect_remote
 from roundhouse_node_agent.models.remote_tree import Budget
 from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.transfers.manifest import Manifest, ManifestFile
-from roundhouse_node_agent.transfers.trees import StoredFiles
 from tests.support.gguf_files import Value, write_gguf
 from tests.support.hub_server import Fault, HubServer
 from tests.support.model_files import a_config, dense_tensors, write_model
@@ -191,17 +189,10 @@ async def test_what_the_store_has_is_read_there_without_network(tmp_path: Path) 
     model = _checkpoint(tmp_path, shards=2)
     source = _hugging_face()
     files = tuple(ManifestFile(path=name, size=path.stat().st_size) for name, path in sorted(_files(model).items()))
-    stored = StoredFiles(
-        key=source_key(source),
-        manifest=Manifest(source=source, revision="c0ffee", files=files),
-        path=str(model),
-        size_bytes=1,
-        published_at=0.0,
-        used_at=0.0,
-    )
+    stored = str(model), Manifest(source=source, revision="c0ffee", files=files)
     inspector = ModelInspector(
         {},
-        find=lambda source: stored if source == stored.manifest.source else None,
+        find={source: stored}.get,
         options=SourceOptions(hugging_face_endpoints=("http://127.0.0.1:9",)),
     )
     found = await inspector.inspect(source)

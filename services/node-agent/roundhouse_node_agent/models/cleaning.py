@@ -4,7 +4,7 @@ A replica or an order that has files holds a lease on them: as long as it does t
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import structlog
 
@@ -68,16 +68,21 @@ class Cleaning:
             await self.drop_stale()
 
     async def drop_stale(self) -> int:
-        """Delete parts that nobody has asked for in a week; return the bytes freed."""
-        begun = {model.key: model for model in self._files.states() if model.state is not FilesState.READY}
-        stale = [key for key in begun if self._is_stale(begun, key)]
-        freed = 0
+        """Delete parts that nobody has asked for in a week, and forget where unused files are that were adopted.
+
+        Return the bytes freed.
+        """
+        models = self._files.states()
+        begun = [model.key for model in models if self._is_stale(model)]
+        noted = [model.key for model in models if self._is_forgotten(model)]
+        stale, freed = [*begun, *noted], 0
         for key in stale:
+            drop = self._store.remove if key in noted else self._store.drop_unfinished
             async with self._files.deleting:
                 if key in self._files.in_use():
                     continue
                 try:
-                    freed += await asyncio.to_thread(self._store.drop_unfinished, key)
+                    freed += await asyncio.to_thread(drop, key)
                 except (StoreBusy, OSError) as error:
                     _log.info("stale_parts_not_dropped", key=key, why=str(error))
         if stale:
@@ -101,10 +106,14 @@ class Cleaning:
         self._files.look_soon()
         return StoreCleaned(models=tuple(deleted), freed_bytes=freed, error="; ".join(errors))
 
-    def _is_stale(self, begun: Mapping[str, StoredModel], key: str) -> bool:
-        model = begun[key]
-        is_idle = not model.is_in_use and not model.order_id and not _is_elsewhere(model)
-        return is_idle and self._clock.now() - self._files.parts_changed_at(key) >= _STALE_AFTER_S
+    def _is_stale(self, model: StoredModel) -> bool:
+        is_begun = model.state is not FilesState.READY and not _is_elsewhere(model)
+        is_idle = is_begun and not model.is_in_use and not model.order_id
+        return is_idle and self._clock.now() - self._files.parts_changed_at(model.key) >= _STALE_AFTER_S
+
+    def _is_forgotten(self, model: StoredModel) -> bool:
+        is_idle = model.is_adopted and not model.is_in_use and not model.order_id
+        return is_idle and self._clock.now() - max(model.used_at, model.since) >= _STALE_AFTER_S
 
 
 def _is_elsewhere(model: StoredModel) -> bool:

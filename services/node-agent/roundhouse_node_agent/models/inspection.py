@@ -19,7 +19,7 @@ from roundhouse_node_agent.models.questions import RemoteQuestion
 from roundhouse_node_agent.models.resolvers import resolve
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.sources.source import SourceOptions
-from roundhouse_node_agent.transfers.trees import StoredFiles
+from roundhouse_node_agent.transfers.manifest import Manifest
 
 __all__ = ["ModelInspector"]
 
@@ -45,13 +45,13 @@ class ModelInspector:
         self,
         resolvers: Mapping[SourceKind, ModelResolver],
         *,
-        find: Callable[[ModelSource], StoredFiles | None] = lambda _source: None,
+        find: Callable[[ModelSource], tuple[str, Manifest] | None] = lambda _source: None,
         options: SourceOptions | None = None,
         python: str = sys.executable,
         timeout_s: float = 6.0,
         remote_timeout_s: float = 25.0,
     ) -> None:
-        """`find` blocks; it returns what is on this machine of a source, whole."""
+        """`find` blocks; it returns where a source's files are whole on this machine, and which they are."""
         self._resolvers = resolvers
         self._find = find
         self._options = options or SourceOptions()
@@ -70,8 +70,8 @@ class ModelInspector:
             async with asyncio.timeout(timeout_s):
                 if source.kind not in REMOTE_SOURCES:
                     return await self._local(await asyncio.to_thread(resolve, self._resolvers, source))
-                stored = await asyncio.to_thread(self._find, source)
-                return await (self._remote(source) if stored is None else self._stored(stored))
+                found = await asyncio.to_thread(self._find, source)
+                return await (self._remote(source) if found is None else self._stored(*found))
         except ModelUnavailable as error:
             return ModelInspected(error=error.message)
         except TimeoutError:
@@ -79,9 +79,8 @@ class ModelInspector:
         except OSError as error:
             return ModelInspected(error=f"{shown} cannot be read: {error.strerror or error}")
 
-    async def _stored(self, stored: StoredFiles) -> ModelInspected:
-        found = await self._local(stored.path)
-        manifest = stored.manifest
+    async def _stored(self, path: str, manifest: Manifest) -> ModelInspected:
+        found = await self._local(path)
         return msgspec.structs.replace(found, revision=manifest.revision, file_count=len(manifest.files))
 
     async def _local(self, path: str) -> ModelInspected:

@@ -36,8 +36,8 @@ from roundhouse_node_agent.domain.model_files import (
     wanted_of,
 )
 from roundhouse_node_agent.models.adoption import OnDisk
+from roundhouse_node_agent.models.files_here import FilesHere
 from roundhouse_node_agent.models.resolvers import resolve
-from roundhouse_node_agent.models.same_files import under_its_commit
 from roundhouse_node_agent.models.shelf import Looked, Shelf, look_at
 from roundhouse_node_agent.models.source import ModelResolver
 from roundhouse_node_agent.models.standings import Standings
@@ -46,7 +46,7 @@ from roundhouse_node_agent.sources.source import SourceOptions
 from roundhouse_node_agent.transfers import runner
 from roundhouse_node_agent.transfers.errors import StoreBusy
 from roundhouse_node_agent.transfers.messages import FetchOrder, Progress, TransferLimits
-from roundhouse_node_agent.transfers.store import FileStore, StoredFiles
+from roundhouse_node_agent.transfers.store import FileStore
 
 __all__ = ["ModelFiles", "ProvisionOptions", "limits_for"]
 
@@ -122,7 +122,7 @@ class ModelFiles:
         self._local = local
         self._clock = clock
         self._options = options
-        self._find_on_disk = find_on_disk
+        self.here = FilesHere(store, find_on_disk, clock)
         self._orders: tuple[FileOrder, ...] = ()
         self._starts = Starts(clock, tries=options.replica_tries)
         self._running: dict[str, _Transfer] = {}
@@ -168,7 +168,7 @@ class ModelFiles:
         if source.kind not in REMOTE_SOURCES:
             return await asyncio.to_thread(resolve, self._local, source)
         async with self.deleting:
-            return await asyncio.to_thread(self._here, source)
+            return await asyncio.to_thread(self.here.take, source)
 
     async def run(self, used: Callable[[], frozenset[str]]) -> None:
         """Look at every change and regularly, until cancelled; transfers end with it."""
@@ -224,21 +224,6 @@ class ModelFiles:
         kept = (FileWish.FETCH, FileWish.PAUSE)
         ordered = {source_key(order.source) for order in self._orders if order.order_id and order.wish in kept}
         return frozenset({*self._used(), *ordered, *self._starts.keys, *self._running})
-
-    def stored(self, source: ModelSource) -> StoredFiles | None:
-        """Return what is here whole, adopting what is on the disk already. Blocks; for any thread."""
-        found = self.store.find(source_key(source)) or under_its_commit(self.store, source)
-        if found is None and (on_disk := self._find_on_disk(source)) is not None:
-            found = self.store.adopt(source, on_disk.path, on_disk.revision)
-            _log.info("model_files_adopted", key=found.key, uri=shown_uri(source), path=str(on_disk.path))
-        return found
-
-    def _here(self, source: ModelSource) -> str | None:
-        found = self.stored(source)
-        if found is None:
-            return None
-        self.store.touch(found.key, self._clock.now())
-        return found.path
 
     async def _look(self, tasks: asyncio.TaskGroup) -> float:
         """Do what is to be done now; return how long until the next look at the latest."""
@@ -335,7 +320,7 @@ class ModelFiles:
     async def _transfer(self, item: Wanted) -> None:
         _log.info("model_fetch_begun", key=item.key, name=item.name, uri=shown_uri(item.source), peers=len(item.peers))
         try:
-            if await asyncio.to_thread(self.stored, item.source) is None:
+            if await asyncio.to_thread(self.here.stored, item.source) is None:
                 order = FetchOrder(
                     source=item.source,
                     root=str(self.store.layout.root),

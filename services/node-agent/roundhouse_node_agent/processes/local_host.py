@@ -107,7 +107,7 @@ class LocalHost:
         self._resolvers = resolvers
         self._files = files
         self._inspector = (
-            ModelInspector(resolvers, find=files.stored, options=sources)
+            ModelInspector(resolvers, find=files.here.peek, options=sources)
             if files is not None
             else ModelInspector(resolvers, options=sources)
         )
