@@ -118,6 +118,11 @@ async def test_a_removal_is_told_until_every_node_has_reported_that_it_is_gone(s
     assert after.engines == ()
     shown = (await scheduler.get(f"/engine-orders/{order['id']}")).json()
     assert [node["state"] for node in shown["on_nodes"]] == ["gone", "ordered"]
+    assert [line[1:] for line in await lines(scheduler, "nod_1")] == [
+        ("ordered", "vllm 0.32.0, for all nodes", "user:usr_admin"),
+        ("removed", "vllm 0.32.0, for all nodes", "user:usr_admin"),
+        ("gone", "vllm 0.32.0", "service:node-agent"),
+    ]
     other = await told(scheduler, "nod_2")
     assert other is not None
     await report(scheduler, a_store("nod_2", orders_revision=other.revision))

@@ -9,6 +9,7 @@ import pytest_asyncio
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_common.contracts.provisioning import (
     CleanStore,
+    EnvironmentState,
     FilesState,
     FileWish,
     NodeStore,
@@ -25,7 +26,7 @@ from roundhouse_scheduler.store.specs import take_specs
 from tests.component.scheduler.running import Running, running
 from tests.component.scheduler.test_engine_orders_rest import lines, report, told
 from tests.component.scheduler.test_scheduler_store import AT, a_spec
-from tests.support.provisioning import QWEN, a_store, kept
+from tests.support.provisioning import QWEN, a_store, an_environment, kept
 from tests.support.scheduler import a_node, a_replica, a_version, an_inventory
 
 KEY = source_key(QWEN)
@@ -130,6 +131,19 @@ async def test_a_replica_shows_how_far_its_files_are(scheduler: Running) -> None
     assert (await scheduler.get("/replicas")).json()["items"][0]["detail"] == "1.2 of 4.5 GB, 35 MB/s, 94 s left"
     status = (await scheduler.get("/deployments/dep_1/status")).json()
     assert "1.2 of 4.5 GB, 35 MB/s, 94 s left" in status["why"]
+
+
+async def test_a_replica_shows_how_far_its_engine_is(scheduler: Running) -> None:
+    async with scheduler.db.write() as session:
+        installing = tables.replicas.update().where(tables.replicas.c.replica_id == "rep_1")
+        await session.execute(installing.values(reason=Reason.INSTALLING_ENGINE))
+    await hear(scheduler, "nod_2")
+    assert (await scheduler.get("/replicas/rep_1")).json()["detail"] == "fetching"
+    busy = an_environment(
+        "", engine="llama.cpp", version="1.2", state=EnvironmentState.INSTALLING, step="installing 40 packages"
+    )
+    await report(scheduler, a_store("nod_2", engines=(busy,)))
+    assert (await scheduler.get("/replicas/rep_1")).json()["detail"] == "llama.cpp 1.2: installing 40 packages"
 
 
 async def test_an_order_is_paused_and_goes_on(scheduler: Running) -> None:

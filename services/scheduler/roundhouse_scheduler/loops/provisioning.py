@@ -42,6 +42,7 @@ from roundhouse_scheduler.store.provisioning import (
     read_told,
     write_told,
 )
+from roundhouse_scheduler.store.standing_orders import note_gone
 
 __all__ = ["Provisioning"]
 
@@ -255,6 +256,7 @@ class Provisioning:
                 for order in self._changed(settled):
                     write = drop_order if order.order_id in settled.over else change_order
                     await write(session, order)
+                    await note_gone(session, order, settled.gone.get(order.order_id, ()), self._clock.now())
         if settled.gone or settled.over:
             self._is_all = True
             self._waker.wake()

@@ -1,5 +1,6 @@
 """Take an order, change it, take it back: its row, the timelines of its nodes, all in the caller's transaction."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -8,7 +9,7 @@ from sqlalchemy import insert, select
 
 from roundhouse_common.contracts.provisioning import FileWish
 from roundhouse_common.contracts.scheduler import NodeAdmission
-from roundhouse_common.database import ReadSession, WriteSession
+from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_common.runtime import Ids
 from roundhouse_scheduler.domain.errors import AlreadyOrdered, OrderIsEnding
 from roundhouse_scheduler.domain.provisioning.orders import OrderedEngine, OrderedFiles
@@ -17,7 +18,7 @@ from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.provisioning import add_order, change_order
 from roundhouse_scheduler.store.rows import node_from
 
-__all__ = ["place_order", "remove_engine", "remove_files", "retry_order", "told_nodes", "wish_files"]
+__all__ = ["note_gone", "place_order", "remove_engine", "remove_files", "retry_order", "told_nodes", "wish_files"]
 
 Order = TypeVar("Order", OrderedEngine, OrderedFiles)
 _KINDS = {OrderedEngine: "node.engine", OrderedFiles: "node.files"}
@@ -100,6 +101,33 @@ async def wish_files(
     if order.wish is wish:
         return order
     return await _change(session, order, nodes, wish.value, actor=actor, at=at, ids=ids, wish=wish)
+
+
+async def note_gone(
+    session: WriteSession, order: OrderedEngine | OrderedFiles, node_ids: Sequence[str], at: float
+) -> None:
+    """Add to the timelines of nodes that they have done with a removal."""
+    rows = [
+        {
+            "event_id": _event_id(order, node_id),
+            "at": at,
+            "node_id": node_id,
+            "kind": _KINDS[type(order)],
+            "before": order.wish.value if isinstance(order, OrderedFiles) else "removed",
+            "after": "gone",
+            "detail": order.in_words,
+            "actor": "service:node-agent",
+        }
+        for node_id in node_ids
+    ]
+    if rows:
+        await session.execute(upsert(session.dialect, tables.node_events, key=["event_id"]), rows)
+
+
+def _event_id(order: OrderedEngine | OrderedFiles, node_id: str) -> str:
+    """The same for the same news: it may be told twice."""
+    named = f"{order.order_id}/{order.changed_at!r}/{node_id}"
+    return f"evt_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
 async def _change(
