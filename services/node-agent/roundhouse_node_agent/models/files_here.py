@@ -1,4 +1,4 @@
-"""Which files of a source are whole on this machine: in the store, also under another name, or elsewhere on the disk."""
+"""Which files of a source are whole on this machine: in the store, also under another name, or elsewhere on disk."""
 
 from collections.abc import Callable
 
