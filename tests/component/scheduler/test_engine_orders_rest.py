@@ -270,3 +270,11 @@ async def test_a_scheduler_that_does_not_know_the_nodes_yet_ends_and_tells_nothi
     assert document is not None
     assert document.revision > before.revision
     assert [item.is_removed for item in document.engines] == [True]
+
+
+async def test_the_order_in_which_nodes_are_named_makes_no_other_order(scheduler: Running) -> None:
+    first = await scheduler.post("/engine-orders", ORDER | {"nodes": {"node_ids": ["nod_2", "nod_1"]}})
+    again = await scheduler.post("/engine-orders", ORDER | {"nodes": {"node_ids": ["nod_1", "nod_2", "nod_1"]}})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == first.json()["id"]
+    assert again.json()["nodes"]["node_ids"] == ["nod_1", "nod_2"]

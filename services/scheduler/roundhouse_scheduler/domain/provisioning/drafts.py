@@ -87,7 +87,7 @@ def check_nodes(draft: SelectorDraft, known: Collection[str], faults: Faults) ->
     for number, node_id in enumerate(draft.node_ids):
         if node_id not in known:
             faults.add(f"nodes.node_ids.{number}", f"{quoted(node_id)} found; {_known_words(node_id, known)}")
-    return NodeSelector(node_ids=tuple(dict.fromkeys(draft.node_ids)), labels=dict(draft.labels), is_all=draft.is_all)
+    return NodeSelector(node_ids=tuple(sorted(set(draft.node_ids))), labels=dict(draft.labels), is_all=draft.is_all)
 
 
 def check_engine(draft: EngineDraft, faults: Faults) -> tuple[EngineKind, InstallMethod]:
