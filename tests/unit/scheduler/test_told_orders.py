@@ -97,7 +97,9 @@ def test_what_a_replica_needs_is_told_for_its_peers_only() -> None:
     assert (entry.order_id, entry.peers) == ("", (PEER,))
     assert told(needs=needs).files == ()
     assert told(needs=needs, peers=[PEER], store=a_store("nod_1", kept())).files == ()
-    assert ids(told(files_order(), needs=needs, peers=[PEER])) == ["for_1"]
+    for wish in (FileWish.FETCH, FileWish.PAUSE, FileWish.CANCEL, FileWish.REMOVE):
+        (entry,) = told(files_order(wish=wish), needs=needs, peers=[PEER]).files
+        assert (entry.order_id, entry.wish, entry.peers) == ("for_1", wish, (PEER,))
 
 
 def test_the_same_content_has_the_same_digest_and_another_one_another() -> None:

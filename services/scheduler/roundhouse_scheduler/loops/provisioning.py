@@ -202,7 +202,7 @@ class Provisioning:
         node, store = self._mirror.nodes.get(node_id), self._stores.current.get(node_id)
         if node is None or store is None or not store.files_url:
             return None
-        if not is_told(node) or node.state is not NodeState.READY:
+        if not is_told(node) or node.state is not NodeState.READY or node.is_shutting_down:
             return None
         holder = Holder(
             node_id=node_id, region=node.in_region, zone=node.in_zone, url=store.files_url, token=store.files_token

@@ -97,7 +97,7 @@ def content_of(
     wanted = {order.key for order in told if order.wish is FileWish.FETCH}
     lacking = (wanted | needs.keys()) - ready
     files = [_file_order(order, peers_of(order.key) if order.key in lacking else ()) for order in told]
-    for key in sorted(lacking - wanted):
+    for key in sorted(lacking - {order.key for order in told}):
         peers = peers_of(key)
         if peers:
             files.append(FileOrder(order_id="", name=needs[key].name, source=needs[key].source, peers=peers))
