@@ -72,14 +72,15 @@ def main() -> int:
     settings = load_settings(NodeAgentSettings)
     try:
         state_dir = StateDir.open(settings.state_dir, node_id=settings.node_id, ids=SystemIds())
+        models = state_dir.place_models(settings.models_dir)
     except StateDirUnusable as error:
         print(f"node-agent: {error.message}", file=sys.stderr)  # noqa: T201 - before logging is configured
         return EXIT_STATE_DIR
     with contextlib.closing(state_dir):
-        return _build(settings, state_dir).run()
+        return _build(settings, state_dir, models).run()
 
 
-def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
+def _build(settings: NodeAgentSettings, state_dir: StateDir, models: Path) -> Service:
     clock, ids, rng = SystemClock(), SystemIds(), system_random()
     service = Service("node-agent", settings, clock=clock, rng=rng)
     bus = NatsBus(
@@ -107,7 +108,7 @@ def _build(settings: NodeAgentSettings, state_dir: StateDir) -> Service:
     containers = ContainerTool()
     environments = _environments(settings, state_dir, engines, containers, lambda: host.environments_in_use())
     meters = DeviceMeters(devices.meters)
-    files = _model_files(settings, state_dir, environments)
+    files = _model_files(settings, models, environments)
     host = _host(
         settings, state_dir, inventory, HostMeter(meters, clock), engines, environments, containers, client, files
     )
@@ -205,7 +206,7 @@ def _resolvers(settings: NodeAgentSettings, environments: EngineEnvironments) ->
     }
 
 
-def _model_files(settings: NodeAgentSettings, state_dir: StateDir, environments: EngineEnvironments) -> ModelFiles:
+def _model_files(settings: NodeAgentSettings, root: Path, environments: EngineEnvironments) -> ModelFiles:
     limits = limits_for(
         connections=settings.download_connections,
         rate_bytes_s=settings.download_rate_bytes_s,
@@ -213,7 +214,7 @@ def _model_files(settings: NodeAgentSettings, state_dir: StateDir, environments:
         headroom_bytes=settings.disk_headroom_bytes,
     )
     return ModelFiles(
-        store=FileStore(state_dir.path / "models"),
+        store=FileStore(root),
         fetch=runner.fetch,
         local=_resolvers(settings, environments),
         clock=SystemClock(),

@@ -56,6 +56,8 @@ class NodeAgentSettings(ServiceSettings):
     """As JSON. When given, models by path must lie below one of them. Weights in DIRECTORY/OWNER/NAME are used for a
     repository of that name instead of being fetched; where a commit is asked for, only if the Hugging Face client put
     that one there (`hf download --local-dir`)."""
+    models_dir: Path | None = None
+    """Where fetched model files are kept, e.g. on another disk; None: `models` in the state directory."""
     adopts_hugging_face_cache: Path | None = None
     """A cache of the Hugging Face client (its `hub` directory): what is whole there is used, not fetched."""
     hugging_face_endpoints: list[str] = []

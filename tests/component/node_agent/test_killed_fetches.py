@@ -47,6 +47,7 @@ def agent(tmp_path: Path, nats_server: NatsServer, hub: HubServer) -> Iterator[A
         downloads_at_once="1",
         download_rate_bytes_s=str(20 * _MIB),
         disk_headroom_bytes="0",
+        models_dir=str(tmp_path / "another disk"),
     )
     yield process
     process.end()
@@ -61,13 +62,13 @@ async def scheduler(nats_server: NatsServer) -> AsyncIterator[SchedulerStub]:
     await stub.bus.close()
 
 
-def children(state_dir: Path) -> list[int]:
-    """Return the processes that fetch into this directory: they work in no other."""
+def children(models_dir: Path) -> list[int]:
+    """Return the processes that fetch into this directory."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         try:
             is_child = CHILD in (process.info["cmdline"] or ())
-            if is_child and any(str(state_dir) in file.path for file in process.open_files()):
+            if is_child and any(str(models_dir) in file.path for file in process.open_files()):
                 found.append(process.pid)
         except psutil.Error:
             continue
@@ -76,19 +77,20 @@ def children(state_dir: Path) -> list[int]:
 
 @pytest.mark.contract("A10")
 async def test_a_killed_agent_goes_on_where_it_was(
-    agent: AgentProcess, scheduler: SchedulerStub, hub: HubServer
+    agent: AgentProcess, scheduler: SchedulerStub, hub: HubServer, tmp_path: Path
 ) -> None:
+    models_dir = tmp_path / "another disk"
     agent.start()
     await eventually(lambda: scheduler.epochs, within_s=20)
     await scheduler.order(NODE_A, FileOrder(order_id="ord_1", name="tiny", source=SOURCE))
     await eventually(
         lambda: scheduler.progress and scheduler.progress[-1].stored_bytes > 40 * _MIB, within_s=40, every_s=0.05
     )
-    assert children(agent.state_dir)
+    assert children(models_dir)
 
     agent.signal(signal.SIGKILL)
     await agent.ended()
-    await eventually(lambda: not children(agent.state_dir), within_s=10)
+    await eventually(lambda: not children(models_dir), within_s=10)
     agent.start()
 
     async def is_whole() -> StoredModel:
@@ -98,6 +100,7 @@ async def test_a_killed_agent_goes_on_where_it_was(
         return found
 
     whole = await eventually(is_whole, within_s=40)
+    assert Path(whole.path).resolve().is_relative_to(models_dir)
     fetched = (Path(whole.path) / "model.safetensors").read_bytes()
     assert hashlib.sha256(fetched).digest() == hashlib.sha256(WEIGHTS).digest()
     assert hub.sent_bytes() < len(WEIGHTS) + 2 * 16 * _MIB + 4 * _MIB, "finished parts were fetched again"

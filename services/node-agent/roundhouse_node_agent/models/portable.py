@@ -56,7 +56,7 @@ def export_model(store: FileStore, model: str, target: Path, *, say: Say) -> Por
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise NotPortable(f"{target} is not empty; name a directory that is empty or not there")
     target.mkdir(parents=True, exist_ok=True)
-    _check_room(target, found.size_bytes)
+    _check_room(target, shutil.disk_usage(target).free, found.size_bytes)
     files = []
     for number, file in enumerate(found.manifest.files, start=1):
         say(f"{number}/{len(found.manifest.files)} {file.path} ({file.size} bytes)")
@@ -86,7 +86,7 @@ def import_model(store: FileStore, directory: Path, *, say: Say) -> StoredFiles:
     if present is not None and not present.is_adopted:
         say("it is here already")
         return present
-    _check_room(store.layout.root.parent, sum(file.size for file in portable.files))
+    _check_room(store.layout.root, store.free_bytes(), sum(file.size for file in portable.files))
     _check_sizes(directory, portable)
     for number, file in enumerate(portable.files, start=1):
         say(f"{number}/{len(portable.files)} {file.path} ({file.size} bytes)")
@@ -217,11 +217,9 @@ def _check_sizes(directory: Path, portable: Portable) -> None:
             raise NotPortable(f"{path} has {path.stat().st_size} bytes, not {file.size}; copy it again")
 
 
-def _check_room(directory: Path, needed_bytes: int) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(directory).free
-    if free < needed_bytes:
-        raise NotPortable(f"it takes {needed_bytes} bytes and {directory} has {free} free; make room there")
+def _check_room(directory: Path, free_bytes: int, needed_bytes: int) -> None:
+    if free_bytes < needed_bytes:
+        raise NotPortable(f"it takes {needed_bytes} bytes and {directory} has {free_bytes} free; make room there")
 
 
 def _say(line: str) -> None:

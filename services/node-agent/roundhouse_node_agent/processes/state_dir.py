@@ -89,6 +89,28 @@ class StateDir:
             new.write_text(f"{heard_at:.3f}\n", encoding="ascii")
             new.replace(self.contact_file)
 
+    def place_models(self, chosen: Path | None) -> Path:
+        """Return the root of the model store: `models` here, which leads to the chosen directory if there is one.
+
+        Raises StateDirUnusable: the directory cannot be used, or there are files here that would be left behind.
+        """
+        root = self.path / "models"
+        if chosen is None:
+            return root
+        try:
+            chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if root.is_symlink() and root.resolve() != chosen.resolve():
+                root.unlink()
+            if not root.exists():
+                root.symlink_to(chosen.absolute())
+        except OSError as error:
+            raise StateDirUnusable(f"model files cannot be kept in {chosen}: {error.strerror}") from error
+        if root.resolve() != chosen.resolve():
+            raise StateDirUnusable(
+                f"model files are in {root} and shall be in {chosen}: move what is in it there, then remove {root}"
+            )
+        return root
+
     def close(self) -> None:
         """Let another agent have the directory."""
         os.close(self._lock_fd)
