@@ -40,8 +40,10 @@ class ScriptedTransfers:
             del self._running[key]
         return await asyncio.to_thread(self._publish, order)
 
-    def progress(self, uri: str, stored_bytes: int, total_bytes: int) -> None:
-        told = Progress(stored_bytes=stored_bytes, total_bytes=total_bytes, rate_bytes_s=10.0, origin="a test")
+    def progress(self, uri: str, stored_bytes: int, total_bytes: int, step: str = "fetching") -> None:
+        told = Progress(
+            step=step, stored_bytes=stored_bytes, total_bytes=total_bytes, rate_bytes_s=10.0, origin="a test"
+        )
         self._of(uri)[1](told)
 
     def finish(self, uri: str) -> None:

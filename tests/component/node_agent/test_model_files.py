@@ -31,10 +31,15 @@ async def test_an_order_is_fetched_and_told(shelf: Shelf) -> None:
     shelf.files.take((an_order("a"),))
     await shelf.stands("a", FilesState.FETCHING)
     await eventually(lambda: shelf.transfers.running() == {"acme/a"})
+    shelf.transfers.progress("acme/a", 0, 0, "asking the hub")
+    asking = shelf.model("a")
+    assert asking is not None
+    assert asking.detail == "asking the hub"
     shelf.transfers.progress("acme/a", 40, 100)
     told = shelf.model("a")
     assert told is not None
     assert (told.stored_bytes, told.total_bytes, told.order_id, told.name) == (40, 100, "ord_a", "a")
+    assert told.detail == ""
     assert [(one.stored_bytes, one.origin) for one in shelf.files.transfers()] == [(40, "a test")]
     shelf.transfers.progress("acme/a", 90, 100)
     assert shelf.files.fetched_bytes == 50

@@ -17,6 +17,8 @@ __all__ = ["Standings"]
 
 _GONE = (FileWish.CANCEL, FileWish.REMOVE)
 _NO_PROGRESS = Progress()
+_PLAIN_STEPS = ("", "fetching")
+"""What the state says anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,8 @@ def _model(key: str, known: _Known, name: str, shelf: Shelf, progress: Progress 
             model, total_bytes=size, stored_bytes=size, file_count=local.file_count, path=local.path
         )
     now = progress or _NO_PROGRESS
+    if model.state is FilesState.FETCHING and now.step not in _PLAIN_STEPS:
+        model = msgspec.structs.replace(model, detail=now.step)
     if begun is None:
         return msgspec.structs.replace(
             model, total_bytes=now.total_bytes, stored_bytes=now.stored_bytes, revision=now.revision
