@@ -47,9 +47,18 @@ def other_bytes_as_weights(directory: Path) -> None:
 
 
 def unknown_architecture(directory: Path) -> None:
+    configure(directory, architectures=["Mamba9ForCausalLM"])
+
+
+def a_length_that_only_vllm_heeds(directory: Path) -> None:
+    """What the catalog knows to be too long it refuses before anything starts."""
+    configure(directory, seq_length=1024)
+
+
+def configure(directory: Path, **changes: object) -> None:
     config = json.loads((directory / "config.json").read_text())
     (directory / "config.json").unlink()
-    (directory / "config.json").write_text(json.dumps({**config, "architectures": ["Mamba9ForCausalLM"]}))
+    (directory / "config.json").write_text(json.dumps({**config, **changes}))
 
 
 def nothing(_directory: Path) -> None:
@@ -84,13 +93,13 @@ CASES: list[tuple[Change, Failing]] = [
         ),
     ),
     (
-        nothing,
+        a_length_that_only_vllm_heeds,
         Failing(
             name="vllm-context",
             kind="context_too_long",
-            words=("a context of 16384 tokens was asked for", "lower context"),
+            words=("a context of 4096 tokens was asked for", "lower context"),
             line="is greater than the derived max_model_len",
-            parameters={**SMALL, "context": "16384"},
+            parameters={**SMALL, "context": "4096"},
         ),
     ),
     (
