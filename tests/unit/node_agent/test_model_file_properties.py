@@ -22,7 +22,7 @@ from roundhouse_node_agent.domain.model_files import (
 )
 
 NOW = 10_000.0
-SOURCES = {name: ModelSource(kind=SourceKind.HTTP, uri=f"http://127.0.0.1/{name}") for name in "abcde"}
+SOURCES = {name: ModelSource(kind=SourceKind.HTTP, uri=f"http://127.0.0.1/{name}") for name in "abc"}
 KEYS = {name: source_key(source) for name, source in SOURCES.items()}
 PEER = Peer(node_id="nod_2", url="http://127.0.0.1:1", token="t")
 
