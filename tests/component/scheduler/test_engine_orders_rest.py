@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from roundhouse_common.auth import Role
 from roundhouse_common.contracts.node import LogChunk, LogQuery
-from roundhouse_common.contracts.provisioning import EnvironmentState, NodeOrders
+from roundhouse_common.contracts.provisioning import EnvironmentState, InstallMethod, NodeOrders
 from roundhouse_common.contracts.registry import ORDERS, READ_LOG, STORES
 from roundhouse_common.contracts.scheduler import NodeAdmission
 from roundhouse_common.database import Database
@@ -155,6 +155,24 @@ async def test_the_same_order_again_is_the_one_there_is(scheduler: Running) -> N
     document = await told(scheduler, "nod_1")
     assert document is not None
     assert len(document.engines) == 2
+
+
+async def test_what_another_order_has_come_to_says_nothing_of_this_one(scheduler: Running) -> None:
+    pinned = (await scheduler.post("/engine-orders", ORDER)).json()
+    old = {"engine": "vllm", "method": "path", "path": "/opt/old", "nodes": {"all": True}}
+    wrong = (await scheduler.post("/engine-orders", old)).json()
+    at_path = an_environment(
+        wrong["id"], environment_id="vllm-path-1", method=InstallMethod.PATH, version="", state=EnvironmentState.FAILED
+    )
+    await report(scheduler, a_store("nod_1", engines=(an_environment(pinned["id"]), at_path)))
+
+    newest = await scheduler.post("/engine-orders", {"engine": "vllm", "nodes": {"all": True}})
+    assert newest.json()["on_nodes"][0]["state"] == "ordered", "an older version was taken for the newest"
+    elsewhere = await scheduler.post("/engine-orders", old | {"path": "/opt/new"})
+    assert elsewhere.json()["on_nodes"][0]["state"] == "ordered", "another path was taken for this one"
+
+    by_label = old | {"nodes": {"labels": {"gpu": "a"}}}
+    assert (await scheduler.post("/engine-orders", by_label)).json()["on_nodes"][0]["state"] == "failed"
 
 
 async def test_a_retry_is_a_new_attempt(scheduler: Running) -> None:

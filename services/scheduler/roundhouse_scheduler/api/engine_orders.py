@@ -29,15 +29,16 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
     routes = APIRouter(prefix="/api/v1/engine-orders", tags=["engines"])
 
     async def view(session: ReadSession, order: OrderedEngine) -> EngineOrderView:
-        return EngineOrderView.of(order, await told_nodes(session), scheduler.stores)
+        nodes, orders = await told_nodes(session), await read_engine_orders(session)
+        return EngineOrderView.of(order, nodes, scheduler.stores, orders)
 
     @routes.get("")
     async def get_engine_orders(_subject: _Reader, page: _Page) -> Page[EngineOrderView]:
         """List the orders, the oldest first."""
         async with scheduler.db.read() as session:
             rows = await list_engine_orders(session, limit=page.fetch, after=page.after or "")
-            nodes = await told_nodes(session)
-        return page_of(rows, page, key=_id, item=lambda row: EngineOrderView.of(row, nodes, scheduler.stores))
+            nodes, orders = await told_nodes(session), await read_engine_orders(session)
+        return page_of(rows, page, key=_id, item=lambda row: EngineOrderView.of(row, nodes, scheduler.stores, orders))
 
     @routes.post(
         "",
@@ -75,7 +76,7 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
             existing = await read_engine_orders(session)
             order, is_new = await place_order(session, order, existing, nodes, ids=scheduler.ids)
             session.after_commit(scheduler.wake_orders)
-            found = EngineOrderView.of(order, nodes, scheduler.stores)
+            found = EngineOrderView.of(order, nodes, scheduler.stores, existing)
             return reply(found, 201 if is_new else 200, {"location": f"{routes.prefix}/{order.order_id}"})
 
         return await scheduler.idempotency.run(key, subject, work)
@@ -97,7 +98,7 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
             nodes, now = await told_nodes(session), scheduler.clock.now()
             order = await remove_engine(session, order, nodes, actor=subject.actor, at=now, ids=scheduler.ids)
             session.after_commit(scheduler.wake_orders)
-        return EngineOrderView.of(order, nodes, scheduler.stores)
+            return await view(session, order)
 
     @routes.post("/{order_id}:retry", status_code=202)
     async def retry_engine_order(subject: _Writer, order_id: str) -> EngineOrderView:
@@ -107,7 +108,7 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
             nodes, now = await told_nodes(session), scheduler.clock.now()
             order = await retry_order(session, order, nodes, actor=subject.actor, at=now, ids=scheduler.ids)
             session.after_commit(scheduler.wake_orders)
-        return EngineOrderView.of(order, nodes, scheduler.stores)
+            return await view(session, order)
 
     return routes
 

@@ -1,6 +1,6 @@
 """Orders for engines and model files as REST shows them, with how far each node is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, Field
 
@@ -9,7 +9,7 @@ from roundhouse_common.contracts.provisioning import FileWish, InstallMethod, No
 from roundhouse_common.http import Timestamp
 from roundhouse_common.model_sources import shown_uri
 from roundhouse_scheduler.domain.provisioning.orders import NodeSelector, OrderedEngine, OrderedFiles
-from roundhouse_scheduler.domain.provisioning.standing import engine_standing, files_standing, nodes_of
+from roundhouse_scheduler.domain.provisioning.standing import engine_standing, files_standing, nodes_of, twins_of
 from roundhouse_scheduler.domain.records import Node
 
 __all__ = ["EngineOrderView", "FileOrderView", "SourceView", "TransferView"]
@@ -124,8 +124,15 @@ class EngineOrderView(OrderView):
     on_nodes: list[EngineOnNodeView] = Field(description="The nodes that it is for now.")
 
     @classmethod
-    def of(cls, order: OrderedEngine, nodes: Sequence[Node], stores: Mapping[str, NodeStore]) -> "EngineOrderView":
-        """Return the view of an order."""
+    def of(
+        cls,
+        order: OrderedEngine,
+        nodes: Sequence[Node],
+        stores: Mapping[str, NodeStore],
+        orders: Iterable[OrderedEngine],
+    ) -> "EngineOrderView":
+        """Return the view of an order, which is one of the orders there are."""
+        twins = twins_of(order, orders)
         return cls(
             id=order.order_id,
             engine=order.engine,
@@ -140,7 +147,7 @@ class EngineOrderView(OrderView):
             actor=order.actor,
             created_at=order.created_at,
             changed_at=order.changed_at,
-            on_nodes=[_engine_on(order, node, stores.get(node.node_id)) for node in nodes_of(order, nodes)],
+            on_nodes=[_engine_on(order, node, stores.get(node.node_id), twins) for node in nodes_of(order, nodes)],
         )
 
 
@@ -173,8 +180,8 @@ class FileOrderView(OrderView):
         )
 
 
-def _engine_on(order: OrderedEngine, node: Node, store: NodeStore | None) -> EngineOnNodeView:
-    standing = engine_standing(order, node, store)
+def _engine_on(order: OrderedEngine, node: Node, store: NodeStore | None, twins: frozenset[str]) -> EngineOnNodeView:
+    standing = engine_standing(order, node, store, twins)
     found = standing.environment
     return EngineOnNodeView(
         node_id=node.node_id,

@@ -1,12 +1,13 @@
 """How far each node is with an order, from its own report."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from roundhouse_common.contracts.provisioning import (
     EngineEnvironment,
     EnvironmentState,
     FilesState,
+    InstallMethod,
     NodeStore,
     StoredModel,
 )
@@ -14,7 +15,7 @@ from roundhouse_scheduler.domain.provisioning.documents import is_told
 from roundhouse_scheduler.domain.provisioning.orders import OrderedEngine, OrderedFiles
 from roundhouse_scheduler.domain.records import Node, NodeState
 
-__all__ = ["EngineStanding", "FilesStanding", "engine_standing", "files_standing", "nodes_of"]
+__all__ = ["EngineStanding", "FilesStanding", "engine_standing", "files_standing", "nodes_of", "twins_of"]
 
 _ORDERED = "ordered"
 _GONE = "gone"
@@ -44,9 +45,16 @@ def nodes_of(order: OrderedEngine | OrderedFiles, nodes: Iterable[Node]) -> list
     return [node for node in nodes if is_told(node) and order.is_for(node)]
 
 
-def engine_standing(order: OrderedEngine, node: Node, store: NodeStore | None) -> EngineStanding:
+def twins_of(order: OrderedEngine, orders: Iterable[OrderedEngine]) -> frozenset[str]:
+    """Return the other orders for the same installation: a node is told of one of them only."""
+    return frozenset(other.order_id for other in orders if other.identity == order.identity)
+
+
+def engine_standing(
+    order: OrderedEngine, node: Node, store: NodeStore | None, twins: Collection[str] = ()
+) -> EngineStanding:
     """Return how far one node is. An environment of another order counts when it is the same."""
-    found = _environment(order, store)
+    found = _environment(order, store, twins)
     if node.node_id in order.gone_from:
         return EngineStanding(state=_GONE, detail="", environment=None)
     if found is None or (found.state is EnvironmentState.FAILED and found.attempt < order.attempt):
@@ -64,20 +72,24 @@ def files_standing(order: OrderedFiles, node: Node, store: NodeStore | None) -> 
     return FilesStanding(state=found.state.value, detail=found.detail, model=found)
 
 
-def _environment(order: OrderedEngine, store: NodeStore | None) -> EngineEnvironment | None:
+def _environment(order: OrderedEngine, store: NodeStore | None, twins: Collection[str]) -> EngineEnvironment | None:
     if store is None:
         return None
     mine = next((item for item in store.engines if item.order_id == order.order_id), None)
     if mine is not None or order.is_removed:
         return mine
-    return next((item for item in store.engines if _is_same(order, item)), None)
+    return next((item for item in store.engines if item.order_id in twins or _is_same(order, item)), None)
 
 
 def _is_same(order: OrderedEngine, found: EngineEnvironment) -> bool:
+    """Return whether it was built for a newer order that means the same: an older one's says nothing of this one.
+
+    By path or as an image only the same order is the same: what a node reports does not name the place.
+    """
     return (
-        found.engine == order.engine.value
-        and found.method is order.method
-        and bool(found.order_id)
+        order.method is found.method is InstallMethod.ENVIRONMENT
+        and found.engine == order.engine.value
+        and found.order_id > order.order_id
         and order.version in ("", found.version)
         and order.variant in ("", found.variant)
     )
