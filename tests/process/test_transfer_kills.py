@@ -20,7 +20,7 @@ import pytest
 
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_common.model_sources import source_key
-from roundhouse_node_agent.transfers.journal import stored_bytes, stored_parts
+from roundhouse_node_agent.transfers.journal import bytes_of, look
 from roundhouse_node_agent.transfers.messages import FetchOrder, TransferLimits
 from roundhouse_node_agent.transfers.store import FileStore
 from tests.support.eventually import eventually
@@ -92,11 +92,16 @@ class Stage:
 
     async def has_stored(self, share: float) -> None:
         """Wait until so much of the file is whole."""
-        await eventually(lambda: stored_bytes(self._journal) >= share * self.content.size, within_s=300)
+        await eventually(lambda: self._whole_bytes() >= share * self.content.size, within_s=300)
+
+    def _whole_bytes(self) -> int:
+        found = look(self._journal)
+        return bytes_of(*found) if found is not None else 0
 
     def look(self) -> None:
         """Remember what must not be asked for again."""
-        self.looks.append(Look(parts=stored_parts(self._journal), answers=len(self.answers())))
+        found = look(self._journal)
+        self.looks.append(Look(parts=found[1] if found is not None else set(), answers=len(self.answers())))
 
     async def kill(self, victim: str) -> None:
         """Kill one of them; it is back right after."""
@@ -125,9 +130,9 @@ class Stage:
         """Return the answers that had bytes of parts which were whole before."""
         size = self.limits.part_bytes
         again = []
-        for look in self.looks:
-            for start, end in self.answers()[look.answers :]:
-                if set(range(start // size, -(-end // size))) & look.parts:
+        for then in self.looks:
+            for start, end in self.answers()[then.answers :]:
+                if set(range(start // size, -(-end // size))) & then.parts:
                     again.append((start, end))
         return again
 

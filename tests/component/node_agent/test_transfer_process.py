@@ -62,24 +62,28 @@ async def test_a_file_comes_with_progress_and_its_path(server: FileServer, store
     assert last.left_s >= 0
 
 
-async def test_whoever_cancels_keeps_the_parts_and_goes_on_from_there(server: FileServer, store: FileStore) -> None:
-    order = an_order(server, store, SLOWLY)
-    key = source_key(order.source)
+@pytest.mark.parametrize("part_bytes", [100_000, 2_000_000])
+async def test_whoever_cancels_keeps_what_came_and_goes_on_from_there(
+    server: FileServer, store: FileStore, part_bytes: int
+) -> None:
+    order = an_order(server, store, msgspec.structs.replace(SLOWLY, part_bytes=part_bytes))
+    said: list[Progress] = []
 
     async def begin() -> None:
-        await fetch(order, lambda _: None)
+        await fetch(order, said.append)
 
     async with running(begin()):
-        await eventually(lambda: store.unfinished() and store.unfinished()[0].stored_bytes > 500_000, within_s=20)
+        await eventually(lambda: said and said[-1].stored_bytes > 500_000, within_s=20)
     assert children() == []
     (begun,) = store.unfinished()
-    assert begun.key == key
-    assert 0 < begun.stored_bytes < begun.total_bytes == CONTENT.size
+    assert begun.key == source_key(order.source)
+    assert 500_000 < begun.stored_bytes < begun.total_bytes == CONTENT.size
     server.served.clear()
-    await fetch(an_order(server, store, TransferLimits(headroom_bytes=0, part_bytes=100_000)), lambda _: None)
+    await fetch(an_order(server, store, TransferLimits(headroom_bytes=0, part_bytes=50_000)), lambda _: None)
     asked = sum(end - start for start, end in server.ranges("model.gguf"))
     assert asked == CONTENT.size - begun.stored_bytes
     assert store.unfinished() == ()
+    assert not any(store.layout.partial.iterdir())
 
 
 async def test_a_killed_process_is_a_failure_that_may_pass(server: FileServer, store: FileStore) -> None:

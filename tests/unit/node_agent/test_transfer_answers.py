@@ -73,6 +73,18 @@ def test_the_start_of_a_file_grows_only_without_gaps() -> None:
     assert queue.prefix_bytes == 25
 
 
-def test_what_came_with_the_first_answer_is_not_asked_for_again() -> None:
-    queue = PartQueue(JournalHead(size=25, part_bytes=10), (), begun_bytes=4)
-    assert [span for _, span in queue.spans()] == [Span(4, 10), Span(10, 20), Span(20, 25)]
+def test_what_is_written_of_a_part_is_not_asked_for_again() -> None:
+    queue = PartQueue(JournalHead(size=25, part_bytes=10), (), {0: 4, 2: 1})
+    spans = queue.spans()
+    assert [next(spans)[1], next(spans)[1]] == [Span(4, 10), Span(10, 20)]
+    assert queue.begun() == {0: 4, 2: 1}
+    assert next(spans)[1] == Span(21, 25)
+
+
+def test_how_far_parts_are_is_known_until_they_are_whole() -> None:
+    queue = PartQueue(JournalHead(size=25, part_bytes=10), ())
+    taken = dict(queue.spans())
+    taken[1].offset += 7
+    taken[2].offset += 5
+    queue.finish(2)
+    assert queue.begun() == {1: 7}

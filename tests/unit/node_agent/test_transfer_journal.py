@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse_node_agent.transfers.journal import Journal, JournalHead, stored_bytes
+from roundhouse_node_agent.transfers.begun import read_begun, write_begun
+from roundhouse_node_agent.transfers.journal import Journal, JournalHead, bytes_of, look
 
 HEAD = JournalHead(size=1050, part_bytes=100, digest="d")
 
@@ -35,7 +36,9 @@ def test_parts_are_there_after_it_is_opened_again(tmp_path: Path) -> None:
 def test_the_last_part_counts_with_its_own_length(tmp_path: Path) -> None:
     path = tmp_path / "one.journal"
     journal_with(path, 0, 10)
-    assert stored_bytes(path) == reopened(path).stored_bytes == 150
+    found = look(path)
+    assert found == (HEAD, {0, 10})
+    assert bytes_of(*found) == 150
 
 
 def test_a_new_beginning_forgets_all_parts(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_what_is_no_journal_is_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "one.journal"
     path.write_bytes(content)
     assert Journal.open(path) is None
-    assert stored_bytes(path) == 0
+    assert look(path) is None
 
 
 def test_a_part_that_the_file_does_not_have_is_not_believed(tmp_path: Path) -> None:
@@ -96,3 +99,20 @@ def test_a_flipped_bit_never_makes_a_part_whole_that_is_not(
     content[len(content) - 51 + at] ^= 1 << bit
     path.write_bytes(content)
     assert reopened(path).parts <= {1, 5, 9}
+
+
+def test_how_far_parts_were_is_known_of_just_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "one.begun"
+    assert read_begun(path, HEAD, ()) == {}
+    write_begun(path, HEAD, {0: 30, 4: 100, 10: 50})
+    assert read_begun(path, HEAD, {4}) == {0: 30, 10: 50}
+    assert read_begun(path, JournalHead(size=1050, part_bytes=100, digest="another"), ()) == {}
+
+
+@pytest.mark.parametrize("parts", [{11: 1}, {-1: 1}, {0: 101}, {10: 51}, {0: 0}, {0: -5}])
+def test_what_a_part_cannot_have_is_not_believed(tmp_path: Path, parts: dict[int, int]) -> None:
+    path = tmp_path / "one.begun"
+    write_begun(path, HEAD, parts)
+    assert read_begun(path, HEAD, ()) == {}
+    path.write_bytes(path.read_bytes()[:-3])
+    assert read_begun(path, HEAD, ()) == {}

@@ -25,6 +25,7 @@ def settle_blob(layout: Layout, name: str, sha256: str) -> None:
     os.replace(data, layout.blob(sha256))
     sync_directory(layout.blobs)
     layout.journal(name).unlink(missing_ok=True)
+    layout.begun(name).unlink(missing_ok=True)
 
 
 def copy_blob(layout: Layout, name: str, path: Path) -> tuple[str, int]:

@@ -7,6 +7,7 @@ and writes Progress and at last Fetched or Refused to standard output. It may be
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -38,24 +39,40 @@ SourcesOf = Callable[[SourceOptions], Mapping[SourceKind, FileSource]]
 
 _PROGRESS_EVERY_S: Final = 0.5
 _ORPHANED: Final = 3
+_LEAVE_S: Final = 2.0
 _WRITERS: Final = 4
 _HASHERS: Final = 2
 
 
 def main(sources_of: SourcesOf = sources) -> int:
     """Return 0 when the model is in the store, 1 when it was refused."""
-    line = sys.stdin.buffer.readline()
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    order = msgspec.json.decode(line, type=FetchOrder)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=FetchOrder)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        answer = runner.run(obey(order, sources_of, _say))
+        answer = runner.run(_obey_parent(order, sources_of))
+    if answer is None:
+        return _ORPHANED
     _say(answer)
     return 0 if isinstance(answer, Fetched) else 1
 
 
-def _end_with_parent() -> None:
-    """Wait for the end of standard input; then leave at once, as a crash would, which loses nothing."""
+async def _obey_parent(order: FetchOrder, sources_of: SourcesOf) -> Fetched | Refused | None:
+    """Return what became of the order; None when nobody wants it any more."""
+    task = asyncio.current_task()
+    assert task is not None
+    ending = (asyncio.get_running_loop(), task)
+    threading.Thread(target=_end_with_parent, args=ending, name="parent", daemon=True).start()
+    try:
+        return await obey(order, sources_of, _say)
+    except asyncio.CancelledError:
+        return None
+
+
+def _end_with_parent(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[object]") -> None:
+    """Wait for the end of standard input; then end in good order, or soon as a crash would."""
     sys.stdin.buffer.read()
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(task.cancel)
+    threading.Event().wait(_LEAVE_S)
     os._exit(_ORPHANED)
 
 

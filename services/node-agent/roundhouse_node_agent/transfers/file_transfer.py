@@ -1,5 +1,6 @@
 """Fetches one file, over as many connections as there are, from wherever it can be had, until its digest is right."""
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -9,7 +10,7 @@ import aiohttp
 from roundhouse_node_agent.transfers.answers import Extent, extent_of, range_headers, validator_of
 from roundhouse_node_agent.transfers.errors import TransferFailed
 from roundhouse_node_agent.transfers.hashing import Digests
-from roundhouse_node_agent.transfers.journal import JournalHead
+from roundhouse_node_agent.transfers.journal import JournalHead, bytes_of
 from roundhouse_node_agent.transfers.part_queue import PartQueue, Span
 from roundhouse_node_agent.transfers.partial_file import PartialFile
 from roundhouse_node_agent.transfers.parts_done import PartsDone
@@ -40,8 +41,8 @@ class FileTransfer:
         self._receiver = Receiver(file.path, partial, places, tools)
         self._is_stream = 0 <= file.size <= tools.limits.part_bytes
         """One connection, from the start: for small files, and where no address takes ranges."""
-        self._begun_bytes = 0
-        """How much of part 0 came with the first answer."""
+        self._begun: dict[int, int] = partial.begun()
+        """How many bytes of parts that are not whole are there."""
         self._size = file.size
         self._last: Place | None = None
 
@@ -85,7 +86,7 @@ class FileTransfer:
 
     async def _forget(self) -> None:
         self._tools.gauge.stand(self._file.path, 0)
-        self._begun_bytes = 0
+        self._begun = {}
         await in_thread(self._tools.writing, self._partial.reset)
 
     async def _persist(self, attempt: Callable[[Place], Awaitable[None]], *, for_parts: bool = False) -> None:
@@ -131,8 +132,11 @@ class FileTransfer:
             span = Span(0, min(extent.end, self._tools.limits.part_bytes))
             try:
                 await self._receiver.take(answer, place, span)
+            except asyncio.CancelledError:
+                await in_thread(self._tools.writing, self._partial.keep_begun, {0: span.offset})
+                raise
             finally:
-                self._begun_bytes = span.offset
+                self._begun = {0: span.offset}
 
     def _learn(self, place: Place, extent: Extent) -> None:
         """Take in the size of the file. A server that has another one than was stated has another file."""
@@ -169,9 +173,10 @@ class FileTransfer:
         """Fetch the parts that are missing, noting and hashing them as they come."""
         head = self._partial.head
         assert head is not None
-        queue = PartQueue(head, self._partial.parts, begun_bytes=self._begun_bytes)
+        queue = PartQueue(head, self._partial.parts, self._begun)
         done = PartsDone(self._partial, queue, self._tools, with_git=bool(self._file.git_sha1))
-        self._tools.gauge.stand(self._file.path, self._partial.stored_bytes + self._begun_bytes)
+        there = bytes_of(head, self._partial.parts) + sum(self._begun.values())
+        self._tools.gauge.stand(self._file.path, there)
         workers = min(self._tools.limits.connections, queue.missing_count)
         try:
             await together(done.hash(), done.commit(), *(self._work(head, queue, done) for _ in range(workers)))

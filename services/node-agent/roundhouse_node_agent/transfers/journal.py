@@ -15,7 +15,7 @@ import msgspec
 
 from roundhouse_node_agent.transfers.durable import write_durably
 
-__all__ = ["Journal", "JournalHead", "stored_bytes", "stored_parts"]
+__all__ = ["Journal", "JournalHead", "bytes_of", "look"]
 
 _RECORD_BYTES: Final = 17
 _MOST_HEAD_BYTES: Final = 64 * 1024
@@ -83,35 +83,21 @@ class Journal:
         os.fdatasync(self._fd)
         self.parts.update(new)
 
-    @property
-    def stored_bytes(self) -> int:
-        """How much of the file the whole parts are."""
-        return _bytes_of(self.head, self.parts)
-
     def close(self) -> None:
         os.close(self._fd)
 
 
-def stored_bytes(path: Path) -> int:
-    """Return how much of a file is whole, from its journal alone, also while another process writes it."""
-    found = _look(path)
-    return _bytes_of(found[0], found[2]) if found is not None else 0
-
-
-def stored_parts(path: Path) -> set[int]:
-    """Return which parts of a file are whole, from its journal alone, also while another process writes it."""
-    found = _look(path)
-    return found[2] if found is not None else set()
-
-
-def _look(path: Path) -> tuple[JournalHead, int, set[int], int] | None:
+def look(path: Path) -> tuple[JournalHead, set[int]] | None:
+    """Return what is being fetched and which parts of it are whole, also while another process writes the journal."""
     try:
-        return _parse(path.read_bytes())
+        found = _parse(path.read_bytes())
     except OSError:
         return None
+    return (found[0], found[2]) if found is not None else None
 
 
-def _bytes_of(head: JournalHead, parts: Iterable[int]) -> int:
+def bytes_of(head: JournalHead, parts: Iterable[int]) -> int:
+    """Return how much of the file these parts are."""
     last = head.part_count - 1
     return sum(head.size - last * head.part_bytes if part == last else head.part_bytes for part in parts)
 

@@ -61,6 +61,9 @@ class Layout:
     def journal(self, name: str) -> Path:
         return self.partial / f"{name}.journal"
 
+    def begun(self, name: str) -> Path:
+        return self.partial / f"{name}.begun"
+
     def lock(self, name: str) -> Path:
         """Of a model's key, or of a file that is being fetched."""
         return self.locks / name

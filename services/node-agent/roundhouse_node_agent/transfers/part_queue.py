@@ -1,6 +1,6 @@
 """Which parts of a file are still to be fetched, and how far it is whole from its start."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from roundhouse_node_agent.transfers.journal import JournalHead
@@ -24,11 +24,12 @@ class Span:
 class PartQueue:
     """Hands out the missing parts in order, so that the start of the file is whole early and can be hashed."""
 
-    def __init__(self, head: JournalHead, whole: Iterable[int], *, begun_bytes: int = 0) -> None:
-        """`begun_bytes`: how much of part 0 is written already."""
+    def __init__(self, head: JournalHead, whole: Iterable[int], begun: Mapping[int, int] | None = None) -> None:
+        """`begun`: how many bytes of parts that are not whole are written already."""
         self._head = head
         self._whole = set(whole)
-        self._begun_bytes = begun_bytes
+        self._begun = dict(begun or {})
+        self._taken: dict[int, Span] = {}
         self._missing = iter([part for part in range(head.part_count) if part not in self._whole])
         self._prefix = 0
         self._advance()
@@ -47,7 +48,13 @@ class PartQueue:
         for part in self._missing:
             start = part * self._head.part_bytes
             end = min(start + self._head.part_bytes, self._head.size)
-            yield part, Span(start if part else min(self._begun_bytes, end), end)
+            self._taken[part] = span = Span(min(start + self._begun.get(part, 0), end), end)
+            yield part, span
+
+    def begun(self) -> dict[int, int]:
+        """Return how many bytes of parts that are not whole are written by now."""
+        taken = {part: span.offset - part * self._head.part_bytes for part, span in self._taken.items()}
+        return {part: count for part, count in (self._begun | taken).items() if count and part not in self._whole}
 
     def finish(self, part: int) -> None:
         """Note a part as written."""

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from roundhouse_node_agent.transfers.begun import read_begun, write_begun
 from roundhouse_node_agent.transfers.durable import disk_errors, sync_directory
 from roundhouse_node_agent.transfers.journal import Journal, JournalHead
 from roundhouse_node_agent.transfers.layout import Layout
@@ -27,6 +28,7 @@ class PartialFile:
         self._name = name
         self._digest = digest
         self._path = layout.data(name)
+        self._begun = layout.begun(name)
         with disk_errors(self._path):
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(self._path, _MODE)  # a crash may have come right before it became a blob
@@ -49,15 +51,22 @@ class PartialFile:
         """Numbers of the parts that are whole."""
         return frozenset(self._journal.parts) if self._journal is not None else frozenset()
 
-    @property
-    def stored_bytes(self) -> int:
-        """How much of the file the whole parts are."""
-        return self._journal.stored_bytes if self._journal is not None else 0
+    def begun(self) -> dict[int, int]:
+        """Return how many bytes there are of parts that are not whole."""
+        return read_begun(self._begun, self._journal.head, self.parts) if self._journal is not None else {}
+
+    def keep_begun(self, parts: Mapping[int, int]) -> None:
+        """Note how many bytes of parts are written, after these have been synced."""
+        if self._journal is not None:
+            with disk_errors(self._path):
+                os.fdatasync(self.fd)
+                write_begun(self._begun, self._journal.head, parts)
 
     def begin(self, size: int, part_bytes: int, validator: str) -> None:
         """Make room for the file, of which no part is whole yet."""
         head = JournalHead(size=size, part_bytes=part_bytes, digest=self._digest, validator=validator)
         with disk_errors(self._path):
+            self._begun.unlink(missing_ok=True)
             os.ftruncate(self.fd, size)
             self._journal = Journal.begin(self._layout.journal(self._name), head)
 
@@ -91,8 +100,8 @@ class PartialFile:
             if self._journal is not None:
                 self._journal.close()
                 self._journal = None
-            with contextlib.suppress(FileNotFoundError):
-                self._layout.journal(self._name).unlink()
+            self._begun.unlink(missing_ok=True)
+            self._layout.journal(self._name).unlink(missing_ok=True)
             os.ftruncate(self.fd, 0)
 
     def close(self) -> None:

@@ -63,7 +63,9 @@ class PartsDone:
             await self._grown.wait()
 
     async def close(self) -> None:
-        """Note what is written and not noted yet: whatever ended the transfer, no part is lost."""
-        if self._to_commit:
-            with contextlib.suppress(TransferFailed):
+        """Note what is written and not noted yet: whatever ended the transfer, as little as possible is lost."""
+        with contextlib.suppress(TransferFailed):
+            if self._to_commit:
                 await self._commit()
+            if begun := self._queue.begun():
+                await in_thread(self._tools.writing, self._partial.keep_begun, begun)

@@ -59,8 +59,9 @@ def delete_partials(layout: Layout, names: Iterable[str]) -> int:
         lock = layout.lock(name)
         fd = try_lock(lock)
         if fd is not None:
-            for path in (layout.journal(name), layout.data(name), layout.journal(name).with_suffix(".journal.new")):
-                freed += _delete(path)  # the journal first: without it the data means nothing
+            notes = layout.journal(name), layout.begun(name)
+            for path in (*notes, layout.data(name), *(note.with_name(f"{note.name}.new") for note in notes)):
+                freed += _delete(path)  # the journal first: without it the rest means nothing
             unlock(fd, lock)
     return freed
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roundhouse_common.contracts.catalog import ModelSource
-from roundhouse_node_agent.transfers.journal import stored_bytes
+from roundhouse_node_agent.transfers.begun import read_begun
+from roundhouse_node_agent.transfers.journal import bytes_of, look
 from roundhouse_node_agent.transfers.layout import Layout
 from roundhouse_node_agent.transfers.plan_record import PlannedFile, PlanRecord
 
@@ -68,4 +69,8 @@ def file_bytes(layout: Layout, record: PlanRecord, file: PlannedFile) -> int:
     """Return how much of a file is there."""
     if sha256 := blob_of(layout, record, file):
         return os.stat(layout.blob(sha256)).st_size
-    return stored_bytes(layout.journal(file.partial))
+    found = look(layout.journal(file.partial))
+    if found is None:
+        return 0
+    head, whole = found
+    return bytes_of(head, whole) + sum(read_begun(layout.begun(file.partial), head, whole).values())
