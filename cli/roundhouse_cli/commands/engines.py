@@ -44,9 +44,10 @@ _COLUMNS = (
 _ORDER_COLUMNS = (
     Column("ORDER", lambda order: short_id(order["id"])),
     Column("ENGINE", lambda order: order["engine"]),
-    Column("VERSION", lambda order: order["version"] or "newest"),
+    Column("VERSION", lambda order: _version(order)),
     Column("VARIANT", lambda order: order["variant"]),
     Column("METHOD", lambda order: order["method"]),
+    Column("FROM", lambda order: order["path"] or order["image"], is_wrapped=True),
     Column("NODES", lambda order: order["for"], is_wrapped=True),
     Column("WISH", lambda order: "remove" if order["is_removed"] else "install"),
     Column("DONE", lambda order: order["done"]),
@@ -124,7 +125,8 @@ def remove(
         found = _order(services, engine, version, order, node_ids)
         services.scheduler.delete(f"{_ORDERS}/{found['id']}")
         what = " ".join(word for word in (found["engine"], found["version"]) if word)
-        note(f"{what} goes from {describe_selection(found['nodes'], hostnames_of(services))} when nothing runs in it.")
+        where = describe_selection(found["nodes"], hostnames_of(services))
+        note(f"{what} goes from {'all nodes' if where == 'all' else where} when nothing runs in it.")
 
 
 @app.command("retry")
@@ -195,8 +197,13 @@ def _order(services: Services, engine: str, version: str, order: str, node_ids: 
         raise Failure(
             f"{engine} {version}was not ordered; `roundhouse engines orders` lists what was.".replace("  ", " ")
         )
-    names = ", ".join(f"{one['version'] or 'newest'} ({short_id(one['id'])})" for one in fit)
+    names = ", ".join(f"{one['path'] or one['image'] or _version(one)} ({short_id(one['id'])})" for one in fit)
     raise Failure(f"{engine} was ordered {len(fit)} times: {names}. Say which with --version, --node or --order.")
+
+
+def _version(order: Item) -> str:
+    """What is at a path or in an image has the version that it has."""
+    return str(order["version"]) or ("newest" if order["method"] == "environment" else "-")
 
 
 def _watched(engine: str, order: Item) -> Watched:

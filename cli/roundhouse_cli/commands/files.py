@@ -161,15 +161,16 @@ def clean(
     with connect(url) as services:
         known = services.scheduler.items("/api/v1/nodes")
         nodes = [find_node(services, one) for one in node or []] or known
-        answers = []
+        answers, freed_bytes = [], 0
         for one in nodes:
             said = services.scheduler.post(f"/api/v1/nodes/{one['id']}/model-files:clean", body)
             answers += [{**model, "hostname": one["hostname"], "node_id": one["id"]} for model in said["models"]]
+            freed_bytes += said["freed_bytes"]
             if said.get("error"):
                 note(f"{one['hostname']}: {said['error']}")
         show_items(answers, _CLEANED, output, empty="There is nothing to clean up.")
         if answers and output is OutputFormat.TABLE:
-            freed = show_bytes(sum(model["stored_bytes"] for model in answers))
+            freed = show_bytes(freed_bytes)
             note(f"{freed} freed." if really else f"{freed} would be freed; --yes deletes them.")
 
 

@@ -9,15 +9,13 @@ from roundhouse_cli.commands import own_models
 from roundhouse_cli.commands.model_arguments import Model, find_model
 from roundhouse_cli.commands.model_sources import EXAMPLES, parse_source
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Refused, UsageFault
+from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import short_id
-from roundhouse_cli.rest import Item, Services
+from roundhouse_cli.rest import Item
 from roundhouse_cli.units import age, parse_bytes, show_bytes
 
 __all__ = ["app"]
-
-_REMOTE = frozenset({"hugging-face", "model-scope", "http"})
 
 app = typer.Typer(no_args_is_help=True, help="Models: list, add, upload, create, copy, publish, remove.")
 own_models.add_to(app)
@@ -85,7 +83,7 @@ def add(
     if memory:
         body["memory_bytes"] = parse_bytes(memory)
     with connect(url) as services:
-        show_item(_looked_at(services, services.catalog.post("/api/v1/models", body)), output)
+        show_item(own_models.looked_at(services, services.catalog.post("/api/v1/models", body)), output)
 
 
 @app.command("publish")
@@ -112,17 +110,6 @@ def remove(model: Model, url: Url = "") -> None:
         found = find_model(services, model)
         services.catalog.delete(f"/api/v1/models/{found['id']}")
         note(f"{found['name']} is removed.")
-
-
-def _looked_at(services: Services, added: Item) -> Item:
-    """Return the model with what its files say; where no node could read them say why: a typing error shows at once."""
-    if added["source"]["kind"] not in _REMOTE or added["facts"]:
-        return added
-    try:
-        return services.catalog.post(f"/api/v1/models/{added['id']}:inspect")
-    except Refused as refusal:
-        note(f"{added['name']} is added, but cannot be deployed yet. {refusal}")
-        return added
 
 
 def _source(origin: str, path: Path | None, python_package: str, patterns: list[str], sha256: str) -> Item:

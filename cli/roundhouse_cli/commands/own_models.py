@@ -10,14 +10,15 @@ import typer
 from roundhouse_cli.commands.launch_options import settings_of
 from roundhouse_cli.commands.model_arguments import Model, find_model
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.errors import Failure, UsageFault
+from roundhouse_cli.errors import Failure, Refused, UsageFault
 from roundhouse_cli.output import OutputFormat, note, show_item
 from roundhouse_cli.rest import Item, Services
 from roundhouse_cli.uploads import upload
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "looked_at"]
 
 _MODELS = "/api/v1/models"
+_FETCHED = frozenset({"hugging-face", "model-scope", "http", "upload"})
 _FROM = re.compile(r"^[ \t]*FROM[ \t]+(.+?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What clients and `roundhouse deploy` call it.")]
@@ -61,7 +62,7 @@ def bring(
     with connect(url) as services:
         upload_id = upload(services.catalog, path, CLOCK)
         body = {"name": name, "kind": kind, "source": {"kind": "upload", "uri": upload_id}}
-        _made(services.catalog.post(_MODELS, body), output)
+        _made(looked_at(services, services.catalog.post(_MODELS, body)), output)
 
 
 def copy(model: Model, name: Name, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
@@ -91,6 +92,10 @@ def defaults(
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Set what callers get whose requests do not say otherwise. Versions that exist keep what they were made with."""
+    if not (settings or unset) and system is None and chat_template is None:
+        raise UsageFault(
+            "Say what to change, with --system, --set, --unset or --chat-template; `models show` shows it."
+        )
     with connect(url) as services:
         found = find_model(services, model)
         known = found.get("defaults") or {"system_message": "", "parameters": {}, "chat_template": ""}
@@ -134,10 +139,21 @@ def _values(settings: list[str] | None) -> Item:
     values: Item = {}
     for name, text in (settings_of(settings, "--set") or {}).items():
         try:
-            values[name] = json.loads(text)
+            values[name] = json.loads(text, parse_constant=str)  # NaN and Infinity are no JSON
         except ValueError:
             values[name] = text
     return values
+
+
+def looked_at(services: Services, added: Item) -> Item:
+    """Return the model with what its files say; where no node could read them say why: a typing error shows at once."""
+    if added["source"]["kind"] not in _FETCHED or added.get("facts"):
+        return added
+    try:
+        return services.catalog.post(f"{_MODELS}/{added['id']}:inspect")
+    except Refused as refusal:
+        note(f"{added['name']} is added, but cannot be deployed yet. {refusal}")
+        return added
 
 
 def _read(path: Path) -> str:

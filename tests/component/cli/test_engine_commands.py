@@ -162,3 +162,17 @@ def test_the_log_of_an_installation_is_printed(roundhouse: Command, fleet: Scrip
 
     assert roundhouse("engines", "logs", "vllm-0.32.0-cuda").out == "one\ntwo\n"
     assert "No node has 'vllm-1'" in roundhouse.fails("engines", "logs", "vllm-1").err
+
+
+def test_orders_by_path_are_told_apart_by_it(roundhouse: Command, fleet: Scripted) -> None:
+    places = [
+        {**ORDER, "id": f"eor_{name}", "version": "", "method": "path", "path": f"/opt/{name}"}
+        for name in ("old", "new")
+    ]
+    fleet.items(ORDERS, *places)
+
+    shown = roundhouse("engines", "orders").out.splitlines()[1:]
+
+    assert ["/opt/old" in shown[0], "/opt/new" in shown[1]] == [True, True]
+    assert "newest" not in "".join(shown)
+    assert "/opt/old (eor_old)" in roundhouse.fails("engines", "rm", "vllm").err

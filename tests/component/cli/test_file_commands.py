@@ -114,10 +114,10 @@ def test_an_order_is_taken_back_with_or_without_its_files(
 def test_a_clean_up_only_says_what_would_go_until_it_is_told(roundhouse: Command, fleet: Scripted) -> None:
     gone = {"key": "ab" * 16, "name": "old", "stored_bytes": 2**30, "used_at": None, "path": ""}
     clean = "/api/v1/nodes/nod_gpu7/model-files:clean"
-    fleet.on("POST", clean, {"models": [gone], "freed_bytes": 2**30, "error": ""})
+    fleet.on("POST", clean, {"models": [gone, {**gone, "name": "twin"}], "freed_bytes": 2**30, "error": ""})
 
     first = roundhouse("files", "clean", "--node", "gpu-7")
-    assert "1.0 GiB would be freed" in first.err
+    assert "1.0 GiB would be freed" in first.err, "what two models share was counted twice"
     assert fleet.last("POST").body == {"unused_for_s": 30 * 86_400, "is_dry_run": True}
 
     second = roundhouse("files", "clean", "--all", "--unused-for", "1d", "--yes")

@@ -22,6 +22,7 @@ MODEL: dict[str, Any] = {
     "id": "mdl_1",
     "name": "pirate",
     "source": {"kind": "upload", "uri": "upl_1"},
+    "facts": {"format": "gguf"},
     "defaults": {"system_message": "Be brief.", "parameters": {"top_k": 40}, "chat_template": ""},
 }
 UPLOADS = "/api/v1/uploads"
@@ -133,3 +134,21 @@ def test_a_model_whose_files_no_node_can_read_is_added_with_the_reason(roundhous
     assert "acme/typo" in result.out
     assert result.err.startswith("typo is added, but cannot be deployed yet.")
     assert "the hub has no model acme/typo" in result.err
+
+
+def test_defaults_without_a_change_are_refused(roundhouse: Command, server: Scripted) -> None:
+    result = roundhouse.fails("models", "defaults", "pirate")
+
+    assert result.code == 2
+    assert "--set" in result.err
+    assert not server.asked
+
+
+def test_what_is_no_number_in_json_is_left_to_the_catalog_to_refuse(roundhouse: Command, server: Scripted) -> None:
+    server.items("/api/v1/models", MODEL)
+    server.on("GET", "/api/v1/models/mdl_1", MODEL)
+    server.on("PATCH", "/api/v1/models/mdl_1", MODEL)
+
+    assert roundhouse("models", "defaults", "pirate", "--set", "temperature=NaN").code == 0
+
+    assert server.last("PATCH").body["defaults"]["parameters"]["temperature"] == "NaN"
