@@ -180,9 +180,9 @@ async def _send(
     request: web.Request, response: web.StreamResponse, content: Content | Fixed, extent: tuple[int, int], fault: Fault
 ) -> None:
     at, end = extent
-    await response.prepare(request)
     stops = sorted(at + stop for stop in (fault.cut_after, fault.stall_after) if stop >= 0)
     try:
+        await response.prepare(request)
         while at < end and at not in stops:
             until = min([at + _CHUNK, end, *(stop for stop in stops if stop > at)])
             await response.write(content.read(at, until))

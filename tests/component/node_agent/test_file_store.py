@@ -198,7 +198,8 @@ def test_the_remains_of_crashes_are_swept_and_nothing_else(store: FileStore, els
     layout.data("a" * 64).write_bytes(b"begun")
     before = everything(store)
     layout.data("b" * 64).write_bytes(b"orphan")
-    layout.journal("b" * 64).write_bytes(b"orphan")
+    for path in (layout.journal("b" * 64), layout.begun("b" * 64), layout.partial / f"{'d' * 32}.plan.new"):
+        path.write_bytes(b"orphan")
     layout.blob("c" * 64).write_bytes(b"a blob of no model")
     for name in (".gone-x", ".new-y"):
         (layout.trees / name / "files").mkdir(parents=True)

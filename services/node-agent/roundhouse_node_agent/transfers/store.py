@@ -188,6 +188,8 @@ class FileStore:
         with held(self.layout.store_lock):
             for path in self.layout.trees.glob(".*"):
                 shutil.rmtree(path, ignore_errors=True)
+            for path in self.layout.partial.glob("*.plan.new"):
+                path.unlink()
             for key in all_plans(self.layout):
                 if self.find(key) is not None:
                     self._settle(key)
