@@ -266,6 +266,20 @@ async def test_the_way_is_asked_once_and_again_when_it_expires(server: FileServe
     assert len([served for served in server.served if served.path == "file"]) == 2
 
 
+async def test_the_proxy_of_the_environment_is_used_but_where_it_says_not_to(
+    server: FileServer, transfers: Transfers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FileServer() as direct:
+        monkeypatch.setenv("http_proxy", server.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        server.put("far.bin", CONTENT)
+        far = a_file("http://models.example/far.bin", path="far.bin")
+        near = a_file(direct.put("near.bin", SMALL), path="near.bin", content=SMALL)
+        await transfers.fetched(far, near)
+        assert {served.headers["Host"] for served in server.served} == {"models.example"}
+        assert [served.path for served in direct.served] == ["near.bin"]
+
+
 async def test_redirects_in_a_circle_are_refused(server: FileServer, transfers: Transfers) -> None:
     url = server.put("file", CONTENT, fault=lambda _: Fault(status=302, headers={"Location": "/file"}))
     refused = await transfers.refused(a_file(url))
