@@ -83,7 +83,7 @@ class Candidate:
         """What `Board` knows candidates by that are alike in all but name; 0 until it has looked."""
         self.engines = frozenset(inventory.engines)
         self.engine_versions = inventory.engine_versions
-        self._versions = tuple(sorted(inventory.engine_versions.items()))
+        self._versions = tuple(sorted(inventory.engine_versions.items())) if inventory.engine_versions else ()
         self.installable = inventory.installable_engines
         """Engines that the node may and can install."""
         self.files = files
