@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import random
+import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -104,10 +105,13 @@ class _File:
 class FileServer:
     """An async context manager. `served` tells every answer but those to HEAD."""
 
-    def __init__(self, *, port: int = 0, on_answer: Callable[[Served], None] | None = None) -> None:
+    def __init__(
+        self, *, port: int = 0, on_answer: Callable[[Served], None] | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.served: list[Served] = []
         self.url = ""
         self._port = port
+        self._tls = tls
         self._note = on_answer or self.served.append
         self._files: dict[str, _File] = {}
         app = web.Application()
@@ -133,8 +137,8 @@ class FileServer:
 
     async def __aenter__(self) -> "FileServer":
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls).start()
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

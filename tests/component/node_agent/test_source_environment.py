@@ -1,23 +1,18 @@
 """Sources are asked through the environment's proxy, and authorities of one's own are taken from it."""
 
-import datetime
 import functools
 import http.server
-import ipaddress
 import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_node_agent.sources.http import HttpFile
 from roundhouse_node_agent.sources.source import SourceOptions, SourceRefused
+from tests.support.certificates import own_certificate
 from tests.support.hub_server import HubServer
 
 _OPTIONS = SourceOptions(connect_timeout_s=3.0, answer_timeout_s=3.0)
@@ -30,7 +25,7 @@ def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     directory.mkdir()
     (directory / "a.gguf").write_bytes(b"GGUF")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(certificate))
+    context.load_cert_chain(own_certificate(certificate))
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -39,30 +34,6 @@ def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield f"https://127.0.0.1:{server.server_address[1]}/a.gguf", certificate
         server.shutdown()
         thread.join()
-
-
-def _certificate(path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "own")])
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def _source(uri: str) -> ModelSource:

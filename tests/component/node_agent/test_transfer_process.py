@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,11 +16,14 @@ from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_common.model_sources import source_key
 from roundhouse_node_agent.transfers.errors import TransferFailed
 from roundhouse_node_agent.transfers.messages import FetchOrder, Progress, TransferLimits
+from roundhouse_node_agent.transfers.plan import RemoteFile
 from roundhouse_node_agent.transfers.runner import CHILD, fetch
 from roundhouse_node_agent.transfers.store import FileStore
+from tests.support.certificates import own_certificate
 from tests.support.eventually import eventually
 from tests.support.file_server import Content, FileServer
 from tests.support.tasks import running
+from tests.support.transfers import Transfers
 
 CONTENT = Content(3_000_000)
 SLOWLY = TransferLimits(headroom_bytes=0, part_bytes=100_000, rate_bytes_s=600_000, connections=2)
@@ -150,3 +154,20 @@ async def test_a_disk_that_becomes_full_is_said(server: FileServer, store: FileS
     with pytest.raises(TransferFailed, match=r"disk became full at .* make room there") as caught:
         await fetch(an_order(server, store, limits), lambda _: None, command=("unshare", "-rm", "sh", "-c", script))
     assert not caught.value.is_retryable
+
+
+async def test_an_authority_of_one_s_own_is_named_in_the_environment(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = own_certificate(tmp_path / "own.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    limits = TransferLimits(headroom_bytes=0, part_bytes=100_000)
+    async with FileServer(tls=context) as server:
+        stated = RemoteFile(path="m", size=CONTENT.size, urls=(server.put("m", CONTENT),), sha256=CONTENT.sha256)
+        refused = await Transfers(store.layout.root).refused(stated)
+        assert "not trusted on this node; name your authority in SSL_CERT_FILE" in refused.message
+        assert not refused.is_retryable
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        stored = await fetch(an_order(server, store, limits), lambda _: None)
+        assert stored.size_bytes == CONTENT.size

@@ -94,7 +94,8 @@ class Web:
                     answer.close()
         except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
             raise Refusal(
-                f"the certificate of {shown(place.url, place.kind)} is not trusted on this node: {error}"
+                f"the certificate of {shown(place.url, place.kind)} is not trusted on this node; name your "
+                f"authority in SSL_CERT_FILE: {error}"
             ) from error
         except (aiohttp.ClientError, TimeoutError, ConnectionError, asyncio.IncompleteReadError) as error:
             place.target = None
@@ -103,6 +104,8 @@ class Web:
     async def _ask(self, place: Place, extra: Mapping[str, str]) -> aiohttp.ClientResponse:
         try:
             return await self._follow(place, extra)
+        except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError):
+            raise  # which are ValueErrors, too
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
             raise Refusal(f"{shown(place.url, place.kind)} is not an address that can be asked") from error
 
