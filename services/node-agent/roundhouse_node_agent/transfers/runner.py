@@ -50,7 +50,7 @@ async def fetch(order: FetchOrder, on_progress: OnProgress, *, command: Sequence
     complaints = asyncio.create_task(_last_lines(child), name="transfer-complaints")
     try:
         answer = await _converse(child, order, on_progress)
-        await child.wait()
+        await _end(child)  # after its last word it has nothing more to do, whatever its threads think
         lines = await complaints
     finally:
         complaints.cancel()
