@@ -185,7 +185,10 @@ def _order(services: Services, engine: str, version: str, order: str, node_ids: 
     """Return the one order that is meant. Raises Failure when there are several, or none."""
     orders = [one for one in services.scheduler.items(_ORDERS) if not one["is_removed"]]
     if order:
-        return pick([{**one, "name": one["id"]} for one in orders], order, "order")
+        found = pick(orders, order, "order", name_field="id")
+        if found["engine"] != engine:
+            raise Failure(f"The order {short_id(found['id'])} is for {found['engine']}, not for {engine}.")
+        return found
     fit = [
         one
         for one in orders

@@ -220,7 +220,10 @@ def _order(services: Services, model: str, order: str, node_ids: set[str]) -> It
     """Return the one order that is meant. Raises Failure when there are several, or none."""
     orders = [one for one in services.scheduler.items(_ORDERS) if one["wish"] in {"fetch", "pause"}]
     if order:
-        return pick([{**one, "name": one["id"]} for one in orders], order, "order")
+        found = pick(orders, order, "order", name_field="id")
+        if found["name"] != model:
+            raise Failure(f"The order {short_id(found['id'])} is for {found['name']}, not for {model}.")
+        return found
     fit = [one for one in orders if one["name"] == model and is_for(one, node_ids)]
     if len(fit) == 1:
         return fit[0]

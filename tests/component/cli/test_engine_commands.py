@@ -176,3 +176,10 @@ def test_orders_by_path_are_told_apart_by_it(roundhouse: Command, fleet: Scripte
     assert ["/opt/old" in shown[0], "/opt/new" in shown[1]] == [True, True]
     assert "newest" not in "".join(shown)
     assert "/opt/old (eor_old)" in roundhouse.fails("engines", "rm", "vllm").err
+
+
+def test_an_order_of_another_engine_is_not_removed(roundhouse: Command, fleet: Scripted) -> None:
+    fleet.items(ORDERS, ORDER)
+
+    assert "is for vllm, not for sglang" in roundhouse.fails("engines", "rm", "sglang", "--order", "00000111").err
+    assert [asked.method for asked in fleet.asked] == ["GET"]

@@ -137,3 +137,14 @@ def test_a_state_directory_that_is_not_there_is_named(roundhouse: Command, tmp_p
     result = roundhouse.fails("files", "export", "qwen3", str(tmp_path / "out"), "--state-dir", str(missing))
 
     assert str(missing) in result.err
+
+
+def test_an_order_of_another_model_is_not_taken_back(roundhouse: Command, fleet: Scripted) -> None:
+    fleet.items(ORDERS, ORDER)
+    fleet.on("DELETE", ONE, ORDER, status=202)
+
+    refused = roundhouse.fails("files", "rm", "lama", "--order", "00000111")
+    assert "is for qwen3, not for lama" in refused.err
+    assert [asked.method for asked in fleet.asked] == ["GET"]
+
+    assert "qwen3 goes from the nodes" in roundhouse("files", "rm", "qwen3", "--order", "00000111").err
