@@ -77,6 +77,8 @@ class Fault:
     """Send nothing any more after so many bytes."""
     has_length: bool = True
     has_ranges: bool = True
+    has_end: bool = True
+    """False: a part that was asked for is sent with all that comes after it."""
 
 
 Faults = Callable[[int], Fault | None]
@@ -155,6 +157,7 @@ class FileServer:
         fault = file.fault(file.requests) or Fault()
         is_part = "Range" in request.headers and file.has_ranges and fault.has_ranges and _is_same(request, file)
         start, end = _range(request, file) if is_part else (0, file.content.size)
+        end = end if fault.has_end else file.content.size
         if fault.status or (is_part and start >= end):
             headers = fault.headers if fault.status else {"Content-Range": f"bytes */{file.content.size}"}
             self._note(Served(path, 0, 0, fault.status or 416, dict(request.headers)))

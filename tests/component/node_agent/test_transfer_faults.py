@@ -105,6 +105,14 @@ async def test_ranges_that_are_ignored_once_in_a_while_cost_no_part(
     assert transfers.bytes_of("model.bin") == CONTENT.read(0, CONTENT.size)
 
 
+async def test_a_server_that_sends_all_after_a_part_gives_the_file_in_one_piece(
+    server: FileServer, transfers: Transfers
+) -> None:
+    await transfers.fetched(a_file(server.put("file", CONTENT, fault=lambda _: Fault(has_end=False))))
+    assert transfers.bytes_of("model.bin") == CONTENT.read(0, CONTENT.size)
+    assert server.ranges("file")[-1] == (0, CONTENT.size)
+
+
 async def test_a_stalled_connection_is_given_up_and_its_rest_asked_for(
     server: FileServer, transfers: Transfers
 ) -> None:

@@ -199,7 +199,7 @@ class FileTransfer:
                 raise self._other(place, f"{place.origin} has not the {head.size} bytes of {self._file.path} any more")
             if head.validator and found and found != head.validator:
                 raise Changed
-            if extent is None or not extent.is_part or extent.start != span.offset:
+            if extent is None or not extent.is_part or extent.start != span.offset or extent.end > span.end:
                 # Some caches answer so once in a while: that must not cost the parts which are there.
                 place.has_ranges = place.ignored_ranges < _MOST_IGNORED_RANGES
                 place.ignored_ranges += 1
