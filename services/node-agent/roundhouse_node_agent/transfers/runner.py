@@ -108,6 +108,8 @@ async def _end(child: asyncio.subprocess.Process) -> None:
     try:
         async with asyncio.timeout(_LEAVE_S):
             await child.wait()
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError) as why:  # cancelled once more: whoever waits for it has no time left
         child.kill()
         await child.wait()
+        if isinstance(why, asyncio.CancelledError):
+            raise
