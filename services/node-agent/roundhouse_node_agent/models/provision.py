@@ -55,7 +55,7 @@ _BUSY_AGAIN_S = 2.0
 _UNREADABLE_AGAIN_S = 5.0
 _WEIGHED_WITHIN_S = 20.0
 _LOST_AT_MOST_S = 4.0
-"""Of a transfer with a limited rate, by an interruption."""
+"""Of a transfer with a limited rate, when it is killed."""
 _LEAST_PART_BYTES = 1024 * 1024
 
 
@@ -75,7 +75,7 @@ class ProvisionOptions:
 def limits_for(*, connections: int, rate_bytes_s: int, at_once: int, headroom_bytes: int) -> TransferLimits:
     """Return the limits of one of the transfers that may run `at_once`; `rate_bytes_s` is of all together, 0: none.
 
-    What is not a whole part is lost by an interruption: the slower the line, the smaller the parts.
+    What is not a whole part is lost when a transfer is killed: the slower the line, the smaller the parts.
     """
     limits = TransferLimits(connections=connections, headroom_bytes=headroom_bytes)
     if not rate_bytes_s:
