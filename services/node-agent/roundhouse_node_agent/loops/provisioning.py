@@ -8,6 +8,7 @@ import structlog
 from roundhouse_common.bus.api import BusUnavailable, MessageTooLarge
 from roundhouse_common.contracts.provisioning import FilesState, NodeStore, StoredModel, TransferProgress
 from roundhouse_common.contracts.registry import STORES, TRANSFER_PROGRESS
+from roundhouse_common.contracts.scheduler import Desired
 from roundhouse_common.model_sources import source_key
 from roundhouse_node_agent.context import AgentContext
 from roundhouse_node_agent.domain.keeper import Contents, Keeper
@@ -25,9 +26,15 @@ async def run(agent: AgentContext, keeper: Keeper) -> None:
 
 
 def used_by(agent: AgentContext) -> frozenset[str]:
-    """Return the keys of the files that replicas here have, or are about to have."""
-    active = (replica for replica in agent.replicas.values() if replica.is_active)
-    return frozenset(source_key(replica.assignment.version.source) for replica in active)
+    """Return the keys of the files that replicas here have, are about to have, or start with again.
+
+    After a start of the machine no engine runs, and before the scheduler was heard nobody knows which will: until then
+    every replica that was here counts.
+    """
+    here = [one.assignment for one in agent.replicas.values() if one.is_active or agent.wanted is None]
+    wanted = agent.wanted.assignments if agent.wanted is not None else ()
+    due = [assignment for assignment in wanted if assignment.desired is Desired.RUN]
+    return frozenset(source_key(assignment.version.source) for assignment in (*here, *due))
 
 
 async def run_telling(agent: AgentContext, keeper: Keeper) -> None:
