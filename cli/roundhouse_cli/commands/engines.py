@@ -14,7 +14,7 @@ from roundhouse_cli.commands.node_selection import (
     selection,
 )
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.commands.orders import Watched, hostnames_of, watch
+from roundhouse_cli.commands.orders import Watched, hostnames_of, show_orders, watch
 from roundhouse_cli.errors import Failure, UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
@@ -147,11 +147,7 @@ def retry(
 def list_orders(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
     """List what was ordered, and for which nodes."""
     with connect(url) as services:
-        found = services.scheduler.items(_ORDERS)
-        if output is OutputFormat.TABLE:
-            names = hostnames_of(services)
-            found = [{**one, "for": describe_selection(one["nodes"], names), "done": _progress(one)} for one in found]
-        show_items(found, _ORDER_COLUMNS, output, empty="Nothing is ordered.")
+        show_orders(services, _ORDERS, _ORDER_COLUMNS, output)
 
 
 @app.command("logs")
@@ -221,8 +217,3 @@ def _watched(engine: str, order: Item) -> Watched:
 def _count(order: Item) -> str:
     count = len(order["on_nodes"])
     return f"{count} node{'' if count == 1 else 's'}"
-
-
-def _progress(order: Item) -> str:
-    done = sum(1 for node in order["on_nodes"] if node["state"] == "ready")
-    return f"{done} of {len(order['on_nodes'])}"

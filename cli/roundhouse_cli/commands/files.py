@@ -7,9 +7,9 @@ import typer
 
 from roundhouse_cli.commands.model_arguments import find_model
 from roundhouse_cli.commands.node_arguments import find_node
-from roundhouse_cli.commands.node_selection import AllNodes, OnLabels, OnNodes, describe_selection, is_for, selection
+from roundhouse_cli.commands.node_selection import AllNodes, OnLabels, OnNodes, is_for, selection
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
-from roundhouse_cli.commands.orders import Watched, hostnames_of, watch
+from roundhouse_cli.commands.orders import Watched, show_orders, watch
 from roundhouse_cli.errors import Failure
 from roundhouse_cli.node.files import StateDir, move_files
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -98,11 +98,7 @@ def fetch(
 def list_orders(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
     """List what was ordered, and for which nodes."""
     with connect(url) as services:
-        found = services.scheduler.items(_ORDERS)
-        if output is OutputFormat.TABLE:
-            names = hostnames_of(services)
-            found = [{**one, "for": describe_selection(one["nodes"], names), "done": _progress(one)} for one in found]
-        show_items(found, _ORDER_COLUMNS, output, empty="Nothing is ordered.")
+        show_orders(services, _ORDERS, _ORDER_COLUMNS, output)
 
 
 @app.command("pause")
@@ -258,8 +254,3 @@ def _share(found: Item) -> str:
 
 def _is_told(left_s: float | None) -> bool:
     return left_s is not None and left_s >= 0
-
-
-def _progress(order: Item) -> str:
-    done = sum(1 for node in order["on_nodes"] if node["state"] == "ready")
-    return f"{done} of {len(order['on_nodes'])}"

@@ -1,16 +1,17 @@
-"""Watching what was ordered for nodes until each of them has it."""
+"""Orders for nodes: listing them, and watching one until each node has what it asks for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from roundhouse_cli.commands.node_selection import describe_selection
 from roundhouse_cli.commands.options import CLOCK
 from roundhouse_cli.errors import Failure
-from roundhouse_cli.output import note
+from roundhouse_cli.output import Column, OutputFormat, note, show_items
 from roundhouse_cli.rest import Item, Services
 from roundhouse_cli.steps import Step, Steps
 
-__all__ = ["Watched", "hostnames_of", "watch"]
+__all__ = ["Watched", "hostnames_of", "show_orders", "watch"]
 
 _POLL_S = 0.5
 _LET_NODES_HEAR_S = 10.0
@@ -46,6 +47,20 @@ def watch(services: Services, watched: Watched, within_s: float) -> Item:
 def hostnames_of(services: Services) -> dict[str, str]:
     """Return the names of all nodes by id."""
     return {node["id"]: node["hostname"] for node in services.scheduler.items("/api/v1/nodes")}
+
+
+def show_orders(services: Services, path: str, columns: Sequence[Column], output: OutputFormat) -> None:
+    """List orders, for people with the names of their nodes (`for`) and how many of these are `done`."""
+    found = services.scheduler.items(path)
+    if output is OutputFormat.TABLE:
+        names = hostnames_of(services)
+        found = [{**one, "for": describe_selection(one["nodes"], names), "done": _progress(one)} for one in found]
+    show_items(found, columns, output, empty="Nothing is ordered.")
+
+
+def _progress(order: Item) -> str:
+    done = sum(1 for node in order["on_nodes"] if node["state"] == "ready")
+    return f"{done} of {len(order['on_nodes'])}"
 
 
 def _until_done(services: Services, watched: Watched, step: Step, deadline: float) -> Item:
