@@ -58,6 +58,7 @@ async def test_a_file_comes_with_progress_and_its_path(server: FileServer, store
     stored = await fetch(order, said.append)
     assert Path(stored.path).name == "model.gguf"
     assert Path(stored.path).read_bytes() == CONTENT.read(0, CONTENT.size)
+    assert not [one.step for one in said if "another transfer" in one.step], "there was none to wait for"
     last = said[-1]
     assert (last.total_bytes, last.origin) == (CONTENT.size, "127.0.0.1")
     assert 0 < last.stored_bytes <= CONTENT.size

@@ -87,7 +87,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise TransferFailed(
-                f"the disk became full at {path.parent}; what was fetched is kept: make room there and start it again"
+                f"the disk became full at {path.parent}; what was fetched is kept: make room there, "
+                "then `roundhouse files retry`"
             ) from error
         raise TransferFailed(f"the disk refused to write to {path.parent}: {error.strerror or error}") from error
 

@@ -48,8 +48,10 @@ class ModelTransfer:
     async def run(self) -> str:
         """Return the key of the model, which is in the store then. Raises TransferFailed, SourceRefused."""
         lock = self._store.layout.lock(self._key)
-        self.step = "waiting for another transfer of the same model"
-        fd = await self._lock(self._key)
+        fd = try_lock(lock)
+        if fd is None:
+            self.step = "waiting for another transfer of the same model"
+            fd = await self._lock(self._key)
         try:
             if await asyncio.to_thread(self._store.find, self._key) is None:
                 await self._fetch()

@@ -147,11 +147,13 @@ def _is_beyond_budget(draft: Draft, replica: Replica) -> bool:
 
 def _rest(draft: Draft, replica: Replica) -> None:
     cause = replica.last_failure.removeprefix("after ")
+    name = draft.deployments[replica.deployment_id].name
+    restart = f"roundhouse versions restart {name} {replica.version_number}"
     draft.move(
         replica.replica_id,
         ReplicaEvent.FAILED,
         reason=Reason.FAILURE_BUDGET_SPENT,
-        detail=f"it failed {replica.failures} times in a row and rests until its version is restarted; last: {cause}",
+        detail=f"it failed {replica.failures} times in a row and rests until `{restart}`; last: {cause}",
         retry_at=None,
         is_spent=True,
     )
