@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from roundhouse_common.contracts.catalog import Alternative, AntiAffinity, Placement, PlacementStrategy, Resources
-from roundhouse_common.contracts.node import DeviceHealth
+from roundhouse_common.contracts.node import DeviceHealth, DeviceLink
 from roundhouse_scheduler.domain.placement import Board, Candidate, Choice, Demand, Infeasible, Siblings
 from tests.support.placement import a_board, a_gpu, a_gpu_node, asking, pick_each
 from tests.support.scheduler import GIB, a_node, an_inventory
@@ -80,6 +80,26 @@ def test_devices_of_one_replica_are_neighbours() -> None:
     cards = (a_gpu("GPU-0", 0), taken, a_gpu("GPU-2", 2), a_gpu("GPU-3", 3))
     demand = asking(Resources(memory_bytes=GIB, device_count=2))
     assert devices_of(demand, a_board(a_gpu_node("nod_1", *cards))) == [("GPU-2", "GPU-3")]
+
+
+def test_devices_of_one_replica_are_linked_directly_where_links_are_told() -> None:
+    """Four cards of which 0 and 2, and 1 and 3, are joined by NVLink: neighbours by number are not."""
+    joined = {"GPU-0": "GPU-2", "GPU-2": "GPU-0", "GPU-1": "GPU-3", "GPU-3": "GPU-1"}
+    cards = [
+        a_gpu(
+            uuid,
+            number,
+            links={
+                other: DeviceLink.DIRECT if joined[uuid] == other else DeviceLink.SYSTEM
+                for other in joined
+                if other != uuid
+            },
+        )
+        for number, uuid in enumerate(sorted(joined))
+    ]
+    board = a_board(a_gpu_node("nod_1", *cards))
+    whole = Resources(memory_bytes=20 * GIB, device_count=2, is_exclusive=True)
+    assert devices_of(asking(whole), board, 2) == [("GPU-0", "GPU-2"), ("GPU-1", "GPU-3")]
 
 
 def test_what_needs_no_device_stays_off_nodes_that_have_some() -> None:

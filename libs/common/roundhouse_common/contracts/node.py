@@ -10,6 +10,7 @@ from roundhouse_common.contracts.base import Message, OpenEnum
 __all__ = [
     "DeviceHealth",
     "DeviceInfo",
+    "DeviceLink",
     "DeviceSample",
     "DeviceVendor",
     "Heartbeat",
@@ -50,6 +51,20 @@ class DeviceHealth(OpenEnum):
     FAILED = "failed"
 
 
+class DeviceLink(OpenEnum):
+    """What lies between two devices of one host, the nearest first."""
+
+    UNKNOWN = "unknown"
+    DIRECT = "direct"
+    """A link of their vendor's own, such as NVLink, with or without a switch."""
+    SWITCH = "switch"
+    """At most PCIe switches."""
+    BRIDGE = "bridge"
+    """The PCIe host bridge, or several within a NUMA node."""
+    SYSTEM = "system"
+    """The link between processors."""
+
+
 class DeviceInfo(Message, frozen=True, kw_only=True):
     """One accelerator. Asked for by `uuid`, which is stable over restarts; the index is not."""
 
@@ -75,6 +90,8 @@ class DeviceInfo(Message, frozen=True, kw_only=True):
     """Of the card that it is a slice of."""
     is_memory_shared: bool = False
     """Its memory is the host's."""
+    links: dict[str, DeviceLink] = {}
+    """How it reaches each other device of its vendor on this host, by uuid; empty where that is not told."""
 
 
 class NodeInventory(Message, frozen=True, kw_only=True):

@@ -6,12 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pynvml
 
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_node_agent.devices.kernel_log import read_kernel_log
 from roundhouse_node_agent.devices.nvidia_health import health_of
+from roundhouse_node_agent.devices.nvidia_links import links_of
 from roundhouse_node_agent.devices.parsers.figures import address_of
 from roundhouse_node_agent.devices.parsers.kernel_log import parse_xids
 from roundhouse_node_agent.devices.pci import PciBus
@@ -55,12 +57,14 @@ class NvidiaProvider:
         driver = text_of(told(pynvml.nvmlSystemGetDriverVersion) or "")
         xids = parse_xids(read_kernel_log(self._kernel_log)) if count else {}
         instances: list[DeviceInfo] = []
+        handles: dict[str, Any] = {}
         for index in range(count):
             try:
                 handle = pynvml.nvmlDeviceGetHandleByIndex(index)
                 card = _card(handle, index, driver, xids)
                 if not _is_split(handle):
                     devices.append(card)
+                    handles[card.uuid] = handle
                     continue
                 own = [_instance(one, card, count + len(instances) + at) for at, one in enumerate(instances_of(handle))]
                 instances += own
@@ -68,6 +72,8 @@ class NvidiaProvider:
                     errors.append(f"nvidia: device {index} is in MIG mode and has no instances: nothing can run on it")
             except pynvml.NVMLError as error:
                 errors.append(f"nvidia: device {index} cannot be read: {error}")
+        links = links_of(handles, told)
+        devices = [msgspec.structs.replace(card, links=links[card.uuid]) for card in devices]
         return Discovery(devices=(*devices, *instances), errors=tuple(errors))
 
     def _no_library(self, error: pynvml.NVMLError) -> Discovery:

@@ -10,7 +10,7 @@ import msgspec
 import psutil
 import pytest
 
-from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo, DeviceSample, DeviceVendor
+from roundhouse_common.contracts.node import DeviceHealth, DeviceInfo, DeviceLink, DeviceSample, DeviceVendor
 from roundhouse_node_agent.devices.meter import ProcessShare
 
 GIB = 1024**3
@@ -57,6 +57,7 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Look:
 def test_a_whole_card_is_told_with_its_health(look: Look) -> None:
     assert look[0][0] == DeviceInfo(
         uuid="GPU-0",
+        links={"GPU-2": DeviceLink.DIRECT},
         index=0,
         vendor=DeviceVendor.NVIDIA,
         model="NVIDIA H100 80GB HBM3",
@@ -71,6 +72,15 @@ def test_a_whole_card_is_told_with_its_health(look: Look) -> None:
 
 
 @pytest.mark.contract("A08")
+def test_whole_cards_tell_how_they_reach_each_other(look: Look) -> None:
+    assert [(one.uuid, one.links) for one in look[0]] == [
+        ("GPU-0", {"GPU-2": DeviceLink.DIRECT}),
+        ("GPU-2", {"GPU-0": DeviceLink.DIRECT}),
+        ("MIG-1-0", {}),
+        ("MIG-1-2", {}),
+    ]
+
+
 def test_a_card_in_slices_is_its_slices(look: Look) -> None:
     assert [one.uuid for one in look[0]] == ["GPU-0", "GPU-2", "MIG-1-0", "MIG-1-2"]
     assert look[0][3] == DeviceInfo(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from roundhouse_common.contracts.catalog import PlacementStrategy
+from roundhouse_common.contracts.node import DeviceLink
 from roundhouse_scheduler.domain.placement.candidates import Candidate, DeviceRoom
 from roundhouse_scheduler.domain.placement.demand import Option, Shape
 from roundhouse_scheduler.domain.records import RejectionReason
@@ -102,18 +103,23 @@ def _by_model(candidate: Candidate, rooms: list[DeviceRoom]) -> list[list[Device
     return [groups[model] for model in sorted(groups)]
 
 
-_Ranked = tuple[int, int, int, int, str, list[DeviceRoom]]
+_Ranked = tuple[int, int, int, int, int, str, list[DeviceRoom]]
 
 
 def _closest(rooms: list[DeviceRoom], count: int, *, is_packed: bool) -> _Ranked:
-    """Return the best run of neighbours: few degraded, no gaps, then most room (or, packing, least)."""
+    """Return the best run of neighbours: few degraded, few pairs without a direct link where links are told, no gaps,
+    then most room (or, packing, least)."""
     sign = 1 if is_packed else -1
+    are_links_told = any(room.info.links for room in rooms)
+    if are_links_told:
+        rooms = _linked_together(rooms)
     free = list(itertools.accumulate((room.free_bytes for room in rooms), initial=0))
     degraded = list(itertools.accumulate((room.is_degraded for room in rooms), initial=0))
     best = min(
         (
             degraded[start + count] - degraded[start],
-            rooms[start + count - 1].index - rooms[start].index,
+            _unlinked(rooms[start : start + count]) if are_links_told else 0,
+            abs(rooms[start + count - 1].index - rooms[start].index),
             sign * (free[start + count] - free[start]),
             rooms[start].index,
             rooms[start].uuid,
@@ -122,6 +128,25 @@ def _closest(rooms: list[DeviceRoom], count: int, *, is_packed: bool) -> _Ranked
         for start in range(len(rooms) - count + 1)
     )
     return (*best[:-1], rooms[best[-1] : best[-1] + count])
+
+
+def _linked_together(rooms: list[DeviceRoom]) -> list[DeviceRoom]:
+    """Return the devices with those that are linked directly beside each other, else in the order of their indexes."""
+    ordered: list[DeviceRoom] = []
+    left = list(rooms)
+    while left:
+        island = [left.pop(0)]
+        for room in island:  # grows meanwhile
+            near = [other for other in left if room.info.links.get(other.uuid) is DeviceLink.DIRECT]
+            left = [other for other in left if other not in near]
+            island += near
+        ordered += sorted(island, key=lambda room: room.index)
+    return ordered
+
+
+def _unlinked(rooms: Sequence[DeviceRoom]) -> int:
+    pairs = itertools.combinations(rooms, 2)
+    return sum(one.info.links.get(other.uuid) is not DeviceLink.DIRECT for one, other in pairs)
 
 
 def _why_not(shape: Shape, index: int, candidate: Candidate) -> Miss:
