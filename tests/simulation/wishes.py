@@ -30,7 +30,7 @@ async def new_version(world: World) -> None:
     name = world.rng.choice(sorted(world.specs))
     if world.specs[name].version.model_name == BROKEN:
         return
-    number = world.specs[name].version.number + 1
+    number = world.newest[name] + 1
     is_broken = world.rng.random() < 0.4
     world.say(f"version {number} of {name}, broken: {is_broken}")
     version = version_of(name, number, is_broken=is_broken)

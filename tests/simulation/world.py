@@ -90,6 +90,8 @@ class World:
         self.specs: dict[str, DeploymentSpec] = {}
         self.earlier: dict[str, VersionSpec] = {}
         """The version that each deployment ran before, for a catalog that goes back to it."""
+        self.newest: dict[str, int] = {}
+        """The highest version number of each deployment: numbers are not given twice, also after going back."""
         self.rolled_back: list[str] = []
         self._failed_versions: set[str] = set()
         self.copies: list[bytes] = []
@@ -248,6 +250,7 @@ class World:
                 before, generation=before.generation + 1, replicas=replicas, version=version or before.version
             )
         self.specs[name] = msgspec.structs.replace(spec, **changes)
+        self.newest[name] = max(self.newest.get(name, 0), spec.version.number)
         self.oracle.published(self.specs[name])
         self._specs_publisher.wake()
         return self.specs[name]
