@@ -31,7 +31,8 @@ async def test_an_engine_in_use_is_removed_only_when_nothing_runs_in_it(node: En
 
     await engines.take((an_order(is_removed=True),))
 
-    assert (await node.in_state(S.REMOVING)).order_id == "ord_1"
+    leaving = await node.in_state(S.REMOVING)
+    assert (leaving.order_id, leaving.detail) == ("ord_1", "it is removed as soon as no replica runs in it")
     assert engines.find(KIND, "") is None, "a replica must not start in it any more"
     await never(lambda: not (node.root / TINY / "env").exists(), for_s=0.5)
     node.used = set()

@@ -47,7 +47,8 @@ def test_a_replica_rests_when_it_has_failed_too_often_in_a_row() -> None:
     replica = spent(fleet)
     assert (replica.phase, replica.reason, replica.retry_at) == (Phase.FAILED, Reason.FAILURE_BUDGET_SPENT, None)
     assert replica.detail == (
-        "it failed 4 times in a row and rests until `roundhouse versions restart dep_1 1`; last: start-failed: no such file"
+        "it failed 4 times in a row and rests until `roundhouse versions restart dep_1 1`; "
+        "last: start-failed: no such file"
     )
     attempt = replica.attempt
     for _ in range(10):

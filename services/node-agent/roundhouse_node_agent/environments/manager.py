@@ -37,6 +37,7 @@ __all__ = ["EngineEnvironments", "Installations"]
 _log = structlog.get_logger(__name__)
 _State = EnvironmentState
 _LOOK_EVERY_S: Final = 5.0
+_STILL_USED: Final = "it is removed as soon as no replica runs in it"
 _TRIED_AGAIN_AFTER_S: Final = 60.0
 """A replica that needs an engine whose installation has just failed is told so; after this it is tried anew."""
 
@@ -158,7 +159,8 @@ class EngineEnvironments:
         state = entry.told.state if entry is not None else None
         if order.is_removed:
             if entry is not None and state is not _State.REMOVING:
-                await self._keep(entry.ordered_by(order).moved(_State.REMOVING, self._clock.now()))
+                leaving = entry.ordered_by(order).moved(_State.REMOVING, self._clock.now(), detail=_STILL_USED)
+                await self._keep(leaving)
                 self._give_up(environment_id)
         elif entry is None:
             await self._begin(environment_id, order)
