@@ -114,6 +114,26 @@ async def test_packages_for_other_devices_fail_a_build_for_the_processor_by_name
     assert "packages for other devices came in: nvidia-tiny-cu13" in failed.detail
 
 
+async def test_an_environment_whose_record_cannot_be_read_is_left_to_its_replicas_and_built_anew_for_an_order(
+    node: EngineNode,
+) -> None:
+    write_wheel(node.wheels, "tinyengine", "0.9")
+    engines = await node.start()
+    await engines.take((an_order(),))
+    await node.in_state(S.READY)
+    await node.die()
+    (node.root / TINY / "environment.json").write_bytes(b"\x00" * 64)
+
+    node.used = {TINY}
+    engines = await node.start()
+    assert (node.root / TINY / "env").is_dir(), "replicas may run in it"
+    assert engines.find(KIND, "0.9") is None
+    await engines.take((an_order(),))
+    await node.in_state(S.WAITING)
+    node.used = set()
+    await node.in_state(S.READY)
+
+
 async def test_each_attempt_of_an_order_is_tried_once(node: EngineNode) -> None:
     engines = await node.start()
     await engines.take((an_order(),))

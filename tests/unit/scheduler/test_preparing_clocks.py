@@ -14,7 +14,7 @@ from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_common.model_sources import source_key
 from roundhouse_common.runtime import UnixTime
 from roundhouse_scheduler.domain.plan import VersionGivenUp
-from roundhouse_scheduler.domain.provisioning.preparing import installation_words, progress_words
+from roundhouse_scheduler.domain.provisioning.preparing import installation_words, paused_words, progress_words
 from roundhouse_scheduler.domain.rollout.start import started_rollout
 from roundhouse_scheduler.domain.switching import Switch, SwitchState
 from roundhouse_scheduler.loops.preparing import Preparing
@@ -296,6 +296,14 @@ def test_progress_in_words(stored: int, total: int, rate: float, left_s: float, 
         node_id="n", key="k", stored_bytes=int(stored), total_bytes=int(total), rate_bytes_s=rate, left_s=left_s
     )
     assert progress_words(progress) == words
+
+
+def test_a_pause_in_words() -> None:
+    paused = kept(state=FilesState.PAUSED)
+    words = f"fetching its files is paused; `roundhouse files resume {paused.name}` goes on with it"
+    assert paused_words(paused.key, [kept(state=FilesState.READY), paused]) == words
+    assert paused_words(paused.key, [kept(state=FilesState.FETCHING)]) == ""
+    assert paused_words("another", [paused]) == ""
 
 
 def test_an_installation_in_words() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
 from roundhouse_common.contracts.provisioning import EngineEnvironment
 from roundhouse_node_agent.processes.log_files import end_offset
@@ -22,6 +23,7 @@ from roundhouse_node_agent.processes.records import read_file, write_file
 
 __all__ = ["EnvironmentFile", "EnvironmentStore"]
 
+_log = structlog.get_logger(__name__)
 _KEPT_LOGS: Final = 5
 _REMOVED: Final = ".removed-"
 
@@ -43,13 +45,19 @@ class EnvironmentStore:
         self.root = root
 
     def open(self) -> list[EnvironmentFile]:
-        """Return what former agents left, and drop what they were removing and what nobody can read."""
+        """Return what former agents left, and drop what they were removing or had hardly begun.
+
+        An environment whose record cannot be read stays where it is, for replicas may run in it: it is no offer, and
+        the next order for it builds it anew once nothing runs in it.
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = []
         for directory in sorted(self.root.iterdir()):
             record = read_file(directory / "environment.json", EnvironmentFile)
             if record is not None and record.told.environment_id == directory.name:
                 found.append(record)
+            elif (directory / "env").is_dir() and not directory.name.startswith(_REMOVED):
+                _log.warning("engine_record_unreadable", environment_id=directory.name)
             elif directory.is_dir():
                 shutil.rmtree(directory, ignore_errors=True)
         return found

@@ -236,7 +236,7 @@ class ModelFiles:
         wanted = wanted_of(remote, self._starts.needs)
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}
         plan = decide(self._view(wanted, used), now)
-        self._starts.look(self._shelf.stored, wanted)
+        self._starts.look(self._shelf.stored)
         is_changed = False
         for action in plan.actions:
             is_changed |= await self._act(action, wanted, tasks)

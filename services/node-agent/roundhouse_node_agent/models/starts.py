@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from roundhouse_common.contracts.catalog import ModelSource
-from roundhouse_common.contracts.provisioning import FileWish, Peer
-from roundhouse_common.model_sources import shown_uri, source_key
+from roundhouse_common.contracts.provisioning import Peer
+from roundhouse_common.model_sources import source_key
 from roundhouse_common.runtime import Clock
 from roundhouse_node_agent.domain.errors import ModelUnavailable
-from roundhouse_node_agent.domain.model_files import Need, Wanted
+from roundhouse_node_agent.domain.model_files import Need
 from roundhouse_node_agent.transfers.store import StoredFiles
 
 __all__ = ["Starts"]
@@ -62,17 +62,13 @@ class Starts:
             elif start.failures >= self._tries:
                 start.answer.set_exception(ModelUnavailable(f"{message} (tried {start.failures} times)"))
 
-    def look(self, stored: Mapping[str, StoredFiles], wanted: Mapping[str, Wanted]) -> None:
-        """End those whose files are here, and those whose files somebody has paused."""
+    def look(self, stored: Mapping[str, StoredFiles]) -> None:
+        """End those whose files are here. Those whose files somebody has paused wait: a pause is no failure."""
         for key in self.keys:
-            found, item = stored.get(key), wanted.get(key)
+            found = stored.get(key)
             for start in self._of(key):
                 if found is not None:
                     start.answer.set_result(found.path)
-                elif item is not None and item.wish is FileWish.PAUSE:
-                    name = item.name or shown_uri(item.source)
-                    why = f"fetching {name} is paused on this node; `roundhouse files resume {name}` goes on with it"
-                    start.answer.set_exception(ModelUnavailable(why))
 
     def _of(self, key: str) -> list[_Start]:
         return [start for start in self._waiting if start.key == key and not start.answer.done()]

@@ -8,7 +8,12 @@ from roundhouse_common.contracts.catalog import VersionSpec
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_common.database import ReadSession
 from roundhouse_scheduler.api.seen import Scheduler
-from roundhouse_scheduler.domain.provisioning.preparing import files_key, installation_words, progress_words
+from roundhouse_scheduler.domain.provisioning.preparing import (
+    files_key,
+    installation_words,
+    paused_words,
+    progress_words,
+)
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.store.strangers import versions_by_id
 
@@ -26,10 +31,11 @@ def _told(scheduler: Scheduler, replica: Replica, version: VersionSpec | None) -
     if version is None or replica.phase is not Phase.FETCHING:
         return replica
     words = ""
+    store = scheduler.stores.get(replica.node_id)
     if replica.reason is Reason.INSTALLING_ENGINE:
-        store = scheduler.stores.get(replica.node_id)
         words = installation_words(version.engine.value, store.engines) if store is not None else ""
     elif key := files_key(version):
         progress = scheduler.live(replica.node_id, key)
-        words = progress_words(progress) if progress is not None else ""
+        words = paused_words(key, store.models) if store is not None else ""
+        words = words or (progress_words(progress) if progress is not None else "")
     return msgspec.structs.replace(replica, detail=words) if words else replica

@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from roundhouse_common.contracts.catalog import REMOTE_SOURCES, ModelSource, VersionSpec
-from roundhouse_common.contracts.provisioning import EngineEnvironment, EnvironmentState, TransferProgress
+from roundhouse_common.contracts.provisioning import (
+    EngineEnvironment,
+    EnvironmentState,
+    FilesState,
+    StoredModel,
+    TransferProgress,
+)
 from roundhouse_common.model_sources import source_key
 from roundhouse_scheduler.domain.records import Replica
 
@@ -15,6 +21,7 @@ __all__ = [
     "files_key",
     "installation_words",
     "last_advance",
+    "paused_words",
     "preparing_keys",
     "progress_words",
 ]
@@ -70,6 +77,14 @@ def installation_words(engine: str, environments: Iterable[EngineEnvironment]) -
         if item.engine == engine and item.state in INSTALLING:
             name = " ".join(part for part in (engine, item.version) if part)
             return f"{name}: {item.step or item.state.value}"
+    return ""
+
+
+def paused_words(key: str, models: Iterable[StoredModel]) -> str:
+    """Return what somebody has to do before the files come; empty when they are not paused."""
+    for item in models:
+        if item.key == key and item.state is FilesState.PAUSED:
+            return f"fetching its files is paused; `roundhouse files resume {item.name}` goes on with it"
     return ""
 
 
