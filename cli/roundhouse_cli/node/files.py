@@ -15,7 +15,6 @@ from roundhouse_cli.node.home import NodeHome, default_home
 __all__ = ["StateDir", "move_files"]
 
 _MODULE = "roundhouse_node_agent.models.portable"
-_HERE = Path(".roundhouse")
 
 StateDir = Annotated[
     Path | None,
@@ -33,7 +32,10 @@ def move_files(verb: str, *arguments: str, state_dir: Path | None) -> None:
         raise Failure("The node agent is not installed here; install `roundhouse-cli[node]`.")
     directory = state_dir or _default_state()
     if not directory.is_dir():
-        raise Failure(f"{directory} is not there; name the node agent's state directory with --state-dir.")
+        raise Failure(
+            f"{directory} is not there; name the node agent's state directory with --state-dir:"
+            " `node-agent` in the data directory of `roundhouse up`, or `state` in that of `roundhouse node join`."
+        )
     command = [sys.executable, "-m", _MODULE, verb, *arguments, "--state-dir", str(directory)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
@@ -41,5 +43,12 @@ def move_files(verb: str, *arguments: str, state_dir: Path | None) -> None:
 
 
 def _default_state() -> Path:
-    local = _HERE / "node-agent"
-    return local.absolute() if local.is_dir() else NodeHome(default_home(os.environ, os.getuid()).absolute()).state
+    """Return the state directory of the Roundhouse that commands here are for, else that of this host's node."""
+    here = Path.cwd()
+    data_dirs = [directory / ".roundhouse" for directory in (here, *here.parents)]
+    if connection := os.environ.get("ROUNDHOUSE_CONNECTION"):
+        data_dirs.insert(0, Path(connection).absolute().parent)
+    for data_dir in data_dirs:
+        if (data_dir / "node-agent").is_dir():
+            return data_dir / "node-agent"
+    return NodeHome(default_home(os.environ, os.getuid()).absolute()).state

@@ -1,5 +1,6 @@
 """`roundhouse files`: what is asked of the scheduler, and what people see of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,16 @@ def test_an_order_of_another_model_is_not_taken_back(roundhouse: Command, fleet:
     assert [asked.method for asked in fleet.asked] == ["GET"]
 
     assert "qwen3 goes from the nodes" in roundhouse("files", "rm", "qwen3", "--order", "00000111").err
+
+
+def test_files_of_the_roundhouse_here_are_exported_without_naming_its_directory(
+    roundhouse: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node-agent").mkdir()
+    monkeypatch.setenv("ROUNDHOUSE_CONNECTION", str(tmp_path / "connection.json"))
+
+    result = roundhouse("files", "export", "nothing", str(tmp_path / "out"))
+
+    assert result.code == 1
+    assert "is not there; name" not in result.err, "the directory was found, and it has no such model"
+    assert "was not exported" in result.err
