@@ -87,8 +87,12 @@ class Stage:
 
     async def find_child(self) -> None:
         assert self.parent is not None
-        running = psutil.Process(self.parent.pid)
-        (self.child,) = await eventually(running.children, within_s=20)
+        running, former = psutil.Process(self.parent.pid), self.child
+
+        def another() -> list[psutil.Process]:
+            return [child for child in running.children() if child != former]
+
+        (self.child,) = await eventually(another, within_s=20)
 
     async def has_stored(self, share: float) -> None:
         """Wait until so much of the file is whole."""
@@ -114,8 +118,14 @@ class Stage:
             self.look()
             await self.start_server()
             return
-        (self.parent if victim == "parent" else self.child).send_signal(signal.SIGKILL)
-        self.parent.wait()  # without its child it says that the transfer failed, and ends
+        if victim == "child":
+            self.child.send_signal(signal.SIGKILL)
+            await eventually(lambda: not _lives(self.child), within_s=10)
+            self.look()
+            await self.find_child()  # its parent starts another
+            return
+        self.parent.send_signal(signal.SIGKILL)
+        self.parent.wait()
         await eventually(lambda: not _lives(self.child), within_s=10, why="the child outlives its parent")
         self.look()
         await self.start_parent()

