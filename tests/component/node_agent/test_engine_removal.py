@@ -103,6 +103,8 @@ async def test_what_is_ready_is_ready_again_after_a_restart_and_what_broke_is_no
     await engines.take((an_order(), an_order("ord_2", version="0.8")))
     await node.in_state(S.READY)
     await node.in_state(S.READY, f"{KIND}-0.8-cpu")
+    record = node.root / f"{KIND}-0.8-cpu" / "environment.json"
+    await eventually(lambda: b'"ready"' in record.read_bytes())  # told a moment before it is written down
     await node.die()
     (node.root / f"{KIND}-0.8-cpu" / "env" / "bin" / "python").unlink()
 
