@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,14 @@ def test_a_directory_has_one_agent_at_a_time(tmp_path: Path) -> None:
         StateDir.open(tmp_path, node_id="", ids=IDS)
     first.close()
     StateDir.open(tmp_path, node_id="", ids=IDS).close()
+
+
+def test_a_directory_whose_lock_outlives_its_agent_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    first = StateDir.open(tmp_path, node_id="", ids=IDS)
+    ending = threading.Timer(0.2, first.close)
+    ending.start()
+    StateDir.open(tmp_path, node_id="", ids=IDS).close()
+    ending.join()
 
 
 def test_a_damaged_identity_is_not_replaced_by_a_new_one(tmp_path: Path) -> None:

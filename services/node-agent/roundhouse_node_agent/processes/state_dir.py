@@ -12,6 +12,9 @@ from roundhouse_node_agent.processes.records import NodeFile, read_file, write_f
 
 __all__ = ["StateDir"]
 
+_LOCK_PATIENCE_S = 2.0
+_LOCK_POLL_S = 0.05
+
 
 class StateDir:
     """Opened by `open`; the lock goes with the process."""
@@ -51,12 +54,10 @@ class StateDir:
             fd = os.open(path / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateDirUnusable(f"the state directory {path} cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _locked(fd):
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
-            raise StateDirUnusable(f"another node agent (process {holder}) works on {path}") from error
+            raise StateDirUnusable(f"another node agent (process {holder}) works on {path}")
         with contextlib.suppress(OSError):
             os.ftruncate(fd, 0)
             os.pwrite(fd, str(os.getpid()).encode(), 0)
@@ -114,3 +115,21 @@ class StateDir:
     def close(self) -> None:
         """Let another agent have the directory."""
         os.close(self._lock_fd)
+
+
+def _locked(fd: int) -> bool:
+    """Whether the lock could be had, soon: that of an agent that has just gone lives on in a copy of its descriptor.
+
+    The kernel lets go of a lock with the last reference to the open file: a child between its fork and its exec and
+    whoever looks through the descriptors of a process hold one for a moment.
+    """
+    until = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return True
