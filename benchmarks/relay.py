@@ -28,7 +28,8 @@ import psutil
 import uvloop
 
 from benchmarks.relay_client import Client, Timing, request
-from roundhouse_common.contracts.catalog import ApiKeyRecord, EngineKind, ModelKind, RouteRecord, RouteTarget
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_router.store.snapshot import SavedTable, save_table
 

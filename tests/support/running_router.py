@@ -13,9 +13,10 @@ from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Message, Signal
 from roundhouse_common.contracts.base import Service as ServiceName
-from roundhouse_common.contracts.catalog import ApiKeyRecord, EngineKind, ModelKind, RouteRecord, RouteTarget
+from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
 from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, REPUBLISH_USAGE, ROUTES, USAGE
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock, SystemIds

@@ -1,7 +1,8 @@
 """Messages that default everything irrelevant, for the tests of the bus."""
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, DeploymentChange, DeploymentChanged
+from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentChanged
 from roundhouse_common.contracts.node import Heartbeat, NodeInventory, NodeReport
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.scheduler import NodeAssignments
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord
 

@@ -6,8 +6,8 @@ import pytest
 
 from roundhouse_common.bus.api import Entry, RevisionConflict
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.registry import ASSIGNMENTS, KEYS, REPORTS
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.errors import Forbidden
 from tests.component.bus.builders import api_key, assignments, report
 from tests.component.bus.conftest import BusWorld

@@ -12,8 +12,8 @@ from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.bus.nats_wire import NatsWire
 from roundhouse_common.bus.publisher import Publisher
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.registry import KEYS, USAGE
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock
 from tests.component.bus.builders import api_key, usage

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from roundhouse_common.bus.projection import Projection
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.registry import ASSIGNMENTS, KEYS
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from tests.component.bus.builders import api_key, assignments
 from tests.component.bus.conftest import BusWorld
 from tests.support.eventually import eventually, never

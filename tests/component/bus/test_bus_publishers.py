@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from roundhouse_common.bus.api import BusUnavailable, KeyValue
 from roundhouse_common.bus.publisher import Publisher
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.node import NodeReport
 from roundhouse_common.contracts.registry import KEYS, REPORTS
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from tests.component.bus.builders import api_key, report
 from tests.component.bus.conftest import BusWorld
 from tests.support.eventually import eventually

@@ -10,15 +10,9 @@ import pytest
 from roundhouse_common.bus.api import BusUnavailable, Delivery
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.catalog import (
-    ApiKeyRecord,
-    DeploymentChanged,
-    DeploymentDesired,
-    DeploymentSpec,
-    ModelKind,
-    RouteRecord,
-)
+from roundhouse_common.contracts.catalog import DeploymentChanged, DeploymentDesired, DeploymentSpec, ModelKind
 from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED, KEYS, ROUTES, SPECS
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from tests.component.catalog.world import World, on_the_bus, running
 from tests.support.eventually import eventually
 

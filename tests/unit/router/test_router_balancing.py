@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse_common.contracts.catalog import RouteTarget
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, EndpointState
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.balancing import Resting, RetryBudget, RoundRobin, pick_target

@@ -2,7 +2,8 @@
 
 import pytest
 
-from roundhouse_common.contracts.catalog import EngineKind, RouteTarget
+from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, EndpointState
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.balancing import Resting, RoundRobin

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.domain.errors import InvalidKey, ModelNotFound
 from roundhouse_router.domain.tables import (

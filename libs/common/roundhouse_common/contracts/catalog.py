@@ -8,7 +8,6 @@ __all__ = [
     "REMOTE_SOURCES",
     "Alternative",
     "AntiAffinity",
-    "ApiKeyRecord",
     "Autoscale",
     "DeploymentChange",
     "DeploymentChanged",
@@ -25,8 +24,6 @@ __all__ = [
     "Resources",
     "Rollout",
     "RolloutStrategy",
-    "RouteRecord",
-    "RouteTarget",
     "SourceKind",
     "StopOrder",
     "VersionSpec",
@@ -368,37 +365,3 @@ class DeploymentChanged(Message, frozen=True, kw_only=True):
     """Who did it, e.g. `user:admin`."""
     detail: str = ""
     """What changed in words, e.g. `replicas 1 -> 3`."""
-
-
-class ApiKeyRecord(Message, frozen=True, kw_only=True):
-    """One API key as routers need it. Bucket `keys`, key: key id. The secret itself is never stored."""
-
-    key_id: str
-    sha256: str
-    """Hex digest of the whole secret."""
-    name: str
-    tenant_id: str
-    user_id: str
-    deployment_ids: tuple[str, ...] = ()
-    """Deployments it may call; empty means all of the tenant."""
-    expires_at: float = 0.0
-    """Unix seconds; 0 means never."""
-    is_revoked: bool = False
-
-
-class RouteTarget(Message, frozen=True, kw_only=True):
-    deployment_id: str
-    weight: int = 1
-
-
-class RouteRecord(Message, frozen=True, kw_only=True):
-    """A name that clients send as `model`, and where it leads. Bucket `routes`, key: route id."""
-
-    route_id: str
-    name: str
-    tenant_id: str
-    targets: tuple[RouteTarget, ...]
-    model_kind: ModelKind
-    created_at: float
-    is_deleted: bool = False
-    """Kept as a tombstone: a missing key never means "delete"."""

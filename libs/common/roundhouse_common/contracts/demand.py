@@ -2,7 +2,7 @@
 
 from roundhouse_common.contracts.base import Message
 
-__all__ = ["DeploymentDemand", "DeploymentWanted", "RouterDemand"]
+__all__ = ["DeploymentDemand", "DeploymentWanted", "EndpointSeen", "PrefixSeen", "RouterDemand", "RouterState"]
 
 
 class DeploymentDemand(Message, frozen=True, kw_only=True):
@@ -39,3 +39,36 @@ class DeploymentWanted(Message, frozen=True, kw_only=True):
     deployment_id: str
     router_id: str
     held: int
+
+
+class EndpointSeen(Message, frozen=True, kw_only=True):
+    """One endpoint as one router sees it."""
+
+    replica_id: str
+    in_flight: int = 0
+    """Requests of this router that it has now."""
+    ejected_s: float = 0.0
+    """For how much longer this router passes it over; 0: it does not."""
+
+
+class PrefixSeen(Message, frozen=True, kw_only=True):
+    """A beginning of a prompt that an endpoint has in its cache, by this router's doing."""
+
+    deployment_id: str
+    prefix: int
+    """A 64-bit hash: equal on all routers."""
+    replica_id: str
+
+
+class RouterState(Message, frozen=True, kw_only=True):
+    """What one router tells the others. Signal, every `interval_s`; who is silent for three of them is gone."""
+
+    router_id: str
+    incarnation: str
+    sequence: int
+    interval_s: float
+    region: str = ""
+    endpoints: tuple[EndpointSeen, ...] = ()
+    """Those that are busy or passed over, whole."""
+    prefixes: tuple[PrefixSeen, ...] = ()
+    """New since the last message."""

@@ -18,3 +18,6 @@ class Feature(enum.StrEnum):
     SCORE = "score"
     TRANSCRIPTIONS = "transcriptions"
     TOKENIZE = "tokenize"
+    TRANSLATIONS = "translations"
+    IMAGES = "images"
+    SPEECH = "speech"

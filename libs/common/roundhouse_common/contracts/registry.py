@@ -4,7 +4,17 @@ To add a message: write its struct in the module of its owner, add a Contract he
 commit the changed golden files (docs/how-to/add-a-message.md).
 """
 
-from roundhouse_common.contracts import catalog, demand, models, node, operations, provisioning, scheduler, usage
+from roundhouse_common.contracts import (
+    catalog,
+    demand,
+    models,
+    node,
+    operations,
+    provisioning,
+    routing,
+    scheduler,
+    usage,
+)
 from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal, Stream
 
 __all__ = [
@@ -19,9 +29,11 @@ __all__ = [
     "HEARTBEAT",
     "INSPECT_MODEL",
     "KEYS",
+    "LIMITS",
     "LOG_LINE",
     "NODE_SAMPLE",
     "ORDERS",
+    "PROVIDERS",
     "READ_ASSIGNMENTS",
     "READ_LOG",
     "READ_MODEL_FACTS",
@@ -30,6 +42,7 @@ __all__ = [
     "REPLICA_TRANSITION",
     "REPORTS",
     "REPUBLISH_USAGE",
+    "ROUTER_STATE",
     "ROUTES",
     "SPECS",
     "STORES",
@@ -62,15 +75,29 @@ KEYS = Bucket(
     subject="keys",
     owner=_S.CATALOG,
     readers=(_S.ROUTER,),
-    message=catalog.ApiKeyRecord,
+    message=routing.ApiKeyRecord,
     doc="API keys as digests. Key: key id.",
 )
 ROUTES = Bucket(
     subject="routes",
     owner=_S.CATALOG,
     readers=(_S.ROUTER,),
-    message=catalog.RouteRecord,
+    message=routing.RouteRecord,
     doc="Names that clients use. Key: route id.",
+)
+PROVIDERS = Bucket(
+    subject="providers",
+    owner=_S.CATALOG,
+    readers=(_S.ROUTER,),
+    message=routing.ProviderRecord,
+    doc="Outside APIs, their keys sealed. Key: provider id.",
+)
+LIMITS = Bucket(
+    subject="limits",
+    owner=_S.CATALOG,
+    readers=(_S.ROUTER,),
+    message=routing.LimitRecord,
+    doc="What requests may use. Key: limit id.",
 )
 ASSIGNMENTS = Bucket(
     subject="assignments",
@@ -129,7 +156,7 @@ LOG_LINE = Signal(
 NODE_SAMPLE = Signal(
     subject="rh.hb.v1.node-agent.node.sample",
     owner=_S.NODE_AGENT,
-    readers=(_S.METERING,),
+    readers=(_S.METERING, _S.ROUTER),
     message=node.NodeSample,
     doc="Processor, memory and devices of a host. Id: node id.",
 )
@@ -139,6 +166,13 @@ DEMAND = Signal(
     readers=(_S.SCHEDULER,),
     message=demand.RouterDemand,
     doc="What one router has to do for each deployment. Id: router id.",
+)
+ROUTER_STATE = Signal(
+    subject="rh.hb.v1.router.state.share",
+    owner=_S.ROUTER,
+    readers=(_S.ROUTER,),
+    message=demand.RouterState,
+    doc="What one router has seen of endpoints, for the others. Id: router id.",
 )
 DEPLOYMENT_WANTED = Signal(
     subject="rh.hint.v1.router.deployment.wanted",
@@ -280,6 +314,8 @@ CONTRACTS: tuple[Contract, ...] = (
     SPECS,
     KEYS,
     ROUTES,
+    PROVIDERS,
+    LIMITS,
     ASSIGNMENTS,
     ENDPOINTS,
     REPORTS,
@@ -289,6 +325,7 @@ CONTRACTS: tuple[Contract, ...] = (
     LOG_LINE,
     NODE_SAMPLE,
     DEMAND,
+    ROUTER_STATE,
     DEPLOYMENT_WANTED,
     TRANSFER_PROGRESS,
     REGISTER_NODE,

@@ -233,6 +233,8 @@ class Endpoint(Message, frozen=True, kw_only=True):
     """How the router asks for running token counts in a stream; UNKNOWN makes it count chunks."""
     features: tuple[str, ...] = ()
     """Which endpoints its engine really has; empty: not known."""
+    concurrency: int = 0
+    """Requests at once that it was started for; 0: not known."""
 
 
 class DeploymentEndpoints(Message, frozen=True, kw_only=True):
@@ -252,6 +254,10 @@ class DeploymentEndpoints(Message, frozen=True, kw_only=True):
     """How long they hold it."""
     defaults: ModelDefaults | None = None
     """What a request gets that does not say otherwise."""
+    context_tokens: int = 0
+    """Tokens of prompt and answer together that a request may have; 0: not known."""
+    version_id: str = ""
+    """The active version: part of the key of cached answers."""
 
 
 class ReplicaTransition(Message, frozen=True, kw_only=True):

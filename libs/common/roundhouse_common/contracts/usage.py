@@ -2,7 +2,7 @@
 
 from roundhouse_common.contracts.base import Message, OpenEnum
 
-__all__ = ["Operation", "Outcome", "UsageRecord", "UsageSource"]
+__all__ = ["Operation", "Outcome", "Reuse", "UsageRecord", "UsageSource"]
 
 
 class Operation(OpenEnum):
@@ -14,6 +14,10 @@ class Operation(OpenEnum):
     EMBEDDING = "embeddings"
     RERANK = "rerank"
     SCORE = "score"
+    IMAGE = "image_generation"
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
+    TRANSLATION = "translation"
 
 
 class Outcome(OpenEnum):
@@ -35,8 +39,25 @@ class UsageSource(OpenEnum):
     """The engine's own final usage."""
     ENGINE_RUNNING = "engine-running"
     """Counted from the chunks an engine sent before the stream ended early."""
+    TOKENIZER = "tokenizer"
+    """Counted by the engine's tokenizer, asked for it."""
+    ESTIMATE = "estimate"
+    """From the number of bytes."""
     NONE = "none"
     """No figure; the tokens are 0 because nothing was produced."""
+
+
+class Reuse(OpenEnum):
+    """Whether an answer was an engine's own work for this request."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    CACHED = "cached"
+    """From the response cache: the tokens are those of the answer, no engine worked."""
+    COALESCED = "coalesced"
+    """Shared with an equal request in flight, whose record has the engine's work."""
+    REPLAYED = "replayed"
+    """The answer to an earlier request with the same `Idempotency-Key`."""
 
 
 class UsageRecord(Message, frozen=True, kw_only=True):
@@ -73,3 +94,22 @@ class UsageRecord(Message, frozen=True, kw_only=True):
     source: UsageSource = UsageSource.NONE
     attempts: int = 1
     """Upstream attempts made, retries included."""
+    api: str = ""
+    """The API that the client spoke: `openai.chat`, `anthropic.messages`, `ollama.generate`, ..."""
+    route_id: str = ""
+    """Empty in records of routers that did not tell."""
+    provider_id: str = ""
+    """Of an outside provider, instead of a deployment."""
+    reuse: Reuse = Reuse.NONE
+    continuations: int = 0
+    """How often a stream went on at another endpoint after its engine had died."""
+    cache_write_tokens: int = 0
+    """Input tokens that a provider charged for keeping; a class of its own."""
+    audio_ms: int = 0
+    """Length of the audio that went in or came out, where it is known."""
+    images: int = 0
+    """Images made."""
+    input_characters: int = 0
+    """Of a text to be spoken."""
+    queued_ms: float = 0.0
+    """How long it waited in the router for room at an engine or for a replica."""

@@ -7,8 +7,9 @@ from roundhouse_catalog.store.deployments import all_deployments, all_routes
 from roundhouse_catalog.store.keys import all_keys
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.publisher import Publisher
-from roundhouse_common.contracts.catalog import ApiKeyRecord, DeploymentSpec, RouteRecord
+from roundhouse_common.contracts.catalog import DeploymentSpec
 from roundhouse_common.contracts.registry import KEYS, ROUTES, SPECS
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.database import Database
 
 __all__ = ["Publications"]

@@ -4,14 +4,8 @@ from dataclasses import dataclass
 
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_catalog.domain.keys import ApiKey
-from roundhouse_common.contracts.catalog import (
-    ApiKeyRecord,
-    DeploymentDesired,
-    DeploymentSpec,
-    ModelKind,
-    RouteRecord,
-    RouteTarget,
-)
+from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec, ModelKind
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.runtime import DeploymentId, UnixTime
 
 __all__ = ["Route", "key_record", "route_of", "route_record", "spec_record"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteTarget
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteTarget
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord, UsageSource
 from roundhouse_common.runtime import Clock
 from roundhouse_router.domain.balancing import Candidate

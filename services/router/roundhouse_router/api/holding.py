@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from roundhouse_common.contracts.catalog import RouteTarget
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import Clock
 from roundhouse_router.api.flight import Flight

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_router.domain.errors import ModelNotFound
 from roundhouse_router.domain.tables import RoutingTable, visible_routes
 

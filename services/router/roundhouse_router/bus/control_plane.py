@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.projection import Projection
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
 from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, ROUTES
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import Clock
 from roundhouse_router.domain.tables import EMPTY, RoutingTable, by_digest, by_name, latest

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from roundhouse_common.contracts.catalog import RouteTarget
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.features import FEATURES, ROUTABLE, serves

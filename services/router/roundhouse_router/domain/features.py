@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from roundhouse_common.contracts.catalog import RouteTarget
 from roundhouse_common.contracts.features import Feature
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.errors import EndpointNotServed

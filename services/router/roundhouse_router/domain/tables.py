@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.domain.errors import InvalidKey, ModelNotFound

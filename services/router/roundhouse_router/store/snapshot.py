@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from roundhouse_common.contracts.catalog import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.service import get_logger
 from roundhouse_router.store.files import replace_file

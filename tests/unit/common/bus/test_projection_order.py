@@ -10,8 +10,8 @@ import pytest
 from roundhouse_common.bus.api import Entry
 from roundhouse_common.bus.changes import Changes
 from roundhouse_common.bus.projection import Projection
-from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.registry import KEYS
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from tests.support.eventually import eventually, never
 from tests.support.samples import sample
 

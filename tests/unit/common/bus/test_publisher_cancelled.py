@@ -8,8 +8,8 @@ import pytest
 
 from roundhouse_common.bus.api import Bus, BusUnavailable
 from roundhouse_common.bus.publisher import Publisher
-from roundhouse_common.contracts.catalog import ApiKeyRecord
 from roundhouse_common.contracts.registry import KEYS
+from roundhouse_common.contracts.routing import ApiKeyRecord
 
 
 class FailingBucket:
