@@ -1,12 +1,11 @@
 """What the router reads of a request body, and the few bytes it changes.
 
-The body is decoded once, into its top-level members; their values stay the bytes that the client sent. A body in
-which nothing needs to change is forwarded as it came.
+Only the members that routing needs are decoded; the others stay the bytes that the client sent. A body in which nothing
+needs to change is forwarded as it came; its members are told apart only when something must be put in.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,6 +23,7 @@ _flag: Final = msgspec.json.Decoder(bool | None)
 _count: Final = msgspec.json.Decoder(int | None)
 _object: Final = msgspec.json.Decoder(Members | None)
 _TRUE: Final = b"true"
+_WITH_USAGE: Final = b'{"stream_options":{"include_usage":true},'
 _NEW_LIMIT: Final = "max_completion_tokens"
 _OLD_LIMIT: Final = "max_tokens"
 _MAX_TOKENS: Final = (_NEW_LIMIT, _OLD_LIMIT)
@@ -31,21 +31,98 @@ _MAX_TOKENS: Final = (_NEW_LIMIT, _OLD_LIMIT)
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Head(msgspec.Struct):
+    """The members that routing needs."""
+
+    model: str
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    user: Any = None  # a caller may put anything there, which is for the engine to judge
+    n: Any = None  # as above
+
+
+_head: Final = msgspec.json.Decoder(_Head)
+
+
 class ParsedRequest:
     """A body that can be routed."""
 
-    model: str
-    is_stream: bool
-    wants_usage: bool
-    """The client asked for the usage chunk itself."""
-    max_tokens: int | None
-    body: bytes
-    members: Members
+    __slots__ = (
+        "_members",
+        "body",
+        "choices",
+        "has_stream_options",
+        "is_stream",
+        "max_tokens",
+        "model",
+        "user",
+        "wants_usage",
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        is_stream: bool,
+        wants_usage: bool,
+        max_tokens: int | None,
+        body: bytes,
+        members: Members | None = None,
+        user: str = "",
+        choices: int = 1,
+        has_stream_options: bool = False,
+    ) -> None:
+        self.model = model
+        self.is_stream = is_stream
+        self.wants_usage = wants_usage
+        """The client asked for the usage chunk itself."""
+        self.max_tokens = max_tokens
+        """The most tokens of one answer, where the client said so."""
+        self.body = body
+        self.user = user
+        """Whom the client says it asks for."""
+        self.choices = choices
+        """How many answers are asked for."""
+        self.has_stream_options = has_stream_options
+        self._members = members
+
+    @property
+    def members(self) -> Members:
+        """The top-level members, their values as bytes."""
+        if self._members is None:
+            self._members = split(self.body)
+        return self._members
 
 
 def parse(body: bytes, operation: Operation) -> ParsedRequest:
     """Return what the router needs of a body. Raises BadBody; everything else is for the engine to judge."""
+    try:
+        head = _head.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _parse_strictly(body, operation)
+    is_stream = bool(head.stream) and operation in GENERATING
+    options = head.stream_options if is_stream else None
+    limit = head.max_tokens if head.max_completion_tokens is None else head.max_completion_tokens
+    return ParsedRequest(
+        model=head.model,
+        is_stream=is_stream,
+        wants_usage=options is not None and bool(options.include_usage),
+        max_tokens=limit,
+        body=body,
+        user=head.user if type(head.user) is str else "",
+        choices=head.n if type(head.n) is int and head.n > 0 else 1,
+        has_stream_options=options is not None,
+    )
+
+
+def _parse_strictly(body: bytes, operation: Operation) -> ParsedRequest:
+    """Say what is wrong with a body, or accept it: members that do not matter here may be of any type."""
     try:
         members = split(body)
     except RecursionError:
@@ -66,6 +143,7 @@ def parse(body: bytes, operation: Operation) -> ParsedRequest:
         max_tokens=next((limit for limit in limits if limit is not None), None),
         body=body,
         members=members,
+        has_stream_options=options is not None,
     )
 
 
@@ -79,13 +157,21 @@ def outgoing(
 ) -> bytes:
     """Return the body for the engine: its own name for the model, what the model's owner added, and for streams a
     request for usage. It is the client's own when nothing is to be changed, and joined once otherwise."""
+    is_usage_added = request.is_stream and not request.wants_usage
+    is_same_model = served_model == request.model
+    if is_same_model and not added and not old_limit_only and (running is None or not request.is_stream):
+        if not is_usage_added:
+            return request.body
+        if not request.has_stream_options and b'"stream_options"' not in request.body:
+            # An object has a first member here, `model`: the new one goes before it, and nothing is taken apart.
+            return _WITH_USAGE + request.body[request.body.index(b"{") + 1 :]
     changed = dict(added)
     if old_limit_only and _NEW_LIMIT in request.members and _OLD_LIMIT not in request.members:
         changed[_OLD_LIMIT] = bytes(request.members[_NEW_LIMIT])
-    if served_model != request.model:
+    if not is_same_model:
         changed["model"] = msgspec.json.encode(served_model)
     if request.is_stream:
-        if not request.wants_usage:
+        if is_usage_added:
             options = _object.decode(request.members.get("stream_options", b"null"))
             changed["stream_options"] = joined({**(options or {}), "include_usage": _TRUE})
         if running is not None and running.parameter not in request.members:
