@@ -12,7 +12,7 @@ from roundhouse_node_agent.processes.records import NodeFile, read_file, write_f
 
 __all__ = ["StateDir"]
 
-_LOCK_PATIENCE_S = 2.0
+_LOCK_TRIES = 40
 _LOCK_POLL_S = 0.05
 
 
@@ -123,13 +123,11 @@ def _locked(fd: int) -> bool:
     The kernel lets go of a lock with the last reference to the open file: a child between its fork and its exec and
     whoever looks through the descriptors of a process hold one for a moment.
     """
-    until = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
+    for _ in range(_LOCK_TRIES):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            if time.monotonic() >= until:
-                return False
             time.sleep(_LOCK_POLL_S)
         else:
             return True
+    return False
