@@ -47,8 +47,8 @@ class Dialect(Protocol):
     def operation(self) -> Operation: ...
 
     @property
-    def native(self) -> Feature:
-        """An engine that has this endpoint gets the client's own bytes."""
+    def native(self) -> Feature | None:
+        """An engine that has this endpoint gets the client's own bytes; None: no engine has it."""
 
     @property
     def stream_type(self) -> bytes:
@@ -61,7 +61,7 @@ class Dialect(Protocol):
         """Return the body for OpenAI's endpoint of the same operation; streams ask for usage. Raises BadBody."""
 
     def whole(self, request: ParsedRequest, body: bytes) -> bytes:
-        """Return OpenAI's answer (status 200) as this API has it."""
+        """Return OpenAI's answer (status 200) as this API has it. Raises UpstreamFailed for one that it cannot say."""
 
     def stream(self, request: ParsedRequest) -> StreamTranslator:
         """Return what turns OpenAI's stream, which has usage, into this API's."""
@@ -93,8 +93,11 @@ class UpstreamFormat(Protocol):
     def request(self, body: bytes, model: str, operation: Operation, *, is_stream: bool) -> ProviderRequest:
         """Return OpenAI's body for this API and model. Raises BadBody for what it cannot say."""
 
-    def whole(self, status: int, body: bytes, model: str) -> bytes:
-        """Return its answer or error as OpenAI has it, under the model's name."""
+    def status(self, status: int) -> int:
+        """Return the status that OpenAI would have used: some APIs have their own."""
 
-    def stream(self, model: str) -> StreamTranslator:
+    def whole(self, status: int, body: bytes, model: str, operation: Operation) -> bytes:
+        """Return its answer or error as OpenAI has it, under the model's name. Raises UpstreamFailed for what is none."""
+
+    def stream(self, model: str, operation: Operation) -> StreamTranslator:
         """Return what turns its stream into OpenAI's, with usage and `[DONE]`."""
