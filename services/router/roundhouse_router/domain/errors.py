@@ -8,6 +8,8 @@ ApiError                     status  code                        whose fault
 ├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
 ├── EndpointNotServed        404     endpoint_not_served         the caller's
 ├── BodyTooLarge             413     request_too_large           the caller's
+├── IdempotencyKeyReused     422     idempotency_key_reused      the caller's
+├── IdempotencyKeyInUse      409     idempotency_key_in_use      the caller's, retryable
 ├── NoSnapshot               503     router_starting             ours, retryable
 ├── NoReadyReplica           503     no_ready_replica            ours, retryable
 │   ├── TooManyWaiting       503     too_many_waiting            ours, retryable
@@ -29,6 +31,8 @@ __all__ = [
     "BadBody",
     "BodyTooLarge",
     "EndpointNotServed",
+    "IdempotencyKeyInUse",
+    "IdempotencyKeyReused",
     "Internal",
     "InvalidKey",
     "ModelNotFound",
@@ -115,6 +119,24 @@ class BodyTooLarge(ApiError):
     code = "request_too_large"
     status = 413
     type = _REQUEST
+
+
+class IdempotencyKeyReused(ApiError):
+    """The key stands for another request of the same API key."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    type = _REQUEST
+
+
+class IdempotencyKeyInUse(ApiError):
+    """The first request with this key has not ended. The SDKs try 409 again by themselves."""
+
+    code = "idempotency_key_in_use"
+    status = 409
+    type = _REQUEST
+    retryable = True
+    retry_after_s = 1
 
 
 class NoSnapshot(ApiError):
