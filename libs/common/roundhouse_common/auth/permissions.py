@@ -14,6 +14,12 @@ Action = Literal[
     "deployments:write",
     "keys:read",
     "keys:write",
+    "routes:read",
+    "routes:write",
+    "limits:read",
+    "limits:write",
+    "providers:read",
+    "providers:write",
     "nodes:read",
     "nodes:write",
     "replicas:read",
@@ -56,7 +62,18 @@ class Subject:
 
 
 _READ: Final[frozenset[Action]] = frozenset(
-    ("models:read", "deployments:read", "keys:read", "nodes:read", "replicas:read", "logs:read", "usage:read")
+    (
+        "models:read",
+        "deployments:read",
+        "keys:read",
+        "routes:read",
+        "limits:read",
+        "providers:read",
+        "nodes:read",
+        "replicas:read",
+        "logs:read",
+        "usage:read",
+    )
 )
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = {
