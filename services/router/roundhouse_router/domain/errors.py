@@ -14,6 +14,8 @@ ApiError                     status  code                        whose fault
 ├── NoReadyReplica           503     no_ready_replica            ours, retryable
 │   ├── TooManyWaiting       503     too_many_waiting            ours, retryable
 │   └── RouterStopping       503     router_stopping             ours, retryable
+├── QueueFull                429     rate_limit_exceeded         ours, retryable: all engines are busy
+├── EnginesBusy              503     engines_busy                ours, retryable: they stayed busy
 ├── UpstreamFailed           502     upstream_error              the engine's, retryable
 ├── UpstreamRefusedUs        502     upstream_auth               ours: never the caller's key
 ├── UpstreamTimeout          504     upstream_timeout            the engine's
@@ -31,6 +33,7 @@ __all__ = [
     "BadBody",
     "BodyTooLarge",
     "EndpointNotServed",
+    "EnginesBusy",
     "IdempotencyKeyInUse",
     "IdempotencyKeyReused",
     "Internal",
@@ -38,6 +41,7 @@ __all__ = [
     "ModelNotFound",
     "NoReadyReplica",
     "NoSnapshot",
+    "QueueFull",
     "RouterStopping",
     "TooManyWaiting",
     "UnknownPath",
@@ -62,6 +66,8 @@ class ApiError(RoundhouseError):
         super().__init__(message)
         self.param = param
         self.error_code = code or type(self).code
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        """Sent with the answer, beside those that every answer has."""
 
     def body(self) -> bytes:
         """Return the JSON document."""
@@ -167,6 +173,25 @@ class RouterStopping(NoReadyReplica):
 
     code = "router_stopping"
     retry_after_s = 1
+
+
+class QueueFull(ApiError):
+    """Every engine has as many requests as it may have, and as many wait as the route allows."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+    type = "requests"
+    retryable = True
+    retry_after_s = 1
+
+
+class EnginesBusy(ApiError):
+    """The request waited for room at an engine as long as its route allows."""
+
+    code = "engines_busy"
+    status = 503
+    retryable = True
+    retry_after_s = 5
 
 
 class UpstreamFailed(ApiError):
