@@ -1,6 +1,6 @@
 """OpenAI's answers to chat and completions, whole and as chunks: what translators read of them."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -57,6 +57,15 @@ class Choice(msgspec.Struct):
     """Of completions, instead of a message."""
     finish_reason: str | None = None
     logprobs: msgspec.Raw = msgspec.Raw(b"null")
+    stop_reason: Any = None  # Any: vLLM has a text, the number of a token, or null
+    """What ended the answer, if it was not the model's own end."""
+    matched_stop: Any = None  # Any: SGLang's name for it, with a list of numbers too
+
+    @property
+    def stop_text(self) -> str | None:
+        """The stop sequence that was met, where the engine tells."""
+        told = (self.stop_reason, self.matched_stop)
+        return next((one for one in told if isinstance(one, str) and one), None)
 
 
 class Timings(LlamaTimings):
