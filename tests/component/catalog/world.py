@@ -28,6 +28,7 @@ from roundhouse_common.contracts.scheduler import VersionState
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemIds, UnixTime
+from roundhouse_common.secret_box import SecretFile, new_secrets_key
 
 __all__ = ["API", "ManualClock", "World", "a_world", "deployment_body", "model_body", "on_the_bus", "running"]
 
@@ -59,6 +60,7 @@ class World:
     disk: UploadDisk
     uploads_dir: Path
     http: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    secrets: SecretFile
     wakes: int = 0
     wakers: list[Callable[[], None]] = field(default_factory=list)
     publications: Publications | None = None
@@ -163,13 +165,29 @@ async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
     publications = Publications(world.db, bus)
     relay = OutboxRelay(world.db, bus, tables.outbox, world.clock)
     world.publications, world.wakers = publications, [publications.wake, relay.wake]
-    loops = [publications.specs.run, publications.keys.run, publications.routes.run, relay.run]
+    loops = [
+        publications.specs.run,
+        publications.keys.run,
+        publications.routes.run,
+        publications.limits.run,
+        publications.providers.run,
+        relay.run,
+    ]
     try:
         async with running(*loops):
             yield
     finally:
         await bus.close()
         world.publications, world.wakers = None, []
+
+
+def secrets_key(uploads_dir: Path) -> Path:
+    """Write a file with one key beside the uploads, unless it is there, and return its path."""
+    path = uploads_dir.with_name("secrets.keys")
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(new_secrets_key(secrets.token_bytes) + "\n", encoding="utf-8")
+    return path
 
 
 @asynccontextmanager
@@ -183,7 +201,15 @@ async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[W
         signer = TokenSigner(private, clock=clock)
         disk = UploadDisk(uploads_dir)
         verifier = TokenVerifier(public, clock=clock)
-        world = World(db=db, clock=clock, signer=signer, verifier=verifier, disk=disk, uploads_dir=uploads_dir)
+        world = World(
+            db=db,
+            clock=clock,
+            signer=signer,
+            verifier=verifier,
+            disk=disk,
+            uploads_dir=uploads_dir,
+            secrets=SecretFile(secrets_key(uploads_dir), setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE"),
+        )
         kept = {"most_bytes": GIB, "most_open": 3, "headroom_bytes": 0, "expiry_s": 86_400.0, "idle_s": 10.0, **limits}
         catalog = Catalog(
             db=db,
@@ -196,6 +222,8 @@ async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[W
             version_states=world.asked,
             uploads=Uploads(disk=disk, public_url=lambda: "http://catalog", **kept),
             inspect=world.inspect,
+            secrets=world.secrets,
+            provider_timeout_s=2.0,
         )
         transport = httpx.ASGITransport(app=build_app(catalog, world.verifier))
         headers = {"authorization": f"Bearer {world.token(Role.ADMINISTRATOR)}"}

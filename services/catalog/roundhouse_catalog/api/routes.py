@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Query
 
 from roundhouse_catalog.api.context import CatalogHere, Paging
 from roundhouse_catalog.api.schemas import View
-from roundhouse_catalog.domain.records import Route, route_record
-from roundhouse_catalog.store.deployments import list_routes as stored_routes
+from roundhouse_catalog.domain.routes import Route
+from roundhouse_catalog.store.routes import list_routes as stored_routes
 from roundhouse_common.auth import Subject
 from roundhouse_common.http import Page, Timestamp, page_of, requires
 
@@ -35,13 +35,12 @@ class RouteView(View):
 
     @classmethod
     def of(cls, route: Route) -> Self:
-        targets = route_record(route).targets
         return cls(
             id=route.route_id,
             name=route.name,
             tenant_id=route.tenant_id,
             model_kind=route.model_kind.value,
-            targets=[TargetView(deployment_id=target.deployment_id, weight=target.weight) for target in targets],
+            targets=[TargetView(deployment_id=target.deployment_id, weight=target.weight) for target in route.targets],
             created_at=route.created_at,
         )
 
@@ -55,5 +54,7 @@ async def list_routes(
 ) -> Page[RouteView]:
     """List routes in the order of their creation. Every deployment has one with its name."""
     async with catalog.db.read() as session:
-        rows = await stored_routes(session, subject.tenant_id, limit=paging.fetch, after=paging.after or "", name=name)
+        rows = await stored_routes(
+            session, [subject.tenant_id], limit=paging.fetch, after=paging.after or "", name=name
+        )
     return page_of(rows, paging, key=lambda route: route.route_id, item=RouteView.of)

@@ -1,34 +1,44 @@
-"""The three buckets of the catalog. Each is made equal to SQL: at the start, after a wake, and again and again."""
+"""The buckets of the catalog. Each is made equal to SQL: at the start, after a wake, and again and again."""
 
 from collections.abc import Mapping
 
-from roundhouse_catalog.domain.records import key_record, route_record, spec_record
-from roundhouse_catalog.store.deployments import all_deployments, all_routes
+from roundhouse_catalog.domain.limits import limit_record
+from roundhouse_catalog.domain.providers import provider_record
+from roundhouse_catalog.domain.records import key_record, spec_record
+from roundhouse_catalog.domain.routes import route_record
+from roundhouse_catalog.store.deployments import all_deployments
 from roundhouse_catalog.store.keys import all_keys
+from roundhouse_catalog.store.limits import all_limits
+from roundhouse_catalog.store.providers import all_providers
+from roundhouse_catalog.store.routes import all_routes
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.publisher import Publisher
 from roundhouse_common.contracts.catalog import DeploymentSpec
-from roundhouse_common.contracts.registry import KEYS, ROUTES, SPECS
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.registry import KEYS, LIMITS, PROVIDERS, ROUTES, SPECS
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.database import Database
 
 __all__ = ["Publications"]
 
 
 class Publications:
-    """Publishes `specs`, `keys` and `routes`, tombstones included. Nothing is ever removed from these buckets."""
+    """Publishes what others read of the catalog, tombstones included. Nothing is ever removed from these buckets."""
 
     def __init__(self, db: Database, bus: Bus) -> None:
         self._db = db
         self.specs = Publisher(bus, SPECS, desired=self._specs)
         self.keys = Publisher(bus, KEYS, desired=self._keys)
         self.routes = Publisher(bus, ROUTES, desired=self._routes)
+        self.providers = Publisher(bus, PROVIDERS, desired=self._providers)
+        self.limits = Publisher(bus, LIMITS, desired=self._limits)
 
     def wake(self) -> None:
         """Look now: the record has changed. Losing it costs at most a resync interval."""
         self.specs.wake()
         self.keys.wake()
         self.routes.wake()
+        self.providers.wake()
+        self.limits.wake()
 
     async def rebuild(self) -> dict[str, int]:
         """Write every entry again and return how many by bucket. Raises BusUnavailable."""
@@ -36,6 +46,8 @@ class Publications:
             SPECS.subject: await self.specs.rebuild(),
             KEYS.subject: await self.keys.rebuild(),
             ROUTES.subject: await self.routes.rebuild(),
+            PROVIDERS.subject: await self.providers.rebuild(),
+            LIMITS.subject: await self.limits.rebuild(),
         }
 
     async def _specs(self) -> Mapping[str, DeploymentSpec]:
@@ -49,3 +61,11 @@ class Publications:
     async def _routes(self) -> Mapping[str, RouteRecord]:
         async with self._db.read() as session:
             return {one.route_id: route_record(one) for one in await all_routes(session)}
+
+    async def _limits(self) -> Mapping[str, LimitRecord]:
+        async with self._db.read() as session:
+            return {one.limit_id: limit_record(one) for one in await all_limits(session)}
+
+    async def _providers(self) -> Mapping[str, ProviderRecord]:
+        async with self._db.read() as session:
+            return {one.provider_id: provider_record(one) for one in await all_providers(session)}

@@ -1,40 +1,11 @@
 """The catalog's records as other services see them on the bus."""
 
-from dataclasses import dataclass
-
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_catalog.domain.keys import ApiKey
-from roundhouse_common.contracts.catalog import DeploymentDesired, DeploymentSpec, ModelKind
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
-from roundhouse_common.runtime import DeploymentId, UnixTime
+from roundhouse_common.contracts.catalog import DeploymentSpec
+from roundhouse_common.contracts.routing import ApiKeyRecord
 
-__all__ = ["Route", "key_record", "route_of", "route_record", "spec_record"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """The name of a deployment as clients use it. It lives and dies with the deployment."""
-
-    route_id: str
-    tenant_id: str
-    name: str
-    deployment_id: DeploymentId
-    model_kind: ModelKind
-    created_at: UnixTime
-    is_deleted: bool
-
-
-def route_of(deployment: Deployment, *, route_id: str) -> Route:
-    """Return the route that the deployment implies now."""
-    return Route(
-        route_id=route_id,
-        tenant_id=deployment.tenant_id,
-        name=deployment.name,
-        deployment_id=deployment.deployment_id,
-        model_kind=deployment.version.spec.model_kind,
-        created_at=deployment.created_at,
-        is_deleted=deployment.desired is DeploymentDesired.DELETE,
-    )
+__all__ = ["key_record", "spec_record"]
 
 
 def spec_record(deployment: Deployment) -> DeploymentSpec:
@@ -69,16 +40,4 @@ def key_record(key: ApiKey) -> ApiKeyRecord:
         deployment_ids=key.deployment_ids,
         expires_at=key.expires_at,
         is_revoked=key.is_revoked,
-    )
-
-
-def route_record(route: Route) -> RouteRecord:
-    return RouteRecord(
-        route_id=route.route_id,
-        name=route.name,
-        tenant_id=route.tenant_id,
-        targets=(RouteTarget(deployment_id=route.deployment_id),),
-        model_kind=route.model_kind,
-        created_at=route.created_at,
-        is_deleted=route.is_deleted,
     )

@@ -1,4 +1,4 @@
-"""Deployments, their versions and routes in SQL. `save` writes a decision whole: row, version, route and event."""
+"""Deployments and their versions in SQL. A decision is written whole: row, version, own route and event."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,25 +7,24 @@ from sqlalchemy import Row, Select, delete, insert, select, update
 
 from roundhouse_catalog.domain.deployments import Decision, Deployment
 from roundhouse_catalog.domain.errors import NameTaken
-from roundhouse_catalog.domain.records import Route, route_of
+from roundhouse_catalog.domain.routes import followed, own_route
 from roundhouse_catalog.domain.settings import Settings
 from roundhouse_catalog.domain.versions import Version
 from roundhouse_catalog.store import tables
-from roundhouse_common.contracts.catalog import DeploymentDesired, ModelKind
+from roundhouse_catalog.store.routes import find_own_route, find_route_named, insert_route, update_route
+from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED
 from roundhouse_common.database import ReadSession, WriteSession, enqueue
 from roundhouse_common.runtime import DeploymentId, UnixTime
 
 __all__ = [
     "all_deployments",
-    "all_routes",
     "existing_deployments",
     "find_deployment",
     "find_deployment_anywhere",
     "find_version",
     "insert_deployment",
     "list_deployments",
-    "list_routes",
     "list_versions",
     "note_failed_numbers",
     "successor_of",
@@ -34,7 +33,6 @@ __all__ = [
 
 _D = tables.deployments.c
 _V = tables.versions.c
-_R = tables.routes.c
 
 
 async def list_deployments(
@@ -85,20 +83,11 @@ async def insert_deployment(session: WriteSession, decision: Decision, *, route_
     others = _living(deployment.tenant_id).where(_D.name == deployment.name)
     if (await session.execute(others)).first() is not None:  # writers are serial: it stays free until this one ends
         raise NameTaken("deployment", deployment.name)
+    if await find_route_named(session, deployment.tenant_id, deployment.name) is not None:
+        raise NameTaken("route", deployment.name)
     await session.execute(insert(tables.deployments).values(id=deployment.deployment_id, **_columns(deployment)))
     await _write_versions(session, decision)
-    route = route_of(deployment, route_id=route_id)
-    await session.execute(
-        insert(tables.routes).values(
-            id=route.route_id,
-            tenant_id=route.tenant_id,
-            name=route.name,
-            deployment_id=route.deployment_id,
-            model_kind=route.model_kind.value,
-            created_at=route.created_at,
-            is_deleted=route.is_deleted,
-        )
-    )
+    await insert_route(session, own_route(deployment, route_id=route_id))
     await _enqueue_event(session, decision)
 
 
@@ -109,12 +98,9 @@ async def update_deployment(session: WriteSession, decision: Decision) -> None:
         update(tables.deployments).where(_D.id == deployment.deployment_id).values(**_columns(deployment))
     )
     await _write_versions(session, decision)
-    route = route_of(deployment, route_id="")
-    await session.execute(
-        update(tables.routes)
-        .where(_R.deployment_id == deployment.deployment_id)
-        .values(model_kind=route.model_kind.value, is_deleted=route.is_deleted)
-    )
+    route = await find_own_route(session, deployment.deployment_id)
+    if route is not None and (now := followed(route, deployment)) is not route:
+        await update_route(session, now)
     await _enqueue_event(session, decision)
 
 
@@ -144,21 +130,6 @@ async def successor_of(session: ReadSession, deployment: Deployment, number: int
     rows = (await session.execute(query.order_by(_V.number.desc()))).all()
     before = [row for row in rows if row.number == deployment.previous_number]
     return _version([*before, *rows][0]) if rows else None
-
-
-async def list_routes(
-    session: ReadSession, tenant_id: str, *, limit: int, after: str = "", name: str | None = None
-) -> list[Route]:
-    """Return routes, not deleted ones, in the order of their creation, beginning after the id `after`."""
-    query = select(tables.routes).where(_R.tenant_id == tenant_id, _R.is_deleted.is_(False), _R.id > after)
-    if name is not None:
-        query = query.where(_R.name == name)
-    return [_route(row) for row in await session.execute(query.order_by(_R.id).limit(limit))]
-
-
-async def all_routes(session: ReadSession) -> list[Route]:
-    """Return the routes of every tenant, tombstones too: what routers must know."""
-    return [_route(row) for row in await session.execute(select(tables.routes))]
 
 
 async def _write_versions(session: WriteSession, decision: Decision) -> None:
@@ -260,15 +231,3 @@ def _deployment(row: Row[Any]) -> Deployment:
 
 def _version(row: Row[Any]) -> Version:
     return Version(spec=row.spec, created_at=UnixTime(row.created_at), created_by=row.created_by)
-
-
-def _route(row: Row[Any]) -> Route:
-    return Route(
-        route_id=row.id,
-        tenant_id=row.tenant_id,
-        name=row.name,
-        deployment_id=DeploymentId(row.deployment_id),
-        model_kind=ModelKind(row.model_kind),
-        created_at=UnixTime(row.created_at),
-        is_deleted=row.is_deleted,
-    )

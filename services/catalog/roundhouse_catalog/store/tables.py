@@ -15,18 +15,23 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from roundhouse_catalog.domain.providers import SealedKey
+from roundhouse_catalog.domain.routes import RouteSettings
 from roundhouse_catalog.domain.templates import Recipe
 from roundhouse_common.contracts.catalog import Autoscale, ModelDefaults, Rollout, VersionSpec
 from roundhouse_common.contracts.models import ModelFacts
+from roundhouse_common.contracts.routing import LimitDimension, RouteTarget
 from roundhouse_common.database import Json, UnixSeconds, idempotency_table, outbox_table
 
 __all__ = [
     "api_keys",
     "deployments",
     "idempotency",
+    "limits",
     "metadata",
     "models",
     "outbox",
+    "providers",
     "routes",
     "template_versions",
     "templates",
@@ -156,12 +161,83 @@ routes = Table(
     "routes",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("tenant_id", String(64), nullable=False),  # empty: of the platform
     Column("name", String(128), nullable=False),
-    Column("deployment_id", String(64), ForeignKey("deployments.id"), nullable=False, unique=True),
+    Column("deployment_id", String(64), ForeignKey("deployments.id"), unique=True),  # of a deployment's own route
     Column("model_kind", String(32), nullable=False),
     Column("created_at", UnixSeconds, nullable=False),
     Column("is_deleted", Boolean, nullable=False),
+    Column("targets", Json(tuple[RouteTarget, ...]), nullable=False),
+    Column("alias_of", String(128), nullable=False),
+    Column("settings", Json(RouteSettings), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("updated_at", UnixSeconds, nullable=False),
+    Column("updated_by", String(128), nullable=False),
+)
+Index(
+    "uq_routes_tenant_id_name",
+    routes.c.tenant_id,
+    routes.c.name,
+    unique=True,
+    sqlite_where=routes.c.is_deleted.is_(False),
+    postgresql_where=routes.c.is_deleted.is_(False),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), nullable=False),  # empty: of the platform
+    Column("name", String(128), nullable=False),
+    Column("per", Json(tuple[LimitDimension, ...]), nullable=False),
+    Column("tenant_ids", Json(tuple[str, ...]), nullable=False),
+    Column("user_ids", Json(tuple[str, ...]), nullable=False),
+    Column("key_ids", Json(tuple[str, ...]), nullable=False),
+    Column("route_ids", Json(tuple[str, ...]), nullable=False),
+    Column("bounds", Json(dict[str, int]), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("updated_at", UnixSeconds, nullable=False),
+    Column("updated_by", String(128), nullable=False),
+    Column("is_deleted", Boolean, nullable=False),
+)
+Index(
+    "uq_limits_tenant_id_name",
+    limits.c.tenant_id,
+    limits.c.name,
+    unique=True,
+    sqlite_where=limits.c.is_deleted.is_(False),
+    postgresql_where=limits.c.is_deleted.is_(False),
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant_id", String(64), nullable=False),  # empty: of the platform
+    Column("name", String(63), nullable=False),
+    Column("format", String(32), nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("keys", Json(tuple[SealedKey, ...]), nullable=False),
+    Column("headers", Json(dict[str, str]), nullable=False),
+    Column("features", Json(tuple[str, ...]), nullable=False),
+    Column("in_flight_most", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at", UnixSeconds, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("updated_at", UnixSeconds, nullable=False),
+    Column("updated_by", String(128), nullable=False),
+    Column("deleted_at", UnixSeconds),
+)
+Index(
+    "uq_providers_tenant_id_name",
+    providers.c.tenant_id,
+    providers.c.name,
+    unique=True,
+    sqlite_where=providers.c.deleted_at.is_(None),
+    postgresql_where=providers.c.deleted_at.is_(None),
 )
 
 api_keys = Table(
