@@ -7,7 +7,10 @@ ApiError                     status  code                        whose fault
 ├── WrongMethod              405     method_not_supported        the caller's
 ├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
 ├── EndpointNotServed        404     endpoint_not_served         the caller's
+├── ModelsManaged            403     models_managed_by_platform  the caller's
 ├── BodyTooLarge             413     request_too_large           the caller's
+├── LimitExceeded            429     rate_limit_exceeded         a policy's (domain/limits/refusal.py)
+├── LimiterUnavailable       503     limiter_unavailable         ours, retryable (there too)
 ├── IdempotencyKeyReused     422     idempotency_key_reused      the caller's
 ├── IdempotencyKeyInUse      409     idempotency_key_in_use      the caller's, retryable
 ├── NoSnapshot               503     router_starting             ours, retryable
@@ -39,6 +42,7 @@ __all__ = [
     "Internal",
     "InvalidKey",
     "ModelNotFound",
+    "ModelsManaged",
     "NoReadyReplica",
     "NoSnapshot",
     "QueueFull",
@@ -58,7 +62,9 @@ _SERVER: Final = "server_error"
 class ApiError(RoundhouseError):
     """An answer in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`, all four always there."""
 
-    type: ClassVar[str] = _SERVER
+    type: str = _SERVER
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Sent with the answer."""
     retry_after_s: ClassVar[int] = 0
     """Sent as `retry-after` when it is not 0."""
 
@@ -118,6 +124,14 @@ class EndpointNotServed(ApiError):
 
     code = "endpoint_not_served"
     status = 404
+    type = _REQUEST
+
+
+class ModelsManaged(ApiError):
+    """A client wants to fetch, make or delete a model through an API that has this: here the catalog does it."""
+
+    code = "models_managed_by_platform"
+    status = 403
     type = _REQUEST
 
 

@@ -29,10 +29,10 @@ class LineSplitter:
         self._hold(lines.pop())
         return [line.removesuffix(b"\r") for line in lines]
 
-    def rest(self) -> bytes:
-        """Return what came after the last line's end."""
+    def finish(self) -> list[bytes]:
+        """Return a last line whose end never came."""
         rest, self._parts, self._held = b"".join(self._parts), [], 0
-        return rest.removesuffix(b"\r")
+        return [rest.removesuffix(b"\r")] if rest else []
 
     def _hold(self, piece: bytes) -> None:
         if not piece:
@@ -74,9 +74,8 @@ class EventSplitter:
     def finish(self) -> list[Event]:
         """Return a last event whose blank line never came."""
         events: list[Event] = []
-        rest = self._lines.rest()
-        if rest:
-            self._take(rest, events)
+        for line in self._lines.finish():
+            self._take(line, events)
         self._take(b"", events)
         return events
 

@@ -27,7 +27,10 @@ NDJSON: Final = b"application/x-ndjson"
 
 
 class StreamTranslator(Protocol):
-    """One stream on its way from one API to another. Chunk boundaries mean nothing."""
+    """One stream on its way from one API to another. Chunk boundaries mean nothing.
+
+    Both raise UpstreamFailed for what cannot be read; everything that could be was returned before.
+    """
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may go out now; empty while a line is not whole."""
@@ -97,7 +100,7 @@ class UpstreamFormat(Protocol):
         """Return the status that OpenAI would have used: some APIs have their own."""
 
     def whole(self, status: int, body: bytes, model: str, operation: Operation) -> bytes:
-        """Return its answer or error as OpenAI has it, under the model's name. Raises UpstreamFailed for what is none."""
+        """Return its answer or error as OpenAI has it, under the model's name. Raises UpstreamFailed."""
 
     def stream(self, model: str, operation: Operation) -> StreamTranslator:
         """Return what turns its stream into OpenAI's, with usage and `[DONE]`."""
