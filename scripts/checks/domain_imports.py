@@ -10,7 +10,8 @@ from scripts.checks.sources import python_files
 __all__ = ["check"]
 
 _ALLOWED = re.compile(
-    r"msgspec(\..+)?|roundhouse_common\.(contracts|cron|engine_parameters|errors|model_sources|runtime|sizing|words)(\..+)?"
+    r"msgspec(\..+)?"
+    r"|roundhouse_common\.(contracts|cron|engine_parameters|errors|model_sources|routing|runtime|sizing|words)(\..+)?"
     r"|roundhouse_(?P<own>\w+)\.domain(\..+)?"
 )
 

@@ -1,4 +1,4 @@
-"""The routing table, kept from the buckets `keys`, `routes` and `endpoints`, or from the snapshot on disk."""
+"""The routing table, kept from the buckets that routers read, or from the snapshot on disk."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,11 +6,19 @@ from dataclasses import replace
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.projection import Projection
-from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, ROUTES
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, LIMITS, PROVIDERS, ROUTES
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import Clock
-from roundhouse_router.domain.tables import EMPTY, RoutingTable, by_digest, by_name, latest
+from roundhouse_router.domain.tables import (
+    EMPTY,
+    RoutingTable,
+    by_digest,
+    by_name,
+    in_force,
+    latest,
+    usable_providers,
+)
 from roundhouse_router.store.snapshot import SavedTable
 
 __all__ = ["ControlPlane"]
@@ -27,10 +35,14 @@ class ControlPlane:
         self._keys = dict(saved.keys) if saved else {}
         self._routes = dict(saved.routes) if saved else {}
         self._endpoints = dict(saved.endpoints) if saved else {}
+        self._providers = dict(saved.providers) if saved else {}
+        self._limits = dict(saved.limits) if saved else {}
         self._next = asyncio.Event()
         self._keys_view = Projection(bus, KEYS, on_change=self._hear_keys)
         self._routes_view = Projection(bus, ROUTES, on_change=self._hear_routes)
         self._endpoints_view = Projection(bus, ENDPOINTS, on_change=self._hear_endpoints)
+        self._providers_view = Projection(bus, PROVIDERS, on_change=self._hear_providers)
+        self._limits_view = Projection(bus, LIMITS, on_change=self._hear_limits)
         self.table = EMPTY
         if saved:
             self._swap(
@@ -38,6 +50,8 @@ class ControlPlane:
                     keys=by_digest(self._keys.values()),
                     routes=by_name(self._routes.values()),
                     deployments=self._endpoints,
+                    providers=usable_providers(self._providers.values()),
+                    limits=in_force(self._limits.values()),
                     is_known=True,
                 )
             )
@@ -50,6 +64,8 @@ class ControlPlane:
             ("keys", self._keys_view.run),
             ("routes", self._routes_view.run),
             ("endpoints", self._endpoints_view.run),
+            ("providers", self._providers_view.run),
+            ("limits", self._limits_view.run),
         )
 
     async def changed(self) -> None:
@@ -57,12 +73,15 @@ class ControlPlane:
         await self._next.wait()
 
     def to_save(self) -> SavedTable:
-        """Return what a later start needs. Revoked keys and deleted routes are left out: absent refuses as well."""
+        """Return what a later start needs. Revoked keys and what is deleted are left out: absent refuses as well, and a
+        limit that is gone bounds nothing."""
         return SavedTable(
             saved_at=self._clock.now(),
             keys={key_id: key for key_id, key in self._keys.items() if not key.is_revoked},
             routes={route_id: route for route_id, route in self._routes.items() if not route.is_deleted},
             endpoints=dict(self._endpoints),
+            providers={name: provider for name, provider in self._providers.items() if not provider.is_deleted},
+            limits={limit_id: limit for limit_id, limit in self._limits.items() if not limit.is_deleted},
         )
 
     def _hear_keys(self, changed: Mapping[str, ApiKeyRecord]) -> None:
@@ -78,9 +97,24 @@ class ControlPlane:
         self._swap(replace(self.table, deployments=self._endpoints))
         self._on_endpoints(self.table)
 
+    def _hear_providers(self, changed: Mapping[str, ProviderRecord]) -> None:
+        self._providers.update(changed)
+        self._swap(replace(self.table, providers=usable_providers(self._providers.values())))
+
+    def _hear_limits(self, changed: Mapping[str, LimitRecord]) -> None:
+        self._limits.update(changed)
+        self._swap(replace(self.table, limits=in_force(self._limits.values())))
+
     def _swap(self, table: RoutingTable) -> None:
-        views = (self._keys_view, self._routes_view, self._endpoints_view)
-        is_known = table.is_known or all(view.has_synced for view in views)
-        self.table = replace(table, is_known=is_known)
+        if not table.is_known:
+            views = (
+                self._keys_view,
+                self._routes_view,
+                self._endpoints_view,
+                self._providers_view,
+                self._limits_view,
+            )
+            table = replace(table, is_known=all(view.has_synced for view in views))
+        self.table = table
         self._next.set()
         self._next = asyncio.Event()

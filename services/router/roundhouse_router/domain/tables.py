@@ -6,19 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.domain.errors import InvalidKey, ModelNotFound
+from roundhouse_router.domain.route_table import RouteTable, by_name
 
 __all__ = [
     "EMPTY",
     "RoutingTable",
     "authenticate",
+    "authenticate_secret",
     "by_digest",
     "by_name",
+    "in_force",
     "latest",
     "resolve",
+    "usable_providers",
     "visible_routes",
 ]
 
@@ -29,8 +33,12 @@ class RoutingTable:
 
     keys: Mapping[str, ApiKeyRecord] = field(default_factory=dict)
     """By hex SHA-256 of the secret."""
-    routes: Mapping[tuple[str, str], RouteRecord] = field(default_factory=dict)
+    routes: RouteTable = field(default_factory=lambda: RouteTable({}))
     """By tenant and name, without the deleted ones."""
+    providers: Mapping[str, ProviderRecord] = field(default_factory=dict)
+    """By provider id, without the deleted ones."""
+    limits: tuple[LimitRecord, ...] = ()
+    """Without the deleted ones, by id. The same object until one changes."""
     deployments: Mapping[str, DeploymentEndpoints] = field(default_factory=dict)
     """By deployment id."""
     is_known: bool = False
@@ -45,13 +53,14 @@ def by_digest(keys: Iterable[ApiKeyRecord]) -> Mapping[str, ApiKeyRecord]:
     return MappingProxyType({key.sha256: key for key in keys})
 
 
-def by_name(routes: Iterable[RouteRecord]) -> Mapping[tuple[str, str], RouteRecord]:
-    """Return the live routes as a table wants them. Of two of one name the older wins, on every router alike."""
-    named: dict[tuple[str, str], RouteRecord] = {}
-    for route in sorted(routes, key=lambda route: route.route_id, reverse=True):
-        if not route.is_deleted:
-            named[route.tenant_id, route.name] = route
-    return MappingProxyType(named)
+def usable_providers(providers: Iterable[ProviderRecord]) -> Mapping[str, ProviderRecord]:
+    """Return the live providers as a table wants them."""
+    return MappingProxyType({provider.provider_id: provider for provider in providers if not provider.is_deleted})
+
+
+def in_force(limits: Iterable[LimitRecord]) -> tuple[LimitRecord, ...]:
+    """Return the live limits as a table wants them."""
+    return tuple(sorted((limit for limit in limits if not limit.is_deleted), key=lambda limit: limit.limit_id))
 
 
 def latest(
@@ -71,9 +80,15 @@ def latest(
 
 def authenticate(table: RoutingTable, authorization: bytes, now: UnixTime) -> ApiKeyRecord:
     """Return the key that an `Authorization` header carries. Raises InvalidKey, which never repeats the secret."""
+    if authorization[:7] == b"Bearer ":
+        return authenticate_secret(table, authorization[7:].strip(), now)
     scheme, _, secret = authorization.partition(b" ")
-    secret = secret.strip()
-    if scheme.lower() != b"bearer" or not secret:
+    return authenticate_secret(table, secret.strip() if scheme.lower() == b"bearer" else b"", now)
+
+
+def authenticate_secret(table: RoutingTable, secret: bytes, now: UnixTime) -> ApiKeyRecord:
+    """Return the key of a secret, wherever a request carries it. Raises InvalidKey, which never repeats the secret."""
+    if not secret:
         raise InvalidKey("No API key was given. Send it in the header `Authorization: Bearer YOUR_KEY`.")
     digest = hashlib.sha256(secret).hexdigest()
     key = table.keys.get(digest)

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.service import get_logger
 from roundhouse_router.store.files import replace_file
@@ -17,13 +17,18 @@ _log = get_logger(__name__)
 
 
 class SavedTable(msgspec.Struct, frozen=True, kw_only=True):
-    """The buckets as last heard, by their keys. It holds engine keys, hence the file's mode of 600."""
+    """The buckets as last heard, by their keys. It holds engine keys, hence the file's mode of 600.
+
+    What is new in it has a default: a router starts from the snapshot of the one before it.
+    """
 
     format: int = 1
     saved_at: float
     keys: dict[str, ApiKeyRecord]
     routes: dict[str, RouteRecord]
     endpoints: dict[str, DeploymentEndpoints]
+    providers: dict[str, ProviderRecord] = {}
+    limits: dict[str, LimitRecord] = {}
 
 
 def load_table(directory: Path) -> SavedTable | None:

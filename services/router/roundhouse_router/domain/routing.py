@@ -1,0 +1,86 @@
+"""Where a model's name leads: a tenant's own routes before the platform's, exact names before patterns, then aliases.
+
+Whatever a key may not use is the same ModelNotFound as what does not exist.
+"""
+
+from typing import Final
+
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
+from roundhouse_common.routing import MOST_ALIASES, is_pattern
+from roundhouse_router.domain.errors import ModelNotFound
+from roundhouse_router.domain.tables import RoutingTable
+from roundhouse_router.domain.targets import Resolution
+
+__all__ = ["resolve", "visible_routes"]
+
+_RESOLVED_MOST: Final = 10_000
+"""Resolutions that are kept; then all are forgotten: a pattern fits any number of names."""
+_NAME_MOST: Final = 512
+"""Characters; what is longer is no route's name and is not looked for among the patterns."""
+
+
+def resolve(table: RoutingTable, key: ApiKeyRecord, model: str) -> Resolution:
+    """Return where a name leads for this key. Raises ModelNotFound."""
+    resolved = table.routes.resolved
+    known = resolved.get((key.key_id, model))
+    if known is not None and known.key is key:
+        return known
+    found = _resolution(table, key, model)
+    if found is None:
+        raise ModelNotFound(model)
+    if len(resolved) >= _RESOLVED_MOST:
+        resolved.clear()
+    resolved[key.key_id, model] = found
+    return found
+
+
+def visible_routes(table: RoutingTable, key: ApiKeyRecord) -> list[RouteRecord]:
+    """Return the routes that the key may use by their names, sorted; patterns have none."""
+    names = {name for tenant_id, name in table.routes if tenant_id in (key.tenant_id, "") and not is_pattern(name)}
+    found = (_resolution(table, key, name) for name in sorted(names))
+    return [resolution.named for resolution in found if resolution is not None]
+
+
+def _resolution(table: RoutingTable, key: ApiKeyRecord, model: str) -> Resolution | None:
+    named = table.routes.find(key.tenant_id, model) if len(model) <= _NAME_MOST else None
+    route = _meant(table, key, named) if named is not None else None
+    if named is None or route is None:
+        return None
+    targets = tuple(_named_for(target, named, model) for target in route.targets if _may_use(key, target))
+    return Resolution(named=named, route=route, key=key, model=model, targets=targets) if targets else None
+
+
+def _meant(table: RoutingTable, key: ApiKeyRecord, named: RouteRecord) -> RouteRecord | None:
+    """Return the route at the end of the aliases; None if one is missing, not for this key, or they never end."""
+    route: RouteRecord | None = named
+    for _ in range(MOST_ALIASES + 1):
+        if route is None or (route.key_ids and key.key_id not in route.key_ids):
+            return None
+        if not route.alias_of:
+            return route
+        route = table.routes.named(route.tenant_id, route.alias_of, asker=key.tenant_id)
+    return None
+
+
+def _may_use(key: ApiKeyRecord, target: RouteTarget) -> bool:
+    return not key.deployment_ids or target.deployment_id in key.deployment_ids
+
+
+def _named_for(target: RouteTarget, named: RouteRecord, model: str) -> RouteTarget:
+    """Return the target with the name that its provider is sent: a `*` in it stands for what the pattern's did."""
+    if target.deployment_id:
+        return target
+    before, star, after = named.name.partition("*")
+    if not target.model:
+        sent = model
+    elif star and "*" in target.model and "*" not in after:
+        sent = target.model.replace("*", model[len(before) : len(model) - len(after)])
+    else:
+        return target
+    return RouteTarget(
+        provider_id=target.provider_id,
+        model=sent,
+        weight=target.weight,
+        priority=target.priority,
+        match=target.match,
+    )

@@ -1,0 +1,102 @@
+"""What a name led to, and which of its targets come first for one request."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from roundhouse_common.contracts.features import Feature
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget, SplitBy
+from roundhouse_common.routing import Sender, targets_for
+
+__all__ = ["Draw", "RequestFacts", "Resolution"]
+
+Draw = Callable[[], float]
+"""Returns a number in [0, 1)."""
+
+_NO_HEADERS: Final[Mapping[bytes, bytes]] = {}
+_STEPS: Final = 1 << 64
+
+
+class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What of a request decides where it goes."""
+
+    key: ApiKeyRecord
+    features: tuple[Feature, ...]
+    """Endpoints of which an engine or a provider must have one: OpenAI's, and the client's own API where that is
+    another one."""
+    headers: Mapping[bytes, bytes] = _NO_HEADERS
+    """By name, in lower case."""
+    user: str = ""
+    """The body's `user`."""
+    prompt: Callable[[], bytes] | None = None
+    """What engines cache, from its beginning; asked for only where a strategy goes by it."""
+
+    @property
+    def user_id(self) -> str:
+        """The body's `user`, else the key's."""
+        return self.user or self.key.user_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resolution:
+    """Where a name leads for one key. It stays right while routes and key are the same objects."""
+
+    named: RouteRecord
+    """The route that the client named, which may be an alias."""
+    route: RouteRecord
+    """The route that is meant: its settings hold."""
+    key: ApiKeyRecord
+    model: str
+    """The name that the client sent."""
+    targets: tuple[RouteTarget, ...]
+    """Those that the key may use; `model` of a provider's is what the provider is sent."""
+    is_plain: bool = field(init=False)
+    """There is one target, and it is for everybody."""
+
+    def __post_init__(self) -> None:
+        is_plain = len(self.targets) == 1 and self.targets[0].match is None
+        object.__setattr__(self, "is_plain", is_plain)
+
+    def order(self, facts: RequestFacts, draw: Draw) -> Sequence[RouteTarget]:
+        """Return the targets for this request, the first to be tried first: by priority, and within one drawn by
+        weight; those of weight 0 after the others. Empty when every target asks for a match and none is one."""
+        if self.is_plain:
+            return self.targets
+        found = targets_for(self.targets, self._sender(facts))
+        if len(found) < 2:
+            return found
+        places = {id(target): self._place(target, facts, draw) for target in found}
+        return sorted(found, key=lambda target: (target.priority, places[id(target)]))
+
+    def _sender(self, facts: RequestFacts) -> Sender:
+        headers = {}
+        for target in self.targets:
+            if target.match is not None and target.match.header:
+                value = facts.headers.get(target.match.header.encode())
+                if value is not None:
+                    headers[target.match.header] = value.decode("latin-1")
+        return Sender(headers=headers, key_id=facts.key.key_id, user_id=facts.user_id)
+
+    def _place(self, target: RouteTarget, facts: RequestFacts, draw: Draw) -> float:
+        """Return where it stands among those of its priority. The lowest of exponential draws is a draw by weight,
+        the next lowest a draw among the rest; and a weight that changes moves as few keys or users as can be."""
+        if target.weight <= 0:
+            return math.inf
+        match self.route.split_by:
+            case SplitBy.KEY:
+                point = self._point(target, facts.key.key_id)
+            case SplitBy.USER:
+                point = self._point(target, facts.user_id)
+            case _:
+                point = 1.0 - draw()
+        return -math.log(point) / target.weight
+
+    def _point(self, target: RouteTarget, who: str) -> float:
+        """Return a number in (0, 1] that is the same for the same one on every router."""
+        named = "\0".join((self.route.route_id, who, target.deployment_id, target.provider_id, target.model))
+        digest = blake2b(named.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return (int.from_bytes(digest, "big") + 1) / _STEPS
