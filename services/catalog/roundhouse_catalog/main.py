@@ -25,6 +25,7 @@ from roundhouse_common.contracts.registry import VERSION_FAILED
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system_random
+from roundhouse_common.secret_box import SecretFile
 from roundhouse_common.service import Service, load_settings
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 
@@ -81,6 +82,8 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("publish specs", publications.specs.run)
     service.loop("publish keys", publications.keys.run)
     service.loop("publish routes", publications.routes.run)
+    service.loop("publish providers", publications.providers.run)
+    service.loop("publish limits", publications.limits.run)
     service.loop("outbox", relay.run)
     service.loop("rollbacks", rollbacks.run)
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
@@ -105,6 +108,8 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
             idle_s=settings.upload_idle_s,
         ),
         inspect=questions.inspect,
+        secrets=SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE"),
+        provider_timeout_s=settings.provider_timeout_s,
     )
     service.http(build_app(catalog, verifier, consumers=[rollbacks]))
     return service

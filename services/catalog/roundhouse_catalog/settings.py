@@ -33,6 +33,11 @@ class CatalogSettings(SqlSettings):
     """An unfinished upload to which nothing was added for so long is deleted."""
     upload_idle_s: float = Field(default=60.0, gt=0)
     """A request that brings a file and is silent for so long is given up; what came stays."""
+    secrets_key_file: Path | None = None
+    """Keys that secrets of outside providers are sealed with, one in base64 per line, in a file of mode 600; routers
+    get the same. The first seals, all open. Empty: providers can have no keys."""
+    provider_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    """How long an outside provider that is checked may take to answer."""
 
     @field_validator("public_url")
     @classmethod

@@ -6,7 +6,18 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from roundhouse_catalog.api import deployments, keys, models, own_models, platform, routes, templates, uploads, versions
+from roundhouse_catalog.api import (
+    deployments,
+    keys,
+    models,
+    own_models,
+    platform,
+    providers,
+    routes,
+    templates,
+    uploads,
+    versions,
+)
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Consumer
@@ -25,6 +36,7 @@ _ROUTERS = (
     uploads.router,
     keys.router,
     routes.router,
+    providers.router,
     platform.router,
 )
 

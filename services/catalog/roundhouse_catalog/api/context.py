@@ -18,6 +18,7 @@ from roundhouse_common.database import Database
 from roundhouse_common.http import PageRequest, page_request
 from roundhouse_common.http.idempotency import Idempotency, IdempotencyKey, idempotency_key
 from roundhouse_common.runtime import Clock, Ids
+from roundhouse_common.secret_box import SecretFile
 
 __all__ = ["Catalog", "CatalogHere", "IfMatch", "Paging", "RepeatKey", "Uploads", "may_see_unpublished"]
 
@@ -59,6 +60,10 @@ class Catalog:
     uploads: Uploads
     inspect: Callable[[ModelSource], Awaitable[ModelInspected]]
     """Has a node read a model's files. Raises SchedulerAway. Never inside a session."""
+    secrets: SecretFile
+    """Seals and opens the keys of outside providers."""
+    provider_timeout_s: float
+    """How long a provider that is checked may take to answer."""
 
     def stamp(self, subject: Subject) -> Stamp:
         """Return who changes something now."""

@@ -11,6 +11,7 @@ __all__ = [
     "MISSING",
     "NOT_READABLE",
     "PRECONDITIONS",
+    "SEALING",
     "UNWRITABLE",
     "UPLOADING",
     "tagged",
@@ -29,6 +30,7 @@ CONFLICT: Final = _problem(409, "The name is taken")
 IN_USE: Final = _problem(409, "It is still in use")
 NOT_READABLE: Final = _problem(409, "No node could read the model's files")
 UNWRITABLE: Final = _problem(409, "A Modelfile cannot say what the model has")
+SEALING: Final = _problem(503, "There is no file of keys to seal and open secrets with, or it cannot be used")
 AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")
 UPLOADING: Final = {
     **_problem(409, "It cannot be taken as it is: the file ends elsewhere, is being written, or differs"),

@@ -7,10 +7,12 @@ RoundhouseError
 │   ├── VersionNotFound      404  version_not_found
 │   ├── TemplateNotFound     404  template_not_found
 │   ├── ApiKeyNotFound       404  api_key_not_found
+│   ├── ProviderNotFound     404  provider_not_found
 │   └── UploadNotFound       404  upload_not_found
 ├── Conflict
 │   ├── NameTaken            409  name_taken
 │   ├── ModelInUse           409  model_in_use
+│   ├── ProviderInUse        409  provider_in_use
 │   ├── DeploymentRunning    409  deployment_running
 │   ├── VersionActive        409  version_active
 │   ├── LastVersion          409  last_version
@@ -45,6 +47,8 @@ __all__ = [
     "ModelNotReadable",
     "ModelfileUnwritable",
     "NameTaken",
+    "ProviderInUse",
+    "ProviderNotFound",
     "SchedulerAway",
     "TemplateNotFound",
     "TooManyUploads",
@@ -84,6 +88,25 @@ class ApiKeyNotFound(NotFound):
     def __init__(self, key_id: str) -> None:
         super().__init__(f'There is no API key with the id "{key_id}". GET /api/v1/api-keys lists those there are.')
         self.key_id = key_id
+
+
+class ProviderNotFound(NotFound):
+    code = "provider_not_found"
+
+    def __init__(self, provider_id: str) -> None:
+        super().__init__(
+            f"There is no provider with the id {quoted(provider_id)}. GET /api/v1/providers lists those there are."
+        )
+        self.provider_id = provider_id
+
+
+class ProviderInUse(Conflict):
+    code = "provider_in_use"
+
+    def __init__(self, name: str, routes: Sequence[str]) -> None:
+        super().__init__(f'The provider "{name}" is a target of the routes {", ".join(routes)}. Change these first.')
+        self.name = name
+        self.routes = tuple(routes)
 
 
 class NameTaken(Conflict):
