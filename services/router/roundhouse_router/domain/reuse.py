@@ -146,4 +146,4 @@ def is_final(status: int) -> bool:
 
 def is_comment(chunk: bytes) -> bool:
     """Whether a chunk of server-sent events is only a comment, which keeps the connection and says nothing."""
-    return chunk.startswith(b":") and chunk.find(b"\n\n") >= len(chunk) - 2
+    return chunk.startswith(b":") and 0 < chunk.find(b"\n\n") == len(chunk) - 2

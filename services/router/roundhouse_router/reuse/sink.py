@@ -49,13 +49,14 @@ class Recorder:
     Use it only for requests whose answer may be kept: it costs a call and a list entry per chunk.
     """
 
-    __slots__ = ("_chunks", "_is_whole", "_left", "_target", "_type", "status")
+    __slots__ = ("_chunks", "_has_events", "_is_whole", "_left", "_target", "_type", "status")
 
     def __init__(self, target: Sink, *, max_bytes: int) -> None:
         self._target = target
         self._left = max_bytes
         self._chunks: list[bytes] | None = []
         self._type = b""
+        self._has_events = False
         self._is_whole = False
         self.status = 0
 
@@ -145,11 +146,12 @@ class Recorder:
     def _begin(self, status: int, headers: Headers) -> None:
         self.status = status
         self._type = content_type_of(headers)
+        self._has_events = self._type.startswith(b"text/event-stream")
         if any(name == _ENCODING for name, _ in headers):
             self._chunks = None
 
     def _keep(self, data: bytes) -> None:
-        if self._chunks is None or not data or (data[0] == 0x3A and is_comment(data)):
+        if self._chunks is None or not data or (self._has_events and is_comment(data)):
             return
         self._left -= len(data) + _CHUNK_COST
         if self._left < 0:
