@@ -1,0 +1,181 @@
+"""`Client`: the pool of connections to engines and providers."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Final, NamedTuple
+
+from roundhouse_router.wire.errors import ConnectFailed
+from roundhouse_router.wire.reply import Reply, UpstreamConnection
+
+__all__ = ["Client", "Origin"]
+
+_ONE_WRITE: Final = 64 * 1024
+_TICK_S: Final = 0.25
+
+
+class Origin(NamedTuple):
+    """Where an upstream listens."""
+
+    host: str
+    port: int
+    is_tls: bool
+
+
+class Client:
+    """As many connections as there are requests. Idle ones are used again, the last used first."""
+
+    def __init__(self, *, idle_s: float = 4.0, tls: ssl.SSLContext | None = None) -> None:
+        self.now = 0.0
+        """The event loop's time at the last sweep: what deadlines are counted from."""
+        self.tick_s = _TICK_S
+        self._idle_s = idle_s
+        self._tls = tls
+        self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._all: set[UpstreamConnection] = set()
+        self._ticking: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> "Client":
+        self._loop = asyncio.get_running_loop()
+        self._tick()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        for connection in list(self._all):
+            connection.abort()
+        await asyncio.sleep(0)  # the transports close
+
+    async def send(
+        self,
+        origin: Origin,
+        head: bytes,
+        body: bytes,
+        *,
+        is_fresh: bool = False,
+        connect_s: float,
+        first_byte_s: float,
+    ) -> Reply:
+        """Send a request and return its answer once the head is there.
+
+        `head` is the request line and the headers, each ended by CRLF, without content-length and the empty line.
+        `is_fresh` asks for a connection that nobody has used. Raises ConnectFailed, HungUp, Silent, Broken.
+        """
+        connection = None if is_fresh else self._take(origin)
+        if connection is None:
+            connection = await self._connect(origin, connect_s)
+        answered = connection.begin(first_byte_s)
+        head = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
+        if len(body) < _ONE_WRITE:
+            connection.write(head + body)
+        else:
+            connection.write(head)
+            connection.write(body)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+
+    async def send_stream(
+        self,
+        origin: Origin,
+        head: bytes,
+        chunks: AsyncIterator[bytes],
+        *,
+        is_fresh: bool = False,
+        connect_s: float,
+        first_byte_s: float,
+    ) -> Reply:
+        """Send a request whose body comes in pieces, at the pace of the upstream. Otherwise as `send`.
+
+        An answer that comes before the body is sent ends the sending. What `chunks` raises is raised here.
+        """
+        connection = None if is_fresh else self._take(origin)
+        if connection is None:
+            connection = await self._connect(origin, connect_s)
+        answered = connection.begin(first_byte_s)
+        connection.sending(True)
+        try:
+            connection.write(head + b"transfer-encoding: chunked\r\n\r\n")
+            async for chunk in chunks:
+                if answered.done():
+                    return await answered
+                if chunk:
+                    connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                    connection.touch()
+                    await connection.room()
+            connection.sending(False)
+            connection.write(b"0\r\n\r\n")
+            return await answered
+        except BaseException:
+            answered.cancel()
+            connection.abort()
+            raise
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        """For connections."""
+        self._all.add(connection)
+
+    def closed(self, connection: UpstreamConnection) -> None:
+        """For connections."""
+        self._all.discard(connection)
+        idle = self._idle.get(connection.origin)
+        if idle is not None and connection in idle:
+            idle.remove(connection)
+            if not idle:
+                del self._idle[connection.origin]
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Keep a connection whose answer is whole. For connections."""
+        connection.idle_until = self.now + self._idle_s
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            self._idle[connection.origin] = [connection]
+        else:
+            idle.append(connection)
+
+    def sweep(self) -> None:
+        """Give up what was silent or idle for too long."""
+        now = self.now = self._loop.time()
+        for connection in [one for one in self._all if one.deadline < now]:
+            connection.expire()
+        for idle in list(self._idle.values()):
+            for connection in [one for one in idle if one.idle_until < now]:
+                connection.abort()
+
+    def _tick(self) -> None:
+        self._ticking = self._loop.call_later(self.tick_s, self._tick)
+        self.sweep()
+
+    def _take(self, origin: Origin) -> UpstreamConnection | None:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if connection.is_open and connection.idle_until >= self.now:
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin, connect_s: float) -> UpstreamConnection:
+        try:
+            async with asyncio.timeout(connect_s):
+                _, connection = await self._loop.create_connection(
+                    lambda: UpstreamConnection(self, origin),
+                    origin.host,
+                    origin.port,
+                    ssl=self._context() if origin.is_tls else None,
+                )
+        except TimeoutError:
+            raise ConnectFailed(f"no connection to {origin.host}:{origin.port} within {connect_s:g} s") from None
+        except (OSError, ssl.SSLError) as error:
+            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {error}") from error
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls

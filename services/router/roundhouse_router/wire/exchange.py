@@ -1,0 +1,238 @@
+"""`Exchange`: one request and its answer, as the handler sees them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from roundhouse_router.wire.errors import CLIENT_LEFT, ClientLeft
+from roundhouse_router.wire.heads import answer_head
+from roundhouse_router.wire.incoming import Incoming
+
+if TYPE_CHECKING:
+    from roundhouse_router.wire.connection import Connection
+
+__all__ = ["Exchange", "Handler"]
+
+_ONE_WRITE: Final = 64 * 1024
+"""A larger body is not copied behind its head."""
+_CLOSE: Final = b"connection: close\r\n"
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+_BODILESS: Final = frozenset((204, 304))
+
+
+class Exchange:
+    """Made by the server when the head of a request is there; the server runs the handler on it as one task.
+
+    When the client leaves before the answer has ended, `has_left` is set and the task is cancelled; inside
+    `async with exchange.guarded()` that is a ClientLeft instead. Writes to a client that has left go nowhere.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_is_bare",
+        "_is_chunked",
+        "_leave_reason",
+        "_over",
+        "body",
+        "client",
+        "has_left",
+        "headers",
+        "is_ended",
+        "is_kept",
+        "is_old",
+        "is_started",
+        "method",
+        "on_drained",
+        "on_paused",
+        "path",
+        "query",
+        "task",
+    )
+
+    def __init__(
+        self,
+        connection: "Connection",
+        method: str,
+        path: str,
+        query: bytes,
+        headers: Mapping[bytes, bytes],
+        body: Incoming,
+        *,
+        is_kept: bool,
+        is_old: bool,
+    ) -> None:
+        self._connection = connection
+        self.method = method
+        self.path = path
+        """Percent-decoded once."""
+        self.query = query
+        self.headers = headers
+        """Names in lower case; the values of one that came several times joined by `, `."""
+        self.body = body
+        self.client = connection.client
+        """The client's address."""
+        self.is_kept = is_kept
+        """Whether the client may use the connection again."""
+        self.is_old = is_old
+        """HTTP/1.0: no chunks."""
+        self.is_started = False
+        self.is_ended = False
+        self.has_left = False
+        self.on_drained: Callable[[], None] | None = None
+        self.on_paused: Callable[[], None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._head = b""
+        self._is_bare = method == "HEAD"
+        self._is_chunked = False
+        self._leave_reason = CLIENT_LEFT
+        self._over: asyncio.Future[None] | None = None
+
+    async def read_body(self, limit: int) -> bytes:
+        """Return the whole body. Does not suspend when it is here. Raises BodyTooLarge, ClientLeft."""
+        if self.body.is_complete:
+            return self.body.take(limit)
+        async with self.guarded():
+            return await self.body.read(limit)
+
+    async def body_chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """Stream the body, at the pace of the caller. Raises BodyTooLarge, ClientLeft."""
+        async with self.guarded():
+            async for chunk in self.body.chunks(limit):
+                yield chunk
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole answer in one write. The server adds content-length, date and connection."""
+        self._begin()
+        self._is_bare = self._is_bare or status in _BODILESS
+        framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
+        head = answer_head(status, headers, framing + self._common())
+        self.is_started = True
+        self._finish(head, b"" if self._is_bare else body)
+
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Begin an answer that comes in pieces. Its head goes out with the first one; `write(b"")` sends it alone."""
+        self._begin()
+        self._is_bare = self._is_bare or status in _BODILESS
+        self._is_chunked = not self.is_old and status not in _BODILESS
+        if self.is_old:
+            self.is_kept = False  # its end is the end of the connection
+        self._head = answer_head(status, headers, (_CHUNKED if self._is_chunked else b"") + self._common())
+        self.is_started = True
+
+    def write(self, data: bytes) -> None:
+        """Send one piece. See `is_writable` and `drained`: what the client does not take is kept in memory."""
+        if self.is_ended or self.has_left:
+            return
+        if not data or self._is_bare:
+            data = b""
+        elif self._is_chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head:
+            data, self._head = self._head + data, b""
+        if data:
+            self._connection.write(data)
+
+    def end(self, data: bytes = b"") -> None:
+        """Send the last piece and the end in one write."""
+        if self._is_bare:
+            data = b""
+        elif self._is_chunked:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        head, self._head = self._head, b""
+        self._finish(head, data)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the client takes what is sent: its buffer is below the high-water mark."""
+        return self._connection.is_writable
+
+    async def drained(self) -> None:
+        """Return once the client takes more. Raises ClientLeft: it closed, or took nothing for too long."""
+        async with self.guarded():
+            if not self.has_left:
+                await self._connection.drained()
+            if self.has_left:
+                raise ClientLeft(self._leave_reason)
+
+    def guarded(self) -> "_Guard":
+        """Return a context in which the client's leaving is a ClientLeft instead of a cancellation."""
+        return _Guard(self)
+
+    async def left(self) -> None:
+        """Return when the exchange is over: the client left, or has its answer."""
+        if self.has_left or self.is_ended:
+            return
+        if self._over is None:
+            self._over = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._over)
+
+    def give_up(self) -> None:
+        """The handler came to an end without ending its answer: the client must not take what it has for all."""
+        if not self.is_ended:
+            self.is_ended = True
+            self._connection.abort()
+
+    def leave(self, reason: str) -> None:
+        """The client is gone: tell the handler. For the connection."""
+        if self.has_left or self.is_ended:
+            return
+        self.has_left = True
+        self._leave_reason = reason
+        self.body.fail(ClientLeft(reason))
+        self._tell_over()
+        if self.task is not None:
+            self.task.cancel()
+
+    def _tell_over(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _begin(self) -> None:
+        if self.is_started:
+            raise RuntimeError("the answer was started before")
+        if not self.body.is_complete and not self._connection.may_skip(self.body):
+            self.is_kept = False  # what is left of the body would pass for the next request
+
+    def _common(self) -> bytes:
+        connection = self._connection
+        return connection.date.line if self.is_kept and not connection.is_draining else connection.date.line + _CLOSE
+
+    def _finish(self, head: bytes, data: bytes) -> None:
+        if self.is_ended:
+            return
+        self.is_ended = True
+        self._tell_over()
+        if self.has_left:
+            return
+        if len(data) < _ONE_WRITE:
+            self._connection.write(head + data)
+        else:
+            self._connection.write(head)
+            self._connection.write(data)
+        self._connection.ended(self)
+
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class _Guard:
+    """As in asyncio.timeout: our own cancellation becomes ClientLeft, somebody else's passes on."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        exchange = self._exchange
+        if kind is asyncio.CancelledError and exchange.has_left:
+            task = exchange.task
+            if task is asyncio.current_task() and task is not None and task.uncancel() == 0:
+                raise ClientLeft(exchange._leave_reason) from error

@@ -1,0 +1,65 @@
+"""Heads of requests and answers as bytes. What callers give is checked: nothing in a value can begin a line."""
+
+import http
+from collections.abc import Iterable, Sequence
+from email.utils import formatdate
+from typing import Final
+
+import msgspec
+
+__all__ = ["DateLine", "answer_head", "check_lines", "error_body", "request_head", "status_line"]
+
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
+}
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class DateLine:
+    """The `date` header, made once a second."""
+
+    __slots__ = ("_second", "line")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self.line = b""
+
+    def update(self, now: float) -> None:
+        """Take the wall-clock time."""
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self.line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+
+
+def status_line(status: int) -> bytes:
+    """Return the first line of an answer, with a phrase where the status has a registered one."""
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+def answer_head(status: int, headers: Headers, framing: bytes) -> bytes:
+    """Return the head of an answer. `framing` is header lines of ours. Raises ValueError for a line break inside."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    check_lines(lines, len(headers))
+    return b"%b%b%b\r\n" % (status_line(status), lines, framing)
+
+
+def check_lines(lines: bytes, count: int) -> None:
+    """Raise ValueError unless this is so many lines, each ended by CRLF, and no stray CR, LF or NUL."""
+    if lines.count(b"\r\n") != count or lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
+        raise ValueError("a header with a line break or a NUL in it; give one value per header")
+
+
+def request_head(method: bytes, target: bytes, host: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a request as `Client.send` takes it: without framing and without the empty line."""
+    lines = [b"%b %b HTTP/1.1" % (method, target), b"host: %b" % host, *(b"%b: %b" % header for header in headers)]
+    if b" " in target or b" " in method:
+        raise ValueError("a request line with a space in it; percent-encode the path")
+    head = b"\r\n".join(lines) + b"\r\n"
+    check_lines(head, len(lines))
+    return head
+
+
+def error_body(message: str, kind: str, code: str) -> bytes:
+    """Return an error in OpenAI's shape."""
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})

@@ -1,0 +1,126 @@
+"""The body of a request while it comes in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from roundhouse_router.domain.errors import BodyTooLarge
+from roundhouse_router.wire.errors import ClientLeft
+
+__all__ = ["Incoming"]
+
+
+class Incoming:
+    """Pieces as they came. `awaited` is called when somebody wants more: reading goes on, `100 Continue` goes out."""
+
+    __slots__ = (
+        "_awaited",
+        "_failure",
+        "_pieces",
+        "_quiet_to",
+        "_waiter",
+        "announced",
+        "held",
+        "is_complete",
+        "is_discarded",
+        "size",
+    )
+
+    def __init__(self, announced: int | None, awaited: Callable[[], None]) -> None:
+        self.announced = announced
+        """Content-length; None for a chunked body."""
+        self.size = 0
+        """Bytes that came so far."""
+        self.held = 0
+        """Bytes that wait to be read."""
+        self.is_complete = False
+        self.is_discarded = False
+        self._awaited = awaited
+        self._pieces: list[bytes] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._quiet_to = 0
+        self._failure: ClientLeft | None = None
+
+    @property
+    def waiter(self) -> asyncio.Future[None] | None:
+        """What somebody waits on for more of the body."""
+        return self._waiter
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece."""
+        self.size += len(data)
+        if not self.is_discarded:
+            self.held += len(data)
+            self._pieces.append(data)
+
+    def wake(self) -> None:
+        """Let the reader look, after pieces were fed or the end was seen."""
+        waiter = self._waiter
+        if waiter is not None and (self.is_complete or self._failure or self.size > self._quiet_to):
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, error: ClientLeft) -> None:
+        """No more will come."""
+        if not self.is_complete:
+            self._failure = error
+            self.wake()
+
+    def discard(self) -> None:
+        """Nobody will read it."""
+        self.is_discarded = True
+        self.held = 0
+        self._pieces = []
+
+    def take(self, limit: int) -> bytes:
+        """Return what is here. Raises BodyTooLarge."""
+        if self.size > limit:
+            raise _too_large(limit)
+        return self._take()
+
+    async def read(self, limit: int) -> bytes:
+        """Return all of it. Raises BodyTooLarge as soon as that is known, ClientLeft."""
+        if (self.announced or 0) > limit:
+            raise _too_large(limit)
+        while not self.is_complete and self.size <= limit:
+            await self._more(quiet_to=limit)
+        return self.take(limit)
+
+    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """Yield it as it comes; while the caller is busy no more than the limit of the server is kept."""
+        if (self.announced or 0) > limit:
+            raise _too_large(limit)
+        while True:
+            if self.size > limit:
+                raise _too_large(limit)
+            if self._pieces:
+                yield self._take()
+            elif self.is_complete:
+                return
+            else:
+                await self._more()
+
+    def _take(self) -> bytes:
+        pieces, self._pieces, self.held = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _more(self, quiet_to: int = -1) -> None:
+        """Wait for a piece, or for the end or more than `quiet_to` bytes in all."""
+        if self._failure is not None:
+            raise self._failure
+        if self._waiter is not None:
+            raise RuntimeError("two readers of one body")
+        self._quiet_to = quiet_to
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        self._awaited()
+        try:
+            await waiter
+        finally:
+            if self._waiter is waiter:
+                self._waiter = None
+        if self._failure is not None:
+            raise self._failure
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request body is larger than {limit} bytes, which is the most that is accepted.")

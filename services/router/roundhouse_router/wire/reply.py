@@ -1,0 +1,403 @@
+"""An upstream's connection, and the answer that is on it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+import httptools
+
+from roundhouse_router.wire.errors import Broken, HungUp, Silent, TooLarge, WireError
+
+if TYPE_CHECKING:
+    from roundhouse_router.wire.client import Client, Origin
+
+__all__ = ["Reply", "UpstreamConnection"]
+
+_NEVER: Final = float("inf")
+_HIGH_WATER: Final = 256 * 1024
+"""What is kept of an answer that nobody reads; beyond, the upstream is made to wait."""
+_HEAD_BYTES: Final = 64 * 1024
+Sink = Callable[[bytes], None]
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One request at a time. It goes back to its pool by itself once the answer is whole."""
+
+    __slots__ = (
+        "_client",
+        "_framed",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_is_complete",
+        "_is_reusable",
+        "_is_sending",
+        "_parser",
+        "_pieces",
+        "_transport",
+        "_writable",
+        "deadline",
+        "idle_until",
+        "is_paused",
+        "origin",
+        "reply",
+        "silence_s",
+    )
+
+    def __init__(self, client: "Client", origin: "Origin") -> None:
+        self._client = client
+        self.origin = origin
+        self._parser = httptools.HttpResponseParser(self)
+        self._head: asyncio.Future[Reply] | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._head_bytes = 0
+        self._pieces: list[bytes] = []
+        self._is_complete = False
+        self._is_reusable = False
+        self._is_sending = False
+        self._framed = True
+        self._writable: asyncio.Future[None] | None = None
+        self.reply: Reply | None = None
+        self.is_paused = False
+        self.silence_s = 0.0
+        self.deadline = _NEVER
+        self.idle_until = 0.0
+
+    # The caller's side
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    def begin(self, silence_s: float) -> "asyncio.Future[Reply]":
+        """Expect an answer. The future ends with its head."""
+        self._head = asyncio.get_running_loop().create_future()
+        self._is_complete = False
+        self.silence_s = silence_s
+        self.touch()
+        return self._head
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the request."""
+        self._transport.write(data)
+
+    async def room(self) -> None:
+        """Return once the upstream takes more of the request."""
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def sending(self, is_sending: bool) -> None:
+        """Tell whether more of the request is to come: an answer that is whole before that ends the connection."""
+        self._is_sending = is_sending
+
+    def touch(self) -> None:
+        """Count the silence from now on."""
+        self.deadline = self._client.now + self._client.tick_s + self.silence_s
+
+    def pause(self) -> None:
+        if not self.is_paused and not self._transport.is_closing():
+            self.is_paused = True
+            self.deadline = _NEVER  # it is not the upstream that is silent
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.is_paused:
+            self.is_paused = False
+            self.touch()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.deadline = _NEVER
+        self._transport.abort()
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
+        self._client.opened(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._client.closed(self)
+        self.resume_writing()
+        if not self._framed and error is None and self.reply is not None:
+            self._is_complete = True  # its end is the end of the connection
+            self._finish()
+        elif self._head_bytes or self._headers or self.reply is not None:
+            self.fail(Broken("the upstream broke off in the middle of its answer"))
+        else:
+            self.fail(HungUp("the upstream closed the connection without an answer"))
+        del self._parser  # they hold each other
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        waiter, self._writable = self._writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None and self.reply is None:
+            self.abort()  # nobody asked: what comes next would be taken for another request's answer
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._is_complete:
+                self.fail(Broken(f"the upstream's answer is no HTTP that can be read: {error}"))
+                self.abort()
+                return
+            self._is_reusable = False
+        reply = self.reply
+        if reply is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self.fail(Broken(f"the upstream's headers are larger than {_HEAD_BYTES} bytes"))
+                self.abort()
+            return
+        if not self.is_paused:
+            self.touch()
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+            reply.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self._is_complete:
+            self._finish()
+        head = self._head
+        if head is not None:
+            self._head = None
+            if not head.done():
+                head.set_result(reply)
+
+    # The parser's side
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.reply is not None:
+            return  # a trailer
+        name = name.lower()
+        if name in self._headers:
+            value = self._headers[name] + b", " + value
+        self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        headers, self._headers = self._headers, {}
+        if status < 200:
+            self._head_bytes = 1  # something came: a connection that closes now did not hang up without a word
+            return
+        if self.reply is not None or self._head is None:
+            raise Broken("two answers to one request")
+        self._is_reusable = self._parser.should_keep_alive()
+        is_chunked = headers.get(b"transfer-encoding", b"").lower().rstrip().endswith(b"chunked")
+        self._framed = is_chunked or b"content-length" in headers or status in (204, 304)
+        self.reply = Reply(self, status, headers)
+
+    def on_body(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.reply is not None:
+            self._is_complete = True
+
+    # Ends
+
+    def fail(self, error: WireError) -> None:
+        """Tell whoever waits. Nothing more comes."""
+        self.deadline = _NEVER
+        head, self._head = self._head, None
+        reply, self.reply = self.reply, None
+        if head is not None and not head.done():
+            head.set_exception(error)
+        if reply is not None:
+            reply.fail(error)
+
+    def _finish(self) -> None:
+        """The answer is whole."""
+        reply, self.reply = self.reply, None
+        self.deadline = _NEVER
+        self._head_bytes = 0
+        if self.is_paused:
+            self.is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+        if self._is_reusable and self._framed and not self._is_sending and self.is_open:
+            self._client.release(self)
+        else:
+            self._transport.abort()
+        if reply is not None:
+            reply.finish()
+
+    def expire(self) -> None:
+        """Nothing came for too long. For the pool's sweeper."""
+        self.fail(Silent(f"the upstream was silent for {self.silence_s:g} s"))
+        self.abort()
+
+
+class Reply:
+    """An answer, from when its head is there. Read it by `read_all`, by `read`, or have it pumped; one of the three."""
+
+    __slots__ = (
+        "_connection",
+        "_error",
+        "_held",
+        "_is_whole",
+        "_pieces",
+        "_pumped",
+        "_sink",
+        "_waiter",
+        "headers",
+        "status",
+    )
+
+    def __init__(self, connection: UpstreamConnection, status: int, headers: Mapping[bytes, bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        """Names in lower case; the values of one that came several times joined by `, `."""
+        self._connection: UpstreamConnection | None = connection
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._is_whole = False
+        self._error: Exception | None = None
+        self._sink: Sink | None = None
+        self._pumped: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def read_all(self, limit: int) -> bytes:
+        """Return the whole body. Raises Broken, Silent, TooLarge."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            pieces, self._pieces = self._pieces, []
+            parts += pieces
+            size += self._held
+            self._held = 0
+            if size > limit:
+                self.close()
+                raise TooLarge(f"the answer is larger than {limit} bytes")
+            if self._is_whole:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            await self._more()
+
+    async def read(self) -> bytes:
+        """Return what came since the last call, waiting for something; b"" at the end. Raises Broken, Silent."""
+        while not self._pieces:
+            if self._is_whole:
+                return b""
+            await self._more()
+        pieces, self._pieces = self._pieces, []
+        self._held = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def pump(self, sink: Sink) -> "asyncio.Future[None]":
+        """Give each piece to `sink` as it comes, what is here already at once. The future ends with the answer.
+
+        An exception of `sink` ends the future with it, and closes the connection.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pumped = future
+        self._sink = sink
+        pieces, self._pieces = self._pieces, []
+        self._held = 0
+        if self._connection is not None:
+            self._connection.resume()
+        if pieces:
+            self._pour(b"".join(pieces))
+        if self._error is not None:
+            self._settle(self._error)
+        elif self._is_whole:
+            self._settle(None)
+        return future
+
+    def pause(self) -> None:
+        """Make the upstream wait: nobody takes what it sends."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        if self._connection is not None:
+            self._connection.resume()
+
+    def idle_timeout(self, seconds: float) -> None:
+        """From now on it may be silent for so long between two pieces; until then it is `first_byte_s`."""
+        connection = self._connection
+        if connection is not None:
+            connection.silence_s = seconds
+            if not connection.is_paused:
+                connection.touch()
+
+    def close(self) -> None:
+        """Give up the rest at once: the upstream sees its connection close. Nothing happens after the end."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.reply = None
+            connection.abort()
+            self.fail(Broken("the answer was given up"))
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece. For the connection."""
+        if self._sink is not None:
+            self._pour(data)
+            return
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._waiter is not None:
+            self._wake()
+        elif self._held > _HIGH_WATER and self._connection is not None:
+            self._connection.pause()
+
+    def finish(self) -> None:
+        """The answer is whole. For the connection."""
+        self._connection = None
+        self._is_whole = True
+        self._settle(None)
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """The answer breaks off. For the connection."""
+        self._connection = None
+        if not self._is_whole and self._error is None:
+            self._error = error
+            self._settle(error)
+            self._wake()
+
+    def _pour(self, data: bytes) -> None:
+        assert self._sink is not None
+        try:
+            self._sink(data)
+        except Exception as error:  # noqa: BLE001 - it is the caller's own, who gets it from the future
+            self._settle(error)
+            self.close()
+
+    def _settle(self, error: Exception | None) -> None:
+        pumped = self._pumped
+        if pumped is None or pumped.done():
+            return
+        if error is None:
+            pumped.set_result(None)
+        else:
+            pumped.set_exception(error)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _more(self) -> None:
+        self._check()
+        if self._connection is not None:
+            self._connection.resume()
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        if not self._pieces:
+            self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
