@@ -67,16 +67,16 @@ class OllamaStream:
         self._is_over = False
 
     def take(self, event: Event) -> bytes:
-        """Return the lines for one event. Raises UpstreamFailed for what is no chunk."""
+        """Return the lines for one event. Raises UpstreamFailed for an error, and for what is no chunk."""
         if self._is_over:
             return b""
         if event.data.strip() == _DONE:
             return self.end()
         if event.name == b"error":
-            return self._failed(event.data)
+            raise UpstreamFailed(error_message(event.data))
         chunk = read_chunk(event.data)
-        if chunk.error is not None:
-            return self._failed(bytes(chunk.error))
+        if chunk.fault:
+            raise UpstreamFailed(error_message(chunk.fault))
         return self._taken(chunk)
 
     def end(self) -> bytes:
@@ -127,10 +127,6 @@ class OllamaStream:
         calls = [self._calls[place] for place in sorted(self._calls)]
         self._calls = {}
         return tool_calls(calls, is_cut=self._finish_reason == "length")
-
-    def _failed(self, told: bytes) -> bytes:
-        self._is_over = True
-        return msgspec.json.encode({"error": error_message(told)}) + b"\n"
 
     def _line(self, text: str, thinking: str, calls: list[dict[str, Any]], rest: dict[str, Any]) -> bytes:
         head = {"model": self._model, "created_at": as_time(self._clock.now())}

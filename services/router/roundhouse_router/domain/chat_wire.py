@@ -20,6 +20,8 @@ __all__ = [
     "read_whole",
 ]
 
+_NULL: Final = msgspec.Raw(b"null")
+
 
 class FunctionCall(msgspec.Struct):
     name: str | None = None
@@ -56,7 +58,7 @@ class Choice(msgspec.Struct):
     text: str | None = None
     """Of completions, instead of a message."""
     finish_reason: str | None = None
-    logprobs: msgspec.Raw = msgspec.Raw(b"null")
+    logprobs: msgspec.Raw = _NULL
     stop_reason: Any = None  # Any: vLLM has a text, the number of a token, or null
     """What ended the answer, if it was not the model's own end."""
     matched_stop: Any = None  # Any: SGLang's name for it, with a list of numbers too
@@ -84,7 +86,13 @@ class Answer(msgspec.Struct):
     choices: list[Choice] = []
     usage: Usage | None = None
     timings: Timings | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _NULL
+
+    @property
+    def fault(self) -> bytes:
+        """The error in place of an answer, as JSON; empty: there is none."""
+        told = bytes(self.error)
+        return b"" if told == b"null" else told
 
     @property
     def counts(self) -> TokenCounts | None:
