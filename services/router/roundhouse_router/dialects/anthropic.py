@@ -1,0 +1,53 @@
+"""Anthropic's Messages API, `POST /v1/messages`.
+
+Its clients send their key as `x-api-key`; some as `Authorization: Bearer`. Whoever authenticates a request on this path
+takes either. They look for the request's id in the header `request-id`.
+"""
+
+from typing import Final
+
+from roundhouse_common.contracts.features import Feature
+from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.dialects.anthropic_answer import message
+from roundhouse_router.dialects.anthropic_errors import error_body, error_event, refusal
+from roundhouse_router.dialects.anthropic_request import chat_request, prefill_of, read_request
+from roundhouse_router.dialects.anthropic_stream import AnthropicStream
+from roundhouse_router.domain.errors import ApiError
+from roundhouse_router.domain.formats import EVENT_STREAM
+from roundhouse_router.domain.request import ParsedRequest
+
+__all__ = ["ANTHROPIC", "AnthropicMessages"]
+
+
+class AnthropicMessages:
+    """A `Dialect`."""
+
+    api = "anthropic.messages"
+    operation = Operation.CHAT
+    native: Feature | None = Feature.MESSAGES
+    stream_type = EVENT_STREAM
+
+    def read(self, body: bytes, path: str) -> ParsedRequest:
+        return read_request(body)
+
+    def to_openai(self, request: ParsedRequest) -> bytes:
+        return chat_request(request)
+
+    def whole(self, request: ParsedRequest, body: bytes) -> bytes:
+        return message(request.model, body, prefill_of(request))
+
+    def stream(self, request: ParsedRequest) -> AnthropicStream:
+        return AnthropicStream(request.model)
+
+    def error(self, error: ApiError, request_id: str | None = None) -> bytes:
+        return error_body(error.status, error.message, request_id)
+
+    def refusal(self, status: int, body: bytes, request_id: str | None = None) -> bytes:
+        """Return an engine's own error, which is in OpenAI's shape, in this API's."""
+        return refusal(status, body, request_id)
+
+    def stream_error(self, error: ApiError) -> bytes:
+        return error_event(error)
+
+
+ANTHROPIC: Final = AnthropicMessages()
