@@ -1,0 +1,149 @@
+"""Limits counted in this process: exact for one router, or one router's share of them."""
+
+from collections.abc import Callable, Sequence
+
+from roundhouse_common.runtime import Clock
+from roundhouse_router.domain.limits import Demand, LimitExceeded, LimitsTable, exceeded
+from roundhouse_router.domain.limits.refusal import Standing
+from roundhouse_router.limits.api import UNLIMITED, CounterUse, Unlimited
+from roundhouse_router.limits.counters import Counters, Moves
+
+__all__ = ["ProcessGrant", "ProcessLimiter", "needs_of"]
+
+Needs = tuple[int, int, int]
+"""Input tokens, output tokens, both."""
+
+
+def needs_of(demand: Demand, output_estimate: int) -> Needs:
+    """Return the tokens to reserve, before any limit caps them."""
+    inputs = demand.input_tokens
+    outputs = demand.output_tokens
+    if outputs is None:
+        outputs = output_estimate
+    return inputs, outputs, inputs + outputs
+
+
+class ProcessGrant:
+    """What an admitted request holds."""
+
+    __slots__ = ("_at_ms", "_moves", "_needs", "_now_ms", "headers")
+
+    def __init__(
+        self,
+        moves: Moves,
+        needs: Needs,
+        at_ms: int,
+        now_ms: Callable[[], int],
+        headers: tuple[tuple[bytes, bytes], ...],
+    ) -> None:
+        self._moves: Moves | None = moves
+        self._needs = needs
+        self._at_ms = at_ms
+        self._now_ms = now_ms
+        self.headers = headers
+
+    def settle(self, input_tokens: int, output_tokens: int) -> None:
+        moves, self._moves = self._moves, None
+        if moves is None:
+            return
+        for places, _ in moves.places:
+            places.taken -= 1
+        if not moves.tokens:
+            return
+        now_ms, at_ms, needs = self._now_ms(), self._at_ms, self._needs
+        used = (input_tokens, output_tokens, input_tokens + output_tokens)
+        for counter, kind, _ in moves.tokens:
+            need, bound = needs[kind], counter.bound
+            surplus = used[kind] - (need if need < bound else bound)
+            if surplus < 0:
+                counter.give_back(-surplus, at_ms, now_ms)
+            elif surplus:
+                counter.charge(surplus, now_ms)
+
+
+class ProcessLimiter:
+    """One loop's limiter: a decision is made without a pause, so it is all or nothing."""
+
+    def __init__(
+        self,
+        table: Callable[[], LimitsTable],
+        clock: Clock,
+        *,
+        output_estimate: int = 1000,
+        share_of: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """`output_estimate` tokens are reserved for requests that do not bound their answer.
+
+        Each bound is divided by `share_of()`, never to less than 1.
+        """
+        monotonic = clock.monotonic
+        self._now_ms: Callable[[], int] = lambda: int(monotonic() * 1000)
+        self._output_estimate = output_estimate
+        self._counters = Counters(table, share_of, self._now_ms)
+
+    async def admit(self, demand: Demand) -> ProcessGrant | Unlimited:
+        """Admit, or raise LimitExceeded. Never suspends."""
+        return self.decide(demand)
+
+    def decide(self, demand: Demand) -> ProcessGrant | Unlimited:
+        """The same for who cannot await. Raises LimitExceeded."""
+        moves = self._counters.of(demand)
+        if moves.is_empty:
+            return UNLIMITED
+        if moves.closed is not None:
+            raise exceeded([Standing(moves.closed, 0, 1, 1)])
+        needs, now_ms = needs_of(demand, self._output_estimate), self._now_ms()
+        for counter, _ in moves.requests:
+            if now_ms >= counter.ends_ms:
+                counter.advance(now_ms)
+            if counter.used >= counter.bound:
+                raise self._refusal(moves, needs, now_ms)
+        for counter, kind, _ in moves.tokens:
+            if now_ms >= counter.ends_ms:
+                counter.advance(now_ms)
+            need, bound = needs[kind], counter.bound
+            if need and counter.used + (need if need < bound else bound) > bound:
+                raise self._refusal(moves, needs, now_ms)
+        for places, bound in moves.places:
+            if places.taken >= bound:
+                raise self._refusal(moves, needs, now_ms)
+        return self._take(moves, needs, now_ms)
+
+    def charge(self, demand: Demand) -> ProcessGrant | Unlimited:
+        """Count a request that somebody else admitted, whatever the limits say."""
+        moves = self._counters.of(demand)
+        if moves.is_empty:
+            return UNLIMITED
+        now_ms = self._now_ms()
+        for counter in moves.windows:
+            if now_ms >= counter.ends_ms:
+                counter.advance(now_ms)
+        return self._take(moves, needs_of(demand, self._output_estimate), now_ms)
+
+    async def peek(self, demand: Demand) -> Sequence[CounterUse]:
+        standings = self._counters.of(demand).standings((0, 0, 0), self._now_ms())
+        return [CounterUse(one.rule, one.used) for one in standings]
+
+    def _take(self, moves: Moves, needs: Needs, now_ms: int) -> ProcessGrant:
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        tightest, least = None, 0
+        for counter, made in moves.requests:
+            counter.used = used = counter.used + 1
+            if tightest is None or counter.bound - used < least:
+                least, tightest = counter.bound - used, made
+        if tightest is not None:
+            headers, tightest = tightest.of(least), None
+        for counter, kind, made in moves.tokens:
+            need, bound = needs[kind], counter.bound
+            counter.used = used = counter.used + (need if need < bound else bound)
+            if tightest is None or bound - used < least:
+                least, tightest = bound - used, made
+        if tightest is not None:
+            headers += tightest.of(least)
+        for places, _ in moves.places:
+            places.taken += 1
+        return ProcessGrant(moves, needs, now_ms, self._now_ms, headers)
+
+    @staticmethod
+    def _refusal(moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
+        return exceeded(moves.standings(needs, now_ms))
