@@ -3,18 +3,28 @@
 import asyncio
 import errno
 import socket
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 
 from roundhouse_common.service.ops import ASGIApp
 
-__all__ = ["Listener", "PortInUse", "bind"]
+__all__ = ["HttpListener", "Listener", "PortInUse", "bind"]
 
 _BACKLOG: Final = 1024
 _KEEP_ALIVE_S: Final = 75
 _CUT_OFF_TIMEOUT_S: Final = 1.0
 """How long requests that were cancelled when the drain timeout passed may take to clean up."""
+
+
+class HttpListener(Protocol):
+    """Serves HTTP on a bound socket from `start` to `stop`."""
+
+    async def start(self) -> None:
+        """Listen. Raises PortInUse when somebody else began to listen since the socket was bound."""
+
+    async def stop(self) -> None:
+        """Stop accepting and let requests in flight finish within the drain timeout. Does nothing when repeated."""
 
 
 class PortInUse(Exception):

@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from roundhouse_common import telemetry
 from roundhouse_common.runtime import Clock
-from roundhouse_common.service.listener import Listener, PortInUse, bind
+from roundhouse_common.service.listener import HttpListener, Listener, PortInUse, bind
 from roundhouse_common.service.logging import configure_logging, get_logger
 from roundhouse_common.service.ops import ASGIApp, OpsApp
 from roundhouse_common.service.settings import ServiceSettings
@@ -52,6 +52,7 @@ class Service:
         self._resources: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
         self._loops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._hooks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._listen: Callable[[ASGIApp, socket.socket], HttpListener] = self._uvicorn
         self._checks: dict[str, Callable[[], str | None]] = {}
         self._states: dict[str, Callable[[], str]] = {}
         self._phase = "starting"
@@ -91,6 +92,10 @@ class Service:
     def http(self, app: ASGIApp) -> None:
         """Send every request there, except those to the operator's endpoints. Its lifespan events are not sent."""
         self._ops.inner = app
+
+    def listen_with(self, make: Callable[[ASGIApp, socket.socket], HttpListener]) -> None:
+        """Serve by another listener than uvicorn. It is given the operator's endpoints and the bound socket."""
+        self._listen = make
 
     def stop(self, *, exit_code: int = 0) -> None:
         """Begin to drain, as SIGTERM does, and end with this exit code. Safe to repeat; the first code counts."""
@@ -163,7 +168,7 @@ class Service:
     async def _live(self, reserved: socket.socket) -> int:
         opened: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
         tasks: list[asyncio.Task[None]] = []
-        listener = Listener(self._ops, reserved, drain_timeout_s=self._settings.drain_timeout_s)
+        listener = self._listen(self._ops, reserved)
         try:
             await self._start(opened, tasks, listener)
             await self._stop_requested.wait()
@@ -189,7 +194,7 @@ class Service:
         self,
         opened: list[tuple[str, AbstractAsyncContextManager[Any]]],
         tasks: list[asyncio.Task[None]],
-        listener: Listener,
+        listener: HttpListener,
     ) -> None:
         for name, resource in self._resources:
             try:
@@ -205,7 +210,7 @@ class Service:
         gc.freeze()  # what lives now lives until the end: the collector need not look at it again
         _log.info("started", version=self.version, host=self._settings.host, port=self.port)
 
-    async def _drain(self, listener: Listener) -> None:
+    async def _drain(self, listener: HttpListener) -> None:
         self._phase = "stopping"
         await listener.stop()
         for name, hook in self._hooks:
@@ -214,6 +219,9 @@ class Service:
                     await hook()
             except Exception as error:  # noqa: BLE001 - a failing hook must not keep the others from running
                 _log.error("drain_hook_failed", hook=name, error=repr(error), exc_info=error)
+
+    def _uvicorn(self, ops: ASGIApp, reserved: socket.socket) -> HttpListener:
+        return Listener(ops, reserved, drain_timeout_s=self._settings.drain_timeout_s)
 
     def _complain_about_port(self) -> int:
         variable = f"ROUNDHOUSE_{self.name.upper().replace('-', '_')}_PORT"
