@@ -1,0 +1,1 @@
+"""Outside providers: which of their keys a request goes out with."""
