@@ -1,5 +1,7 @@
 """What the router can be told, all by environment: `ROUNDHOUSE_ROUTER_<NAME>`."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -31,6 +33,9 @@ class RouterSettings(ServiceSettings):
     """How often it gets another one."""
     demand_interval_s: float = Field(default=2.0, gt=0, le=60)
     """How often the scheduler is told what there is to do."""
+    secrets_key_file: Path | None = None
+    """Keys that the catalog seals secrets of outside providers with, one in base64 per line, in a file of mode 600.
+    Empty: providers that have keys cannot be used."""
     connect_timeout_s: float = Field(default=3.0, gt=0)
     """How long connecting to an engine may take."""
     first_byte_timeout_s: float = Field(default=600.0, gt=0)

@@ -100,7 +100,8 @@ def test_an_answer_that_was_under_way_before_a_limit_does_not_end_it() -> None:
 
 
 def test_a_request_tries_each_key_once() -> None:
-    ring, tried = KeyRing(["a", "b", "c"]), []
+    ring = KeyRing(["a", "b", "c"])
+    tried: list[str] = []
     while isinstance(taken := ring.take(MODEL, 0.0, tried), Taken):
         tried.append(taken.key_id)
     assert sorted(tried) == ["a", "b", "c"]

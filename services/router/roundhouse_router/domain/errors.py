@@ -21,6 +21,8 @@ ApiError                     status  code                        whose fault
 ├── EnginesBusy              503     engines_busy                ours, retryable: they stayed busy
 ├── UpstreamFailed           502     upstream_error              the engine's, retryable
 ├── UpstreamRefusedUs        502     upstream_auth               ours: never the caller's key
+├── CredentialsExhausted     502     upstream_credentials_exhausted  ours: a provider takes no key (providers/errors.py)
+├── ProviderLimited          429     upstream_rate_limited       the provider's, retryable (there too)
 ├── UpstreamTimeout          504     upstream_timeout            the engine's
 └── Internal                 500     internal_error              ours
 """

@@ -108,7 +108,7 @@ class ProviderKeys:
         return verdict
 
     def refresh(self, living: Collection[str], now: float) -> None:
-        """Forget providers that are no more, with what was opened of them; show how many keys rest. For now and then."""
+        """Forget providers that are no more, with what was opened of them; show how many keys rest. Now and then."""
         for provider_id in [one for one in self._by_provider if one not in living]:
             self._metrics.forget(self._by_provider.pop(provider_id).provider)
         for held in self._by_provider.values():
