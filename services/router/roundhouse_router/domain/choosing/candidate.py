@@ -1,0 +1,45 @@
+"""Somebody who may be asked, and what came of asking."""
+
+import enum
+
+import msgspec
+
+from roundhouse_common.contracts.routing import ProviderRecord, RouteTarget
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint
+from roundhouse_router.domain.choosing.standing import Standing
+
+__all__ = ["Candidate", "Verdict"]
+
+
+class Candidate(msgspec.Struct, frozen=True, eq=False):
+    """An endpoint with its deployment, or a provider."""
+
+    target: RouteTarget
+    model: str
+    """What it is sent as `model`."""
+    standing: Standing
+    deployment: DeploymentEndpoints | None = None
+    endpoint: Endpoint | None = None
+    provider: ProviderRecord | None = None
+    prefix: tuple[int, ...] = ()
+    """Hashes of the beginnings of the prompt, the shortest first, where the strategy goes by them."""
+
+    @property
+    def endpoint_id(self) -> str:
+        """Its replica id, or its provider id."""
+        return self.standing.endpoint_id
+
+
+class Verdict(enum.Enum):
+    """What an attempt says about the endpoint."""
+
+    OK = "ok"
+    """It answered the request."""
+    FAILED = "failed"
+    """It could not be reached, broke off, timed out, or said 5xx."""
+    BUSY = "busy"
+    """It said 429: no failure, but it wants to be left alone."""
+    CLIENT = "client"
+    """The request was at fault, which says nothing."""
+    ABANDONED = "abandoned"
+    """The client left, which says nothing."""
