@@ -140,9 +140,9 @@ REPORTS = Bucket(
 HEARTBEAT = Signal(
     subject="rh.hb.v1.node-agent.node.beat",
     owner=_S.NODE_AGENT,
-    readers=(_S.SCHEDULER,),
+    readers=(_S.SCHEDULER, _S.ROUTER),
     message=node.Heartbeat,
-    doc="Node liveness. Id: node id.",
+    doc="Node liveness, and its engines' queues. Id: node id.",
 )
 LOG_LINE = Signal(
     subject="rh.log.v1.node-agent.replica.line",
@@ -156,7 +156,7 @@ LOG_LINE = Signal(
 NODE_SAMPLE = Signal(
     subject="rh.hb.v1.node-agent.node.sample",
     owner=_S.NODE_AGENT,
-    readers=(_S.METERING, _S.ROUTER),
+    readers=(_S.METERING,),
     message=node.NodeSample,
     doc="Processor, memory and devices of a host. Id: node id.",
 )
