@@ -41,6 +41,7 @@ _GROUPS = {
     "templates": "templates",
     "replicas": "replica_top",
     "keys": "keys",
+    "providers": "providers",
     "admin": "admin",
 }
 """Group of commands to its module, where the group is `app`."""

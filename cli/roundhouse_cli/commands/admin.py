@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from roundhouse_cli.commands import admin_secrets
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -13,9 +14,12 @@ from roundhouse_cli.units import age
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Repairs: rebuild the bus, look at dead letters.")
+app = typer.Typer(
+    no_args_is_help=True, help="Repairs: rebuild the bus, look at dead letters, replace the key of secrets."
+)
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that a service could not process.")
 app.add_typer(dlq, name="dlq")
+app.add_typer(admin_secrets.app, name="secrets")
 
 _REBUILT = (
     Column("SERVICE", lambda row: row["service"]),

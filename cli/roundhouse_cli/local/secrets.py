@@ -12,6 +12,7 @@ from roundhouse_common.contracts.base import Service
 from roundhouse_common.nats_auth.authority import Root
 from roundhouse_common.nats_auth.keys import KeyKind, new_seed
 from roundhouse_common.runtime import Clock
+from roundhouse_common.secret_box import new_secrets_key
 
 __all__ = ["ADMIN_TOKEN_TTL_S", "Secrets"]
 
@@ -43,6 +44,11 @@ class Secrets:
         """The scheduler's part of it: it makes nodes' credentials and takes them back."""
         return self.path / "nats-authority.json"
 
+    @property
+    def provider_keys(self) -> Path:
+        """What secrets of outside providers are sealed with; the first line seals, all open."""
+        return self.path / "provider-secrets.keys"
+
     def nats_seed(self, service: Service) -> Path:
         """The secret key of a service. Kept apart from what is signed for it, which may be signed anew."""
         return self.path / f"nats-{service}.seed"
@@ -58,6 +64,8 @@ class Secrets:
             private, public = generate_keypair()
             write_private(self.token_private, private)
             write_private(self.token_public, public)
+        if not self.provider_keys.exists():
+            write_private(self.provider_keys, new_secrets_key(secrets.token_bytes) + "\n")
         for service in services:
             if not self.nats_seed(service).exists():
                 write_private(self.nats_seed(service), new_seed(KeyKind.USER, secrets.token_bytes) + "\n")

@@ -89,6 +89,8 @@ def environment(service: Service, data_dir: DataDir, ports: Ports, *, node_id: s
         "NATS_SEED_FILE": secrets.nats_credentials(service),
         "TOKEN_PUBLIC_KEY_FILE": secrets.token_public,
     }
+    if service in (Service.CATALOG, Service.ROUTER):
+        settings |= {"SECRETS_KEY_FILE": secrets.provider_keys}
     if service is Service.CATALOG:
         reached = own_address(ports.listen) if ports.is_open else ports.host
         settings |= {"PUBLIC_URL": f"http://{reached}:{ports.services[service]}"}
