@@ -88,10 +88,10 @@ def count_request(body: bytes) -> bytes:
 
 def prefill_of(request: ParsedRequest) -> str:
     """Return the beginning of the answer that the request ends with, if it does."""
-    last = read_as(_turns, request.body).messages[-1]
-    if b'"assistant"' not in bytes(last):
+    last = read_as(_turns, request.body).messages[-1:]
+    if not last or b'"assistant"' not in bytes(last[0]):
         return ""
-    made = chat_messages(None, [read_as(_message, bytes(last))])
+    made = chat_messages(None, [read_as(_message, bytes(last[0]))])
     if not made or made[0]["role"] != "assistant":
         return ""
     return made[0]["content"] or ""

@@ -12,6 +12,8 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Input tokens that a provider charged for keeping."""
 
 
 NO_TOKENS = TokenCounts()
