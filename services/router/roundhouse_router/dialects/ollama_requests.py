@@ -267,12 +267,12 @@ def _finished(made: dict[str, Any], content: _Generating) -> bytes:
 
 def _thinking(think: bool | str) -> dict[str, Any]:
     if isinstance(think, bool):
-        return {"chat_template_kwargs": {"enable_thinking": think}}
+        return {"chat_template_kwargs": {"enable_thinking": think, "thinking": think}}
     if think not in _EFFORTS:
         raise BadBody(
             "Invalid 'think': true, false, 'low', 'medium' or 'high' is expected.", param="think", code="invalid_value"
         )
-    return {"reasoning_effort": think, "chat_template_kwargs": {"enable_thinking": True}}
+    return {"reasoning_effort": think, "chat_template_kwargs": {"enable_thinking": True, "thinking": True}}
 
 
 def _check(content: GenerateBody) -> None:
