@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_cli.local.layout import DataDir, Ports
 from roundhouse_cli.local.prepare import JoinedBefore, local_node_id, prepare
 from roundhouse_cli.local.secrets import Secrets
@@ -14,8 +15,10 @@ from roundhouse_common.auth import Role
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.runtime import SystemClock, SystemIds
+from roundhouse_common.secret_box import SecretFile
 from roundhouse_common.service.settings import check_names
 from roundhouse_node_agent.settings import NodeAgentSettings
+from roundhouse_router.settings import RouterSettings
 
 _PORTS = Ports(21_000)
 
@@ -88,6 +91,19 @@ def test_a_service_is_told_only_settings_that_it_has(prepared: Plan, monkeypatch
         monkeypatch.setenv(name, value)
 
     check_names(NodeAgentSettings, agent.environment)
+
+
+def test_catalog_and_router_get_the_same_file_of_keys(data_dir: DataDir, prepared: Plan) -> None:
+    told = {child.name: child.environment for child in prepared.children}
+    catalog, router = told["catalog"], told["router"]
+
+    check_names(CatalogSettings, catalog)
+    check_names(RouterSettings, router)
+    path = Path(catalog["ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE"])
+    assert router["ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE"] == str(path)
+    box = SecretFile(path, setting="").box()
+    assert box.open(box.seal("sk")) == "sk"
+    assert path.read_text().strip() not in prepared.dumps()
 
     assert NodeAgentSettings().port == _PORTS.services["node-agent"]
 
