@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from roundhouse_common.contracts.routing import RouteTarget
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "is_pattern",
     "match_route",
     "pattern_rank",
+    "sent_model",
     "shares",
     "targets_for",
 ]
@@ -120,6 +123,20 @@ def targets_for(targets: Sequence[RouteTarget], sender: Sender) -> tuple[RouteTa
     """Return the targets that are for this request: those that match it, else those for everybody."""
     matching = tuple(target for target in targets if target.match is not None and _matches(target, sender))
     return matching or tuple(target for target in targets if target.match is None)
+
+
+def sent_model(target: RouteTarget, name: str, model: str) -> RouteTarget:
+    """Return the target with the name that its provider is sent, of a route called `name` that `model` led to.
+
+    That of the client where the target has none; a `*` in it stands for what the only one in `name` stood for.
+    """
+    if target.deployment_id:
+        return target
+    sent = target.model or model
+    before, star, after = name.partition("*")
+    if star and "*" in target.model and "*" not in after:
+        sent = target.model.replace("*", model[len(before) : len(model) - len(after)])
+    return target if sent == target.model else msgspec.structs.replace(target, model=sent)
 
 
 def shares(targets: Sequence[RouteTarget]) -> tuple[float, ...]:

@@ -34,6 +34,12 @@ WRITES = [
     ("POST", "/dead-letters/x:replay"),
     ("POST", "/api-keys"),
     ("DELETE", "/api-keys/x"),
+    ("POST", "/routes"),
+    ("PATCH", "/routes/x"),
+    ("DELETE", "/routes/x"),
+    ("POST", "/limits"),
+    ("PATCH", "/limits/x"),
+    ("DELETE", "/limits/x"),
     ("POST", "/bus:rebuild"),
 ]
 READS = [
@@ -55,6 +61,9 @@ READS = [
     "/dead-letters/x",
     "/api-keys",
     "/routes",
+    "/routes/x",
+    "/limits",
+    "/limits/x",
     "/me",
 ]
 

@@ -39,6 +39,9 @@ def test_every_write_that_is_not_safe_to_repeat_takes_an_idempotency_key() -> No
     assert without == [
         f"{API}/models/{{model_id}}:inspect",
         f"{API}/deployments:validate",
+        f"{API}/routes:preview",
+        f"{API}/providers:reseal",
+        f"{API}/providers/{{provider_id}}:check",
         f"{API}/bus:rebuild",
         f"{API}/dead-letters/{{letter_id}}:replay",
     ]
@@ -47,7 +50,13 @@ def test_every_write_that_is_not_safe_to_repeat_takes_an_idempotency_key() -> No
 def test_every_change_takes_if_match() -> None:
     paths = openapi_document()["paths"]
     patches = {path: operations["patch"] for path, operations in paths.items() if "patch" in operations}
-    assert set(patches) == {f"{API}/models/{{model_id}}", f"{API}/deployments/{{deployment_id}}"}
+    assert set(patches) == {
+        f"{API}/models/{{model_id}}",
+        f"{API}/deployments/{{deployment_id}}",
+        f"{API}/routes/{{route_id}}",
+        f"{API}/limits/{{limit_id}}",
+        f"{API}/providers/{{provider_id}}",
+    }
     for operation in patches.values():
         assert "if-match" in [parameter["name"] for parameter in operation["parameters"]]
         assert {"412", "428"} <= operation["responses"].keys()

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from roundhouse_catalog.api import (
     deployments,
     keys,
+    limits,
     models,
     own_models,
     platform,
+    previews,
     providers,
     routes,
     templates,
@@ -36,6 +38,8 @@ _ROUTERS = (
     uploads.router,
     keys.router,
     routes.router,
+    previews.router,
+    limits.router,
     providers.router,
     platform.router,
 )

@@ -17,7 +17,9 @@ from roundhouse_catalog.api.launching import launch_of, prepare
 from roundhouse_catalog.api.responses import AWAY, CONFLICT, IN_USE, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain import deployments as decide
 from roundhouse_catalog.domain.deployments import Decision, Deployment
+from roundhouse_catalog.domain.route_changes import require_unrouted
 from roundhouse_catalog.store import deployments as store
+from roundhouse_catalog.store.routes import living_routes
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.http import Page, page_of, require_if_match, requires
@@ -102,7 +104,10 @@ async def change_deployment(
 async def delete_deployment(
     deployment_id: str, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None
 ) -> None:
-    """Delete a deployment without an active version: stopped and shut down, or in Error. Its name becomes free."""
+    """Delete a deployment without an active version: stopped and shut down, or in Error. Its name becomes free.
+
+    Refused while other routes than its own lead to it, or name its own.
+    """
     async with catalog.db.read() as session:
         seen = await find_deployment(session, subject, deployment_id)
     if if_match is not None:
@@ -111,6 +116,7 @@ async def delete_deployment(
     async with catalog.db.write() as session:
         before = await find_deployment(session, subject, deployment_id)
         require_same(seen, before)
+        require_unrouted(deployment_id, await living_routes(session))
         decision = decide.delete_deployment(before, states, stamp=catalog.stamp(subject))
         await applied(session, catalog, before, decision)
 

@@ -8,11 +8,16 @@ RoundhouseError
 │   ├── TemplateNotFound     404  template_not_found
 │   ├── ApiKeyNotFound       404  api_key_not_found
 │   ├── ProviderNotFound     404  provider_not_found
+│   ├── RouteNotFound        404  route_not_found
+│   ├── LimitNotFound        404  limit_not_found
 │   └── UploadNotFound       404  upload_not_found
 ├── Conflict
 │   ├── NameTaken            409  name_taken
 │   ├── ModelInUse           409  model_in_use
 │   ├── ProviderInUse        409  provider_in_use
+│   ├── RouteInUse           409  route_in_use
+│   ├── RouteOfDeployment    409  route_of_deployment
+│   ├── DeploymentInUse      409  deployment_in_use
 │   ├── DeploymentRunning    409  deployment_running
 │   ├── VersionActive        409  version_active
 │   ├── LastVersion          409  last_version
@@ -38,10 +43,12 @@ from roundhouse_common.words import quoted
 
 __all__ = [
     "ApiKeyNotFound",
+    "DeploymentInUse",
     "DeploymentNotFound",
     "DeploymentRunning",
     "DiskFull",
     "LastVersion",
+    "LimitNotFound",
     "ModelInUse",
     "ModelNotFound",
     "ModelNotReadable",
@@ -49,6 +56,9 @@ __all__ = [
     "NameTaken",
     "ProviderInUse",
     "ProviderNotFound",
+    "RouteInUse",
+    "RouteNotFound",
+    "RouteOfDeployment",
     "SchedulerAway",
     "TemplateNotFound",
     "TooManyUploads",
@@ -105,6 +115,53 @@ class ProviderInUse(Conflict):
 
     def __init__(self, name: str, routes: Sequence[str]) -> None:
         super().__init__(f'The provider "{name}" is a target of the routes {", ".join(routes)}. Change these first.')
+        self.name = name
+        self.routes = tuple(routes)
+
+
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+
+    def __init__(self, route_id: str) -> None:
+        super().__init__(f"There is no route with the id {quoted(route_id)}. GET /api/v1/routes lists those there are.")
+        self.route_id = route_id
+
+
+class LimitNotFound(NotFound):
+    code = "limit_not_found"
+
+    def __init__(self, limit_id: str) -> None:
+        super().__init__(f"There is no limit with the id {quoted(limit_id)}. GET /api/v1/limits lists those there are.")
+        self.limit_id = limit_id
+
+
+class RouteInUse(Conflict):
+    code = "route_in_use"
+
+    def __init__(self, name: str, routes: Sequence[str]) -> None:
+        super().__init__(
+            f'The route "{name}" is named as alias or fallback by the routes {", ".join(routes)}. Change these first.'
+        )
+        self.name = name
+        self.routes = tuple(routes)
+
+
+class RouteOfDeployment(Conflict):
+    code = "route_of_deployment"
+
+    def __init__(self, name: str, deployment_id: str) -> None:
+        super().__init__(
+            f'"{name}" is a deployment\'s own route and goes with it: DELETE /api/v1/deployments/{deployment_id}'
+        )
+        self.name = name
+        self.deployment_id = deployment_id
+
+
+class DeploymentInUse(Conflict):
+    code = "deployment_in_use"
+
+    def __init__(self, name: str, routes: Sequence[str]) -> None:
+        super().__init__(f'The routes {", ".join(routes)} lead to the deployment "{name}". Change these first.')
         self.name = name
         self.routes = tuple(routes)
 

@@ -1,7 +1,7 @@
 """Limits: bounds on what requests may use. Every function decides; none does."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from roundhouse_catalog.domain import shapes
@@ -68,6 +68,10 @@ class Limit:
     updated_by: str
     is_deleted: bool = False
 
+    @property
+    def is_platform(self) -> bool:
+        return self.tenant_id == PLATFORM
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitDraft:
@@ -103,7 +107,8 @@ class Members:
     tenant_ids: Collection[str] = ()
     user_ids: Collection[str] = ()
     key_ids: Collection[str] = ()
-    route_ids: Collection[str] = ()
+    route_ids: Mapping[str, str] = field(default_factory=dict)
+    """With the name of the route that each is an alias of, if it is one."""
 
 
 def create_limit(
@@ -188,6 +193,12 @@ def _check(limit: Limit, per: tuple[str, ...], members: Members, *, before: Limi
     _check_ids("user_ids", limit, before, members.user_ids, "user", "", findings)
     _check_ids("key_ids", limit, before, members.key_ids, "API key", "; GET /api/v1/api-keys lists them", findings)
     _check_ids("route_ids", limit, before, members.route_ids, "route", "; GET /api/v1/routes lists them", findings)
+    for index, one in enumerate(limit.route_ids):
+        if aliased := members.route_ids.get(one):
+            findings.add(
+                f"route_ids.{index}",
+                f"it is an alias; requests count for the route that is meant: name {quoted(aliased)}",
+            )
     if not limit.bounds:
         findings.add("bounds", f"nothing is bounded; state at least one of {', '.join(BOUNDS)}")
     for name, most in limit.bounds.items():

@@ -1,5 +1,6 @@
 """API keys in SQL, as digests. Revoked keys stay, so that usage can always be told by name."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -9,7 +10,7 @@ from roundhouse_catalog.store import tables
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.runtime import DeploymentId, KeyId, UnixTime
 
-__all__ = ["all_keys", "find_key", "insert_key", "list_keys", "revoke_key"]
+__all__ = ["all_keys", "existing_keys", "find_key", "insert_key", "list_keys", "revoke_key"]
 
 _T = tables.api_keys.c
 
@@ -29,6 +30,12 @@ async def find_key(session: ReadSession, tenant_id: str, key_id: str) -> ApiKey 
     query = select(tables.api_keys).where(_T.tenant_id == tenant_id, _T.id == key_id)
     row = (await session.execute(query)).one_or_none()
     return None if row is None else _key(row)
+
+
+async def existing_keys(session: ReadSession, tenant_id: str | None, ids: Collection[str]) -> set[str]:
+    """Return which of the ids are keys of the tenant, or of any, revoked ones too."""
+    query = select(_T.id).where(_T.id.in_(ids))
+    return set(await session.scalars(query if tenant_id is None else query.where(_T.tenant_id == tenant_id)))
 
 
 async def insert_key(session: WriteSession, key: ApiKey) -> None:

@@ -1,5 +1,6 @@
 """Tenants and users. One of each is there from the first start."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -9,7 +10,15 @@ from roundhouse_common.auth import Role
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_common.runtime import UnixTime
 
-__all__ = ["ADMIN_USER_ID", "DEFAULT_TENANT_ID", "Profile", "find_profile", "seed"]
+__all__ = [
+    "ADMIN_USER_ID",
+    "DEFAULT_TENANT_ID",
+    "Profile",
+    "existing_tenants",
+    "existing_users",
+    "find_profile",
+    "seed",
+]
 
 DEFAULT_TENANT_ID = "ten_default"
 ADMIN_USER_ID = "usr_admin"
@@ -45,3 +54,20 @@ async def find_profile(session: ReadSession, *, user_id: str, tenant_id: str) ->
     user_name = await session.scalar(select(tables.users.c.name).where(tables.users.c.id == user_id))
     tenant_name = await session.scalar(select(tables.tenants.c.name).where(tables.tenants.c.id == tenant_id))
     return Profile(user_name=user_name or "", tenant_name=tenant_name or "")
+
+
+async def existing_tenants(session: ReadSession, ids: Collection[str]) -> set[str]:
+    """Return which of the ids are tenants."""
+    return set(await session.scalars(select(tables.tenants.c.id).where(tables.tenants.c.id.in_(ids))))
+
+
+async def existing_users(session: ReadSession, tenant_id: str | None, ids: Collection[str]) -> set[str]:
+    """Return which of the ids are users of the tenant, or of any, or have made an API key in it."""
+    found: set[str] = set()
+    for named, owner in (
+        (tables.users.c.id, tables.users.c.tenant_id),
+        (tables.api_keys.c.user_id, tables.api_keys.c.tenant_id),
+    ):
+        query = select(named).where(named.in_(ids))
+        found |= set(await session.scalars(query if tenant_id is None else query.where(owner == tenant_id)))
+    return found
