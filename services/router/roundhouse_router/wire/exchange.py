@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from roundhouse_router.wire.errors import CLIENT_LEFT, ClientLeft
 from roundhouse_router.wire.heads import answer_head
-from roundhouse_router.wire.incoming import Incoming
+from roundhouse_router.wire.incoming import Incoming, too_large
 
 if TYPE_CHECKING:
     from roundhouse_router.wire.connection import Connection
@@ -35,20 +35,23 @@ class Exchange:
         "_is_chunked",
         "_leave_reason",
         "_over",
-        "body",
         "client",
         "has_left",
         "headers",
+        "incoming",
         "is_ended",
         "is_kept",
         "is_old",
+        "is_running",
         "is_started",
+        "is_watched",
         "method",
         "on_drained",
         "on_paused",
         "path",
         "query",
         "task",
+        "whole",
     )
 
     def __init__(
@@ -58,8 +61,6 @@ class Exchange:
         path: str,
         query: bytes,
         headers: Mapping[bytes, bytes],
-        body: Incoming,
-        *,
         is_kept: bool,
         is_old: bool,
     ) -> None:
@@ -70,13 +71,17 @@ class Exchange:
         self.query = query
         self.headers = headers
         """Names in lower case; the values of one that came several times joined by `, `."""
-        self.body = body
-        self.client = connection.client
-        """The client's address."""
         self.is_kept = is_kept
         """Whether the client may use the connection again."""
         self.is_old = is_old
         """HTTP/1.0: no chunks."""
+        self.client = connection.client
+        """The client's address."""
+        self.whole = b""
+        self.incoming: Incoming | None = None
+        """The body, if it does not come together with the head; else `whole` is."""
+        self.is_watched = False
+        self.is_running = False
         self.is_started = False
         self.is_ended = False
         self.has_left = False
@@ -91,34 +96,43 @@ class Exchange:
 
     async def read_body(self, limit: int) -> bytes:
         """Return the whole body. Does not suspend when it is here. Raises BodyTooLarge, ClientLeft."""
-        if self.body.is_complete:
-            return self.body.take(limit)
+        incoming = self.incoming
+        if incoming is None:
+            if len(self.whole) > limit:
+                raise too_large(limit)
+            return self.whole
+        if incoming.is_complete:
+            return incoming.take(limit)
         async with self.guarded():
-            return await self.body.read(limit)
+            return await incoming.read(limit)
 
     async def body_chunks(self, limit: int) -> AsyncIterator[bytes]:
         """Stream the body, at the pace of the caller. Raises BodyTooLarge, ClientLeft."""
+        incoming = self.incoming
+        if incoming is None:
+            if whole := await self.read_body(limit):
+                yield whole
+            return
         async with self.guarded():
-            async for chunk in self.body.chunks(limit):
+            async for chunk in incoming.chunks(limit):
                 yield chunk
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole answer in one write. The server adds content-length, date and connection."""
-        self._begin()
-        self._is_bare = self._is_bare or status in _BODILESS
-        framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
-        head = answer_head(status, headers, framing + self._common())
+        framing = self._begin(status)
+        if status not in _BODILESS:
+            framing += b"content-length: %d\r\n" % len(body)
+        head = answer_head(status, headers, framing)
         self.is_started = True
         self._finish(head, b"" if self._is_bare else body)
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Begin an answer that comes in pieces. Its head goes out with the first one; `write(b"")` sends it alone."""
-        self._begin()
-        self._is_bare = self._is_bare or status in _BODILESS
         self._is_chunked = not self.is_old and status not in _BODILESS
         if self.is_old:
             self.is_kept = False  # its end is the end of the connection
-        self._head = answer_head(status, headers, (_CHUNKED if self._is_chunked else b"") + self._common())
+        framing = self._begin(status)
+        self._head = answer_head(status, headers, framing + _CHUNKED if self._is_chunked else framing)
         self.is_started = True
 
     def write(self, data: bytes) -> None:
@@ -180,38 +194,46 @@ class Exchange:
             return
         self.has_left = True
         self._leave_reason = reason
-        self.body.fail(ClientLeft(reason))
+        if self.incoming is not None:
+            self.incoming.fail(ClientLeft(reason))
         self._tell_over()
         if self.task is not None:
             self.task.cancel()
+            if not self.is_running:  # it never will be
+                self._connection.forget(self.task)
 
     def _tell_over(self) -> None:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    def _begin(self) -> None:
+    def _begin(self, status: int) -> bytes:
+        """Return the header lines that say the time, and whether the connection goes on."""
         if self.is_started:
             raise RuntimeError("the answer was started before")
-        if not self.body.is_complete and not self._connection.may_skip(self.body):
-            self.is_kept = False  # what is left of the body would pass for the next request
-
-    def _common(self) -> bytes:
+        if status in _BODILESS:
+            self._is_bare = True
         connection = self._connection
-        return connection.date.line if self.is_kept and not connection.is_draining else connection.date.line + _CLOSE
+        if self.incoming is not None and not connection.may_skip(self):
+            self.is_kept = False  # what is left of the body would pass for the next request
+        if self.is_kept and not connection.is_draining:
+            return connection.date.line
+        return connection.date.line + _CLOSE
 
     def _finish(self, head: bytes, data: bytes) -> None:
         if self.is_ended:
             return
         self.is_ended = True
-        self._tell_over()
+        if self._over is not None:
+            self._tell_over()
         if self.has_left:
             return
+        connection = self._connection
         if len(data) < _ONE_WRITE:
-            self._connection.write(head + data)
+            connection.write(head + data)
         else:
-            self._connection.write(head)
-            self._connection.write(data)
-        self._connection.ended(self)
+            connection.write(head)
+            connection.write(data)
+        connection.ended(self)
 
 
 Handler = Callable[[Exchange], Awaitable[None]]

@@ -1,12 +1,12 @@
-"""The body of a request while it comes in."""
+"""The body of a request that does not come together with its head."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from roundhouse_router.domain.errors import BodyTooLarge
 from roundhouse_router.wire.errors import ClientLeft
 
-__all__ = ["Incoming"]
+__all__ = ["Incoming", "too_large"]
 
 
 class Incoming:
@@ -41,30 +41,34 @@ class Incoming:
         self._failure: ClientLeft | None = None
 
     @property
-    def waiter(self) -> asyncio.Future[None] | None:
-        """What somebody waits on for more of the body."""
-        return self._waiter
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for more."""
+        return self._waiter is not None
 
-    def feed(self, data: bytes) -> None:
-        """Take a piece."""
-        self.size += len(data)
+    def lacks(self, size: int) -> bool:
+        """Whether at least so many bytes of it are still to come."""
+        return self.announced is not None and self.announced - self.size >= size
+
+    def feed(self, pieces: Sequence[bytes]) -> None:
+        """Take pieces."""
+        size = sum(map(len, pieces))
+        self.size += size
         if not self.is_discarded:
-            self.held += len(data)
-            self._pieces.append(data)
+            self.held += size
+            self._pieces += pieces
+        if self.size > self._quiet_to:
+            self._wake()
 
-    def wake(self) -> None:
-        """Let the reader look, after pieces were fed or the end was seen."""
-        waiter = self._waiter
-        if waiter is not None and (self.is_complete or self._failure or self.size > self._quiet_to):
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+    def complete(self) -> None:
+        """All is here."""
+        self.is_complete = True
+        self._wake()
 
     def fail(self, error: ClientLeft) -> None:
         """No more will come."""
         if not self.is_complete:
             self._failure = error
-            self.wake()
+            self._wake()
 
     def discard(self) -> None:
         """Nobody will read it."""
@@ -75,34 +79,29 @@ class Incoming:
     def take(self, limit: int) -> bytes:
         """Return what is here. Raises BodyTooLarge."""
         if self.size > limit:
-            raise _too_large(limit)
-        return self._take()
+            raise too_large(limit)
+        pieces, self._pieces, self.held = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def read(self, limit: int) -> bytes:
         """Return all of it. Raises BodyTooLarge as soon as that is known, ClientLeft."""
         if (self.announced or 0) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         while not self.is_complete and self.size <= limit:
             await self._more(quiet_to=limit)
         return self.take(limit)
 
     async def chunks(self, limit: int) -> AsyncIterator[bytes]:
-        """Yield it as it comes; while the caller is busy no more than the limit of the server is kept."""
+        """Yield it as it comes; while the caller is busy no more than the server's limit is kept."""
         if (self.announced or 0) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         while True:
-            if self.size > limit:
-                raise _too_large(limit)
-            if self._pieces:
-                yield self._take()
+            if self._pieces or self.size > limit:
+                yield self.take(limit)
             elif self.is_complete:
                 return
             else:
                 await self._more()
-
-    def _take(self) -> bytes:
-        pieces, self._pieces, self.held = self._pieces, [], 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _more(self, quiet_to: int = -1) -> None:
         """Wait for a piece, or for the end or more than `quiet_to` bytes in all."""
@@ -111,16 +110,20 @@ class Incoming:
         if self._waiter is not None:
             raise RuntimeError("two readers of one body")
         self._quiet_to = quiet_to
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = asyncio.get_running_loop().create_future()
         self._awaited()
         try:
-            await waiter
+            await self._waiter
         finally:
-            if self._waiter is waiter:
-                self._waiter = None
+            self._waiter = None
         if self._failure is not None:
             raise self._failure
 
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-def _too_large(limit: int) -> BodyTooLarge:
+
+def too_large(limit: int) -> BodyTooLarge:
+    """Return the error of a body beyond the limit."""
     return BodyTooLarge(f"The request body is larger than {limit} bytes, which is the most that is accepted.")

@@ -81,10 +81,9 @@ class WireServer:
 
     def run(self, exchange: Exchange) -> None:
         """Start the handler. For connections."""
-        task = self._loop.create_task(self._run(exchange))
+        task = self._loop.create_task(self._run(exchange), name="request")
         exchange.task = task
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)  # also of one that is cancelled before its first step
 
     def refused(self, code: str) -> None:
         """Count a request that no handler saw. For connections."""
@@ -102,7 +101,12 @@ class WireServer:
         self._ticking = self._loop.call_later(self._tick_s, self._tick)
         self.sweep()
 
+    def forget(self, task: asyncio.Task[None]) -> None:
+        """Let go of a task that was cancelled before its first step. For exchanges."""
+        self._tasks.discard(task)
+
     async def _run(self, exchange: Exchange) -> None:
+        exchange.is_running = True
         try:
             await self._handler(exchange)
         except ClientLeft:
@@ -113,6 +117,8 @@ class WireServer:
             _log.error("request_failed", path=exchange.path[:200], error=repr(error), exc_info=error)
             _fail(exchange, Internal("The router failed. Its log says why."))
         finally:
+            assert exchange.task is not None
+            self._tasks.discard(exchange.task)
             if not exchange.is_ended:
                 exchange.give_up()
 
