@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from roundhouse_router.domain.errors import ApiError, Internal, RouterStopping, UpstreamFailed, UpstreamTimeout
 from roundhouse_router.reuse.coalescing import Coalescer, Seat
+from roundhouse_router.reuse.metrics import ReuseMetrics
 from roundhouse_router.reuse.shared import Shared
 from roundhouse_router.reuse.sink import Headers
+from roundhouse_router.wire.errors import ClientLeft
 from tests.support.eventually import eventually
 from tests.support.sinks import FakeClient
 
@@ -20,15 +23,12 @@ KEY = b"k" * 32
 TYPE: Headers = [(b"content-type", b"text/event-stream")]
 
 
-class Left(Exception):
-    pass
-
-
 class World:
     """A coalescer, clients at it, and the work in the hands of the test."""
 
     def __init__(self, *, buffer_bytes: int = 1000) -> None:
-        self.coalescer: Coalescer[str] = Coalescer(buffer_bytes=buffer_bytes, left=Left)
+        self.registry = CollectorRegistry()
+        self.coalescer: Coalescer[str] = Coalescer(buffer_bytes=buffer_bytes, metrics=ReuseMetrics(self.registry))
         self.calls: list[Shared[str]] = []
         self.has_left = 0
         self._orders: asyncio.Queue[Callable[[Shared[str]], None]] = asyncio.Queue()
@@ -39,7 +39,7 @@ class World:
             async with shared.guarded():
                 while not shared.is_ended:
                     (await self._orders.get())(shared)
-        except Left:
+        except ClientLeft:
             self.has_left += 1
             raise
 
@@ -108,7 +108,7 @@ async def test_a_stream_goes_to_all_and_who_comes_late_gets_what_has_passed() ->
     assert (one.header(b"x-request-id"), two.header(b"x-request-id")) == (b"one", b"two")
     assert two.header(b"content-type") == b"text/event-stream"
     assert len(world.coalescer) == 0
-    assert world.coalescer.followers == 1
+    assert world.registry.get_sample_value("roundhouse_router_coalesced_requests_total") == 1
 
 
 async def test_a_whole_answer_goes_to_all() -> None:
@@ -281,9 +281,8 @@ async def test_the_fastest_client_sets_the_pace_of_the_engine() -> None:
     shared.on_paused, shared.on_drained = lambda: paused.append(1), lambda: resumed.append(1)
     await world.do(start)
     await world.do(write(b"abc"))
-    assert shared.is_writable
+    assert paused == []
     await world.do(write(b"d"))
-    assert not shared.is_writable
     assert paused == [1]
     waiting = asyncio.create_task(shared.drained())
     clients[1].take()

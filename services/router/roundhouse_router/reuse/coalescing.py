@@ -24,6 +24,7 @@ from typing import Final, Generic, TypeVar
 
 from roundhouse_router.domain.errors import ApiError, Internal, RouterStopping, UpstreamTimeout
 from roundhouse_router.domain.reuse_key import ReuseKey
+from roundhouse_router.reuse.metrics import ReuseMetrics
 from roundhouse_router.reuse.shared import Passenger, Shared
 from roundhouse_router.reuse.sink import Headers, Sink
 
@@ -36,14 +37,11 @@ _TOO_SLOW: Final = "This client read its shared answer so much slower than other
 class Coalescer(Generic[L]):
     """One per router process. `L`: what the first request tells the others about itself, its flight."""
 
-    def __init__(self, *, buffer_bytes: int, left: Callable[[], Exception]) -> None:
-        """`buffer_bytes`: of one answer, for those who come late or read slowly. `left`: makes the exception that an
-        exchange raises when its client has left."""
+    def __init__(self, *, buffer_bytes: int, metrics: ReuseMetrics) -> None:
+        """`buffer_bytes`: of one answer, for those who come late or read slowly."""
         self._buffer_bytes = buffer_bytes
-        self._left = left
+        self._metrics = metrics
         self._open: dict[ReuseKey, Shared[L]] = {}
-        self.followers = 0
-        """Requests that found one like them in flight."""
 
     def __len__(self) -> int:
         """How many pieces of work others may join."""
@@ -53,9 +51,9 @@ class Coalescer(Generic[L]):
         """Return a seat at the work for this key: the first one must `begin` it."""
         shared = self._open.get(key)
         if shared is not None and shared.is_joinable:
-            self.followers += 1
+            self._metrics.coalesced.inc()
             return Seat(shared, is_first=False)
-        shared = Shared(buffer_bytes=self._buffer_bytes, left=self._left, on_closed=lambda: self._close(key, shared))
+        shared = Shared(buffer_bytes=self._buffer_bytes, on_closed=lambda: self._close(key, shared))
         self._open[key] = shared
         return Seat(shared, is_first=True)
 

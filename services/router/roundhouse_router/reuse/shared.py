@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.reuse.sink import Headers, Sink
+from roundhouse_router.wire.errors import CLIENT_LEFT, ClientLeft
 
 __all__ = ["Passenger", "Shared"]
 
@@ -21,9 +22,8 @@ class Shared(Generic[L]):
     `is_writable` is false. Who is a whole buffer behind the fastest is given up.
     """
 
-    def __init__(self, *, buffer_bytes: int, left: Callable[[], Exception], on_closed: Callable[[], None]) -> None:
+    def __init__(self, *, buffer_bytes: int, on_closed: Callable[[], None]) -> None:
         self._buffer_bytes = buffer_bytes
-        self._left = left
         self._on_closed = on_closed
         self._chunks: list[bytes] = []
         self._held_bytes = 0
@@ -92,7 +92,7 @@ class Shared(Generic[L]):
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self.has_left and task is not None and task.uncancel() == 0:
-                raise self._left() from None
+                raise ClientLeft(CLIENT_LEFT) from None
             raise
 
     # For the passengers.
