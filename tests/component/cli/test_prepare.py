@@ -92,6 +92,8 @@ def test_a_service_is_told_only_settings_that_it_has(prepared: Plan, monkeypatch
 
     check_names(NodeAgentSettings, agent.environment)
 
+    assert NodeAgentSettings().port == _PORTS.services["node-agent"]
+
 
 def test_catalog_and_router_get_the_same_file_of_keys(data_dir: DataDir, prepared: Plan) -> None:
     told = {child.name: child.environment for child in prepared.children}
@@ -104,8 +106,6 @@ def test_catalog_and_router_get_the_same_file_of_keys(data_dir: DataDir, prepare
     box = SecretFile(path, setting="").box()
     assert box.open(box.seal("sk")) == "sk"
     assert path.read_text().strip() not in prepared.dumps()
-
-    assert NodeAgentSettings().port == _PORTS.services["node-agent"]
 
 
 def test_nodes_of_an_earlier_release_are_told_once(data_dir: DataDir, prepared: Plan) -> None:
