@@ -17,9 +17,10 @@ class Timing:
     last_byte_s: float
 
 
-def request(host: str, key: str, **members: object) -> bytes:
-    """Return the bytes of one chat request, about a kilobyte like a short conversation."""
-    messages = [{"role": "user", "content": "Tell me in one sentence what a locomotive depot is. " * 16}]
+def request(host: str, key: str, *, kilobytes: int = 1, **members: object) -> bytes:
+    """Return the bytes of one chat request of about so many kilobytes; one is a short conversation."""
+    text = "Tell me in one sentence what a locomotive depot is. " * (16 if kilobytes == 1 else 20 * kilobytes)
+    messages = [{"role": "user", "content": text}]
     body = json.dumps({"model": "tiny", "messages": messages, **members}, separators=(",", ":")).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
     return head.encode() + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
@@ -32,6 +33,7 @@ class Client(asyncio.Protocol):
         self._answer = b""
         self._first_at = 0.0
         self._done: asyncio.Future[None] | None = None
+        self._begun: asyncio.Future[None] | None = None
 
     @classmethod
     async def connect(cls, port: int) -> "Client":
@@ -48,6 +50,8 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._answer:
             self._first_at = time.perf_counter()
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_result(None)
         self._answer = (self._answer + data) if len(self._answer) < 4096 else self._answer[-64:] + data
         if self._is_complete() and self._done is not None and not self._done.done():
             self._done.set_result(None)
@@ -61,6 +65,13 @@ class Client(asyncio.Protocol):
         await self._done
         ended = time.perf_counter()
         return Timing(self._first_at - began, ended - began)
+
+    async def begin(self, content: bytes) -> None:
+        """Send the request and wait for the first bytes of its answer only."""
+        self._answer = b""
+        self._begun = asyncio.get_running_loop().create_future()
+        self._transport.write(content)
+        await self._begun
 
     def close(self) -> None:
         self._done = None

@@ -1,8 +1,8 @@
 """The engine of the relay benchmark: fixed bytes, written as cheaply as Python can.
 
 `python -m benchmarks.relay_engine` prints its port and serves until its standard input closes. A request that holds
-`"stream":true` is answered with as many chunks as its `max_tokens` says, one write each, PAUSE_S apart; any other at
-once with one JSON document.
+`"stream":true` is answered with as many chunks as its `max_tokens` says, one write each, as many milliseconds apart as
+its `seed` says (2 without one); any other at once with one JSON document.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from typing import cast
 
 import uvloop
 
-PAUSE_S = 0.002
+PAUSE_MS = 2
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _CHUNKS = re.compile(rb'"max_tokens":\s*(\d+)')
+_PAUSE = re.compile(rb'"seed":\s*(\d+)')
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -49,7 +50,8 @@ class EngineProtocol(asyncio.Protocol):
     """One connection; requests one after the other."""
 
     def __init__(self) -> None:
-        self._data = b""
+        self._parts: list[bytes] = []
+        self._size = self._wanted = 0
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,24 +62,32 @@ class EngineProtocol(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        self._data += data
-        head, separator, body = self._data.partition(b"\r\n\r\n")
-        found = _LENGTH.search(head)
-        if not separator or len(body) < int(found[1] if found else 0):
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size < self._wanted:
             return
-        self._data = b""
+        whole = b"".join(self._parts)
+        head, separator, body = whole.partition(b"\r\n\r\n")
+        found = _LENGTH.search(head)
+        if not separator or len(body) < (length := int(found[1]) if found else 0):
+            self._parts = [whole]
+            self._wanted = len(head) + 4 + length if separator else 0
+            return
+        self._parts, self._size, self._wanted = [], 0, 0
         if re.search(rb'"stream":\s*true', body):
-            limit = _CHUNKS.search(body)
+            limit, pause = _CHUNKS.search(body), _PAUSE.search(body)
             chunk = CHUNK_WITH_TIMINGS if b'"timings_per_token":true' in body else CHUNK
-            self._task = asyncio.get_running_loop().create_task(self._stream(chunk, int(limit[1]) if limit else 16))
+            self._task = asyncio.get_running_loop().create_task(
+                self._stream(chunk, int(limit[1]) if limit else 16, (int(pause[1]) if pause else PAUSE_MS) / 1000)
+            )
         else:
             self._transport.write(WHOLE)
 
-    async def _stream(self, chunk: bytes, chunks: int) -> None:
+    async def _stream(self, chunk: bytes, chunks: int, pause_s: float) -> None:
         self._transport.write(_HEAD)
         for _ in range(chunks):
             self._transport.write(chunk)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
         self._transport.write(LAST)
 
 

@@ -7,25 +7,35 @@ from contextlib import asynccontextmanager
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
+from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system_random
+from roundhouse_common.secret_box import SecretFile
 from roundhouse_common.service import Service, configure_logging, load_settings
 from roundhouse_common.service.service import EXIT_START_FAILED
-from roundhouse_router.api.app import RouterApp
 from roundhouse_router.api.attempts import Attempts
-from roundhouse_router.api.holding import Holding
-from roundhouse_router.api.inference import Inference
-from roundhouse_router.api.upstream import Upstream
+from roundhouse_router.api.entry import Entry
+from roundhouse_router.api.pipeline import Pipeline
+from roundhouse_router.api.upstreams import Upstreams
+from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
-from roundhouse_router.domain.balancing import Resting, RoundRobin
+from roundhouse_router.domain.choosing.chooser import Chooser, ChoosingOptions
 from roundhouse_router.domain.demand import DemandLedger
+from roundhouse_router.formats.anthropic import AnthropicFormat
+from roundhouse_router.formats.openai import OpenAiFormat
+from roundhouse_router.limits import ProcessLimiter
 from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.publisher import UsagePublisher
 from roundhouse_router.loops.snapshots import SnapshotSaver
 from roundhouse_router.loops.spooling import SpoolKeeper
 from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.providers.keys import ProviderKeys
+from roundhouse_router.providers.metrics import ProviderKeyMetrics
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import load_table
 from roundhouse_router.store.spool import Spool, SpoolLimits
+from roundhouse_router.wire.client import Client
+from roundhouse_router.wire.limits import WireLimits
+from roundhouse_router.wire.server import WireListener
 
 __all__ = ["build", "limits_of", "main"]
 
@@ -73,8 +83,13 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     publisher = UsagePublisher(bus, spool, settings, clock, metrics)
     saver = SnapshotSaver(control_plane, settings, metrics)
     keeper = SpoolKeeper(spool, sync_s=settings.spool_sync_s, acknowledged=lambda: publisher.acknowledged)
-    upstream = Upstream(settings)
-    resting = Resting(settings.failure_rest_s)
+    client = Client(idle_s=settings.upstream_keep_alive_s)
+    chooser = Chooser(ChoosingOptions(region=settings.region), rng.random)
+    keys = ProviderKeys(
+        SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE"),
+        ProviderKeyMetrics(service.registry),
+    )
+    limiter = ProcessLimiter(lambda: control_plane.limits, clock)
     ledger = DemandLedger()
     teller = DemandTeller(
         bus,
@@ -84,7 +99,7 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
         incarnation=ids.new("inc"),
         interval_s=settings.demand_interval_s,
     )
-    holding = Holding(
+    waiting = Waiting(
         control_plane=control_plane,
         ledger=ledger,
         want=teller.want,
@@ -95,22 +110,29 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     )
     attempts = Attempts(
         control_plane=control_plane,
-        upstream=upstream,
-        balancer=RoundRobin(resting),
-        resting=resting,
-        holding=holding,
+        upstreams=Upstreams(client, keys, settings, clock),
+        formats={ProviderFormat.OPENAI: OpenAiFormat(), ProviderFormat.ANTHROPIC: AnthropicFormat(clock)},
+        chooser=chooser,
+        waiting=waiting,
         ledger=ledger,
-        draw=rng.random,
+        settings=settings,
+        now=clock.monotonic,
+        metrics=metrics,
+    )
+    pipeline = Pipeline(
+        control_plane=control_plane,
+        attempts=attempts,
+        chooser=chooser,
+        freed=waiting.freed,
+        limiter=limiter,
+        spool=spool,
         settings=settings,
         clock=clock,
         metrics=metrics,
     )
-    inference = Inference(
-        control_plane=control_plane, attempts=attempts, spool=spool, settings=settings, clock=clock, metrics=metrics
-    )
     service.resource("spool", _closed_at_end(spool))
     service.resource("bus", _connected(bus, publisher))
-    service.resource("upstream", upstream)
+    service.resource("upstream", client)
     for name, run in control_plane.loops:
         service.loop(f"follow {name}", run)
     service.loop("save snapshot", saver.run)
@@ -121,7 +143,17 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     service.before_stop("publish usage", publisher.flush)
     service.before_stop("save snapshot", saver.save_now)
     service.ready_when("snapshot", lambda: None if control_plane.table.is_known else "nothing was heard yet")
-    service.http(RouterApp(control_plane=control_plane, inference=inference, clock=clock, ids=ids, metrics=metrics))
+    entry = Entry(control_plane=control_plane, pipeline=pipeline, clock=clock, ids=ids, metrics=metrics)
+    service.listen_with(
+        lambda ops, reserved: WireListener(
+            entry,
+            ops,
+            reserved,
+            drain_timeout_s=settings.drain_timeout_s,
+            clock=clock,
+            limits=WireLimits(stall_s=settings.client_stall_timeout_s),
+        )
+    )
     return service
 
 

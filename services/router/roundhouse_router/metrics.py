@@ -2,44 +2,78 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, EndpointState
+from roundhouse_common.contracts.usage import Outcome
+from roundhouse_router.domain.errors import ApiError
+from roundhouse_router.domain.faults import fault_of
+from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.light_metrics import LightCounters, LightHistograms
 from roundhouse_router.store.spool import Spool
 
 __all__ = ["RouterMetrics"]
 
-_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_OVERHEAD = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1)
+_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_PER_TOKEN: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5)
+_TOKENS: Final = tuple(4.0**power for power in range(14))
+"""OpenTelemetry's bounds for token counts: powers of 4."""
+_OVERHEAD: Final = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1)
 
 
 class RouterMetrics:
     """All series, registered once."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "roundhouse_router_requests", "Answered requests", ["route", "status", "outcome"], registry=registry
+        self._requests = LightCounters(
+            "roundhouse_router_requests", "Answered requests", ("route", "status", "outcome"), registry
         )
-        self._duration = Histogram(
-            "roundhouse_router_request_seconds",
-            "Admission to last byte",
-            ["route"],
-            buckets=_SECONDS,
-            registry=registry,
+        self._errors = LightCounters(
+            "roundhouse_router_errors",
+            "Requests that were refused, failed or abandoned, by whose fault it was",
+            ("gen_ai_operation_name", "error_type"),
+            registry,
         )
-        self._first_token = Histogram(
-            "roundhouse_router_time_to_first_token_seconds",
-            "Admission to the first bytes of a stream",
-            ["route"],
-            buckets=_SECONDS,
-            registry=registry,
+        labels = ("gen_ai_operation_name", "gen_ai_request_model", "gen_ai_provider_name")
+        self._duration = LightHistograms(
+            "gen_ai_server_request_duration_seconds",
+            "Arrival to last byte",
+            (*labels, "error_type"),
+            _SECONDS,
+            registry,
         )
-        self.overhead = Histogram(
+        self._first_token = LightHistograms(
+            "gen_ai_server_time_to_first_token_seconds",
+            "Arrival to the first content of a stream",
+            labels,
+            _SECONDS,
+            registry,
+        )
+        self._per_token = LightHistograms(
+            "gen_ai_server_time_per_output_token_seconds",
+            "Mean time between the tokens of a stream after the first",
+            labels,
+            _PER_TOKEN,
+            registry,
+        )
+        self._tokens = LightHistograms(
+            "gen_ai_client_token_usage",
+            "Tokens of requests, as engines count them",
+            (*labels, "gen_ai_token_type"),
+            _TOKENS,
+            registry,
+        )
+        self.overhead = LightHistograms(
             "roundhouse_router_overhead_seconds",
-            "Time of a request before the engine was asked, waiting for a replica left out",
-            buckets=_OVERHEAD,
-            registry=registry,
+            "Time of a request before the engine was asked, waiting for a replica or for room left out",
+            (),
+            _OVERHEAD,
+            registry,
+        ).of()
+        self.fallbacks = Counter(
+            "roundhouse_router_fallbacks", "Requests that went on to another route", ["reason"], registry=registry
         )
         self.in_flight = Gauge("roundhouse_router_in_flight", "Admitted requests in flight", registry=registry)
         self.held = Gauge("roundhouse_router_held", "Requests that wait for a ready replica", registry=registry)
@@ -76,19 +110,50 @@ class RouterMetrics:
             "roundhouse_router_snapshot_failures", "Snapshots that could not be saved", registry=registry
         )
         self._registry = registry
-        self._children: dict[tuple[str, int, str], Counter] = {}
 
-    def answered(self, route: str, status: int, outcome: str) -> None:
-        labels = (route, status, outcome)
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._requests.labels(route, str(status), outcome)
-        child.inc()
+    def answered(self, path: str, status: int, outcome: str) -> None:
+        """Count an answer."""
+        self._requests.add((path, str(status), outcome))
 
-    def took(self, route: str, duration_s: float, first_token_s: float | None) -> None:
-        self._duration.labels(route).observe(duration_s)
+    def refused(self, path: str, operation: str, error: ApiError) -> None:
+        """Count a request that was not admitted."""
+        self.answered(path, error.status, "refused")
+        self._errors.add((operation, fault_of(error.error_code, error.status, is_provider=False)))
+
+    def settled(
+        self,
+        *,
+        path: str,
+        operation: str,
+        model: str,
+        provider: str,
+        is_provider: bool,
+        status: int,
+        outcome: Outcome,
+        error_code: str,
+        duration_s: float,
+        first_token_s: float | None,
+        counts: TokenCounts,
+    ) -> None:
+        """Count an admitted request at its end. `model` is the name of its route, never what a client made up;
+        `provider` that of an outside provider, or the engine's kind."""
+        self.answered(path, status, outcome.value)
+        labels = (operation, model, provider)
+        fault = ""
+        if error_code:
+            fault = fault_of(error_code, status, is_provider=is_provider)
+            self._errors.add((operation, fault))
+        self._duration.of(*labels, fault).observe(duration_s)
+        told = counts.input_tokens + counts.cached_input_tokens
+        made = counts.output_tokens + counts.reasoning_tokens
+        if told:
+            self._tokens.of(*labels, "input").observe(told)
+        if made:
+            self._tokens.of(*labels, "output").observe(made)
         if first_token_s is not None:
-            self._first_token.labels(route).observe(first_token_s)
+            self._first_token.of(*labels).observe(first_token_s)
+            if made > 1:
+                self._per_token.of(*labels).observe((duration_s - first_token_s) / (made - 1))
 
     def upstream_error(self, kind: str) -> None:
         self._upstream_errors.labels(kind).inc()

@@ -31,6 +31,10 @@ class RouterSettings(ServiceSettings):
     """A client that streams and has waited this long for a model to wake gets its headers and a comment line."""
     wake_comment_every_s: float = Field(default=5.0, gt=0)
     """How often it gets another one."""
+    keep_alive_comment_s: float = Field(default=15.0, ge=0)
+    """A client that streams gets a comment line this often while the engine reads its prompt; 0: never."""
+    region: str = ""
+    """Where this router stands: endpoints of the same region are preferred."""
     demand_interval_s: float = Field(default=2.0, gt=0, le=60)
     """How often the scheduler is told what there is to do."""
     secrets_key_file: Path | None = None
@@ -57,19 +61,6 @@ class RouterSettings(ServiceSettings):
     """Retries that are allowed at any moment whatever the share says."""
     failure_rest_s: float = Field(default=2.0, ge=0)
     """How long an endpoint that failed is tried only after the others."""
-
-    cache_max_bytes: int = Field(default=256 * _MIB, ge=0)
-    """Answers kept in this process for routes that have a cache; with Redis they are there instead."""
-    cache_redis_timeout_s: float = Field(default=0.1, gt=0)
-    """How long Redis may take for a kept answer or an Idempotency-Key, before the request goes on without it."""
-    idempotency_ttl_s: float = Field(default=86_400.0, gt=0)
-    """How long an Idempotency-Key stands for the answer that it got."""
-    idempotency_max_bytes: int = Field(default=64 * _MIB, ge=0)
-    """Answers kept for Idempotency-Keys in this process: all of them, or with Redis those of when it is away."""
-    idempotency_max_answer_bytes: int = Field(default=8 * _MIB, ge=0)
-    """A larger answer is not kept: its request is worked again when it is sent again."""
-    coalesce_buffer_bytes: int = Field(default=1 * _MIB, gt=0)
-    """How much of an answer that several clients share is held for those who join late or read slowly."""
 
     spool_sync_s: float = Field(default=0.1, gt=0)
     """How often usage is put on stable storage; only what is there is published."""

@@ -157,9 +157,15 @@ def test_formats() -> None:
 
 
 def test_thinking() -> None:
-    assert asked("/api/chat", messages=USER, think=False)["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}
+    assert asked("/api/chat", messages=USER, think=False)["chat_template_kwargs"] == {
+        "enable_thinking": False,
+        "thinking": False,
+    }
     high = asked("/api/chat", messages=USER, think="high")
-    assert (high["reasoning_effort"], high["chat_template_kwargs"]) == ("high", {"enable_thinking": True, "thinking": True})
+    assert (high["reasoning_effort"], high["chat_template_kwargs"]) == (
+        "high",
+        {"enable_thinking": True, "thinking": True},
+    )
     assert refused("/api/chat", messages=USER, think="very").param == "think"
 
 

@@ -6,9 +6,8 @@ from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, EndpointState
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.domain.balancing import Resting, RoundRobin
 from roundhouse_router.domain.errors import EndpointNotServed
-from roundhouse_router.domain.features import check_served
+from roundhouse_router.domain.features import FEATURES, PATHS, check_served, serves
 from tests.support.running_router import deployment_endpoints, endpoint
 
 CHAT, COMPLETION, EMBEDDING = Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING
@@ -32,15 +31,15 @@ def refused(operation: Operation, *deployments: DeploymentEndpoints) -> str:
     """Return the words of the refusal; empty: it is let through."""
     known = {f"dep_{number}": one for number, one in enumerate(deployments)}
     try:
-        check_served(known, [RouteTarget(deployment_id=key) for key in known], operation, "tiny")
+        targets = [RouteTarget(deployment_id=key) for key in known]
+        check_served(known, targets, (FEATURES[operation],), path=PATHS[operation], model="tiny")
     except EndpointNotServed as error:
         return error.message
     return ""
 
 
 def picked(operation: Operation, deployment: DeploymentEndpoints) -> list[str]:
-    found = RoundRobin(Resting(2.0)).order(deployment, operation, 0.0)
-    return sorted(candidate.endpoint.replica_id for candidate in found)
+    return sorted(one.replica_id for one in deployment.endpoints if serves(one, FEATURES[operation]))
 
 
 @pytest.mark.contract("A11")

@@ -1,244 +1,313 @@
-"""Getting an answer out of some endpoint: pick, ask, and ask another one while nothing has reached the client."""
+"""Getting an answer out of some endpoint: choose, ask, and ask another one while nothing has reached the client."""
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
-
-from roundhouse_common.contracts.catalog import EngineKind
-from roundhouse_common.runtime import Clock
+from roundhouse_common.contracts.routing import FallbackReason, ProviderFormat
+from roundhouse_router.api.course import Course, StreamReader, course_to
+from roundhouse_router.api.early import Early
 from roundhouse_router.api.flight import Flight
-from roundhouse_router.api.holding import Holding, Waiting
-from roundhouse_router.api.upstream import Upstream
+from roundhouse_router.api.upstreams import Upstreams
+from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
-from roundhouse_router.domain.balancing import Balancer, Candidate, Resting, RetryBudget, pick_target
-from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
+from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
+from roundhouse_router.domain.choosing.choice import Choice
+from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import DemandLedger
-from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING, Running
-from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamRefusedUs, UpstreamTimeout
+from roundhouse_router.domain.errors import (
+    ApiError,
+    ModelNotFound,
+    UpstreamFailed,
+    UpstreamRefusedUs,
+    UpstreamTimeout,
+)
 from roundhouse_router.domain.features import check_served
-from roundhouse_router.domain.request import outgoing
+from roundhouse_router.domain.formats import UpstreamFormat
+from roundhouse_router.domain.refusals import fallback_reason, rest_of
+from roundhouse_router.domain.retries import RetryBudget
+from roundhouse_router.domain.routing import resolve
+from roundhouse_router.domain.startup import error_told, has_content
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
+from roundhouse_router.wire.errors import Broken, ConnectFailed, HungUp, Silent, TooLarge
+from roundhouse_router.wire.reply import Reply
 
 __all__ = ["Attempts", "Live", "Whole"]
 
-_HANGUPS: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
 _REFUSED: Final = frozenset((401, 403))
-_RETRYABLE: Final = frozenset((500, 502, 503, 504)) | _REFUSED
-"""Another replica may do better. 501 says the same everywhere; 4xx are the request's fault."""
+_FAILURES: Final = frozenset((500, 502, 503, 504)) | _REFUSED
+"""Another replica may do better. 501 says the same everywhere; other 4xx are the request's fault."""
+_EVENT_STREAM: Final = b"text/event-stream"
+_STARTUP_BYTES: Final = 256 * 1024
+_STARTUP_PIECES: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Whole:
     """An answer that is here to its last byte."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     body: bytes
+    course: Course
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Live:
-    """A stream of which the first bytes are here. Whoever gets it closes the response."""
+    """A stream of which the first content is here. Whoever gets it closes the reply."""
 
-    response: aiohttp.ClientResponse
-    first: bytes
-    running: Running | None
-    moves_usage: bool
-    """It is not known that the engine puts usage where OpenAI has it."""
-
-
-_HANGUP: Final = "hangup"
-"""The engine closed the connection without a word: perhaps only an idle connection that it gave up."""
+    reply: Reply
+    first: list[bytes]
+    course: Course
+    reader: StreamReader
 
 
 class _Failed(Exception):
     """One attempt came to nothing, and another may be made."""
 
-    def __init__(self, kind: str, error: ApiError) -> None:
+    def __init__(self, kind: str, error: ApiError, verdict: Verdict = Verdict.FAILED) -> None:
         super().__init__(kind)
         self.kind = kind
         self.error = error
+        self.verdict = verdict
 
 
 class Attempts:
-    """Shared by all requests; it holds the balancer's state."""
+    """Shared by all requests."""
 
     def __init__(
         self,
         *,
         control_plane: ControlPlane,
-        upstream: Upstream,
-        balancer: Balancer,
-        resting: Resting,
-        holding: Holding,
+        upstreams: Upstreams,
+        chooser: Chooser,
+        formats: Mapping[ProviderFormat, UpstreamFormat],
+        waiting: Waiting,
         ledger: DemandLedger,
-        draw: Callable[[], float],
         settings: RouterSettings,
-        clock: Clock,
+        now: Callable[[], float],
         metrics: RouterMetrics,
     ) -> None:
         self._control_plane = control_plane
-        self._upstream = upstream
-        self._balancer = balancer
-        self._resting = resting
-        self._holding = holding
+        self._upstreams = upstreams
+        self._chooser = chooser
+        self._formats = formats
+        self._waiting = waiting
         self._ledger = ledger
-        self._draw = draw
         self._settings = settings
-        self._clock = clock
+        self._now = now
         self._metrics = metrics
         self.budget = RetryBudget(share=settings.retry_share, at_least=settings.retries_at_least)
 
-    async def answer(
-        self, flight: Flight, path: str, headers: dict[str, str], waiting: Waiting | None = None
-    ) -> Whole | Live:
+    async def answer(self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None) -> Whole | Live:
         """Return the first answer that is worth passing on. Raises ApiError: nobody was ready, or the last failure.
 
-        While there is no replica, `waiting` is told now and then to say so to the client.
+        The request goes to the route's targets, and when they fail for a reason that the route has a fallback for, to
+        that route's.
         """
-        candidates = await self._candidates(flight, waiting)
         self.budget.in_flight += 1
         try:
-            return await self._first_good(flight, path, headers, deque(candidates))
+            return await self._over_routes(flight, headers, early)
         finally:
             self.budget.in_flight -= 1
             if flight.is_retrying:
                 self.budget.release()
 
-    async def _first_good(
-        self, flight: Flight, path: str, headers: dict[str, str], queue: deque[Candidate]
-    ) -> Whole | Live:
-        hung_up = set[str]()
-        while True:
-            candidate = queue.popleft()
-            replica_id = candidate.endpoint.replica_id
-            answer: Whole | Live | _Failed
+    async def _over_routes(self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None) -> Whole | Live:
+        fallbacks = flight.resolution.route.fallbacks
+        answer: Whole | Live | ApiError
+        answer = await self._outcome(flight, headers, early)
+        tried = {flight.resolution.route.name}
+        for fallback in fallbacks:
+            reason = None if isinstance(answer, Live) else _reason(answer)
+            if reason is None:
+                break
+            if fallback.reason is not reason or fallback.route in tried:
+                continue
+            tried.add(fallback.route)
             try:
-                answer = await self._try(flight, path, headers, candidate, is_fresh=replica_id in hung_up)
-            except _Failed as failure:
-                answer = failure
-                if failure.kind == _HANGUP and replica_id not in hung_up:
-                    hung_up.add(replica_id)
-                    queue.appendleft(candidate)  # on a new connection; if the engine is gone that fails at once
-                else:
-                    self._resting.failed(replica_id, self._clock.monotonic())
-                self._metrics.upstream_error(failure.kind)
-            else:
-                if isinstance(answer, Live) or answer.status not in _RETRYABLE:
-                    self._resting.succeeded(replica_id)
+                flight.resolution = resolve(self._control_plane.table, flight.key, fallback.route)
+            except ModelNotFound:
+                continue
+            self._metrics.fallbacks.labels(reason.value).inc()
+            answer = await self._outcome(flight, headers, early)
+        if isinstance(answer, ApiError):
+            raise answer
+        if isinstance(answer, Whole) and answer.status in _REFUSED:
+            raise UpstreamRefusedUs("The engine refused the router. This is not about your API key; tell the operator.")
+        return answer
+
+    async def _outcome(
+        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None
+    ) -> Whole | Live | ApiError:
+        try:
+            return await self._over_endpoints(flight, headers, early)
+        except ApiError as error:
+            return error
+
+    async def _over_endpoints(
+        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None
+    ) -> Whole | Live:
+        found = self._found(flight)
+        if found is None:
+            found = await self._waiting.room(flight, lambda: self._found(flight), lambda: self._is_full(flight), early)
+        choice, candidate = found
+        deployment = candidate.deployment
+        if deployment is not None and not flight.attempts:
+            flight.asks_upstream(self._ledger.of(deployment.deployment_id))
+        hung_up: Candidate | None = None
+        attempts = flight.resolution.route.retries.max_attempts or self._settings.max_attempts
+        made = 0
+        while True:
+            made += 1
+            answer = await self._attempt(flight, headers, candidate, is_fresh=hung_up is candidate)
+            if not isinstance(answer, _Failed):
+                if isinstance(answer, Live) or not self._is_failure(flight, answer):
                     return answer
-                self._resting.failed(replica_id, self._clock.monotonic())
-                self._metrics.upstream_error("status")
-            if not queue or not self._may_retry(flight):
-                return _last_word(answer)
+            elif answer.kind == "hangup" and hung_up is not candidate:
+                hung_up = candidate
+                continue  # perhaps only an idle connection that was given up; if the engine is gone that fails at once
+            following = choice.next(self._now())
+            if following is None or made >= attempts or not self._may_retry(flight):
+                if isinstance(answer, _Failed):
+                    raise answer.error
+                return answer
+            candidate = following
+
+    def _found(self, flight: Flight) -> tuple[Choice, Candidate] | None:
+        """Return where the request can go by the table of this moment; None: nowhere yet.
+
+        Raises EndpointNotServed: the engine that came up while the request was held may be another one.
+        """
+        if self._is_full(flight):
+            return None
+        table, now = self._control_plane.table, self._now()
+        choice = self._chooser.begin(table, flight.resolution, flight.facts, now)
+        candidate = choice.next(now)
+        if candidate is not None:
+            return choice, candidate
+        interface = flight.interface
+        check_served(
+            table.deployments,
+            flight.resolution.targets,
+            interface.features,
+            path=interface.path,
+            model=flight.request.model,
+        )
+        return None
+
+    def _is_full(self, flight: Flight) -> bool:
+        """Whether every endpoint has as many requests as it may have, on a route whose requests wait for room."""
+        if not flight.resolution.route.queue.max_waiting:
+            return False
+        return self._chooser.is_full(self._control_plane.table, flight.resolution, flight.facts, self._now())
 
     def _may_retry(self, flight: Flight) -> bool:
-        if flight.attempts >= self._settings.max_attempts:
-            return False
         if not flight.is_retrying:
             flight.is_retrying = self.budget.take()
             if not flight.is_retrying:
                 self._metrics.retries_refused.inc()
         return flight.is_retrying
 
-    async def _candidates(self, flight: Flight, waiting: Waiting | None) -> list[Candidate]:
-        """Return where to try, best first; wait for a ready replica. Raises NoReadyReplica."""
-        found, waited_s = self._ordered(flight), 0.0
-        if not found:
-            began = self._clock.monotonic()
-            found = await self._holding.hold(flight, lambda: self._ordered(flight), waiting)
-            waited_s = self._clock.monotonic() - began
-        flight.asks_upstream(self._ledger.of(found[0].deployment.deployment_id), waited_s=waited_s)
-        return found
+    def _is_failure(self, flight: Flight, answer: Whole) -> bool:
+        """Whether another endpoint may do better. Tells the chooser of this one."""
+        assert flight.candidate is not None
+        if answer.status in _FAILURES:
+            self._metrics.upstream_error("status")
+            flight.tried(flight.candidate, Verdict.FAILED)
+            return True
+        if answer.status == 429:
+            self._metrics.upstream_error("busy")
+            flight.tried(flight.candidate, Verdict.BUSY, retry_after_s=rest_of(answer.headers))
+            return flight.resolution.route.retries.is_429_retried
+        flight.tried(flight.candidate, Verdict.CLIENT if answer.status >= 400 else Verdict.OK)
+        return False
 
-    def _ordered(self, flight: Flight) -> list[Candidate]:
-        """Return the candidates by the table of this moment, but for the targets that the request was admitted to.
-
-        Raises EndpointNotServed: the engine that came up while the request was held may be another one.
-        """
-        deployments, now = self._control_plane.table.deployments, self._clock.monotonic()
-        found = [
-            candidate
-            for target in pick_target(flight.targets, self._draw)
-            if (deployment := deployments.get(target.deployment_id)) is not None
-            for candidate in self._balancer.order(deployment, flight.operation, now)
-        ]
-        if not found:
-            check_served(deployments, flight.targets, flight.operation, flight.request.model)
-        return found
-
-    async def _try(
-        self, flight: Flight, path: str, headers: dict[str, str], candidate: Candidate, *, is_fresh: bool
-    ) -> Whole | Live:
-        endpoint = candidate.endpoint
-        flight.candidate = candidate
-        flight.attempts += 1
-        if flight.attempts > 1:
-            self._metrics.retries.inc()
-        running = RUNNING.get(endpoint.engine) if endpoint.engine is not EngineKind.UNKNOWN else None
-        body = outgoing(
-            flight.request,
-            served_model=endpoint.served_model,
-            running=running,
-            added=_added(flight, candidate),
-            old_limit_only=endpoint.engine in OLD_LIMIT_ONLY,
-        )
-        sent = {**headers, "Authorization": f"Bearer {endpoint.engine_api_key}"} if endpoint.engine_api_key else headers
+    async def _attempt(
+        self, flight: Flight, headers: Mapping[bytes, bytes], candidate: Candidate, *, is_fresh: bool
+    ) -> Whole | Live | _Failed:
+        """Ask one endpoint, with one provider's key after the other."""
+        course = course_to(flight.interface, flight.request, candidate, self._formats)
+        is_over = False
+        flight.tries(candidate)
         try:
-            response = await self._upstream.post(endpoint, path, body, sent, is_fresh=is_fresh)
-            try:
-                return await self._begin(response, running, endpoint.engine)
-            except BaseException:
-                response.close()
-                raise
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
-            raise _Failed("connect", UpstreamFailed("The engine cannot be reached.")) from None
-        except aiohttp.ServerTimeoutError:
-            self._metrics.upstream_error("silence")
-            raise UpstreamTimeout("The engine did not begin to answer in time.") from None
-        except _HANGUPS:
-            raise _Failed(_HANGUP, UpstreamFailed("The engine closed the connection before it answered.")) from None
-        except aiohttp.ClientError:
-            raise _Failed("broken", UpstreamFailed("The engine broke off its answer.")) from None
+            answer = await self._ask(flight, headers, candidate, course, is_fresh=is_fresh)
+            is_over = True
+            return answer
+        except _Failed as failure:
+            is_over = True
+            flight.tried(candidate, failure.verdict)
+            self._metrics.upstream_error(failure.kind)
+            return failure
+        except ApiError as error:
+            is_over = True
+            flight.tried(candidate, Verdict.FAILED)
+            self._metrics.upstream_error(error.error_code)
+            raise
+        finally:
+            if not is_over:  # the client left, or a defect: says nothing of the endpoint
+                flight.tried(candidate, Verdict.ABANDONED)
 
-    async def _begin(
-        self, response: aiohttp.ClientResponse, running: Running | None, engine: EngineKind
+    async def _ask(
+        self, flight: Flight, headers: Mapping[bytes, bytes], candidate: Candidate, course: Course, *, is_fresh: bool
     ) -> Whole | Live:
-        """Read the first bytes of a stream, or all of anything else."""
-        if response.status == 200 and response.content_type == "text/event-stream":
-            first = await response.content.readany()
-            if not first:
-                raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
-            self._upstream.between_chunks(response)
-            return Live(response, first, running, moves_usage=engine not in RIGHT_USAGE)
-        parts, size = [], 0
-        while part := await response.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > self._settings.max_response_bytes:
-                response.close()
-                raise UpstreamFailed("The engine's answer is larger than the router passes on.")
-        return Whole(response.status, response.headers, b"".join(parts))
+        timeouts = flight.resolution.route.timeouts
+        first_byte_s = timeouts.first_token_s or self._settings.first_byte_timeout_s
+        try:
+            reply = await self._upstreams.ask(
+                candidate,
+                course,
+                request_id=flight.request_id,
+                headers=headers,
+                is_fresh=is_fresh,
+                first_byte_s=first_byte_s,
+            )
+            try:
+                return await self._read(reply, course, timeouts.idle_s or self._settings.idle_timeout_s)
+            except BaseException:
+                reply.close()
+                raise
+        except ConnectFailed:
+            raise _Failed("connect", UpstreamFailed("The engine cannot be reached.")) from None
+        except HungUp:
+            raise _Failed("hangup", UpstreamFailed("The engine closed the connection before it answered.")) from None
+        except Silent:
+            late = UpstreamTimeout("The engine did not begin to answer in time.")
+            if timeouts.first_token_s:
+                raise _Failed("silence", late) from None
+            raise late from None
+        except Broken:
+            raise _Failed("broken", UpstreamFailed("The engine broke off its answer.")) from None
+        except TooLarge:
+            raise UpstreamFailed("The engine's answer is larger than the router passes on.") from None
+
+    async def _read(self, reply: Reply, course: Course, idle_s: float) -> Whole | Live:
+        """Read a stream up to its first content, or all of anything else."""
+        if reply.status != 200 or not reply.headers.get(b"content-type", b"").startswith(_EVENT_STREAM):
+            body = await reply.read_all(self._settings.max_response_bytes)
+            return Whole(course.status(reply.status), reply.headers, body, course)
+        first, size = list[bytes](), 0
+        while True:
+            piece = await reply.read()
+            if not piece:
+                if not first:
+                    raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
+                break
+            first.append(piece)
+            size += len(piece)
+            if has_content(piece) or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
+                break
+        if b"error" in piece and (words := error_told(b"".join(first))) is not None:
+            raise _Failed("stream_error", UpstreamFailed(words))
+        reply.idle_timeout(idle_s)
+        return Live(reply, first, course, course.stream())
 
 
-def _added(flight: Flight, candidate: Candidate) -> Mapping[str, bytes]:
-    defaults = candidate.deployment.defaults
-    if defaults is None:
-        return NOTHING_ADDED
-    return added_by(defaults, flight.request.members, flight.operation, candidate.endpoint.engine)
-
-
-def _refused_us() -> ApiError:
-    return UpstreamRefusedUs("The engine refused the router. This is not about your API key; tell the operator.")
-
-
-def _last_word(answer: Whole | Live | _Failed) -> Whole | Live:
-    if isinstance(answer, _Failed):
-        raise answer.error
-    if isinstance(answer, Whole) and answer.status in _REFUSED:
-        raise _refused_us()
-    return answer
+def _reason(answer: Whole | ApiError) -> FallbackReason | None:
+    """Return why another route may be asked; None: the answer stands."""
+    if isinstance(answer, ApiError):
+        return FallbackReason.ERROR if answer.status in (429, 500, 502, 503, 504) else None
+    if answer.status in _FAILURES or answer.status == 429:
+        return FallbackReason.ERROR
+    return fallback_reason(answer.status, answer.body) if answer.status == 400 else None

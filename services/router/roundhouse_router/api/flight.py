@@ -1,15 +1,19 @@
 """One admitted request: what its usage record needs, from admission to the one settlement."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteTarget
-from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord, UsageSource
+from roundhouse_common.contracts.routing import ApiKeyRecord
+from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord, UsageSource
 from roundhouse_common.runtime import Clock
-from roundhouse_router.domain.balancing import Candidate
+from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
+from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import Tally
 from roundhouse_router.domain.request import ParsedRequest
+from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
+from roundhouse_router.limits import Grant
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.store.spool import Spool
 
@@ -22,24 +26,61 @@ CLIENT_LEFT_STATUS: Final = 499
 class Flight:
     """Made at admission, which writes it to the spool. `settle` counts once; later calls change nothing."""
 
+    __slots__ = (
+        "_admission",
+        "_asked_at",
+        "_chooser",
+        "_clock",
+        "_first_token_at",
+        "_freed",
+        "_is_asking",
+        "_metrics",
+        "_received",
+        "_spool",
+        "_tally",
+        "attempts",
+        "candidate",
+        "continuations",
+        "counts",
+        "facts",
+        "grant",
+        "interface",
+        "is_retrying",
+        "is_settled",
+        "key",
+        "priority",
+        "queued_s",
+        "request",
+        "request_id",
+        "resolution",
+        "reuse",
+        "source",
+        "status_sent",
+    )
+
     def __init__(
         self,
         *,
         request_id: str,
-        route: str,
-        operation: Operation,
+        interface: Interface,
         key: ApiKeyRecord,
         request: ParsedRequest,
-        targets: Sequence[RouteTarget],
+        resolution: Resolution,
+        facts: RequestFacts,
+        grant: Grant,
+        priority: int,
         received: float,
+        chooser: Chooser,
+        freed: Callable[[], None],
         clock: Clock,
         spool: Spool,
         metrics: RouterMetrics,
     ) -> None:
-        self._route = route
         self._clock = clock
         self._spool = spool
         self._metrics = metrics
+        self._chooser = chooser
+        self._freed = freed
         self._received = received
         self._first_token_at: float | None = None
         self._asked_at = received
@@ -49,13 +90,13 @@ class Flight:
             request_id=request_id,
             router_id=spool.router_id,
             sequence=spool.take_sequence(),
-            operation=operation,
+            operation=interface.operation,
             key_id=key.key_id,
             user_id=key.user_id,
             tenant_id=key.tenant_id,
             model_requested=request.model,
             model_served="",
-            deployment_id=targets[0].deployment_id,
+            deployment_id=resolution.targets[0].deployment_id,
             replica_id="",
             node_id="",
             admitted_at=clock.now(),
@@ -64,11 +105,16 @@ class Flight:
             is_stream=request.is_stream,
             outcome=Outcome.UNKNOWN,
             http_status=0,
+            api=interface.api,
+            route_id=resolution.route.route_id,
         )
         self.request_id = request_id
-        self.operation = operation
+        self.interface = interface
+        self.key = key
         self.request = request
-        self.targets = targets
+        self.resolution = resolution
+        self.facts = facts
+        self.grant = grant
         self.candidate: Candidate | None = None
         """Where the last attempt went."""
         self.attempts = 0
@@ -80,15 +126,22 @@ class Flight:
         self.counts: TokenCounts | None = None
         """Tokens known so far."""
         self.source = UsageSource.NONE
+        self.reuse = Reuse.NONE
+        self.continuations = 0
+        self.priority = priority
+        """Among requests that wait: higher ones go first."""
+        self.queued_s = 0.0
+        """How long it has waited for room or for a replica."""
         spool.admit(self._admission)
         metrics.in_flight.inc()
 
     def first_token(self) -> None:
-        """The first bytes of a stream are there."""
-        now = self._first_token_at = self._clock.monotonic()
-        if self._tally is not None:
-            self._tally.ttft_count += 1
-            self._tally.ttft_sum_s += now - self._asked_at
+        """The first content of a stream is there."""
+        if self._first_token_at is None:
+            now = self._first_token_at = self._clock.monotonic()
+            if self._tally is not None:
+                self._tally.ttft_count += 1
+                self._tally.ttft_sum_s += now - self._asked_at
 
     def know(self, counts: TokenCounts | None, source: UsageSource) -> None:
         """Take in token figures."""
@@ -101,14 +154,31 @@ class Flight:
             self._tally = tally
             tally.started += 1
 
-    def asks_upstream(self, tally: Tally, *, waited_s: float) -> None:
+    def asks_upstream(self, tally: Tally) -> None:
         """The first attempt goes out now, to this deployment."""
         self.counts_for(tally)
         self._tally = tally
         tally.in_flight += 1
         self._is_asking = True
-        self._asked_at = self._clock.monotonic()
-        self._metrics.overhead.observe(self._asked_at - self._received - waited_s)
+
+    def tries(self, candidate: Candidate) -> None:
+        """An attempt goes out to this endpoint. End it with `tried`, or by settling."""
+        now = self._clock.monotonic()
+        if not self.attempts:
+            self._metrics.overhead.observe(now - self._received - self.queued_s)
+        else:
+            self._metrics.retries.inc()
+        self._asked_at = now
+        self.attempts += 1
+        self.candidate = candidate
+        self._chooser.sent(candidate, now)
+
+    def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0) -> None:
+        """The attempt came to nothing, or ended."""
+        now = self._clock.monotonic()
+        first = None if self._first_token_at is None else self._first_token_at - self._asked_at
+        self._chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s)
+        self._freed()
 
     def settle(self, outcome: Outcome, status: int, error_code: str = "") -> None:
         """Write the outcome. Call it before the last byte goes out."""
@@ -117,18 +187,50 @@ class Flight:
         self.is_settled = True
         if self._is_asking and self._tally is not None:
             self._tally.in_flight -= 1
+        counts = self.counts or NO_TOKENS
+        self.grant.settle(
+            counts.input_tokens + counts.cached_input_tokens, counts.output_tokens + counts.reasoning_tokens
+        )
         duration_s = self._clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
-        self._spool.settle(self._record(outcome, status, error_code, duration_s, first_token_s))
+        self._spool.settle(self._record(outcome, status, error_code, duration_s, first_token_s, counts))
         self._metrics.in_flight.dec()
-        self._metrics.answered(self._route, status, outcome.value)
-        self._metrics.took(self._route, duration_s, first_token_s)
+        self._metrics.settled(
+            path=self.interface.path,
+            operation=self.interface.operation.value,
+            model=self.resolution.route.name,
+            provider=self._provider,
+            is_provider=self.candidate is not None and self.candidate.provider is not None,
+            status=status,
+            outcome=outcome,
+            error_code=error_code,
+            duration_s=duration_s,
+            first_token_s=first_token_s,
+            counts=counts,
+        )
+
+    @property
+    def _provider(self) -> str:
+        """Who answered, as metrics name it: an engine's kind, or an outside API's."""
+        if self.candidate is None:
+            return ""
+        if self.candidate.provider is not None:
+            return self.candidate.provider.name
+        return self.candidate.endpoint.engine.value if self.candidate.endpoint is not None else ""
 
     def _record(
-        self, outcome: Outcome, status: int, error_code: str, duration_s: float, first_token_s: float | None
+        self,
+        outcome: Outcome,
+        status: int,
+        error_code: str,
+        duration_s: float,
+        first_token_s: float | None,
+        counts: TokenCounts,
     ) -> UsageRecord:
         admission, candidate = self._admission, self.candidate
-        counts = self.counts or NO_TOKENS
+        deployment = candidate.deployment if candidate is not None else None
+        endpoint = candidate.endpoint if candidate is not None else None
+        provider = candidate.provider if candidate is not None else None
         return UsageRecord(
             request_id=admission.request_id,
             router_id=admission.router_id,
@@ -138,10 +240,10 @@ class Flight:
             user_id=admission.user_id,
             tenant_id=admission.tenant_id,
             model_requested=admission.model_requested,
-            model_served=candidate.deployment.model_name if candidate else "",
-            deployment_id=candidate.deployment.deployment_id if candidate else admission.deployment_id,
-            replica_id=candidate.endpoint.replica_id if candidate else "",
-            node_id=candidate.endpoint.node_id if candidate else "",
+            model_served=deployment.model_name if deployment else candidate.model if candidate else "",
+            deployment_id=deployment.deployment_id if deployment else "" if candidate else admission.deployment_id,
+            replica_id=endpoint.replica_id if endpoint else "",
+            node_id=endpoint.node_id if endpoint else "",
             admitted_at=admission.admitted_at,
             ended_at=self._clock.now(),
             duration_ms=duration_s * 1000,
@@ -156,4 +258,10 @@ class Flight:
             reasoning_tokens=counts.reasoning_tokens,
             source=self.source,
             attempts=self.attempts,
+            api=admission.api,
+            route_id=admission.route_id,
+            provider_id=provider.provider_id if provider else "",
+            reuse=self.reuse,
+            continuations=self.continuations,
+            queued_ms=self.queued_s * 1000,
         )

@@ -3,153 +3,154 @@
 import asyncio
 from typing import Final
 
-import aiohttp
-
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from roundhouse_router.api.attempts import Live, Whole
+from roundhouse_router.api.early import Headers, stream_headers
 from roundhouse_router.api.flight import Flight
-from roundhouse_router.api.http import JSON, ClientWatch, Send, send_answer
-from roundhouse_router.domain.answer import read_answer
+from roundhouse_router.domain.choosing.candidate import Verdict
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
 from roundhouse_router.domain.refusals import as_openai_error
-from roundhouse_router.domain.stream import StreamScanner
+from roundhouse_router.wire.errors import Broken, Silent
+from roundhouse_router.wire.exchange import Exchange
 
-__all__ = ["EarlyStream", "relay_live", "relay_whole"]
+__all__ = ["DONE", "last_event", "relay_live", "relay_whole"]
 
-_PASSED_ON: Final = ("content-type", "content-encoding", "retry-after", "retry-after-ms")
-_EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-_COMMENT: Final = b": waiting for the model\n\n"
-_DONE: Final = b"data: [DONE]\n\n"
-Headers = list[tuple[bytes, bytes]]
-
-
-class EarlyStream:
-    """A stream that begins before there is a replica: comment lines, which clients of server-sent events skip.
-
-    Nothing of an engine has been sent yet, so another endpoint may still be tried; but the status is: what fails
-    from now on is told inside the stream.
-    """
-
-    def __init__(self, flight: Flight, watch: ClientWatch, headers: Headers) -> None:
-        self._flight = flight
-        self._watch = watch
-        self._headers = headers
-
-    async def say(self) -> None:
-        """Send the head of the answer the first time, and a comment each time."""
-        await _begin(self._flight, self._watch, self._headers)
-        await self._watch.send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
-
-    async def fail(self, error: ApiError) -> None:
-        """Settle, and end the stream with an error event."""
-        self._flight.settle(Outcome.FAILED, self._flight.status_sent, error.error_code)
-        self._watch.stop()
-        await self._watch.send({"type": "http.response.body", "body": _last_event(error.body()), "more_body": False})
+_PASSED_ON: Final = (b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms")
+_JSON: Final = (b"content-type", b"application/json")
+DONE: Final = b"data: [DONE]\n\n"
 
 
-async def relay_whole(flight: Flight, answer: Whole, watch: ClientWatch, headers: Headers) -> None:
+def relay_whole(flight: Flight, answer: Whole, exchange: Exchange, headers: Headers) -> None:
     """Pass on an answer that came whole, also an engine's own error."""
-    body = answer.body
-    if answer.status == 200 and "content-encoding" not in answer.headers:
-        body, counts = read_answer(body, flight.request.model)
-        flight.know(counts, UsageSource.ENGINE_FINAL)
-    shaped = None
+    body, is_encoded = answer.body, b"content-encoding" in answer.headers
     if answer.status < 400:
+        if answer.status == 200 and not is_encoded:
+            body, counts = answer.course.whole(answer.status, body)
+            flight.know(counts, UsageSource.ENGINE_FINAL)
         flight.settle(Outcome.COMPLETED, answer.status)
     else:
-        shaped = None if "content-encoding" in answer.headers else as_openai_error(answer.status, body)
+        body = answer.course.error_body(answer.status, body)
+        shaped = None if is_encoded else as_openai_error(answer.status, body)
         body = body if shaped is None else shaped
         flight.settle(Outcome.FAILED, flight.status_sent or answer.status, f"upstream_{answer.status}")
-    watch.stop()
     if flight.status_sent:  # the stream had begun: a refusal is told inside it
-        await watch.send({"type": "http.response.body", "body": _last_event(body), "more_body": False})
+        exchange.end(last_event(body))
         return
-    passed = [(name.encode(), value.encode("latin-1")) for name in _PASSED_ON if (value := answer.headers.get(name))]
-    if shaped is not None:
-        passed = [(b"content-type", JSON), *(pair for pair in passed if pair[0] != b"content-type")]
-    await send_answer(watch.send, answer.status, body, headers + passed)
+    passed = [(name, value) for name in _PASSED_ON if (value := answer.headers.get(name))]
+    if answer.course.is_rewritten or answer.status >= 400:
+        passed = [_JSON, *(pair for pair in passed if pair[0] != b"content-type")]
+    exchange.answer(answer.status, headers + passed, body)
 
 
-async def relay_live(flight: Flight, live: Live, watch: ClientWatch, headers: Headers, *, drain_s: float) -> None:
-    """Pass on a stream, chunk by chunk. Raises ClientLeft (from the watch); the upstream is closed then."""
-    request = flight.request
-    scanner = StreamScanner(
-        requested=request.model,
-        strip_usage=not request.wants_usage,
-        running=live.running,
-        strip_running=live.running is not None and live.running.parameter not in request.members,
-        moves_usage=live.moves_usage,
-    )
+async def relay_live(flight: Flight, live: Live, exchange: Exchange, headers: Headers, *, drain_s: float) -> None:
+    """Pass on a stream, piece by piece, without a task in between. Raises ClientLeft; the upstream is closed then."""
     flight.first_token()
+    pump = _Pump(flight, live, exchange)
     try:
-        await _begin(flight, watch, headers)
-        last, failure = await _pump(live, scanner, watch.send)
-        _settle(flight, scanner, failure)
-        watch.stop()
-        await watch.send({"type": "http.response.body", "body": last, "more_body": False})
-        await _await_end(live.response, drain_s)
+        if not exchange.is_started:
+            flight.status_sent = 200
+            exchange.start(200, stream_headers(flight, headers))
+        for piece in live.first:
+            pump.take(piece)
+        await pump.run(drain_s)
     finally:
         if not flight.is_settled:
-            flight.know(scanner.so_far(), UsageSource.ENGINE_RUNNING)
-        live.response.close()
+            flight.know(live.reader.so_far(), UsageSource.ENGINE_RUNNING)
+        if flight.candidate is not None:
+            flight.tried(flight.candidate, pump.verdict)
+        live.reply.close()
 
 
-async def _begin(flight: Flight, watch: ClientWatch, headers: Headers) -> None:
-    """Send the head of a stream, unless it is out already."""
-    if not flight.status_sent:
-        flight.status_sent = 200
-        await watch.send({"type": "http.response.start", "status": 200, "headers": headers + _EVENT_STREAM})
+class _Pump:
+    """Moves pieces from the engine to the client; a client that takes none stops the engine's too."""
+
+    __slots__ = ("_exchange", "_flight", "_is_over", "_last_two", "_live", "_reader", "verdict")
+
+    def __init__(self, flight: Flight, live: Live, exchange: Exchange) -> None:
+        self._flight = flight
+        self._live = live
+        self._reader = live.reader
+        self._exchange = exchange
+        self._is_over = False
+        self._last_two = b""
+        self.verdict = Verdict.ABANDONED
+
+    def take(self, piece: bytes) -> None:
+        """Send what may go out of one piece; the end is sent once it is seen, however long the engine keeps on."""
+        if self._is_over:
+            return
+        try:
+            out = self._reader.feed(piece)
+        except UpstreamFailed as error:
+            self._fail(error)
+            return
+        if self._reader.is_done:
+            out += self._reader.finish()
+            self._finish(out if out.endswith(b"\n") else out + b"\n\n")
+        elif out:
+            self._last_two = out[-2:]
+            self._exchange.write(out)
+            if not self._exchange.is_writable:
+                self._live.reply.pause()
+                self._exchange.on_drained = self._live.reply.resume
+
+    async def run(self, drain_s: float) -> None:
+        """Return when the engine has ended its answer, or a moment after the client has all of it."""
+        ended = self._live.reply.pump(self.take)
+        try:
+            if self._is_over:
+                async with asyncio.timeout(drain_s):
+                    await ended
+            else:
+                await ended
+            self._end()
+        except TimeoutError:
+            return
+        except Silent:
+            self._fail(UpstreamTimeout("The engine fell silent in the middle of its answer."))
+        except Broken:
+            self._fail(UpstreamFailed("The engine broke off in the middle of its answer."))
+
+    def _end(self) -> None:
+        """The engine ended its answer, with or without saying so inside it."""
+        if self._is_over:
+            return
+        last = self._reader.finish()
+        if not self._live.course.is_rewritten and not (self._reader.is_done or self._reader.has_error):
+            last += DONE if (last or self._last_two).endswith(b"\n\n") else b"\n\n" + DONE
+        self._finish(last)
+
+    def _finish(self, last: bytes) -> None:
+        flight, reader = self._flight, self._reader
+        self._is_over = True
+        is_final = reader.usage is not None
+        flight.know(reader.so_far(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
+        if reader.has_error:
+            self.verdict = Verdict.FAILED
+            flight.settle(Outcome.FAILED, 200, UpstreamFailed.code)
+        else:
+            self.verdict = Verdict.OK
+            flight.settle(Outcome.COMPLETED, 200)
+        self._exchange.end(last)
+
+    def _fail(self, error: ApiError) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self.verdict = Verdict.FAILED
+        flight = self._flight
+        flight.know(self._reader.so_far(), UsageSource.ENGINE_RUNNING)
+        flight.settle(Outcome.FAILED, 200, error.error_code)
+        self._exchange.end(stream_error(flight, error))
 
 
-def _last_event(body: bytes) -> bytes:
+def last_event(body: bytes) -> bytes:
     """A whole answer as the only event, and the end: the SDKs raise on an error, others see that nothing more comes."""
-    return b"data: " + body.replace(b"\n", b" ") + b"\n\n" + _DONE
+    return b"data: " + body.replace(b"\n", b" ") + b"\n\n" + DONE
 
 
-async def _pump(live: Live, scanner: StreamScanner, send: Send) -> tuple[bytes, ApiError | None]:
-    """Send everything but the last bytes; return those, and what went wrong."""
-    content, chunk, sent = live.response.content, live.first, b""
-    failure: ApiError
-    try:
-        while chunk:
-            out = scanner.feed(chunk)
-            if scanner.is_done:
-                out += scanner.finish()
-                return out if out.endswith(b"\n\n") else out + b"\n\n", None
-            if out:
-                await send({"type": "http.response.body", "body": out, "more_body": True})
-                sent = out
-            chunk = await content.readany()
-        last = scanner.finish()
-        if scanner.is_done or scanner.has_error:
-            return last, None
-        return last + (_DONE if (last or sent).endswith(b"\n\n") else b"\n\n" + _DONE), None
-    except aiohttp.ServerTimeoutError:
-        failure = UpstreamTimeout("The engine fell silent in the middle of its answer.")
-    except aiohttp.ClientError:
-        failure = UpstreamFailed("The engine broke off in the middle of its answer.")
-    except UpstreamFailed as error:
-        failure = error
-    # The SDKs raise on an error event, where a missing end would pass for an answer.
-    return b"\n\ndata: " + failure.body() + b"\n\n", failure
-
-
-def _settle(flight: Flight, scanner: StreamScanner, failure: ApiError | None) -> None:
-    is_final = scanner.usage is not None
-    flight.know(scanner.so_far(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
-    if failure is not None:
-        flight.settle(Outcome.FAILED, 200, failure.error_code)
-    elif scanner.has_error:
-        flight.settle(Outcome.FAILED, 200, UpstreamFailed.code)
-    else:
-        flight.settle(Outcome.COMPLETED, 200)
-
-
-async def _await_end(response: aiohttp.ClientResponse, drain_s: float) -> None:
-    """Let the engine end its answer, so that its connection can be used again. The client has everything already."""
-    try:
-        async with asyncio.timeout(drain_s):
-            while await response.content.readany():
-                pass
-    except (TimeoutError, aiohttp.ClientError):
-        return
+def stream_error(flight: Flight, error: ApiError) -> bytes:
+    """Return the end of a stream that fails: the SDKs raise on an error event, where a missing end would pass for an
+    answer."""
+    dialect = flight.interface.dialect
+    return b"\n\ndata: " + error.body() + b"\n\n" if dialect is None else dialect.stream_error(error)

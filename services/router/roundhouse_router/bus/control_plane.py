@@ -10,6 +10,7 @@ from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, LIMITS, PROVID
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import Clock
+from roundhouse_router.domain.limits import NO_TABLE, LimitsTable, limits_table
 from roundhouse_router.domain.tables import (
     EMPTY,
     RoutingTable,
@@ -37,6 +38,7 @@ class ControlPlane:
         self._endpoints = dict(saved.endpoints) if saved else {}
         self._providers = dict(saved.providers) if saved else {}
         self._limits = dict(saved.limits) if saved else {}
+        self._listeners: list[Callable[[], None]] = []
         self._next = asyncio.Event()
         self._keys_view = Projection(bus, KEYS, on_change=self._hear_keys)
         self._routes_view = Projection(bus, ROUTES, on_change=self._hear_routes)
@@ -44,6 +46,8 @@ class ControlPlane:
         self._providers_view = Projection(bus, PROVIDERS, on_change=self._hear_providers)
         self._limits_view = Projection(bus, LIMITS, on_change=self._hear_limits)
         self.table = EMPTY
+        self.limits: LimitsTable = NO_TABLE
+        """Those of the table, as they are counted."""
         if saved:
             self._swap(
                 RoutingTable(
@@ -71,6 +75,10 @@ class ControlPlane:
     async def changed(self) -> None:
         """Return at the next swap of the table."""
         await self._next.wait()
+
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Call it at each swap of the table, in the same turn of the event loop."""
+        self._listeners.append(on_change)
 
     def to_save(self) -> SavedTable:
         """Return what a later start needs. Revoked keys and what is deleted are left out: absent refuses as well, and a
@@ -115,6 +123,10 @@ class ControlPlane:
                 self._limits_view,
             )
             table = replace(table, is_known=all(view.has_synced for view in views))
+        if table.limits is not self.table.limits:
+            self.limits = limits_table(table.limits)
         self.table = table
         self._next.set()
         self._next = asyncio.Event()
+        for on_change in self._listeners:
+            on_change()

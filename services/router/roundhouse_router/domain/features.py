@@ -1,6 +1,6 @@
 """Which engines have the endpoint that a request is for. An engine that has it not is never asked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -10,7 +10,7 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint,
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.errors import EndpointNotServed
 
-__all__ = ["FEATURES", "GENERATING", "OPERATIONS", "ROUTABLE", "check_served", "serves"]
+__all__ = ["FEATURES", "GENERATING", "OPERATIONS", "PATHS", "ROUTABLE", "check_served", "serves"]
 
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
     {
@@ -35,7 +35,8 @@ FEATURES: Final[Mapping[Operation, Feature]] = MappingProxyType(
         Operation.SCORE: Feature.SCORE,
     }
 )
-_PATHS: Final = {operation: path for path, operation in OPERATIONS.items()}
+PATHS: Final[Mapping[Operation, str]] = MappingProxyType({operation: path for path, operation in OPERATIONS.items()})
+"""OpenAI's path for an operation."""
 
 
 def serves(endpoint: Endpoint, feature: Feature) -> bool:
@@ -44,44 +45,39 @@ def serves(endpoint: Endpoint, feature: Feature) -> bool:
 
 
 def check_served(
-    deployments: Mapping[str, DeploymentEndpoints], targets: Sequence[RouteTarget], operation: Operation, model: str
+    deployments: Mapping[str, DeploymentEndpoints],
+    targets: Sequence[RouteTarget],
+    features: Sequence[Feature],
+    *,
+    path: str,
+    model: str,
 ) -> None:
-    """Raise EndpointNotServed if there are engines that take requests, and none of them has this endpoint.
+    """Raise EndpointNotServed if there are engines that take requests, and none of them has one of these features.
 
-    A deployment that sleeps may have it: nothing is said then.
+    A deployment that sleeps may have it, and an outside provider may: nothing is said then.
     """
-    feature = FEATURES[operation]
+    lacking: list[Endpoint] = []
     for target in targets:
-        deployment = deployments.get(target.deployment_id)
-        if deployment is not None and _may_serve(deployment, feature):
+        if target.provider_id:
             return
-    found = (deployments.get(target.deployment_id) for target in targets)
-    lacking = [
-        endpoint
-        for deployment in found
-        if deployment is not None
-        for endpoint in deployment.endpoints
-        if endpoint.state in ROUTABLE
-    ]
+        deployment = deployments.get(target.deployment_id)
+        if deployment is None:
+            continue
+        found = [endpoint for endpoint in deployment.endpoints if endpoint.state in ROUTABLE]
+        if any(serves(endpoint, feature) for endpoint in found for feature in features) or (
+            not found and deployment.is_wakeable
+        ):
+            return
+        lacking += found
     if lacking:
-        raise EndpointNotServed(_words(lacking, operation, model))
+        raise EndpointNotServed(_words(lacking, path, model))
 
 
-def _may_serve(deployment: DeploymentEndpoints, feature: Feature) -> bool:
-    is_empty = True
-    for endpoint in deployment.endpoints:
-        if endpoint.state in ROUTABLE:
-            if serves(endpoint, feature):
-                return True
-            is_empty = False
-    return is_empty and deployment.is_wakeable
-
-
-def _words(lacking: Iterable[Endpoint], operation: Operation, model: str) -> str:
+def _words(lacking: Sequence[Endpoint], path: str, model: str) -> str:
     engines = ", ".join(sorted({endpoint.engine.value for endpoint in lacking}))
     has = {feature for endpoint in lacking for feature in endpoint.features}
     paths = [path for path, other in OPERATIONS.items() if FEATURES[other] in has]
     return (
-        f"The model `{model}` cannot be used at {_PATHS[operation]}: its engine ({engines}) does not have it. "
+        f"The model `{model}` cannot be used at {path}: its engine ({engines}) does not have it. "
         f"It has {' and '.join(paths) if paths else 'nothing that is offered here'}."
     )

@@ -1,14 +1,25 @@
 """An engine's own refusal in OpenAI's shape, whatever shape the engine gave it."""
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
+from roundhouse_common.contracts.routing import FallbackReason
 from roundhouse_router.domain.errors import UpstreamFailed
 
-__all__ = ["as_openai_error"]
+__all__ = ["as_openai_error", "fallback_reason", "rest_of"]
 
 _MOST_CHARACTERS: Final = 2000
+_MOST_REST_S: Final = 60.0
+_TOO_LONG: Final = re.compile(
+    rb"context_length_exceeded|exceed_context_size|maximum context length|context window|context size|"
+    rb"prompt is too long|input is too long|longer than the model|exceeds the model's maximum",
+    re.IGNORECASE,
+)
+"""OpenAI's code, llama.cpp's, and the words of vLLM, SGLang, Anthropic, LMDeploy and others."""
+_POLICY: Final = re.compile(rb"content_policy_violation|content_filter|content management policy|content policy", re.I)
 
 
 def as_openai_error(status: int, body: bytes) -> bytes | None:
@@ -67,3 +78,22 @@ def _field(fault: Any) -> str:
 def _plain(body: bytes) -> str:
     text = body.decode("utf-8", "replace").strip()
     return "" if text.startswith("<") else text
+
+
+def fallback_reason(status: int, body: bytes) -> FallbackReason | None:
+    """Return what another model may do better with, of a request that was refused; None: nothing."""
+    if status not in (400, 413, 422):
+        return None
+    if _TOO_LONG.search(body):
+        return FallbackReason.CONTEXT_LENGTH
+    return FallbackReason.CONTENT_POLICY if _POLICY.search(body) else None
+
+
+def rest_of(headers: Mapping[bytes, bytes]) -> float:
+    """Return for how many seconds an answer asks to be left alone; 0: it does not say."""
+    for name, unit in ((b"retry-after-ms", 0.001), (b"retry-after", 1.0)):
+        try:
+            return min(max(float(headers[name]) * unit, 0.0), _MOST_REST_S)
+        except (KeyError, ValueError):
+            continue
+    return 0.0

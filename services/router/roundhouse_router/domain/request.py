@@ -28,6 +28,8 @@ _NEW_LIMIT: Final = "max_completion_tokens"
 _OLD_LIMIT: Final = "max_tokens"
 _MAX_TOKENS: Final = (_NEW_LIMIT, _OLD_LIMIT)
 
+_PROMPTS: Final = ("messages", "prompt", "input")
+
 V = TypeVar("V")
 
 
@@ -98,6 +100,10 @@ class ParsedRequest:
         if self._members is None:
             self._members = split(self.body)
         return self._members
+
+    def prompt(self) -> bytes:
+        """Return what engines cache of it, from its beginning."""
+        return next((bytes(self.members[name]) for name in _PROMPTS if name in self.members), b"")
 
 
 def parse(body: bytes, operation: Operation) -> ParsedRequest:

@@ -6,7 +6,8 @@ import msgspec
 
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_router.domain.errors import ModelNotFound
-from roundhouse_router.domain.tables import RoutingTable, visible_routes
+from roundhouse_router.domain.routing import visible_routes
+from roundhouse_router.domain.tables import RoutingTable
 
 __all__ = ["list_models", "show_model"]
 

@@ -1,0 +1,207 @@
+"""How one request goes to one endpoint, and how the answer is read there: untouched, or by way of OpenAI's API.
+
+client's API ── native ───────────────────────────────────────> engine that has it
+client's API ── dialect ──> OpenAI ───────────────────────────> engine
+client's API ── dialect ──> OpenAI ── the provider's format ──> outside API
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.routing import ProviderFormat
+from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.domain.answer import read_answer
+from roundhouse_router.domain.choosing.candidate import Candidate
+from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
+from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING
+from roundhouse_router.domain.features import PATHS
+from roundhouse_router.domain.formats import StreamTranslator, UpstreamFormat
+from roundhouse_router.domain.request import ParsedRequest, outgoing, parse
+from roundhouse_router.domain.stream import StreamScanner
+from roundhouse_router.domain.tokens import TokenCounts
+
+__all__ = ["Course", "StreamReader", "course_to"]
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class StreamReader(Protocol):
+    """Reads a stream as it passes."""
+
+    @property
+    def usage(self) -> TokenCounts | None:
+        """The final figures, once seen."""
+
+    @property
+    def is_done(self) -> bool:
+        """The end was seen, possibly in the bytes that `feed` just returned."""
+
+    @property
+    def has_error(self) -> bool:
+        """An error was reported inside the stream."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what may go to the client now. Raises UpstreamFailed."""
+
+    def finish(self) -> bytes:
+        """Return what is still held."""
+
+    def so_far(self) -> TokenCounts | None:
+        """Return the tokens used until now, for a stream that ends early; None when nothing was produced."""
+
+
+class Course:
+    """What is sent, and what is made of the answer."""
+
+    __slots__ = ("_endpoint_engine", "_format", "_interface", "_sent", "body", "headers", "path", "request")
+
+    def __init__(
+        self,
+        interface: Interface,
+        request: ParsedRequest,
+        sent: ParsedRequest,
+        *,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        engine: EngineKind,
+        provider_format: UpstreamFormat | None,
+    ) -> None:
+        self._interface = interface
+        self._sent = sent
+        self._endpoint_engine = engine
+        self._format = provider_format
+        self.request = request
+        self.path = path
+        self.body = body
+        self.headers = headers
+        """Those of the provider's API."""
+
+    def whole(self, status: int, body: bytes) -> tuple[bytes, TokenCounts | None]:
+        """Return an answer (status 200) for the client, and the tokens that it reports."""
+        if self._format is not None:
+            body = self._format.whole(status, body, self.request.model, self._interface.operation)
+        body, counts = read_answer(body, self.request.model)
+        if self._is_translated:
+            assert self._interface.dialect is not None
+            body = self._interface.dialect.whole(self.request, body)
+        return body, counts
+
+    def status(self, status: int) -> int:
+        """Return the upstream's status as OpenAI has it."""
+        return status if self._format is None else self._format.status(status)
+
+    def authorization(self, secret: str) -> Mapping[str, str]:
+        """Return the headers that carry a provider's key."""
+        return self._format.authorization(secret) if self._format is not None and secret else _NO_HEADERS
+
+    def error_body(self, status: int, body: bytes) -> bytes:
+        """Return an error of the upstream in OpenAI's shape, or as it is where only the engine's own is known."""
+        return (
+            body
+            if self._format is None
+            else self._format.whole(status, body, self.request.model, self._interface.operation)
+        )
+
+    def stream(self) -> StreamReader:
+        running = RUNNING.get(self._endpoint_engine) if self._endpoint_engine is not EngineKind.UNKNOWN else None
+        scanner = StreamScanner(
+            requested=self.request.model,
+            strip_usage=not self._sent.wants_usage,
+            running=running,
+            strip_running=running is not None and running.parameter not in self._sent.members,
+            moves_usage=self._format is None and self._endpoint_engine not in RIGHT_USAGE,
+        )
+        dialect = self._interface.dialect if self._is_translated else None
+        before = (
+            self._format.stream(self.request.model, self._interface.operation) if self._format is not None else None
+        )
+        if dialect is None and before is None:
+            return scanner
+        return _Translated(before, scanner, dialect.stream(self.request) if dialect is not None else None)
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether the answer is made anew, by a translator that also says when it ends."""
+        return self._format is not None or self._is_translated
+
+    @property
+    def _is_translated(self) -> bool:
+        return self._interface.dialect is not None and self._sent is not self.request
+
+
+class _Translated:
+    """A scanner of OpenAI's stream between two translators."""
+
+    def __init__(self, before: StreamTranslator | None, scanner: StreamScanner, after: StreamTranslator | None) -> None:
+        self._before = before
+        self._scanner = scanner
+        self._after = after
+
+    @property
+    def usage(self) -> TokenCounts | None:
+        return self._scanner.usage
+
+    @property
+    def is_done(self) -> bool:
+        return self._scanner.is_done
+
+    @property
+    def has_error(self) -> bool:
+        return self._scanner.has_error
+
+    def feed(self, chunk: bytes) -> bytes:
+        data = self._scanner.feed(chunk if self._before is None else self._before.feed(chunk))
+        return data if self._after is None else self._after.feed(data)
+
+    def finish(self) -> bytes:
+        data = b"" if self._before is None else self._scanner.feed(self._before.finish())
+        data += self._scanner.finish()
+        return data if self._after is None else self._after.feed(data) + self._after.finish()
+
+    def so_far(self) -> TokenCounts | None:
+        return self._scanner.so_far()
+
+
+def course_to(
+    interface: Interface, request: ParsedRequest, candidate: Candidate, formats: Mapping[ProviderFormat, UpstreamFormat]
+) -> Course:
+    """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
+    endpoint, dialect = candidate.endpoint, interface.dialect
+    engine = endpoint.engine if endpoint is not None else EngineKind.UNKNOWN
+    sent, path = request, interface.path
+    if dialect is not None and not (endpoint is not None and interface.feature in endpoint.features):
+        sent = parse(dialect.to_openai(request), interface.operation)
+        path = PATHS[interface.operation]
+    if candidate.provider is not None:
+        provider_format = formats[candidate.provider.format]
+        asked = provider_format.request(sent.body, candidate.model, interface.operation, is_stream=sent.is_stream)
+        return Course(
+            *(interface, request, sent),
+            path=asked.path,
+            body=asked.body,
+            headers=asked.headers,
+            engine=engine,
+            provider_format=provider_format,
+        )
+    running = RUNNING.get(engine) if engine is not EngineKind.UNKNOWN else None
+    body = outgoing(
+        sent,
+        served_model=candidate.model,
+        running=running,
+        added=_added(candidate, sent, interface.operation, engine),
+        old_limit_only=engine in OLD_LIMIT_ONLY,
+    )
+    return Course(
+        *(interface, request, sent), path=path, body=body, headers=_NO_HEADERS, engine=engine, provider_format=None
+    )
+
+
+def _added(candidate: Candidate, sent: ParsedRequest, operation: Operation, engine: EngineKind) -> Mapping[str, bytes]:
+    deployment = candidate.deployment
+    if deployment is None or deployment.defaults is None:
+        return NOTHING_ADDED
+    return added_by(deployment.defaults, sent.members, operation, engine)

@@ -1,0 +1,213 @@
+"""The hot path: authenticate, route, admit, choose, relay, settle (design §7)."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+from roundhouse_common.contracts.routing import ApiKeyRecord
+from roundhouse_common.contracts.usage import Outcome
+from roundhouse_common.runtime import Clock, UnixTime
+from roundhouse_common.telemetry import SpanKind, inject, span
+from roundhouse_router.api.attempts import Attempts, Live
+from roundhouse_router.api.early import Early, Headers
+from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
+from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.relay import last_event, relay_live, relay_whole, stream_error
+from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_router.domain.choosing.chooser import Chooser
+from roundhouse_router.domain.errors import ApiError, BadBody, Internal, UpstreamTimeout
+from roundhouse_router.domain.features import check_served
+from roundhouse_router.domain.limits import Demand
+from roundhouse_router.domain.request import parse
+from roundhouse_router.domain.routing import resolve
+from roundhouse_router.domain.tables import RoutingTable, authenticate, authenticate_secret
+from roundhouse_router.domain.targets import RequestFacts
+from roundhouse_router.limits import Limiter
+from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.settings import RouterSettings
+from roundhouse_router.store.spool import Spool
+from roundhouse_router.wire.errors import ClientLeft
+from roundhouse_router.wire.exchange import Exchange
+
+__all__ = ["Pipeline", "key_of"]
+
+_TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
+_PRIORITY_HEADER: Final = b"x-roundhouse-priority"
+_BYTES_PER_TOKEN: Final = 4
+"""To reserve input tokens before the engine has counted them."""
+
+
+class Pipeline:
+    """Answers the inference paths."""
+
+    def __init__(
+        self,
+        *,
+        control_plane: ControlPlane,
+        attempts: Attempts,
+        chooser: Chooser,
+        freed: Callable[[], None],
+        limiter: Limiter,
+        spool: Spool,
+        settings: RouterSettings,
+        clock: Clock,
+        metrics: RouterMetrics,
+    ) -> None:
+        self._control_plane = control_plane
+        self._attempts = attempts
+        self._chooser = chooser
+        self._freed = freed
+        self._limiter = limiter
+        self._spool = spool
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._is_traced = bool(settings.otlp_endpoint)
+
+    async def answer(self, interface: Interface, exchange: Exchange, request_id: str, headers: Headers) -> None:
+        """Answer one request. Raises ApiError when nothing was sent yet, and ClientLeft."""
+        try:
+            flight = await self._admit(interface, exchange, request_id)
+        except ApiError as error:
+            self._metrics.refused(interface.path, interface.operation.value, error)
+            raise
+        headers += flight.grant.headers
+        try:
+            async with exchange.guarded():
+                with self._span(exchange.headers, flight):
+                    await self._fly(flight, exchange, headers)
+        except ClientLeft as reason:
+            flight.settle(Outcome.ABORTED, flight.status_sent or CLIENT_LEFT_STATUS, str(reason))
+            raise
+        except ApiError as error:
+            flight.settle(Outcome.FAILED, error.status, error.error_code)
+            raise
+        except asyncio.CancelledError:
+            flight.settle(Outcome.ABORTED, flight.status_sent or CLIENT_LEFT_STATUS, "router_stopped")
+            raise
+        finally:  # a defect: the record must exist all the same
+            if not flight.is_settled:
+                flight.settle(Outcome.FAILED, flight.status_sent or Internal.status, Internal.code)
+
+    async def _admit(self, interface: Interface, exchange: Exchange, request_id: str) -> Flight:
+        """Judge the request; from here on it has a usage record. Raises ApiError and ClientLeft."""
+        received = self._clock.monotonic()
+        key = key_of(self._control_plane.table, exchange.headers, self._clock.now())
+        body = await exchange.read_body(self._settings.max_body_bytes)
+        dialect, table = interface.dialect, self._control_plane.table
+        request = parse(body, interface.operation) if dialect is None else dialect.read(body, exchange.path)
+        resolution = resolve(table, key, request.model)
+        check_served(
+            table.deployments, resolution.targets, interface.features, path=interface.path, model=request.model
+        )
+        facts = RequestFacts(
+            key=key, features=interface.features, headers=exchange.headers, user=request.user, prompt=request.prompt
+        )
+        grant = await self._limiter.admit(
+            Demand(
+                tenant_id=key.tenant_id,
+                user_id=key.user_id,
+                key_id=key.key_id,
+                route_id=resolution.route.route_id,
+                input_tokens=len(body) // _BYTES_PER_TOKEN + 1,
+                output_tokens=None if request.max_tokens is None else request.max_tokens * request.choices,
+            )
+        )
+        return Flight(
+            request_id=request_id,
+            interface=interface,
+            key=key,
+            request=request,
+            resolution=resolution,
+            facts=facts,
+            grant=grant,
+            priority=_priority(key, exchange.headers),
+            received=received,
+            chooser=self._chooser,
+            freed=self._freed,
+            clock=self._clock,
+            spool=self._spool,
+            metrics=self._metrics,
+        )
+
+    async def _fly(self, flight: Flight, exchange: Exchange, headers: Headers) -> None:
+        total_s = flight.resolution.route.timeouts.total_s
+        if not total_s:
+            await self._ask_and_relay(flight, exchange, headers)
+            return
+        try:
+            async with asyncio.timeout(total_s):
+                await self._ask_and_relay(flight, exchange, headers)
+        except TimeoutError:
+            late = UpstreamTimeout(f"The answer was not complete within the {total_s:g} s that its route allows.")
+            if not exchange.is_started:
+                raise late from None
+            flight.settle(Outcome.FAILED, flight.status_sent, late.error_code)
+            exchange.end(stream_error(flight, late))
+
+    async def _ask_and_relay(self, flight: Flight, exchange: Exchange, headers: Headers) -> None:
+        early = None
+        if flight.request.is_stream:
+            early = Early(flight, exchange, headers, every_s=self._settings.keep_alive_comment_s)
+        try:
+            answer = await self._attempts.answer(flight, self._sent_headers(exchange.headers), early)
+        except ApiError as error:
+            if not flight.status_sent:
+                raise
+            flight.settle(Outcome.FAILED, flight.status_sent, error.error_code)
+            exchange.end(_early_error(flight, error))
+            return
+        finally:
+            if early is not None:
+                early.stop()
+        if isinstance(answer, Live):
+            await relay_live(flight, answer, exchange, headers, drain_s=self._settings.drain_answer_s)
+        else:
+            relay_whole(flight, answer, exchange, headers)
+
+    def _sent_headers(self, headers: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+        """Return the headers of the trace that the engine gets to see."""
+        if not self._is_traced:
+            return headers
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        return {name.encode(): value.encode() for name, value in carrier.items()}
+
+    def _span(self, headers: Mapping[bytes, bytes], flight: Flight) -> AbstractContextManager[object]:
+        if not self._is_traced:
+            return nullcontext()
+        parent = {name.decode(): headers[name].decode("latin-1") for name in _TRACE_HEADERS if name in headers}
+        attributes = {
+            "gen_ai.operation.name": flight.interface.operation.value,
+            "gen_ai.request.model": flight.request.model,
+            "roundhouse.request_id": flight.request_id,
+        }
+        return span(f"POST {flight.interface.path}", kind=SpanKind.SERVER, parent=parent, attributes=attributes)
+
+
+def key_of(table: RoutingTable, headers: Mapping[bytes, bytes], now: UnixTime) -> ApiKeyRecord:
+    """Return the caller's key, from `Authorization: Bearer` or Anthropic's `x-api-key`. Raises InvalidKey."""
+    authorization = headers.get(b"authorization")
+    if authorization is None and b"x-api-key" in headers:
+        return authenticate_secret(table, headers[b"x-api-key"].strip(), now)
+    return authenticate(table, authorization or b"", now)
+
+
+def _priority(key: ApiKeyRecord, headers: Mapping[bytes, bytes]) -> int:
+    """Return the key's priority, or the lower one that the request asks for."""
+    asked = headers.get(_PRIORITY_HEADER)
+    if asked is None:
+        return key.priority
+    try:
+        return min(key.priority, int(asked))
+    except ValueError:
+        raise BadBody(
+            f"The header x-roundhouse-priority must be a whole number, not {asked[:40].decode('latin-1')!r}.",
+            code="invalid_header",
+        ) from None
+
+
+def _early_error(flight: Flight, error: ApiError) -> bytes:
+    dialect = flight.interface.dialect
+    return last_event(error.body()) if dialect is None else dialect.stream_error(error)

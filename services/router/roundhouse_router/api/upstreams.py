@@ -1,0 +1,117 @@
+"""Sending a request to an engine or an outside provider."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from roundhouse_common.contracts.routing import ProviderRecord
+from roundhouse_common.runtime import Clock
+from roundhouse_router.api.course import Course
+from roundhouse_router.domain.choosing.candidate import Candidate
+from roundhouse_router.providers.keys import KeyVerdict, ProviderKeys
+from roundhouse_router.settings import RouterSettings
+from roundhouse_router.wire.client import Client, Origin
+from roundhouse_router.wire.reply import Reply
+
+__all__ = ["Upstreams"]
+
+_KEPT: Final = 8192
+_JSON: Final = b"content-type: application/json\r\naccept-encoding: identity\r\n"
+_TRACE: Final = (b"traceparent", b"tracestate")
+
+
+class Upstreams:
+    """Shared by all requests. What is equal for all requests to one endpoint is put together once."""
+
+    def __init__(self, client: Client, keys: ProviderKeys, settings: RouterSettings, clock: Clock) -> None:
+        self._client = client
+        self._keys = keys
+        self._clock = clock
+        self._connect_s = settings.connect_timeout_s
+        self._heads: dict[tuple[str, str, str], tuple[Origin, bytes]] = {}
+
+    async def ask(
+        self,
+        candidate: Candidate,
+        course: Course,
+        *,
+        request_id: str,
+        headers: Mapping[bytes, bytes],
+        is_fresh: bool,
+        first_byte_s: float,
+    ) -> Reply:
+        """Send it; return the answer once its status is there. Raises the wire's errors, and those of `providers`.
+
+        Of the client's headers only those of the trace go on.
+        """
+        lines = [b"x-request-id: ", request_id.encode(), b"\r\n"]
+        if course.request.is_stream:
+            lines.append(b"accept: text/event-stream\r\n")
+        for name in _TRACE:
+            if name in headers:
+                lines += (name, b": ", headers[name], b"\r\n")
+        endpoint, provider = candidate.endpoint, candidate.provider
+        if endpoint is not None:
+            origin, head = self._head(endpoint.base_url, course.path, endpoint.engine_api_key)
+            return await self._send(origin, head + b"".join(lines), course, is_fresh, first_byte_s)
+        assert provider is not None
+        origin, head = self._head(provider.base_url, course.path, "")
+        head += b"".join(lines)
+        return await self._with_key(candidate, provider, origin, head, course, is_fresh, first_byte_s)
+
+    async def _with_key(
+        self,
+        candidate: Candidate,
+        provider: ProviderRecord,
+        origin: Origin,
+        head: bytes,
+        course: Course,
+        is_fresh: bool,
+        first_byte_s: float,
+    ) -> Reply:
+        """Ask with one of the provider's keys after the other, while the answer is about the key."""
+        tried: list[str] = []
+        while True:
+            key = self._keys.take(provider, candidate.model, self._clock.now(), tried)
+            extra = {**course.authorization(key.secret), **course.headers, **provider.headers}
+            reply = await self._send(origin, head + _lines(extra), course, is_fresh, first_byte_s)
+            if self._keys.answered(key, reply.status, reply.headers, self._clock.now()) is KeyVerdict.GOOD:
+                return reply
+            reply.close()
+            tried.append(key.key_id)
+
+    async def _send(self, origin: Origin, head: bytes, course: Course, is_fresh: bool, first_byte_s: float) -> Reply:
+        return await self._client.send(
+            origin, head, course.body, is_fresh=is_fresh, connect_s=self._connect_s, first_byte_s=first_byte_s
+        )
+
+    def _head(self, base_url: str, path: str, secret: str) -> tuple[Origin, bytes]:
+        """Return where to connect, and the request line with the headers that are the same every time."""
+        key = (base_url, path, secret)
+        found = self._heads.get(key)
+        if found is None:
+            if len(self._heads) >= _KEPT:
+                self._heads.clear()
+            found = self._heads[key] = _head_of(base_url, path, secret)
+        return found
+
+
+def _head_of(base_url: str, path: str, secret: str) -> tuple[Origin, bytes]:
+    url = urlsplit(base_url)
+    is_tls = url.scheme == "https"
+    origin = Origin(url.hostname or "", url.port or (443 if is_tls else 80), is_tls)
+    lines = f"POST {_clean(url.path + path)} HTTP/1.1\r\nhost: {_clean(url.netloc)}\r\n".encode("latin-1") + _JSON
+    if secret:
+        lines += f"authorization: Bearer {_clean(secret)}\r\n".encode("latin-1")
+    return origin, lines
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{_clean(name)}: {_clean(value)}\r\n" for name, value in headers.items()).encode(
+        "latin-1", "replace"
+    )
+
+
+def _clean(text: str) -> str:
+    """Return the text without what would end a header line."""
+    return text.replace("\r", "").replace("\n", "").replace("\0", "") if not text.isprintable() else text
