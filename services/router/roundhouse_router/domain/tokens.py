@@ -21,6 +21,7 @@ NO_TOKENS = TokenCounts()
 
 class PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class CompletionDetails(msgspec.Struct):
@@ -28,7 +29,7 @@ class CompletionDetails(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """OpenAI's `usage`: `prompt_tokens` includes the cached ones, `completion_tokens` the reasoning ones."""
+    """OpenAI's `usage`: `prompt_tokens` includes the cached and the written ones, `completion_tokens` those of reasoning."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -42,13 +43,15 @@ def from_usage(usage: Usage) -> TokenCounts:
     completion = max(usage.completion_tokens or 0, 0)
     # Of a ranking some engines tell only the total.
     prompt = max((usage.total_tokens or 0) - completion if usage.prompt_tokens is None else usage.prompt_tokens, 0)
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+    details = usage.prompt_tokens_details or PromptDetails()
     reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
-    cached = min(max(cached or 0, 0), prompt)
+    cached = min(max(details.cached_tokens or 0, 0), prompt)
+    written = min(max(details.cache_write_tokens or 0, 0), prompt - cached)
     reasoning = min(max(reasoning or 0, 0), completion)
     return TokenCounts(
-        input_tokens=prompt - cached,
+        input_tokens=prompt - cached - written,
         cached_input_tokens=cached,
         output_tokens=completion - reasoning,
         reasoning_tokens=reasoning,
+        cache_write_tokens=written,
     )

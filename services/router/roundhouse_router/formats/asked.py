@@ -150,7 +150,7 @@ class ChatAsked(_Sampling, kw_only=True):
 class CompletionAsked(_Sampling, kw_only=True):
     """A request for the continuation of a text."""
 
-    prompt: str | list[str] | list[int] | list[list[int]] = ""
+    prompt: str | list[str | int | list[int]] = ""
     suffix: str | None = None
     echo: bool | None = None
     logprobs: int | None = None
@@ -165,7 +165,7 @@ class CompletionAsked(_Sampling, kw_only=True):
 
 
 class EmbeddingAsked(msgspec.Struct):
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     dimensions: int | None = None
     encoding_format: str | None = None
 

@@ -10,6 +10,7 @@ from roundhouse_router.domain.errors import UpstreamFailed
 
 __all__ = ["DONE", "ChunkWriter", "decoded", "embeddings", "error_body", "usage", "whole_answer"]
 
+_NULL: Final = msgspec.Raw(b"null")
 DONE: Final = b"data: [DONE]\n\n"
 _MOST_CHARACTERS: Final = 2000
 
@@ -30,20 +31,15 @@ def usage(
     completion: int,
     *,
     cached: int | None = None,
-    cache_write: int | None = None,
+    cache_write: int = 0,
     reasoning: int | None = None,
 ) -> Document:
-    """Return OpenAI's `usage`. `prompt` includes what was cached and what was written to the cache.
-
-    `cache_creation_input_tokens` is not OpenAI's: it tells who meters what the provider charges for keeping.
-    """
+    """Return OpenAI's `usage`. `prompt` includes what was read from a cache and what was written to it."""
     made: Document = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     if cached is not None:
-        made["prompt_tokens_details"] = {"cached_tokens": cached}
+        made["prompt_tokens_details"] = {"cached_tokens": cached, "cache_write_tokens": cache_write}
     if reasoning is not None:
         made["completion_tokens_details"] = {"reasoning_tokens": reasoning}
-    if cache_write:
-        made["cache_creation_input_tokens"] = cache_write
     return made
 
 
@@ -56,6 +52,7 @@ def whole_answer(
     message: Document,
     finish: str,
     usage: Document | None,
+    logprobs: msgspec.Raw = _NULL,
 ) -> bytes:
     """Return a chat or a completion; of a completion only the message's content is told."""
     is_chat = operation is Operation.CHAT
@@ -67,7 +64,7 @@ def whole_answer(
         "object": "chat.completion" if is_chat else "text_completion",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, **said, "logprobs": None, "finish_reason": finish}],
+        "choices": [{"index": 0, **said, "logprobs": _shown(logprobs), "finish_reason": finish}],
     }
     if usage is not None:
         answer["usage"] = usage
@@ -97,14 +94,14 @@ class ChunkWriter:
         self.id = ""
         """The provider's, as soon as it is known."""
 
-    def said(self, **delta: Any) -> bytes:
+    def said(self, logprobs: msgspec.Raw = _NULL, **delta: Any) -> bytes:
         """Return a chunk that adds to the message; of a completion, `content` to the text."""
         if not self._is_chat:
             text = delta.get("content")
             return self._chunk({"text": text, "finish_reason": None}) if text else b""
         head = {} if self._is_begun else {"role": "assistant"}
         self._is_begun = True
-        return self._chunk({"delta": {**head, **delta}, "finish_reason": None})
+        return self._chunk({"delta": {**head, **delta}, "finish_reason": None, "logprobs": _shown(logprobs)})
 
     def ended(self, finish: str, usage: Document | None) -> bytes:
         """Return the reason of the end, usage, and `[DONE]`."""
@@ -116,7 +113,7 @@ class ChunkWriter:
         return end + DONE
 
     def _chunk(self, choice: Document) -> bytes:
-        return self._event([{"index": 0, **choice, "logprobs": None}], {})
+        return self._event([{"index": 0, "logprobs": None, **choice}], {})
 
     def _event(self, choices: list[Document], rest: Document) -> bytes:
         event = {
@@ -128,3 +125,8 @@ class ChunkWriter:
             **rest,
         }
         return b"data: " + msgspec.json.encode(event) + b"\n\n"
+
+
+def _shown(logprobs: msgspec.Raw) -> Document | None:
+    """Return probabilities of tokens as OpenAI has them."""
+    return None if bytes(logprobs) == b"null" else {"content": logprobs, "refusal": None}
