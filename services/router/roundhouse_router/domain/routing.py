@@ -6,7 +6,7 @@ Whatever a key may not use is the same ModelNotFound as what does not exist.
 from typing import Final
 
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
-from roundhouse_common.routing import MOST_ALIASES, is_pattern
+from roundhouse_common.routing import MOST_ALIASES, is_pattern, sent_model
 from roundhouse_router.domain.errors import ModelNotFound
 from roundhouse_router.domain.tables import RoutingTable
 from roundhouse_router.domain.targets import Resolution
@@ -46,7 +46,7 @@ def _resolution(table: RoutingTable, key: ApiKeyRecord, model: str) -> Resolutio
     route = _meant(table, key, named) if named is not None else None
     if named is None or route is None:
         return None
-    targets = tuple(_named_for(target, named, model) for target in route.targets if _may_use(key, target))
+    targets = tuple(sent_model(target, named.name, model) for target in route.targets if _may_use(key, target))
     return Resolution(named=named, route=route, key=key, model=model, targets=targets) if targets else None
 
 
@@ -64,23 +64,3 @@ def _meant(table: RoutingTable, key: ApiKeyRecord, named: RouteRecord) -> RouteR
 
 def _may_use(key: ApiKeyRecord, target: RouteTarget) -> bool:
     return not key.deployment_ids or target.deployment_id in key.deployment_ids
-
-
-def _named_for(target: RouteTarget, named: RouteRecord, model: str) -> RouteTarget:
-    """Return the target with the name that its provider is sent: a `*` in it stands for what the pattern's did."""
-    if target.deployment_id:
-        return target
-    before, star, after = named.name.partition("*")
-    if not target.model:
-        sent = model
-    elif star and "*" in target.model and "*" not in after:
-        sent = target.model.replace("*", model[len(before) : len(model) - len(after)])
-    else:
-        return target
-    return RouteTarget(
-        provider_id=target.provider_id,
-        model=sent,
-        weight=target.weight,
-        priority=target.priority,
-        match=target.match,
-    )
