@@ -15,6 +15,7 @@ from roundhouse_common.contracts.scheduler import (
     NodeAssignments,
     Phase,
 )
+from roundhouse_scheduler.domain.capacity import capacity_of
 from roundhouse_scheduler.domain.records import Deployment, Node, Replica
 from roundhouse_scheduler.domain.rules import grace_s
 
@@ -83,8 +84,11 @@ def _membership(replica: Replica) -> GangMembership | None:
     )
 
 
-def endpoint_of(replica: Replica, node: Node | None) -> Endpoint | None:
-    """Return the address of a replica that takes requests or finishes them, else None. A gang's is its leader's."""
+def endpoint_of(replica: Replica, node: Node | None, version: VersionSpec | None = None) -> Endpoint | None:
+    """Return the address of a replica that takes requests or finishes them, else None. A gang's is its leader's.
+
+    Its version never changes, so whether an endpoint changed can be told without it.
+    """
     if not replica.base_url or node is None or replica.gang_rank > 0:
         return None
     if replica.phase is Phase.READY:
@@ -105,6 +109,7 @@ def endpoint_of(replica: Replica, node: Node | None) -> Endpoint | None:
         region=node.in_region,
         engine=replica.engine,
         features=replica.features,
+        concurrency=capacity_of(as_placed(version, replica.alternative)).concurrency if version is not None else 0,
     )
 
 
@@ -114,10 +119,14 @@ def endpoints_of(
     nodes: Mapping[str, Node],
     versions: Mapping[str, VersionSpec],
 ) -> DeploymentEndpoints:
-    """Return all endpoints of a deployment, in a stable order, and the defaults of its active version."""
+    """Return all endpoints of a deployment, in a stable order, and what its active version says of requests."""
     version = versions.get(deployment.version_id)
     mine = sorted((item for item in replicas if item.deployment_id == deployment.deployment_id), key=_by_id)
-    found = (endpoint_of(item, nodes.get(item.node_id)) for item in mine if item.ended_at is None)
+    found = (
+        endpoint_of(item, nodes.get(item.node_id), versions.get(item.version_id))
+        for item in mine
+        if item.ended_at is None
+    )
     return DeploymentEndpoints(
         deployment_id=deployment.deployment_id,
         deployment_name=deployment.name,
@@ -129,7 +138,15 @@ def endpoints_of(
         is_wakeable=deployment.is_wakeable and deployment.desired is DeploymentDesired.RUN,
         wake_timeout_s=deployment.wake_timeout_s,
         defaults=version.defaults if version is not None else None,
+        context_tokens=_context_tokens(version) if version is not None else 0,
+        version_id=deployment.version_id,
     )
+
+
+def _context_tokens(version: VersionSpec) -> int:
+    """Return what every replica of the version can take, however it was placed; 0 when that is not known of each."""
+    names = [one.name for one in version.alternatives] or [""]
+    return min(capacity_of(as_placed(version, name)).context_tokens for name in names)
 
 
 def _by_id(replica: Replica) -> str:
