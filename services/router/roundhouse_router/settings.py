@@ -62,6 +62,19 @@ class RouterSettings(ServiceSettings):
     failure_rest_s: float = Field(default=2.0, ge=0)
     """How long an endpoint that failed is tried only after the others."""
 
+    cache_max_bytes: int = Field(default=256 * _MIB, ge=0)
+    """Answers kept in this process for routes that have a cache; with Redis they are there instead."""
+    cache_redis_timeout_s: float = Field(default=0.1, gt=0)
+    """How long Redis may take for a kept answer or an Idempotency-Key, before the request goes on without it."""
+    idempotency_ttl_s: float = Field(default=86_400.0, gt=0)
+    """How long an Idempotency-Key stands for the answer that it got."""
+    idempotency_max_bytes: int = Field(default=64 * _MIB, ge=0)
+    """Answers kept for Idempotency-Keys in this process: all of them, or with Redis those of when it is away."""
+    idempotency_max_answer_bytes: int = Field(default=8 * _MIB, ge=0)
+    """A larger answer is not kept: its request is worked again when it is sent again."""
+    coalesce_buffer_bytes: int = Field(default=1 * _MIB, gt=0)
+    """How much of an answer that several clients share is held for those who join late or read slowly."""
+
     spool_sync_s: float = Field(default=0.1, gt=0)
     """How often usage is put on stable storage; only what is there is published."""
     spool_segment_bytes: int = Field(default=8 * _MIB, ge=64 * 1024)
