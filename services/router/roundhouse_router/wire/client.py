@@ -28,8 +28,7 @@ class Client:
 
     def __init__(self, *, idle_s: float = 4.0, tls: ssl.SSLContext | None = None) -> None:
         self.now = 0.0
-        """The event loop's time at the last sweep: what deadlines are counted from."""
-        self.tick_s = _TICK_S
+        """The event loop's time when the next sweep is due: what deadlines are counted from, so that none is early."""
         self._idle_s = idle_s
         self._tls = tls
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
@@ -37,7 +36,7 @@ class Client:
         self._ticking: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "Client":
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._tick()
         return self
 
@@ -132,7 +131,7 @@ class Client:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Keep a connection whose answer is whole. For connections."""
-        connection.idle_until = self.now + self._idle_s
+        connection.idle_until = self.now - _TICK_S + self._idle_s
         idle = self._idle.get(connection.origin)
         if idle is None:
             self._idle[connection.origin] = [connection]
@@ -141,7 +140,8 @@ class Client:
 
     def sweep(self) -> None:
         """Give up what was silent or idle for too long."""
-        now = self.now = self._loop.time()
+        now = self.loop.time()
+        self.now = now + _TICK_S
         for connection in [one for one in self._all if one.deadline < now]:
             connection.expire()
         for idle in list(self._idle.values()):
@@ -149,21 +149,21 @@ class Client:
                 connection.abort()
 
     def _tick(self) -> None:
-        self._ticking = self._loop.call_later(self.tick_s, self._tick)
+        self._ticking = self.loop.call_later(_TICK_S, self._tick)
         self.sweep()
 
     def _take(self, origin: Origin) -> UpstreamConnection | None:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.is_open and connection.idle_until >= self.now:
+            if connection.is_open and connection.idle_until >= self.now - _TICK_S:
                 return connection
         return None
 
     async def _connect(self, origin: Origin, connect_s: float) -> UpstreamConnection:
         try:
             async with asyncio.timeout(connect_s):
-                _, connection = await self._loop.create_connection(
+                _, connection = await self.loop.create_connection(
                     lambda: UpstreamConnection(self, origin),
                     origin.host,
                     origin.port,

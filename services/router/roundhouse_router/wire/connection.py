@@ -126,9 +126,12 @@ class Connection(asyncio.Protocol):
             if incoming is None and self.answering is not None:
                 self._keep_ahead(bytes(view[at:]))
                 return
-            # All of it is body: taken in one go.
-            is_body = incoming is not None and incoming.incoming is not None and incoming.incoming.lacks(len(data) - at)
-            size = len(data) if is_body else _SLICE
+            size = _SLICE
+            if incoming is None:  # the head alone, so that a body behind it stays in one piece
+                size = data.find(b"\r\n\r\n", at, at + _SLICE) + 4 - at
+                size = size if size > 0 else _SLICE
+            elif incoming.incoming is not None and incoming.incoming.lacks(len(data) - at):
+                size = len(data)
             self._receive(view[at : at + size])
             at += size
 

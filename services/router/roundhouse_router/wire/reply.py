@@ -39,6 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
         "deadline",
         "idle_until",
         "is_paused",
+        "on_body",
         "origin",
         "reply",
         "silence_s",
@@ -47,7 +48,6 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, client: "Client", origin: "Origin") -> None:
         self._client = client
         self.origin = origin
-        self._parser = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[Reply] | None = None
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
@@ -62,6 +62,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.silence_s = 0.0
         self.deadline = _NEVER
         self.idle_until = 0.0
+        self.on_body = self._pieces.append  # spares a call per piece
+        self._parser = httptools.HttpResponseParser(self)
 
     # The caller's side
 
@@ -71,11 +73,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def begin(self, silence_s: float) -> "asyncio.Future[Reply]":
         """Expect an answer. The future ends with its head."""
-        self._head = asyncio.get_running_loop().create_future()
+        client = self._client
+        self._head = head = client.loop.create_future()
         self._is_complete = False
         self.silence_s = silence_s
-        self.touch()
-        return self._head
+        self.deadline = client.now + silence_s
+        return head
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request."""
@@ -92,7 +95,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def touch(self) -> None:
         """Count the silence from now on."""
-        self.deadline = self._client.now + self._client.tick_s + self.silence_s
+        self.deadline = self._client.now + self.silence_s
 
     def pause(self) -> None:
         if not self.is_paused and not self._transport.is_closing():
@@ -128,7 +131,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.fail(Broken("the upstream broke off in the middle of its answer"))
         else:
             self.fail(HungUp("the upstream closed the connection without an answer"))
-        del self._parser  # they hold each other
+        del self._parser, self.on_body  # they hold each other
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
@@ -157,14 +160,15 @@ class UpstreamConnection(asyncio.Protocol):
                 self.fail(Broken(f"the upstream's headers are larger than {_HEAD_BYTES} bytes"))
                 self.abort()
             return
-        if not self.is_paused:
-            self.touch()
         pieces = self._pieces
         if pieces:
-            self._pieces = []
-            reply.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            reply.feed(piece)
         if self._is_complete:
             self._finish()
+        elif not self.is_paused:
+            self.deadline = self._client.now + self.silence_s
         head = self._head
         if head is not None:
             self._head = None
@@ -190,12 +194,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self.reply is not None or self._head is None:
             raise Broken("two answers to one request")
         self._is_reusable = self._parser.should_keep_alive()
-        is_chunked = headers.get(b"transfer-encoding", b"").lower().rstrip().endswith(b"chunked")
-        self._framed = is_chunked or b"content-length" in headers or status in (204, 304)
+        if b"content-length" in headers or status in (204, 304):
+            self._framed = True
+        else:
+            self._framed = headers.get(b"transfer-encoding", b"").lower().rstrip().endswith(b"chunked")
         self.reply = Reply(self, status, headers)
-
-    def on_body(self, data: bytes) -> None:
-        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self.reply is not None:
@@ -222,7 +225,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.is_paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-        if self._is_reusable and self._framed and not self._is_sending and self.is_open:
+        if self._is_reusable and self._framed and not self._is_sending and not self._transport.is_closing():
             self._client.release(self)
         else:
             self._transport.abort()
@@ -266,6 +269,8 @@ class Reply:
 
     async def read_all(self, limit: int) -> bytes:
         """Return the whole body. Raises Broken, Silent, TooLarge."""
+        if self._is_whole and self._held <= limit and len(self._pieces) == 1:
+            return self._pieces.pop()
         parts: list[bytes] = []
         size = 0
         while True:
