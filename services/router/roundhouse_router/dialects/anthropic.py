@@ -10,11 +10,13 @@ from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.dialects.anthropic_answer import message
 from roundhouse_router.dialects.anthropic_errors import error_body, error_event, refusal
+from roundhouse_router.dialects.anthropic_native import AnthropicScanner, read_message
 from roundhouse_router.dialects.anthropic_request import chat_request, prefill_of, read_request
 from roundhouse_router.dialects.anthropic_stream import AnthropicStream
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.formats import EVENT_STREAM
 from roundhouse_router.domain.request import ParsedRequest
+from roundhouse_router.domain.tokens import TokenCounts
 
 __all__ = ["ANTHROPIC", "AnthropicMessages"]
 
@@ -38,6 +40,14 @@ class AnthropicMessages:
 
     def stream(self, request: ParsedRequest) -> AnthropicStream:
         return AnthropicStream(request.model)
+
+    def scanner(self, request: ParsedRequest) -> AnthropicScanner:
+        """Return what reads the stream of an engine that speaks this API."""
+        return AnthropicScanner(request.model)
+
+    def read_native(self, request: ParsedRequest, body: bytes) -> tuple[bytes, TokenCounts | None]:
+        """Return the whole answer of such an engine under the name that the client asked for, and its figures."""
+        return read_message(body, request.model)
 
     def error(self, error: ApiError, request_id: str | None = None) -> bytes:
         return error_body(error.status, error.message, request_id)

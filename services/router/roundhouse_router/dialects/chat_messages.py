@@ -26,8 +26,8 @@ class Messages:
     def __init__(self) -> None:
         self._system: list[str] = []
         self._turns: list[Document] = []
-        self._late: list[str] = []
-        """System texts that came between calls and their results."""
+        self._late: list[Document] = []
+        """What the user says once the results of tools are through."""
 
     def system(self, text: str) -> None:
         """Add instructions. After the first turn they join the user's words: many templates refuse them elsewhere, and
@@ -37,7 +37,7 @@ class Messages:
         if not self._turns:
             self._system.append(text)
         elif self._turns[-1].get("tool_calls"):
-            self._late.append(text)
+            self._late.append(text_part(text))
         elif self._turns[-1]["role"] == "tool":
             self._turns[-1]["content"] += _BETWEEN + text
         else:
@@ -57,6 +57,8 @@ class Messages:
         """Add what the model said. Thoughts have two names among engines: each reads its own."""
         if not (text or thought or calls):
             return
+        if self._late and self._turns and self._turns[-1]["role"] == "tool":
+            self.user([])
         turn = self._turns[-1] if self._turns and self._turns[-1]["role"] == "assistant" else None
         if turn is None:
             turn = {"role": "assistant", "content": None}
@@ -68,15 +70,17 @@ class Messages:
         if calls:
             turn["tool_calls"] = turn.get("tool_calls", []) + calls
 
+    def later(self, parts: list[Document]) -> None:
+        """Let the user say something before its next words, after the results of tools."""
+        self._late += parts
+
     def tool(self, call_id: str, text: str) -> None:
         """Add what a tool returned."""
         self._turns.append({"role": "tool", "tool_call_id": call_id, "content": text})
 
     def made(self) -> list[Document]:
         """Return the messages."""
-        held = self._held()
-        if held:
-            self.user(held)
+        self.user([])
         for turn in self._turns:
             if turn["role"] == "user":
                 turn["content"] = _plain(turn["content"])
@@ -86,10 +90,8 @@ class Messages:
         return [*system, *self._turns]
 
     def _held(self) -> list[Document]:
-        if not self._late:
-            return []
         late, self._late = self._late, []
-        return [text_part(text) for text in late]
+        return late
 
 
 def _plain(parts: list[Document]) -> str | list[Document]:
