@@ -29,7 +29,7 @@ class CompletionDetails(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """OpenAI's `usage`: `prompt_tokens` includes the cached and the written ones, `completion_tokens` those of reasoning."""
+    """OpenAI's: `prompt_tokens` includes those read from a cache and written to it, `completion_tokens` the reasoning."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
