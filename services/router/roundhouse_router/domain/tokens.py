@@ -29,7 +29,7 @@ class CompletionDetails(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """OpenAI's: `prompt_tokens` includes those read from a cache and written to it, `completion_tokens` the reasoning."""
+    """OpenAI's: `prompt_tokens` includes tokens read from a cache or written to it, `completion_tokens` reasoning."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
