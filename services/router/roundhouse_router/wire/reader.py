@@ -16,6 +16,7 @@ __all__ = ["Reader", "Refusal"]
 _ONCE: Final = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type", b"expect")
 )
+_OFFER: Final = frozenset((b"connection", b"upgrade", b"http2-settings"))
 _OVERHEAD_SHARE: Final = 16
 """Chunked bodies may be this much larger on the wire than in fact: chunks of one byte are six."""
 
@@ -39,6 +40,7 @@ class Reader:
         "_overhead",
         "_parser",
         "_pieces",
+        "_upgrading",
         "_url",
         "head_bytes",
         "incoming",
@@ -53,6 +55,8 @@ class Reader:
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
         self._overhead = 0
+        self._upgrading = b""
+        """The head of a request that offered HTTP/2, without the offer."""
         self.head_bytes = 0
         """What came of a head that is not whole."""
         self.incoming: Exchange | None = None
@@ -64,10 +68,7 @@ class Reader:
     def feed(self, data: bytes | memoryview) -> None:
         """Parse. After a mistake `refusal` is set, and nothing may be fed any more."""
         incoming = self.incoming
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._failed(error)
+        self._parse(data)
         if self.incoming is not None:
             self._hand_over(self.incoming, len(data) if incoming is self.incoming else 0)
         elif self.ready or incoming is not None:
@@ -98,6 +99,8 @@ class Reader:
         parser = self._parser
         is_kept = parser.should_keep_alive()
         is_old = False
+        if b"upgrade" in headers and parser.should_upgrade() and self._offers_http2(url, headers):
+            return
         if b"connection" in headers or not is_kept or url[:1] != b"/":
             is_old = self._check_unusual(headers, url)
         limits = self._connection.limits
@@ -139,6 +142,28 @@ class Reader:
             raise Refusal(400, "Upgrades and CONNECT are not supported here.", "upgrade_not_supported")
         return bool(version == "1.0")
 
+    def _offers_http2(self, url: bytes, headers: dict[bytes, bytes]) -> bool:
+        """Whether the upgrade may be ignored, as RFC 9110 allows: Java's HTTP client offers one with every request."""
+        if headers[b"upgrade"].lower() != b"h2c" or self._parser.get_http_version() != "1.1":
+            return False
+        kept = {name: value for name, value in headers.items() if name not in _OFFER}
+        lines = [b"%b %b HTTP/1.1" % (self._parser.get_method(), url), *(b"%b: %b" % line for line in kept.items())]
+        self._upgrading = b"\r\n".join([*lines, b"\r\n"])
+        return True
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # What follows passes for another protocol with this parser: another one reads the request without its offer.
+            head, self._upgrading = self._upgrading, b""
+            self._parser = httptools.HttpRequestParser(self)
+            self._parse(head)
+            if self.refusal is None:
+                self._parse(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._failed(error)
+
     def _joined(self, name: bytes, value: bytes) -> bytes:
         if name in _ONCE:
             raise Refusal(400, f"The header {name.decode()} came twice.")
@@ -167,7 +192,7 @@ class Reader:
         if self._overhead > self._connection.limits.head_bytes + _OVERHEAD_SHARE * body.size and self.refusal is None:
             self.refusal = Refusal(400, "There is more framing than body.")
 
-    def _failed(self, error: httptools.HttpParserError | httptools.HttpParserUpgrade) -> None:
+    def _failed(self, error: httptools.HttpParserError) -> None:
         if isinstance(error.__context__, Refusal):
             self.refusal = error.__context__
             return
