@@ -11,9 +11,9 @@ from roundhouse_common.bus.api import BusUnavailable, Delivery
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.catalog import DeploymentChanged, DeploymentDesired, DeploymentSpec, ModelKind
-from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED, KEYS, ROUTES, SPECS
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
-from tests.component.catalog.world import World, on_the_bus, running
+from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED, KEYS, LIMITS, ROUTES, SPECS
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitDimension, LimitRecord, RouteMatch, RouteRecord
+from tests.component.catalog.world import World, created, on_the_bus, running
 from tests.support.eventually import eventually
 
 
@@ -105,6 +105,39 @@ async def test_what_is_deleted_stays_as_a_tombstone(world: World, broker: Memory
             return (await others.keys())[key_id].is_revoked and (await others.routes())[0].is_deleted
 
         await eventually(is_told)
+
+
+@pytest.mark.contract("D08")
+async def test_routes_and_limits_reach_routers_with_all_their_settings(world: World, broker: MemoryBroker) -> None:
+    async with on_the_bus(world, broker), others_on(broker, world) as others:
+        deployment_id, key_id = await fill(world)
+        targets = [{"deployment_id": deployment_id, "match": {"header": "x-beta"}}, {"deployment_id": deployment_id}]
+        shared = {"name": "gpt-*", "is_platform": True, "targets": targets, "cache": {"ttl_s": 60}, "key_ids": [key_id]}
+        made = created(await world.post("/routes", shared))
+        bounded = created(await world.post("/limits", {"name": "x", "per": ["key"], "requests_per_day": 0}))
+        limits = others.router.bucket(LIMITS)
+
+        async def told() -> tuple[RouteRecord, LimitRecord] | None:
+            routes = {route.route_id: route for route in await others.routes()}
+            found = await limits.list()
+            both = made["id"] in routes and bounded["id"] in found
+            return (routes[made["id"]], found[bounded["id"]].value) if both else None
+
+        pair = await eventually(told)
+        assert pair is not None
+        route, limit = pair
+        assert (route.tenant_id, route.cache.ttl_s, route.key_ids) == ("", 60.0, (key_id,))
+        assert route.targets[0].match == RouteMatch(header="x-beta")
+        assert (limit.per, limit.requests_per_day, limit.tokens_per_day) == ((LimitDimension.KEY,), 0, None)
+
+        await world.delete(f"/routes/{made['id']}")
+        await world.delete(f"/limits/{bounded['id']}")
+
+        async def is_buried() -> bool:
+            pair = await told()
+            return pair is not None and pair[0].is_deleted and pair[1].is_deleted
+
+        await eventually(is_buried)
 
 
 async def test_rebuilding_restores_wiped_buckets(world: World, broker: MemoryBroker) -> None:

@@ -27,6 +27,16 @@ MODEL = model_body(
 )  # fmt: skip
 MODELFILE = {"name": "m", "modelfile": "FROM /m\nSYSTEM x", "kind": "chat", "is_published": True}
 UPLOAD = {"files": [{"path": "p", "size": 1, "sha256": "a" * 64}]}
+ROUTE = {
+    "name": "chat-*",
+    "targets": [{"deployment_id": "d", "weight": 1, "match": {"header": "x", "value": "y", "user_ids": ["z"]}}],
+    "alias_of": "x", "balancing": {"strategy": "weighted", "weights": {"eu": 1}, "load_ceiling": 2},
+    "fallbacks": [{"reason": "error", "route": "x"}], "timeouts": {"idle_s": 1}, "cache": {"ttl_s": 1},
+    "queue": {"max_waiting": 1}, "retries": {"max_attempts": 1}, "key_ids": ["k"], "tenant_ids": ["t"],
+    "is_platform": True, "split_by": "key", "model_kind": "chat",
+}  # fmt: skip
+LIMIT = {"name": "l", "per": ["key"], "key_ids": ["k"], "tenant_ids": ["t"], "requests_per_minute": 1}
+PREVIEW = {"request": {"model": "chat-x", "headers": {"x": "y"}, "user": "u", "key_id": ""}, "route": ROUTE}
 
 BODIES = st.one_of(
     *(
@@ -40,6 +50,9 @@ BODIES = st.one_of(
             ("/templates", TEMPLATE),
             ("/templates:import", TEMPLATE),
             ("/api-keys", KEY),
+            ("/routes", ROUTE),
+            ("/routes:preview", PREVIEW),
+            ("/limits", LIMIT),
         )
     )
 )
@@ -107,6 +120,12 @@ async def test_no_yaml_makes_the_server_fail(sqlite_world: World, text: str) -> 
 @given(text=st.text(max_size=30))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_query_makes_the_server_fail(world: World, text: str) -> None:
-    for path, name in (("/models", "name"), ("/models", "cursor"), ("/deployments", "name"), ("/routes", "cursor")):
+    for path, name in (
+        ("/models", "name"),
+        ("/models", "cursor"),
+        ("/deployments", "name"),
+        ("/routes", "cursor"),
+        ("/routes", "name"),
+    ):
         answer = await world.get(path, **{name: text})
         assert answer.status_code in (200, 422), answer.text

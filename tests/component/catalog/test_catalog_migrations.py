@@ -2,17 +2,21 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from roundhouse_catalog import migrations
+from roundhouse_catalog.domain.routes import RouteSettings
 from roundhouse_catalog.store import tenants
 from roundhouse_catalog.store.deployments import all_deployments
 from roundhouse_catalog.store.models import find_model
+from roundhouse_catalog.store.routes import all_routes, insert_route
 from roundhouse_catalog.store.tables import metadata
 from roundhouse_common.contracts.catalog import Rollout
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.database import Database, WriteSession
 from tests.support.databases import schema_differences
 
@@ -85,6 +89,39 @@ async def fill(session: WriteSession, *, numbers: int) -> None:
             session, "versions", id=f"ver_{number}", deployment_id="dep_1", number=number, model_id="mdl_1",
             spec=written, created_at=1.0, created_by="user:a",
         )  # fmt: skip
+
+
+async def test_routes_of_the_last_release_lead_where_they_led(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = earlier_migrations(tmp_path, monkeypatch, until="0003")
+    route = {"tenant_id": "ten_default", "model_kind": "chat", "created_at": 3.0}
+    async with Database(database_url, service="catalog") as db:
+        await db.migrate(earlier)
+        async with db.write() as session:
+            await tenants.seed(session, now=1.0)  # type: ignore[arg-type]  # a plain number reads better here
+            for number, is_deleted in ((1, True), (2, False)):
+                await insert(
+                    session, "deployments", id=f"dep_{number}", tenant_id="ten_default", name=f"smol-{is_deleted}",
+                    desired="run", replicas=1, generation=1, active_number=1, disconnect_grace_s=60.0,
+                    drain_timeout_s=5.0, created_at=1.0, created_by="user:a", updated_at=2.0, updated_by="user:b",
+                )  # fmt: skip
+                name, led_to = "smol", f"dep_{number}"
+                await insert(
+                    session, "routes", id=f"rte_{number}", name=name, deployment_id=led_to, is_deleted=is_deleted,
+                    **route,
+                )  # fmt: skip
+        await db.migrate("roundhouse_catalog.migrations")
+        async with db.write() as session:
+            gone, kept = await all_routes(session)
+            await insert_route(session, replace(kept, route_id="rte_3", name="x", tenant_id="", deployment_id=""))
+            await insert_route(session, replace(kept, route_id="rte_4", name="y", deployment_id=""))
+        async with db.read() as session:
+            assert len(await all_routes(session)) == 4
+    assert (gone.is_deleted, kept.is_deleted, kept.generation, kept.settings) == (True, False, 1, RouteSettings())
+    assert (kept.targets, kept.deployment_id) == ((RouteTarget(deployment_id="dep_2"),), "dep_2")
+    assert (kept.created_by, kept.updated_by, kept.updated_at, kept.alias_of) == ("user:a", "user:a", 3.0, "")
+    assert await schema_differences(database_url, metadata, service="catalog") == []
 
 
 async def test_models_of_the_last_release_are_kept_with_their_facts(
