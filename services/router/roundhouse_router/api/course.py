@@ -13,12 +13,14 @@ from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.dialects.native import speaks
 from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
 from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING
+from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.features import PATHS
-from roundhouse_router.domain.formats import StreamTranslator, UpstreamFormat
+from roundhouse_router.domain.formats import EndsItself, StreamTranslator, UpstreamFormat
 from roundhouse_router.domain.request import ParsedRequest, outgoing, parse
 from roundhouse_router.domain.stream import StreamScanner
 from roundhouse_router.domain.tokens import TokenCounts
@@ -84,6 +86,8 @@ class Course:
         """Return an answer (status 200) for the client, and the tokens that it reports."""
         if self._format is not None:
             body = self._format.whole(status, body, self.request.model, self._interface.operation)
+        if self._is_native and self._interface.native is not None:
+            return self._interface.native.read_native(self.request, body)
         body, counts = read_answer(body, self.request.model)
         if self._is_translated:
             assert self._interface.dialect is not None
@@ -106,13 +110,22 @@ class Course:
             else self._format.whole(status, body, self.request.model, self._interface.operation)
         )
 
+    def refusal(self, status: int, body: bytes) -> bytes:
+        """Return an error that is in OpenAI's shape as the client's API has it."""
+        dialect = self._interface.dialect
+        return body if dialect is None else dialect.refusal(status, body)
+
     def stream(self) -> StreamReader:
+        if self._is_native and self._interface.native is not None:
+            return self._interface.native.scanner(self.request)
         running = RUNNING.get(self._endpoint_engine) if self._endpoint_engine is not EngineKind.UNKNOWN else None
         scanner = StreamScanner(
             requested=self.request.model,
             strip_usage=not self._sent.wants_usage,
             running=running,
-            strip_running=running is not None and running.parameter not in self._sent.members,
+            strip_running=running is not None
+            and running.parameter not in self._sent.members
+            and not self._is_translated,
             moves_usage=self._format is None and self._endpoint_engine not in RIGHT_USAGE,
         )
         dialect = self._interface.dialect if self._is_translated else None
@@ -127,6 +140,16 @@ class Course:
     def is_rewritten(self) -> bool:
         """Whether the answer is made anew, by a translator that also says when it ends."""
         return self._format is not None or self._is_translated
+
+    @property
+    def _is_native(self) -> bool:
+        """Whether the engine got the client's own bytes, in an API that is not OpenAI's."""
+        return self._interface.dialect is not None and self._sent is self.request
+
+    @property
+    def ends_with_done(self) -> bool:
+        """Whether the stream is an engine's own in OpenAI's API, which ends with `[DONE]`."""
+        return self._format is None and self._interface.dialect is None
 
     @property
     def _is_translated(self) -> bool:
@@ -151,7 +174,11 @@ class _Translated:
 
     @property
     def has_error(self) -> bool:
-        return self._scanner.has_error
+        return self._scanner.has_error or (isinstance(self._after, EndsItself) and self._after.has_error)
+
+    def fail(self, error: ApiError) -> bytes:
+        """Return the end of a stream that fails; empty if the translation has none of its own."""
+        return self._after.fail(error) if isinstance(self._after, EndsItself) else b""
 
     def feed(self, chunk: bytes) -> bytes:
         data = self._scanner.feed(chunk if self._before is None else self._before.feed(chunk))
@@ -173,7 +200,7 @@ def course_to(
     endpoint, dialect = candidate.endpoint, interface.dialect
     engine = endpoint.engine if endpoint is not None else EngineKind.UNKNOWN
     sent, path = request, interface.path
-    if dialect is not None and not (endpoint is not None and interface.feature in endpoint.features):
+    if dialect is not None and not (endpoint is not None and speaks(endpoint, interface.feature)):
         sent = parse(dialect.to_openai(request), interface.operation)
         path = PATHS[interface.operation]
     if candidate.provider is not None:

@@ -7,8 +7,10 @@ from typing import Final
 
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.dialects.anthropic import ANTHROPIC
+from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.features import FEATURES, OPERATIONS
-from roundhouse_router.domain.formats import Dialect
+from roundhouse_router.domain.formats import Dialect, NativeReader
 
 __all__ = ["INTERFACES", "Interface"]
 
@@ -34,6 +36,9 @@ class Interface:
     dialect: Dialect | None = None
     """Translates for engines and providers that have not got it; None: it is OpenAI's."""
 
+    native: NativeReader | None = None
+    """Reads the answers of engines that have got it, where it is not OpenAI's."""
+
     features: tuple[Feature, ...]
     """What an engine must have one of: this endpoint, or OpenAI's of the operation."""
 
@@ -43,7 +48,29 @@ def _openai(path: str, operation: Operation) -> Interface:
     return Interface(path=path, api=_APIS[path], operation=operation, feature=feature, features=(feature,))
 
 
+_TRANSLATED: Final = (
+    Interface(
+        path="/v1/messages",
+        api=ANTHROPIC.api,
+        operation=ANTHROPIC.operation,
+        feature=Feature.MESSAGES,
+        dialect=ANTHROPIC,
+        native=ANTHROPIC,
+        features=(Feature.MESSAGES, Feature.CHAT),
+    ),
+    Interface(
+        path="/v1/responses",
+        api=RESPONSES.api,
+        operation=RESPONSES.operation,
+        feature=Feature.RESPONSES,
+        dialect=RESPONSES,
+        native=RESPONSES,
+        features=(Feature.RESPONSES, Feature.CHAT),
+    ),
+)
+
 INTERFACES: Final[Mapping[str, Interface]] = MappingProxyType(
     {path: _openai(path, operation) for path, operation in OPERATIONS.items()}
+    | {interface.path: interface for interface in _TRANSLATED}
 )
 """By path."""

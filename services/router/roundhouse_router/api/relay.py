@@ -7,8 +7,10 @@ from roundhouse_common.contracts.usage import Outcome, UsageSource
 from roundhouse_router.api.attempts import Live, Whole
 from roundhouse_router.api.early import Headers, stream_headers
 from roundhouse_router.api.flight import Flight
+from roundhouse_router.domain.chat_wire import error_words
 from roundhouse_router.domain.choosing.candidate import Verdict
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
+from roundhouse_router.domain.formats import EndsItself
 from roundhouse_router.domain.refusals import as_openai_error
 from roundhouse_router.wire.errors import Broken, Silent
 from roundhouse_router.wire.exchange import Exchange
@@ -31,10 +33,11 @@ def relay_whole(flight: Flight, answer: Whole, exchange: Exchange, headers: Head
     else:
         body = answer.course.error_body(answer.status, body)
         shaped = None if is_encoded else as_openai_error(answer.status, body)
-        body = body if shaped is None else shaped
+        body = answer.course.refusal(answer.status, body if shaped is None else shaped)
         flight.settle(Outcome.FAILED, flight.status_sent or answer.status, f"upstream_{answer.status}")
     if flight.status_sent:  # the stream had begun: a refusal is told inside it
-        exchange.end(last_event(body))
+        dialect = flight.interface.dialect
+        exchange.end(last_event(body) if dialect is None else dialect.stream_error(UpstreamFailed(error_words(body))))
         return
     passed = [(name, value) for name in _PASSED_ON if (value := answer.headers.get(name))]
     if answer.course.is_rewritten or answer.status >= 400:
@@ -116,7 +119,7 @@ class _Pump:
         if self._is_over:
             return
         last = self._reader.finish()
-        if not self._live.course.is_rewritten and not (self._reader.is_done or self._reader.has_error):
+        if self._live.course.ends_with_done and not (self._reader.is_done or self._reader.has_error):
             last += DONE if (last or self._last_two).endswith(b"\n\n") else b"\n\n" + DONE
         self._finish(last)
 
@@ -141,7 +144,8 @@ class _Pump:
         flight = self._flight
         flight.know(self._reader.so_far(), UsageSource.ENGINE_RUNNING)
         flight.settle(Outcome.FAILED, 200, error.error_code)
-        self._exchange.end(stream_error(flight, error))
+        told = self._reader.fail(error) if isinstance(self._reader, EndsItself) else b""
+        self._exchange.end(told or stream_error(flight, error))
 
 
 def last_event(body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from roundhouse_router.domain.chat_wire import error_message
+from roundhouse_router.domain.chat_wire import error_words
 from roundhouse_router.domain.errors import ApiError
 
 __all__ = ["error_body", "error_event", "error_type", "refusal"]
@@ -23,13 +23,6 @@ _TYPES: Final = MappingProxyType(
         529: "overloaded_error",
     }
 )
-
-
-class _Wrapped(msgspec.Struct):
-    error: msgspec.Raw
-
-
-_wrapped: Final = msgspec.json.Decoder(_Wrapped)
 
 
 def error_type(status: int) -> str:
@@ -51,8 +44,4 @@ def error_event(error: ApiError) -> bytes:
 
 def refusal(status: int, body: bytes, request_id: str | None = None) -> bytes:
     """Return an engine's own error, which is in OpenAI's shape, in Anthropic's."""
-    try:
-        told = bytes(_wrapped.decode(body).error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        told = body
-    return error_body(status, error_message(told), request_id)
+    return error_body(status, error_words(body), request_id)

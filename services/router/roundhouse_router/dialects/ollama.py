@@ -32,7 +32,7 @@ from roundhouse_router.dialects.ollama_requests import (
     read_raw,
 )
 from roundhouse_router.dialects.ollama_stream import OllamaStream, Said, chat_said, generate_said
-from roundhouse_router.domain.chat_wire import read_whole
+from roundhouse_router.domain.chat_wire import error_words, read_whole
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed
 from roundhouse_router.domain.event_lines import EventSplitter
 from roundhouse_router.domain.formats import NDJSON, StreamTranslator
@@ -130,6 +130,9 @@ class OllamaTexts:
     def error(self, error: ApiError) -> bytes:
         return error_body(error.message)
 
+    def refusal(self, status: int, body: bytes) -> bytes:
+        return error_body(error_words(body))
+
     def stream_error(self, error: ApiError) -> bytes:
         return error_body(error.message) + b"\n"
 
@@ -166,6 +169,9 @@ class OllamaVectors:
 
     def error(self, error: ApiError) -> bytes:
         return error_body(error.message)
+
+    def refusal(self, status: int, body: bytes) -> bytes:
+        return error_body(error_words(body))
 
     def stream_error(self, error: ApiError) -> bytes:
         return error_body(error.message) + b"\n"

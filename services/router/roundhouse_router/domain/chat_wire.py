@@ -16,6 +16,7 @@ __all__ = [
     "Timings",
     "ToolCall",
     "error_message",
+    "error_words",
     "read_chunk",
     "read_whole",
 ]
@@ -103,6 +104,11 @@ class _Error(msgspec.Struct):
     message: str | None = None
 
 
+class _Wrapped(msgspec.Struct):
+    error: msgspec.Raw
+
+
+_wrapped: Final = msgspec.json.Decoder(_Wrapped)
 _answer: Final = msgspec.json.Decoder(Answer)
 _error: Final = msgspec.json.Decoder(_Error)
 _text: Final = msgspec.json.Decoder(str)
@@ -123,6 +129,14 @@ def read_chunk(data: bytes) -> Answer:
         return _answer.decode(data)
     except _FAULTS as error:
         raise UpstreamFailed(f"A chunk of the engine's stream could not be read: {error}.") from None
+
+
+def error_words(body: bytes) -> str:
+    """Return the words of an upstream's error, which is in OpenAI's shape or in none."""
+    try:
+        return error_message(bytes(_wrapped.decode(body).error))
+    except _FAULTS:
+        return error_message(body)
 
 
 def error_message(told: bytes) -> str:

@@ -6,17 +6,21 @@ the client's API itself the bytes pass untouched, and nothing here is used.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.request import ParsedRequest
+from roundhouse_router.domain.tokens import TokenCounts
 
 __all__ = [
     "EVENT_STREAM",
     "NDJSON",
     "Dialect",
+    "EndsItself",
+    "NativeReader",
+    "NativeScanner",
     "ProviderRequest",
     "StreamTranslator",
     "UpstreamFormat",
@@ -72,8 +76,56 @@ class Dialect(Protocol):
     def error(self, error: ApiError) -> bytes:
         """Return the body of an error."""
 
+    def refusal(self, status: int, body: bytes) -> bytes:
+        """Return an upstream's own error, which is in OpenAI's shape, as this API has it."""
+
     def stream_error(self, error: ApiError) -> bytes:
         """Return the end of a stream that fails after it began."""
+
+
+@runtime_checkable
+class EndsItself(StreamTranslator, Protocol):
+    """A `StreamTranslator` that raises nothing: what cannot be read ends its stream with an error, said in its API.
+    Such an end may need what was said before."""
+
+    @property
+    def has_error(self) -> bool: ...
+
+    def fail(self, error: ApiError) -> bytes:
+        """Return the end of a stream that fails for another reason; empty if it has ended."""
+
+
+class NativeReader(Protocol):
+    """Reads the answers of engines that speak a client's API themselves."""
+
+    def scanner(self, request: ParsedRequest) -> "NativeScanner":
+        """Return what reads a stream."""
+
+    def read_native(self, request: ParsedRequest, body: bytes) -> tuple[bytes, TokenCounts | None]:
+        """Return a whole answer under the name that the client asked for, and its figures."""
+
+
+class NativeScanner(Protocol):
+    """Reads one stream as it passes. Feed every chunk, send what comes back, and finish at the end."""
+
+    @property
+    def usage(self) -> TokenCounts | None:
+        """The final figures, once seen."""
+
+    @property
+    def is_done(self) -> bool:
+        """The event that ends a stream was seen, possibly in the bytes that `feed` just returned."""
+
+    @property
+    def has_error(self) -> bool: ...
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what may go to the client now. Raises UpstreamFailed for a line without an end."""
+
+    def finish(self) -> bytes: ...
+
+    def so_far(self) -> TokenCounts | None:
+        """Return the tokens used until now, for a stream that ends early; None when nothing was produced."""
 
 
 @dataclass(frozen=True, slots=True)
