@@ -172,7 +172,7 @@ def test_aliases_lead_where_the_catalog_says_they_do(aliases: dict[str, str], is
     make = route if is_ours else platform
     known = table(*(make(name, alias_of=meant) for name, meant in aliases.items()), make("x"))
     for name in aliases:
-        meant, _ = follow_alias(
-            known.routes.find(KEY.tenant_id, name), lambda tenant, wanted: known.routes.get((tenant, wanted))
-        )
+        named = known.routes.find(KEY.tenant_id, name)
+        assert named is not None
+        meant, _ = follow_alias(named, lambda tenant_id, wanted: known.routes.get((tenant_id, wanted)))
         assert is_found(known, name) == (meant is not None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundhouse_common.contracts.routing import Balancing, Strategy
-from roundhouse_router.domain.choosing.candidate import Verdict
+from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from tests.support.choosing import World, endpoints
 from tests.support.running_router import deployment_endpoints, endpoint
 
@@ -84,7 +84,7 @@ def test_an_endpoint_of_weight_0_is_used_when_there_is_no_other() -> None:
 def test_least_in_flight_never_lets_two_endpoints_drift_apart(begins: list[bool], count: int) -> None:
     """While requests only come, no endpoint has two more than another; one that has fewer is always filled first."""
     world = balanced(Strategy.LEAST_IN_FLIGHT, count)
-    open_ = []
+    open_: list[Candidate] = []
     for is_begin in begins:
         loads = {f"rep_{n}": world.chooser.roster.standings.of(f"rep_{n}").in_flight for n in range(count)}
         if is_begin or not open_:

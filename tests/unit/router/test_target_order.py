@@ -1,6 +1,7 @@
 """Which of a route's targets come first for a request."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,16 +14,16 @@ from tests.support.running_router import api_key, deployment_endpoints
 A, B = endpoints(1, "dep_a"), endpoints(1, "dep_b")
 
 
-def split(*weights: int, by: SplitBy = SplitBy.REQUEST, **changed: object) -> World:
+def split(*weights: int, by: SplitBy = SplitBy.REQUEST, **changed: Any) -> World:  # Any: fields of many types
     targets = tuple(RouteTarget(deployment_id=f"dep_{n}", weight=weight) for n, weight in enumerate(weights))
     return World(targets=targets, split_by=by, **changed)
 
 
-def firsts(world: World, count: int, **facts: object) -> Counter[str]:
+def firsts(world: World, count: int, **facts: Any) -> Counter[str]:
     return Counter(world.begin(**facts).targets[0].deployment_id for _ in range(count))
 
 
-def order(world: World, **facts: object) -> list[str]:
+def order(world: World, **facts: Any) -> list[str]:
     return [target.deployment_id for target in world.begin(**facts).targets]
 
 
