@@ -8,4 +8,8 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
-pytest_plugins = [name for name in ("tests.support.nats", "tests.support.databases") if importlib.util.find_spec(name)]
+pytest_plugins = [
+    name
+    for name in ("tests.support.nats", "tests.support.databases", "tests.support.redis_server")
+    if importlib.util.find_spec(name)
+]

@@ -1,6 +1,17 @@
 """Admission by limits: in this process, or exact over several routers with Redis."""
 
 from roundhouse_router.limits.api import CounterUse, Grant, Limiter
+from roundhouse_router.limits.figures import Decider, LimiterFigures
 from roundhouse_router.limits.process import ProcessLimiter
+from roundhouse_router.limits.shared import RedisLimiter, RedisLostMode
 
-__all__ = ["CounterUse", "Grant", "Limiter", "ProcessLimiter"]
+__all__ = [
+    "CounterUse",
+    "Decider",
+    "Grant",
+    "Limiter",
+    "LimiterFigures",
+    "ProcessLimiter",
+    "RedisLimiter",
+    "RedisLostMode",
+]

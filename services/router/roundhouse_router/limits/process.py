@@ -7,6 +7,7 @@ from roundhouse_router.domain.limits import Demand, LimitExceeded, LimitsTable, 
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.limits.api import UNLIMITED, CounterUse, Unlimited
 from roundhouse_router.limits.counters import Counters, Moves
+from roundhouse_router.limits.figures import Tally
 
 __all__ = ["ProcessGrant", "ProcessLimiter", "needs_of"]
 
@@ -71,6 +72,7 @@ class ProcessLimiter:
         *,
         output_estimate: int = 1000,
         share_of: Callable[[], int] = lambda: 1,
+        tally: Tally | None = None,
     ) -> None:
         """`output_estimate` tokens are reserved for requests that do not bound their answer.
 
@@ -79,6 +81,7 @@ class ProcessLimiter:
         monotonic = clock.monotonic
         self._now_ms: Callable[[], int] = lambda: int(monotonic() * 1000)
         self._output_estimate = output_estimate
+        self._tally = tally or Tally()
         self._counters = Counters(table, share_of, self._now_ms)
 
     async def admit(self, demand: Demand) -> ProcessGrant | Unlimited:
@@ -91,6 +94,7 @@ class ProcessLimiter:
         if moves.is_empty:
             return UNLIMITED
         if moves.closed is not None:
+            self._tally.refused += 1
             raise exceeded([Standing(moves.closed, 0, 1, 1)])
         needs, now_ms = needs_of(demand, self._output_estimate), self._now_ms()
         for counter, _ in moves.requests:
@@ -107,6 +111,7 @@ class ProcessLimiter:
         for places, bound in moves.places:
             if places.taken >= bound:
                 raise self._refusal(moves, needs, now_ms)
+        self._tally.admitted += 1
         return self._take(moves, needs, now_ms)
 
     def charge(self, demand: Demand) -> ProcessGrant | Unlimited:
@@ -144,6 +149,6 @@ class ProcessLimiter:
             places.taken += 1
         return ProcessGrant(moves, needs, now_ms, self._now_ms, headers)
 
-    @staticmethod
-    def _refusal(moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
+    def _refusal(self, moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
+        self._tally.refused += 1
         return exceeded(moves.standings(needs, now_ms))

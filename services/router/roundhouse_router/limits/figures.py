@@ -1,0 +1,58 @@
+"""What a limiter counts, read at each scrape: an admission only adds one to a number."""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+__all__ = ["Decider", "LimiterFigures", "Tally"]
+
+
+class Decider(Enum):
+    """By what a request was admitted or refused."""
+
+    PROCESS = "process"
+    REDIS = "redis"
+    LOCAL_SHARE = "local-share"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Tally:
+    """Decisions of one kind."""
+
+    __slots__ = ("admitted", "refused")
+
+    def __init__(self) -> None:
+        self.admitted = 0
+        self.refused = 0
+
+
+class LimiterFigures(Collector):
+    """Register it once. Requests that no limit is about are not counted."""
+
+    def __init__(self) -> None:
+        self.tallies = {decider: Tally() for decider in Decider}
+        self.times_lost = 0
+        self.is_degraded = False
+        """Whether limits are not exact now, because Redis is lost."""
+
+    def collect(self) -> Iterator[Metric]:
+        decisions = CounterMetricFamily(
+            "roundhouse_router_limiter_decisions",
+            "Requests under a limit that were admitted or refused, by what",
+            labels=["mode", "outcome"],
+        )
+        for decider, tally in self.tallies.items():
+            decisions.add_metric([decider.value, "admitted"], tally.admitted)
+            decisions.add_metric([decider.value, "refused"], tally.refused)
+        yield decisions
+        yield GaugeMetricFamily(
+            "roundhouse_router_limiter_degraded",
+            "1 while Redis is lost and limits are not exact over all routers",
+            value=int(self.is_degraded),
+        )
+        yield CounterMetricFamily(
+            "roundhouse_router_limiter_redis_lost", "Times that Redis was lost", value=self.times_lost
+        )
