@@ -52,6 +52,8 @@ class Entry:
         interface = INTERFACES.get(exchange.path)
         request_id = self._ids.new("req")
         headers = _id_headers(exchange.headers, request_id)
+        if interface is not None and interface.id_header:
+            headers.append((interface.id_header, headers[0][1]))
         is_defect = True
         try:
             if interface is not None:
@@ -113,7 +115,7 @@ def _answer_error(exchange: Exchange, interface: Interface | None, error: ApiErr
     if error.status == 401:
         extra.append((b"www-authenticate", b"Bearer"))
     dialect = interface.dialect if interface is not None else None
-    body = error.body() if dialect is None else dialect.error(error)
+    body = error.body() if dialect is None else dialect.error(error, headers[0][1].decode())
     exchange.answer(error.status, [*headers, *extra], body)
 
 

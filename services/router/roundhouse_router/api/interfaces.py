@@ -39,6 +39,9 @@ class Interface:
     native: NativeReader | None = None
     """Reads the answers of engines that have got it, where it is not OpenAI's."""
 
+    id_header: bytes = b""
+    """Where its clients look for the request's id, beside `x-request-id`."""
+
     features: tuple[Feature, ...]
     """What an engine must have one of: this endpoint, or OpenAI's of the operation."""
 
@@ -56,6 +59,7 @@ _TRANSLATED: Final = (
         feature=Feature.MESSAGES,
         dialect=ANTHROPIC,
         native=ANTHROPIC,
+        id_header=b"request-id",
         features=(Feature.MESSAGES, Feature.CHAT),
     ),
     Interface(

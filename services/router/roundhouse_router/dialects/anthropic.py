@@ -49,12 +49,12 @@ class AnthropicMessages:
         """Return the whole answer of such an engine under the name that the client asked for, and its figures."""
         return read_message(body, request.model)
 
-    def error(self, error: ApiError, request_id: str | None = None) -> bytes:
+    def error(self, error: ApiError, request_id: str = "") -> bytes:
         return error_body(error.status, error.message, request_id)
 
-    def refusal(self, status: int, body: bytes, request_id: str | None = None) -> bytes:
+    def refusal(self, status: int, body: bytes) -> bytes:
         """Return an engine's own error, which is in OpenAI's shape, in this API's."""
-        return refusal(status, body, request_id)
+        return refusal(status, body)
 
     def stream_error(self, error: ApiError) -> bytes:
         return error_event(error)

@@ -30,10 +30,12 @@ def error_type(status: int) -> str:
     return _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
 
 
-def error_body(status: int, message: str, request_id: str | None = None) -> bytes:
+def error_body(status: int, message: str, request_id: str = "") -> bytes:
     """Return the body of an error; Anthropic says the request's id here and in the header `request-id`."""
-    error = {"type": error_type(status), "message": message}
-    return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
+    told: dict[str, object] = {"type": "error", "error": {"type": error_type(status), "message": message}}
+    if request_id:
+        told["request_id"] = request_id
+    return msgspec.json.encode(told)
 
 
 def error_event(error: ApiError) -> bytes:
@@ -42,6 +44,6 @@ def error_event(error: ApiError) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode(told) + b"\n\n"
 
 
-def refusal(status: int, body: bytes, request_id: str | None = None) -> bytes:
+def refusal(status: int, body: bytes) -> bytes:
     """Return an engine's own error, which is in OpenAI's shape, in Anthropic's."""
-    return error_body(status, error_words(body), request_id)
+    return error_body(status, error_words(body))

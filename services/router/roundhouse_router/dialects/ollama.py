@@ -127,7 +127,7 @@ class OllamaTexts:
         stream = OllamaStream(self._said, request.model, _own(request).received, self._clock)
         return Translation(EventSplitter(), stream.take, stream.end)
 
-    def error(self, error: ApiError) -> bytes:
+    def error(self, error: ApiError, request_id: str = "") -> bytes:
         return error_body(error.message)
 
     def refusal(self, status: int, body: bytes) -> bytes:
@@ -167,7 +167,7 @@ class OllamaVectors:
     def stream(self, request: ParsedRequest) -> StreamTranslator:
         raise AssertionError("embeddings are never streamed")
 
-    def error(self, error: ApiError) -> bytes:
+    def error(self, error: ApiError, request_id: str = "") -> bytes:
         return error_body(error.message)
 
     def refusal(self, status: int, body: bytes) -> bytes:

@@ -44,10 +44,10 @@ class Responses:
         """Return the whole answer of such an engine under the name that the client asked for, and its figures."""
         return read_response(body, request.model)
 
-    def error(self, error: ApiError, request_id: str | None = None) -> bytes:
+    def error(self, error: ApiError, request_id: str = "") -> bytes:
         return error.body()
 
-    def refusal(self, status: int, body: bytes, request_id: str | None = None) -> bytes:
+    def refusal(self, status: int, body: bytes) -> bytes:
         """Return an engine's own error, which is in OpenAI's shape."""
         return body
 

@@ -73,8 +73,8 @@ class Dialect(Protocol):
     def stream(self, request: ParsedRequest) -> StreamTranslator:
         """Return what turns OpenAI's stream, which has usage, into this API's."""
 
-    def error(self, error: ApiError) -> bytes:
-        """Return the body of an error."""
+    def error(self, error: ApiError, request_id: str = "") -> bytes:
+        """Return the body of an error; some APIs say the request's id in it."""
 
     def refusal(self, status: int, body: bytes) -> bytes:
         """Return an upstream's own error, which is in OpenAI's shape, as this API has it."""
