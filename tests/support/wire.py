@@ -42,13 +42,15 @@ class KeptTransport:
         return self.is_closed
 
     def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
+        """Lose the connection once everything is taken."""
+        if not self.is_closed and not self.untaken:
             asyncio.get_running_loop().call_soon(self.lost, None)
+        self.is_closed = True
 
     def abort(self) -> None:
-        self.was_aborted = True
-        self.close()
+        if not self.was_aborted and (self.untaken or not self.is_closed):
+            asyncio.get_running_loop().call_soon(self.lost, None)
+        self.is_closed = self.was_aborted = True
 
     def pause_reading(self) -> None:
         assert self.is_reading
@@ -96,7 +98,7 @@ async def connected(
     try:
         yield connection, transport, server
     finally:
-        transport.close()
+        transport.abort()
         await server.stop(0.0)
         await settle()
 
@@ -110,7 +112,7 @@ async def upstream(client: Client) -> AsyncIterator[tuple[UpstreamConnection, Ke
     connection.connection_made(cast(asyncio.Transport, transport))
     client.release(connection)
     yield connection, transport, origin
-    transport.close()
+    transport.abort()
     await settle()
 
 

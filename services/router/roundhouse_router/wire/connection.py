@@ -203,17 +203,16 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Close once everything is sent. A client that still sends is listened to for a moment, see `linger_s`."""
         self._ahead = b""
+        self.answering = None
         if self._transport.is_closing():
             return
-        self.deadline = self._server.now + self.limits.linger_s
-        if self.is_writable:
-            self.deadline += self.limits.stall_s
         if self._reader.incoming is None and self._reader.refusal is None:
             self._transport.close()
-            return
-        self._is_lingering = True
-        self._resume()
-        self._transport.write_eof()
+        else:
+            self._is_lingering = True
+            self._resume()
+            self._transport.write_eof()
+        self._arm()
 
     # Mistakes, and clients that are too slow
 
@@ -242,11 +241,9 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed. For the server's sweeper."""
         exchange, limits = self.answering, self.limits
-        if self._is_lingering:
-            self._transport.abort()
-        elif not self.is_writable:
+        if not self.is_writable:
             self._expire_writing()
-        elif self._transport.is_closing():
+        elif self._is_lingering or self._transport.is_closing():
             self._transport.abort()
         elif self._reader.incoming is not None and not self._is_paused:
             self._expire_body(self._reader.incoming)
@@ -320,6 +317,10 @@ class Connection(asyncio.Protocol):
         incoming = self._reader.incoming
         if not self.is_writable:
             self._watched = self._transport.get_write_buffer_size()
+            self.deadline = now + limits.stall_s
+        elif self._is_lingering:
+            self.deadline = now + limits.linger_s
+        elif self._transport.is_closing():
             self.deadline = now + limits.stall_s
         elif incoming is not None:
             self._watched = 0 if incoming.incoming is None else incoming.incoming.size

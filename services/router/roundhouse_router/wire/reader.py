@@ -155,7 +155,7 @@ class Reader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # What follows passes for another protocol with this parser: another one reads the request without its offer.
+            # To this parser the rest is another protocol; another one reads the request without its offer.
             head, self._upgrading = self._upgrading, b""
             self._parser = httptools.HttpRequestParser(self)
             self._parse(head)

@@ -79,6 +79,11 @@ class WireServer:
         if self._ticking is not None:
             self._ticking.cancel()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a handler runs."""
+        return bool(self._tasks)
+
     def run(self, exchange: Exchange) -> None:
         """Start the handler. For connections."""
         task = self._loop.create_task(self._run(exchange), name="request")
