@@ -221,6 +221,7 @@ class RedisLimiter:
                 local = self._local.decide(demand)
             case _:
                 assert_never(self._lost_mode)
+        lease = f"{lease}.local"  # another than Redis may be about to admit for somebody who no longer waits
         self._leases.begin(lease, plan.concurrent)
         return _LocalGrant(local, self._leases, plan, lease)
 
