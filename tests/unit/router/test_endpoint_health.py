@@ -95,8 +95,8 @@ def test_the_end_of_a_stream_from_before_a_failure_is_no_sign_of_health() -> Non
     world = World(endpoints(2))
     streams = [candidate for candidate in (world.send() for _ in range(8)) if candidate.endpoint_id == "rep_0"]
     for stream in streams:
-        world.answer("rep_0")
         world.now += 0.1
+        world.answer("rep_0")
         world.end(stream)
         assert "rep_0" not in world.shares(4)
     world.answer("rep_0")
