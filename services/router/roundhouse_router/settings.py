@@ -19,6 +19,9 @@ class RouterSettings(ServiceSettings):
 
     max_body_bytes: int = Field(default=64 * _MIB, gt=0)
     """A larger request body is refused with 413."""
+    upload_memory_bytes: int = Field(default=4 * _MIB, gt=0)
+    """A form with images or sound up to this size is read whole before an engine is asked; larger ones pass through,
+    and what is beyond is kept in a file until the answer is there."""
     max_response_bytes: int = Field(default=256 * _MIB, gt=0)
     """A larger answer that is not a stream is given up with 502."""
 
@@ -61,6 +64,22 @@ class RouterSettings(ServiceSettings):
     """Retries that are allowed at any moment whatever the share says."""
     failure_rest_s: float = Field(default=2.0, ge=0)
     """How long an endpoint that failed is tried only after the others."""
+    eject_failures: int = Field(default=5, ge=0)
+    """Failures in a row that eject an endpoint; 0: none is ejected for that."""
+    eject_base_s: float = Field(default=2.0, gt=0)
+    """How long the first ejection lasts; each further one is twice as long."""
+    eject_most_s: float = Field(default=300.0, gt=0)
+    """The longest ejection."""
+    eject_most_share: float = Field(default=0.5, ge=0, le=1)
+    """The share of a deployment's endpoints that may be ejected at once. One at least always stays."""
+    eject_panic_share: float = Field(default=0.5, ge=0, le=1)
+    """When a smaller share of a deployment's endpoints is left that is not ejected, all are used."""
+    eject_by_success_rate: bool = False
+    """Whether endpoints are ejected that answer much less often than the others of their deployment."""
+    prefix_entries: int = Field(default=65_536, ge=1)
+    """Beginnings of prompts that are remembered for each deployment with prefix affinity, under 200 bytes each."""
+    state_interval_s: float = Field(default=0.5, gt=0, le=60)
+    """How often the other routers are told how busy endpoints are and which are ejected."""
 
     cache_max_bytes: int = Field(default=256 * _MIB, ge=0)
     """Answers kept in this process for routes that have a cache; with Redis they are there instead."""

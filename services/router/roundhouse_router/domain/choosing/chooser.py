@@ -24,7 +24,7 @@ class ChoosingOptions:
     region: str = ""
     """Of this router; empty: no endpoint is nearer than another."""
     prefix_entries: int = 65_536
-    """Beginnings of prompts that are remembered for each deployment, about 250 bytes each."""
+    """Beginnings of prompts that are remembered for each deployment, under 200 bytes each."""
     health: HealthOptions = field(default_factory=HealthOptions)
 
 
