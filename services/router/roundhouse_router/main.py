@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from roundhouse_common.bus.api import Bus
@@ -25,7 +25,7 @@ from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.formats.anthropic import AnthropicFormat
 from roundhouse_router.formats.openai import OpenAiFormat
-from roundhouse_router.limits import ProcessLimiter
+from roundhouse_router.limits import Decider, Limiter, LimiterFigures, ProcessLimiter, RedisLimiter
 from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.publisher import UsagePublisher
 from roundhouse_router.loops.snapshots import SnapshotSaver
@@ -104,7 +104,7 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
         SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE"),
         ProviderKeyMetrics(service.registry),
     )
-    limiter = ProcessLimiter(lambda: control_plane.limits, clock)
+    limiter = _limiter(service, settings, control_plane, clock, router_id=incarnation, routers=sharer.live_routers)
     ledger = DemandLedger()
     teller = DemandTeller(
         bus,
@@ -184,6 +184,42 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
         )
     )
     return service
+
+
+def _limiter(
+    service: Service,
+    settings: RouterSettings,
+    control_plane: ControlPlane,
+    clock: Clock,
+    *,
+    router_id: str,
+    routers: Callable[[], int],
+) -> Limiter:
+    """Return what judges requests by limits: with Redis for all routers together, else by this process alone."""
+    figures = LimiterFigures()
+    service.registry.register(figures)
+    if not settings.redis_url:
+        return ProcessLimiter(
+            lambda: control_plane.limits,
+            clock,
+            output_estimate=settings.limit_output_estimate,
+            tally=figures.tallies[Decider.PROCESS],
+        )
+    limiter = RedisLimiter(
+        lambda: control_plane.limits,
+        clock,
+        url=settings.redis_url,
+        router_id=router_id,
+        figures=figures,
+        lost_mode=settings.redis_lost,
+        live_routers=routers,
+        timeout_s=settings.limit_redis_timeout_s,
+        lease_s=settings.limit_lease_s,
+        output_estimate=settings.limit_output_estimate,
+    )
+    service.loop("count limits", limiter.run)
+    service.before_stop("count limits", limiter.flush)
+    return limiter
 
 
 def limits_of(settings: RouterSettings) -> SpoolLimits:

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from roundhouse_common.service import ServiceSettings
+from roundhouse_router.domain.limits import RedisLostMode
 
 __all__ = ["RouterSettings"]
 
@@ -81,6 +82,18 @@ class RouterSettings(ServiceSettings):
     state_interval_s: float = Field(default=0.5, gt=0, le=60)
     """How often the other routers are told how busy endpoints are and which are ejected."""
 
+    redis_url: str = Field(default="", repr=False)
+    """`redis://[user:password@]host:port/db`, or `rediss://` for TLS. Empty: limits are counted by each router for
+    itself, and answers are kept in its memory."""
+    redis_lost: RedisLostMode = RedisLostMode.LOCAL_SHARE
+    """While Redis is lost: `local-share` (each router enforces its part of every limit), `open` (limits hold nobody) or
+    `closed` (requests under a limit are refused)."""
+    limit_redis_timeout_s: float = Field(default=0.1, gt=0)
+    """How long Redis may take to judge a request before it counts as lost."""
+    limit_lease_s: float = Field(default=15.0, ge=1)
+    """How long requests in flight on a router that died count as concurrent."""
+    limit_output_estimate: int = Field(default=1000, ge=0)
+    """Output tokens that are reserved for a request that does not say how many it wants at most."""
     cache_max_bytes: int = Field(default=256 * _MIB, ge=0)
     """Answers kept in this process for routes that have a cache; with Redis they are there instead."""
     cache_redis_timeout_s: float = Field(default=0.1, gt=0)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from roundhouse_common.contracts.routing import LimitDimension as D
-from roundhouse_router.domain.limits import LimitExceeded
-from roundhouse_router.limits import Decider, RedisLostMode
+from roundhouse_router.domain.limits import LimitExceeded, RedisLostMode
+from roundhouse_router.limits import Decider
 from tests.support.eventually import eventually
 from tests.support.limit_desks import crowd, desks
 from tests.support.limit_records import demand, limit

@@ -6,8 +6,8 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from roundhouse_router.domain.limits import LimiterUnavailable
-from roundhouse_router.limits import Decider, RedisLostMode
+from roundhouse_router.domain.limits import LimiterUnavailable, RedisLostMode
+from roundhouse_router.limits import Decider
 from tests.support.eventually import eventually
 from tests.support.limit_desks import Desk, crowd, desks
 from tests.support.limit_records import demand, limit, table_of
