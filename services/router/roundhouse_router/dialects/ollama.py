@@ -36,7 +36,6 @@ from roundhouse_router.domain.chat_wire import error_words, read_whole
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed
 from roundhouse_router.domain.event_lines import EventSplitter
 from roundhouse_router.domain.formats import NDJSON, StreamTranslator
-from roundhouse_router.domain.refusals import error_words
 from roundhouse_router.domain.request import ParsedRequest
 from roundhouse_router.domain.translating import Translation
 
