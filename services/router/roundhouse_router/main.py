@@ -26,6 +26,7 @@ from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.formats.anthropic import AnthropicFormat
 from roundhouse_router.formats.openai import OpenAiFormat
 from roundhouse_router.limits import Decider, Limiter, LimiterFigures, ProcessLimiter, RedisLimiter
+from roundhouse_router.limits.routers import RouterCount
 from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.publisher import UsagePublisher
 from roundhouse_router.loops.snapshots import SnapshotSaver
@@ -104,7 +105,8 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
         SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE"),
         ProviderKeyMetrics(service.registry),
     )
-    limiter = _limiter(service, settings, control_plane, clock, router_id=incarnation, routers=sharer.live_routers)
+    routers = RouterCount(sharer.live_routers, lambda: bus.is_connected, clock)
+    limiter = _limiter(service, settings, control_plane, clock, router_id=incarnation, routers=routers)
     ledger = DemandLedger()
     teller = DemandTeller(
         bus,

@@ -1,11 +1,11 @@
 """The declared ways to go on without what counts the limits."""
 
-from enum import Enum
+from enum import StrEnum
 
 __all__ = ["RedisLostMode"]
 
 
-class RedisLostMode(Enum):
+class RedisLostMode(StrEnum):
     """What a router does while it cannot reach Redis."""
 
     LOCAL_SHARE = "local-share"
