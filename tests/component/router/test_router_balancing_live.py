@@ -5,6 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def serving(
     *,
     regions: tuple[str, ...] = (),
     region: str = "",
-    **of_the_route: object,
+    **of_the_route: Any,  # Any: fields of RouteRecord
 ) -> AsyncIterator[RunningRouter]:
     async with RunningRouter(tmp_path, fleet, region=region, state_interval_s=0.05) as router:
         await fleet.put_key(api_key())
