@@ -44,8 +44,8 @@ def import_litellm(
         missing = [name for name in looked["environment_needed"] if name not in given]
         if missing and not (dry_run or without_keys):
             raise Failure(
-                f"The file takes {', '.join(missing)} from the environment, and they are not set here. Nothing was made: "
-                "set them, or use --without-keys and add the keys later with `roundhouse providers keys add`."
+                f"The file takes {', '.join(missing)} from the environment, and they are not set here. Nothing was "
+                "made: set them, or use --without-keys and add the keys later with `roundhouse providers keys add`."
             )
         wanted |= {"environment": given, "is_dry_run": dry_run, "allows_missing_keys": without_keys}
         done = services.catalog.post(_PATH, wanted)
