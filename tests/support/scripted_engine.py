@@ -120,6 +120,15 @@ async def _gone(reader: asyncio.StreamReader) -> None:
         await asyncio.sleep(0.002)
 
 
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    parts = []
+    while size := int(await reader.readline(), 16):
+        parts.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return b"".join(parts)
+
+
 class Engine:
     """Listens on a free port of loopback. Set `script` at any time; `exchanges` has everything it was asked."""
 
@@ -187,5 +196,8 @@ class Engine:
         head = await reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        if headers.get("transfer-encoding") == "chunked":
+            body = await _read_chunks(reader)
+        else:
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
         return Exchange(first.split()[1], headers, body, reader, writer)

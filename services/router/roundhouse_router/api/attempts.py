@@ -8,6 +8,7 @@ from roundhouse_common.contracts.routing import FallbackReason, ProviderFormat
 from roundhouse_router.api.course import Course, StreamReader, course_to
 from roundhouse_router.api.early import Early
 from roundhouse_router.api.flight import Flight
+from roundhouse_router.api.media_course import MediaAsked, media_course
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
@@ -17,6 +18,8 @@ from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.errors import (
     ApiError,
+    BadBody,
+    BodyTooLarge,
     ModelNotFound,
     UpstreamFailed,
     UpstreamRefusedUs,
@@ -27,7 +30,7 @@ from roundhouse_router.domain.formats import UpstreamFormat
 from roundhouse_router.domain.refusals import fallback_reason, rest_of
 from roundhouse_router.domain.retries import RetryBudget
 from roundhouse_router.domain.routing import resolve
-from roundhouse_router.domain.startup import error_told, has_content
+from roundhouse_router.domain.startup import error_told
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.errors import Broken, ConnectFailed, HungUp, Silent, TooLarge
@@ -38,7 +41,6 @@ __all__ = ["Attempts", "Live", "Whole"]
 _REFUSED: Final = frozenset((401, 403))
 _FAILURES: Final = frozenset((500, 502, 503, 504)) | _REFUSED
 """Another replica may do better. 501 says the same everywhere; other 4xx are the request's fault."""
-_EVENT_STREAM: Final = b"text/event-stream"
 _STARTUP_BYTES: Final = 256 * 1024
 _STARTUP_PIECES: Final = 64
 
@@ -228,7 +230,11 @@ class Attempts:
         self, flight: Flight, headers: Mapping[bytes, bytes], candidate: Candidate, *, is_fresh: bool
     ) -> Whole | Live | _Failed:
         """Ask one endpoint, with one provider's key after the other."""
-        course = course_to(flight.interface, flight.request, candidate, self._formats)
+        asked = flight.request
+        if isinstance(asked, MediaAsked):
+            course = media_course(flight.interface, asked, candidate, self._formats)
+        else:
+            course = course_to(flight.interface, asked, candidate, self._formats)
         is_over = False
         flight.tries(candidate)
         try:
@@ -240,6 +246,10 @@ class Attempts:
             flight.tried(candidate, failure.verdict)
             self._metrics.upstream_error(failure.kind)
             return failure
+        except (BadBody, BodyTooLarge):  # an upload that turned out wrong on its way
+            is_over = True
+            flight.tried(candidate, Verdict.CLIENT)
+            raise
         except ApiError as error:
             is_over = True
             flight.tried(candidate, Verdict.FAILED)
@@ -284,7 +294,7 @@ class Attempts:
 
     async def _read(self, reply: Reply, course: Course, idle_s: float) -> Whole | Live:
         """Read a stream up to its first content, or all of anything else."""
-        if reply.status != 200 or not reply.headers.get(b"content-type", b"").startswith(_EVENT_STREAM):
+        if not course.is_live(reply.status, reply.headers.get(b"content-type", b"")):
             body = await reply.read_all(self._settings.max_response_bytes)
             return Whole(course.status(reply.status), reply.headers, body, course)
         first, size = list[bytes](), 0
@@ -296,7 +306,7 @@ class Attempts:
                 break
             first.append(piece)
             size += len(piece)
-            if has_content(piece) or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
+            if course.has_content(piece) or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
                 break
         if b"error" in piece and (words := error_told(b"".join(first))) is not None:
             raise _Failed("stream_error", UpstreamFailed(words))

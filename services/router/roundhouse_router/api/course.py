@@ -5,7 +5,7 @@ client's API ── dialect ──> OpenAI ────────────�
 client's API ── dialect ──> OpenAI ── the provider's format ──> outside API
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -22,11 +22,13 @@ from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.features import PATHS
 from roundhouse_router.domain.formats import EndsItself, StreamTranslator, UpstreamFormat
 from roundhouse_router.domain.request import ParsedRequest, outgoing, parse
+from roundhouse_router.domain.startup import has_content
 from roundhouse_router.domain.stream import StreamScanner
 from roundhouse_router.domain.tokens import TokenCounts
 
 __all__ = ["Course", "StreamReader", "course_to"]
 
+_EVENT_STREAM: Final = b"text/event-stream"
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -97,6 +99,32 @@ class Course:
     def status(self, status: int) -> int:
         """Return the upstream's status as OpenAI has it."""
         return status if self._format is None else self._format.status(status)
+
+    @property
+    def content_type(self) -> bytes | None:
+        """Of the body; None: JSON."""
+        return None
+
+    def chunks(self) -> AsyncIterator[bytes] | None:
+        """Return the body as it comes, from its beginning; None: it is here, as `body`."""
+        return None
+
+    def is_live(self, status: int, kind: bytes) -> bool:
+        """Whether an answer with this content type is passed on piece by piece. Asked once, before `stream`."""
+        return status == 200 and kind.startswith(_EVENT_STREAM)
+
+    def has_content(self, piece: bytes) -> bool:
+        """Whether a piece of a stream holds something to show: from then on no other endpoint is asked."""
+        return has_content(piece)
+
+    def stream_type(self, kind: bytes) -> bytes | None:
+        """Return the content type of a stream for the client; None: that of its API."""
+        return None
+
+    @property
+    def tells_errors(self) -> bool:
+        """Whether a failure can be told inside the stream."""
+        return True
 
     def authorization(self, secret: str) -> Mapping[str, str]:
         """Return the headers that carry a provider's key."""

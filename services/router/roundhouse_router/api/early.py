@@ -15,10 +15,11 @@ _NO_CACHE: Final = (b"cache-control", b"no-cache")
 Headers = list[tuple[bytes, bytes]]
 
 
-def stream_headers(flight: Flight, headers: Headers) -> Headers:
-    """Return the headers of a stream's head."""
+def stream_headers(flight: Flight, headers: Headers, kind: bytes | None = None) -> Headers:
+    """Return the headers of a stream's head; without a content type it is that of the client's API."""
     dialect = flight.interface.dialect
-    kind = b"text/event-stream; charset=utf-8" if dialect is None else dialect.stream_type
+    if kind is None:
+        kind = b"text/event-stream; charset=utf-8" if dialect is None else dialect.stream_type
     return [*headers, (b"content-type", kind), _NO_CACHE]
 
 

@@ -10,7 +10,7 @@ from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import Tally
-from roundhouse_router.domain.request import ParsedRequest
+from roundhouse_router.domain.request import MediaFigures, ParsedRequest
 from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 from roundhouse_router.limits import Grant
@@ -19,6 +19,7 @@ from roundhouse_router.store.spool import Spool
 
 __all__ = ["CLIENT_LEFT_STATUS", "Flight"]
 
+_NO_FIGURES: Final = MediaFigures()
 CLIENT_LEFT_STATUS: Final = 499
 """Recorded when nothing was answered; nginx's number for it."""
 
@@ -228,6 +229,7 @@ class Flight:
         counts: TokenCounts,
     ) -> UsageRecord:
         admission, candidate = self._admission, self.candidate
+        figures = self.request.figures or _NO_FIGURES
         deployment = candidate.deployment if candidate is not None else None
         endpoint = candidate.endpoint if candidate is not None else None
         provider = candidate.provider if candidate is not None else None
@@ -263,5 +265,8 @@ class Flight:
             provider_id=provider.provider_id if provider else "",
             reuse=self.reuse,
             continuations=self.continuations,
+            audio_ms=figures.audio_ms,
+            images=figures.images,
+            input_characters=figures.input_characters,
             queued_ms=self.queued_s * 1000,
         )

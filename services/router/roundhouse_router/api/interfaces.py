@@ -9,6 +9,7 @@ from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.dialects.anthropic import ANTHROPIC
 from roundhouse_router.dialects.anthropic_count import COUNT_PATH
+from roundhouse_router.dialects.media import MEDIA, MediaPath
 from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.features import FEATURES, OPERATIONS
 from roundhouse_router.domain.formats import Dialect, NativeReader
@@ -43,6 +44,9 @@ class Interface:
     id_header: bytes = b""
     """Where its clients look for the request's id, beside `x-request-id`."""
 
+    media: MediaPath | None = None
+    """Images or sound: passed on as they come, in both directions."""
+
     features: tuple[Feature, ...]
     """What an engine must have one of: this endpoint, or OpenAI's of the operation."""
 
@@ -50,6 +54,13 @@ class Interface:
 def _openai(path: str, operation: Operation) -> Interface:
     feature = FEATURES[operation]
     return Interface(path=path, api=_APIS[path], operation=operation, feature=feature, features=(feature,))
+
+
+def _media(path: str, media: MediaPath) -> Interface:
+    feature = media.feature
+    return Interface(
+        path=path, api=media.api, operation=media.operation, feature=feature, media=media, features=(feature,)
+    )
 
 
 _TRANSLATED: Final = (
@@ -87,5 +98,6 @@ COUNT_TOKENS: Final = Interface(
 INTERFACES: Final[Mapping[str, Interface]] = MappingProxyType(
     {path: _openai(path, operation) for path, operation in OPERATIONS.items()}
     | {interface.path: interface for interface in _TRANSLATED}
+    | {path: _media(path, media) for path, media in MEDIA.items()}
 )
 """By path."""

@@ -13,13 +13,14 @@ from roundhouse_router.api.attempts import Attempts, Live
 from roundhouse_router.api.early import Early, Headers
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
 from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.media_reading import read_media
 from roundhouse_router.api.relay import last_event, relay_live, relay_whole, stream_error
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.errors import ApiError, BadBody, Internal, UpstreamTimeout
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.limits import Demand
-from roundhouse_router.domain.request import parse
+from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.tables import RoutingTable, authenticate, authenticate_secret
 from roundhouse_router.domain.targets import RequestFacts
@@ -94,9 +95,14 @@ class Pipeline:
         """Judge the request; from here on it has a usage record. Raises ApiError and ClientLeft."""
         received = self._clock.monotonic()
         key = key_of(self._control_plane.table, exchange.headers, self._clock.now())
-        body = await exchange.read_body(self._settings.max_body_bytes)
-        dialect, table = interface.dialect, self._control_plane.table
-        request = parse(body, interface.operation) if dialect is None else dialect.read(body, exchange.path)
+        dialect = interface.dialect
+        request: ParsedRequest
+        if interface.media is not None:
+            request = await read_media(interface.media, exchange, self._settings)
+        else:
+            body = await exchange.read_body(self._settings.max_body_bytes)
+            request = parse(body, interface.operation) if dialect is None else dialect.read(body, exchange.path)
+        table = self._control_plane.table
         resolution = resolve(table, key, request.model)
         check_served(
             table.deployments, resolution.targets, interface.features, path=interface.path, model=request.model
@@ -110,7 +116,7 @@ class Pipeline:
                 user_id=key.user_id,
                 key_id=key.key_id,
                 route_id=resolution.route.route_id,
-                input_tokens=len(body) // _BYTES_PER_TOKEN + 1,
+                input_tokens=len(request.body) // _BYTES_PER_TOKEN + 1,
                 output_tokens=None if request.max_tokens is None else request.max_tokens * request.choices,
             )
         )

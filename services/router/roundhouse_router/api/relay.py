@@ -52,7 +52,8 @@ async def relay_live(flight: Flight, live: Live, exchange: Exchange, headers: He
     try:
         if not exchange.is_started:
             flight.status_sent = 200
-            exchange.start(200, stream_headers(flight, headers))
+            kind = live.course.stream_type(live.reply.headers.get(b"content-type", b""))
+            exchange.start(200, stream_headers(flight, headers, kind))
         for piece in live.first:
             pump.take(piece)
         await pump.run(drain_s)
@@ -144,6 +145,9 @@ class _Pump:
         flight = self._flight
         flight.know(self._reader.so_far(), UsageSource.ENGINE_RUNNING)
         flight.settle(Outcome.FAILED, 200, error.error_code)
+        if not self._live.course.tells_errors:
+            self._exchange.give_up()
+            return
         told = self._reader.fail(error) if isinstance(self._reader, EndsItself) else b""
         self._exchange.end(told or stream_error(flight, error))
 

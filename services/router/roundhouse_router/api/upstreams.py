@@ -16,7 +16,8 @@ from roundhouse_router.wire.reply import Reply
 __all__ = ["Upstreams"]
 
 _KEPT: Final = 8192
-_JSON: Final = b"content-type: application/json\r\naccept-encoding: identity\r\n"
+_JSON: Final = b"content-type: application/json\r\n"
+_IDENTITY: Final = b"accept-encoding: identity\r\n"
 _TRACE: Final = (b"traceparent", b"tracestate")
 
 
@@ -28,7 +29,7 @@ class Upstreams:
         self._keys = keys
         self._clock = clock
         self._connect_s = settings.connect_timeout_s
-        self._heads: dict[tuple[str, str, str], tuple[Origin, bytes]] = {}
+        self._heads: dict[tuple[str, str, str, bool], tuple[Origin, bytes]] = {}
 
     async def ask(
         self,
@@ -47,15 +48,17 @@ class Upstreams:
         lines = [b"x-request-id: ", request_id.encode(), b"\r\n"]
         if course.request.is_stream:
             lines.append(b"accept: text/event-stream\r\n")
+        if course.content_type is not None:
+            lines += (b"content-type: ", course.content_type, b"\r\n")
         for name in _TRACE:
             if name in headers:
                 lines += (name, b": ", headers[name], b"\r\n")
         endpoint, provider = candidate.endpoint, candidate.provider
         if endpoint is not None:
-            origin, head = self._head(endpoint.base_url, course.path, endpoint.engine_api_key)
+            origin, head = self._head(endpoint.base_url, course, endpoint.engine_api_key)
             return await self._send(origin, head + b"".join(lines), course, is_fresh, first_byte_s)
         assert provider is not None
-        origin, head = self._head(provider.base_url, course.path, "")
+        origin, head = self._head(provider.base_url, course, "")
         head += b"".join(lines)
         return await self._with_key(candidate, provider, origin, head, course, is_fresh, first_byte_s)
 
@@ -81,26 +84,32 @@ class Upstreams:
             tried.append(key.key_id)
 
     async def _send(self, origin: Origin, head: bytes, course: Course, is_fresh: bool, first_byte_s: float) -> Reply:
-        return await self._client.send(
-            origin, head, course.body, is_fresh=is_fresh, connect_s=self._connect_s, first_byte_s=first_byte_s
+        chunks = course.chunks()
+        if chunks is None:
+            return await self._client.send(
+                origin, head, course.body, is_fresh=is_fresh, connect_s=self._connect_s, first_byte_s=first_byte_s
+            )
+        return await self._client.send_stream(
+            origin, head, chunks, is_fresh=is_fresh, connect_s=self._connect_s, first_byte_s=first_byte_s
         )
 
-    def _head(self, base_url: str, path: str, secret: str) -> tuple[Origin, bytes]:
+    def _head(self, base_url: str, course: Course, secret: str) -> tuple[Origin, bytes]:
         """Return where to connect, and the request line with the headers that are the same every time."""
-        key = (base_url, path, secret)
+        key = (base_url, course.path, secret, course.content_type is None)
         found = self._heads.get(key)
         if found is None:
             if len(self._heads) >= _KEPT:
                 self._heads.clear()
-            found = self._heads[key] = _head_of(base_url, path, secret)
+            found = self._heads[key] = _head_of(*key)
         return found
 
 
-def _head_of(base_url: str, path: str, secret: str) -> tuple[Origin, bytes]:
+def _head_of(base_url: str, path: str, secret: str, is_json: bool) -> tuple[Origin, bytes]:
     url = urlsplit(base_url)
     is_tls = url.scheme == "https"
     origin = Origin(url.hostname or "", url.port or (443 if is_tls else 80), is_tls)
-    lines = f"POST {_clean(url.path + path)} HTTP/1.1\r\nhost: {_clean(url.netloc)}\r\n".encode("latin-1") + _JSON
+    lines = f"POST {_clean(url.path + path)} HTTP/1.1\r\nhost: {_clean(url.netloc)}\r\n".encode("latin-1")
+    lines += _JSON + _IDENTITY if is_json else _IDENTITY
     if secret:
         lines += f"authorization: Bearer {_clean(secret)}\r\n".encode("latin-1")
     return origin, lines

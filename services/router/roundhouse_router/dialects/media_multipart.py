@@ -11,7 +11,7 @@ from typing import Final
 
 from roundhouse_router.domain.errors import BadBody
 
-__all__ = ["FilePart", "FormReader", "boundary_of"]
+__all__ = ["FilePart", "FormReader", "boundary_of", "quoted"]
 
 KEPT_FIELDS: Final = frozenset({"input", "model", "n", "response_format", "stream", "user"})
 """Fields whose values are kept. Each may come once."""
@@ -24,6 +24,7 @@ HEAD_BYTES: Final = 4 * 1024
 _BOUNDARY: Final = re.compile(
     rb"""multipart/form-data\s*;.*?\bboundary=(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70}))""", re.I
 )
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NAME: Final = re.compile(rb""";\s*name\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))""", re.I)
 _FILENAME: Final = re.compile(rb""";\s*filename\*?\s*=""", re.I)
 _PIECE_BYTES: Final = 64 * 1024
@@ -37,6 +38,11 @@ def boundary_of(content_type: bytes) -> bytes:
     if found is None:
         raise _bad("The content-type must be multipart/form-data and name a boundary.")
     return found[1] or found[2]
+
+
+def quoted(boundary: bytes) -> bytes:
+    """Return a boundary as a header has it."""
+    return boundary if _TOKEN.fullmatch(boundary) else b'"%b"' % boundary
 
 
 @dataclass(slots=True)

@@ -67,23 +67,29 @@ class MediaEvents:
     `speech.audio.done`, `image_generation.completed`). Chunk boundaries mean nothing."""
 
     def __init__(self) -> None:
-        self._tail = b""
+        self._parts: list[bytes] = []
+        """Of the line that has no end yet; an image is many of them."""
+        self._held_bytes = 0
         self.counts = MediaCounts()
         self.has_error = False
 
     def feed(self, chunk: bytes) -> None:
         """Look at the lines that are whole now."""
-        data = self._tail + chunk
-        *lines, self._tail = data.split(b"\n")
-        if len(self._tail) > _MAX_EVENT_BYTES:
-            self._tail = b""
+        self._parts.append(chunk)
+        self._held_bytes += len(chunk)
+        if b"\n" not in chunk:
+            if self._held_bytes > _MAX_EVENT_BYTES:
+                self._parts, self._held_bytes = [], 0
+            return
+        *lines, tail = b"".join(self._parts).split(b"\n")
+        self._parts, self._held_bytes = [tail], len(tail)
         for line in lines:
             self._look(line)
 
     def finish(self) -> None:
         """Look at a last line without an end."""
-        self._look(self._tail)
-        self._tail = b""
+        self._look(b"".join(self._parts))
+        self._parts, self._held_bytes = [], 0
 
     def _look(self, line: bytes) -> None:
         if not line.startswith(b"data:"):

@@ -16,7 +16,7 @@ from roundhouse_router.domain.errors import BadBody
 from roundhouse_router.domain.features import GENERATING
 from roundhouse_router.domain.members import Members, joined, split
 
-__all__ = ["ParsedRequest", "outgoing", "parse"]
+__all__ = ["MediaFigures", "ParsedRequest", "outgoing", "parse"]
 
 _text: Final = msgspec.json.Decoder(str)
 _flag: Final = msgspec.json.Decoder(bool | None)
@@ -52,6 +52,14 @@ class _Head(msgspec.Struct):
 _head: Final = msgspec.json.Decoder(_Head)
 
 
+class MediaFigures(msgspec.Struct):
+    """What is counted of images and sound besides tokens."""
+
+    audio_ms: int = 0
+    images: int = 0
+    input_characters: int = 0
+
+
 class ParsedRequest:
     """A body that can be routed."""
 
@@ -59,6 +67,7 @@ class ParsedRequest:
         "_members",
         "body",
         "choices",
+        "figures",
         "has_stream_options",
         "is_stream",
         "max_tokens",
@@ -92,6 +101,8 @@ class ParsedRequest:
         self.choices = choices
         """How many answers are asked for."""
         self.has_stream_options = has_stream_options
+        self.figures: MediaFigures | None = None
+        """Of a request for images or sound; complete when its answer is."""
         self._members = members
 
     @property
