@@ -41,6 +41,8 @@ _GROUPS = {
     "templates": "templates",
     "replicas": "replica_top",
     "keys": "keys",
+    "routes": "routes",
+    "limits": "limits",
     "providers": "providers",
     "admin": "admin",
 }

@@ -1,7 +1,8 @@
 """The composition root of the router: everything is constructed here and nowhere else."""
 
+import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from roundhouse_common.bus.api import Bus
@@ -13,6 +14,7 @@ from roundhouse_common.secret_box import SecretFile
 from roundhouse_common.service import Service, configure_logging, load_settings
 from roundhouse_common.service.service import EXIT_START_FAILED
 from roundhouse_router.api.attempts import Attempts
+from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.entry import Entry
 from roundhouse_router.api.pipeline import Pipeline
 from roundhouse_router.api.upstreams import Upstreams
@@ -20,13 +22,16 @@ from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.choosing.chooser import Chooser, ChoosingOptions
 from roundhouse_router.domain.demand import DemandLedger
+from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.formats.anthropic import AnthropicFormat
 from roundhouse_router.formats.openai import OpenAiFormat
-from roundhouse_router.limits import ProcessLimiter
+from roundhouse_router.limits import Decider, Limiter, LimiterFigures, ProcessLimiter, RedisLimiter
+from roundhouse_router.limits.routers import RouterCount
 from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.publisher import UsagePublisher
 from roundhouse_router.loops.snapshots import SnapshotSaver
 from roundhouse_router.loops.spooling import SpoolKeeper
+from roundhouse_router.loops.state_sharing import StateSharer
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.providers.keys import ProviderKeys
 from roundhouse_router.providers.metrics import ProviderKeyMetrics
@@ -37,7 +42,7 @@ from roundhouse_router.wire.client import Client
 from roundhouse_router.wire.limits import WireLimits
 from roundhouse_router.wire.server import WireListener
 
-__all__ = ["build", "limits_of", "main"]
+__all__ = ["build", "choosing_of", "limits_of", "main"]
 
 _NAME = "router"
 _CONNECT_WAIT_S = 0.5
@@ -84,19 +89,31 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     saver = SnapshotSaver(control_plane, settings, metrics)
     keeper = SpoolKeeper(spool, sync_s=settings.spool_sync_s, acknowledged=lambda: publisher.acknowledged)
     client = Client(idle_s=settings.upstream_keep_alive_s)
-    chooser = Chooser(ChoosingOptions(region=settings.region), rng.random)
+    chooser = Chooser(choosing_of(settings), random.Random(rng.getrandbits(64)).random)
+    metrics.watch_chooser(chooser)
+    incarnation = ids.new("inc")
+    sharer = StateSharer(
+        bus,
+        chooser,
+        clock,
+        table=lambda: control_plane.table,
+        router_id=spool.router_id,
+        incarnation=incarnation,
+        interval_s=settings.state_interval_s,
+    )
     keys = ProviderKeys(
         SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE"),
         ProviderKeyMetrics(service.registry),
     )
-    limiter = ProcessLimiter(lambda: control_plane.limits, clock)
+    routers = RouterCount(sharer.live_routers, lambda: bus.is_connected, clock)
+    limiter = _limiter(service, settings, control_plane, clock, router_id=incarnation, routers=routers)
     ledger = DemandLedger()
     teller = DemandTeller(
         bus,
         ledger,
         clock,
         router_id=spool.router_id,
-        incarnation=ids.new("inc"),
+        incarnation=incarnation,
         interval_s=settings.demand_interval_s,
     )
     waiting = Waiting(
@@ -108,9 +125,10 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
         clock=clock,
         metrics=metrics,
     )
+    upstreams = Upstreams(client, keys, settings, clock)
     attempts = Attempts(
         control_plane=control_plane,
-        upstreams=Upstreams(client, keys, settings, clock),
+        upstreams=upstreams,
         formats={ProviderFormat.OPENAI: OpenAiFormat(), ProviderFormat.ANTHROPIC: AnthropicFormat(clock)},
         chooser=chooser,
         waiting=waiting,
@@ -132,6 +150,7 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     )
     service.resource("spool", _closed_at_end(spool))
     service.resource("bus", _connected(bus, publisher))
+    service.resource("other routers", sharer.subscribed())
     service.resource("upstream", client)
     for name, run in control_plane.loops:
         service.loop(f"follow {name}", run)
@@ -139,11 +158,23 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     service.loop("sync spool", keeper.run)
     service.loop("publish usage", publisher.run)
     service.loop("tell demand", teller.tell)
+    service.loop("share state", sharer.run)
     service.loop("ask for replicas", teller.ask)
     service.before_stop("publish usage", publisher.flush)
     service.before_stop("save snapshot", saver.save_now)
     service.ready_when("snapshot", lambda: None if control_plane.table.is_known else "nothing was heard yet")
-    entry = Entry(control_plane=control_plane, pipeline=pipeline, clock=clock, ids=ids, metrics=metrics)
+    counting = TokenCounting(
+        control_plane=control_plane,
+        chooser=chooser,
+        upstreams=upstreams,
+        freed=waiting.freed,
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+    )
+    entry = Entry(
+        control_plane=control_plane, pipeline=pipeline, counting=counting, clock=clock, ids=ids, metrics=metrics
+    )
     service.listen_with(
         lambda ops, reserved: WireListener(
             entry,
@@ -157,6 +188,42 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     return service
 
 
+def _limiter(
+    service: Service,
+    settings: RouterSettings,
+    control_plane: ControlPlane,
+    clock: Clock,
+    *,
+    router_id: str,
+    routers: Callable[[], int],
+) -> Limiter:
+    """Return what judges requests by limits: with Redis for all routers together, else by this process alone."""
+    figures = LimiterFigures()
+    service.registry.register(figures)
+    if not settings.redis_url:
+        return ProcessLimiter(
+            lambda: control_plane.limits,
+            clock,
+            output_estimate=settings.limit_output_estimate,
+            tally=figures.tallies[Decider.PROCESS],
+        )
+    limiter = RedisLimiter(
+        lambda: control_plane.limits,
+        clock,
+        url=settings.redis_url,
+        router_id=router_id,
+        figures=figures,
+        lost_mode=settings.redis_lost,
+        live_routers=routers,
+        timeout_s=settings.limit_redis_timeout_s,
+        lease_s=settings.limit_lease_s,
+        output_estimate=settings.limit_output_estimate,
+    )
+    service.loop("count limits", limiter.run)
+    service.before_stop("count limits", limiter.flush)
+    return limiter
+
+
 def limits_of(settings: RouterSettings) -> SpoolLimits:
     """Return the spool's bounds as the settings have them."""
     return SpoolLimits(
@@ -164,6 +231,23 @@ def limits_of(settings: RouterSettings) -> SpoolLimits:
         segment_age_s=settings.spool_segment_age_s,
         retain_s=settings.spool_retain_s,
         retain_bytes=settings.spool_retain_bytes,
+    )
+
+
+def choosing_of(settings: RouterSettings) -> ChoosingOptions:
+    """Return how endpoints are chosen and judged, as the settings have it."""
+    return ChoosingOptions(
+        region=settings.region,
+        prefix_entries=settings.prefix_entries,
+        health=HealthOptions(
+            rest_s=settings.failure_rest_s,
+            consecutive_failures=settings.eject_failures,
+            base_ejection_s=settings.eject_base_s,
+            max_ejection_s=settings.eject_most_s,
+            max_ejected_share=settings.eject_most_share,
+            panic_share=settings.eject_panic_share,
+            is_success_rate_judged=settings.eject_by_success_rate,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, EndpointState
 from roundhouse_common.contracts.usage import Outcome
+from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.faults import fault_of
 from roundhouse_router.light_metrics import LightCounters, LightHistograms
@@ -140,6 +141,13 @@ class RouterMetrics:
         states = Tally(endpoint.state for deployment in deployments for endpoint in deployment.endpoints)
         for state in EndpointState:
             self._endpoints.labels(state.value).set(states[state])
+
+    def watch_chooser(self, chooser: Chooser) -> None:
+        """Show how endpoints stand at each scrape."""
+        ejected = Gauge(
+            "roundhouse_router_ejected", "Endpoints and providers that are ejected", registry=self._registry
+        )
+        ejected.set_function(lambda: sum(one.condition.is_ejected for one in chooser.roster.standings))
 
     def watch_spool(self, spool: Spool) -> None:
         """Show the spool's figures at each scrape."""

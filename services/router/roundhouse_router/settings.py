@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from roundhouse_common.service import ServiceSettings
+from roundhouse_router.domain.limits import RedisLostMode
 
 __all__ = ["RouterSettings"]
 
@@ -19,6 +20,9 @@ class RouterSettings(ServiceSettings):
 
     max_body_bytes: int = Field(default=64 * _MIB, gt=0)
     """A larger request body is refused with 413."""
+    upload_memory_bytes: int = Field(default=4 * _MIB, gt=0)
+    """A form with images or sound up to this size is read whole before an engine is asked; larger ones pass through,
+    and what is beyond is kept in a file until the answer is there."""
     max_response_bytes: int = Field(default=256 * _MIB, gt=0)
     """A larger answer that is not a stream is given up with 502."""
 
@@ -61,7 +65,35 @@ class RouterSettings(ServiceSettings):
     """Retries that are allowed at any moment whatever the share says."""
     failure_rest_s: float = Field(default=2.0, ge=0)
     """How long an endpoint that failed is tried only after the others."""
+    eject_failures: int = Field(default=5, ge=0)
+    """Failures in a row that eject an endpoint; 0: none is ejected for that."""
+    eject_base_s: float = Field(default=2.0, gt=0)
+    """How long the first ejection lasts; each further one is twice as long."""
+    eject_most_s: float = Field(default=300.0, gt=0)
+    """The longest ejection."""
+    eject_most_share: float = Field(default=0.5, ge=0, le=1)
+    """The share of a deployment's endpoints that may be ejected at once. One at least always stays."""
+    eject_panic_share: float = Field(default=0.5, ge=0, le=1)
+    """When a smaller share of a deployment's endpoints is left that is not ejected, all are used."""
+    eject_by_success_rate: bool = False
+    """Whether endpoints are ejected that answer much less often than the others of their deployment."""
+    prefix_entries: int = Field(default=65_536, ge=1)
+    """Beginnings of prompts that are remembered for each deployment with prefix affinity, under 200 bytes each."""
+    state_interval_s: float = Field(default=0.5, gt=0, le=60)
+    """How often the other routers are told how busy endpoints are and which are ejected."""
 
+    redis_url: str = Field(default="", repr=False)
+    """`redis://[user:password@]host:port/db`, or `rediss://` for TLS. Empty: limits are counted by each router for
+    itself, and answers are kept in its memory."""
+    redis_lost: RedisLostMode = RedisLostMode.LOCAL_SHARE
+    """While Redis is lost: `local-share` (each router enforces its part of every limit), `open` (limits hold nobody) or
+    `closed` (requests under a limit are refused)."""
+    limit_redis_timeout_s: float = Field(default=0.1, gt=0)
+    """How long Redis may take to judge a request before it counts as lost."""
+    limit_lease_s: float = Field(default=15.0, ge=1)
+    """How long requests in flight on a router that died count as concurrent."""
+    limit_output_estimate: int = Field(default=1000, ge=0)
+    """Output tokens that are reserved for a request that does not say how many it wants at most."""
     cache_max_bytes: int = Field(default=256 * _MIB, ge=0)
     """Answers kept in this process for routes that have a cache; with Redis they are there instead."""
     cache_redis_timeout_s: float = Field(default=0.1, gt=0)

@@ -1,78 +1,16 @@
 """Limits on a real Redis: exact over several routers, given back, and kept alive only by who lives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from roundhouse_common.contracts.routing import LimitDimension as D
-from roundhouse_common.contracts.routing import LimitRecord
-from roundhouse_common.runtime import SystemClock
-from roundhouse_router.domain.limits import Demand, LimitExceeded
-from roundhouse_router.limits import Decider, Grant, LimiterFigures, RedisLimiter, RedisLostMode
+from roundhouse_router.domain.limits import LimitExceeded, RedisLostMode
+from roundhouse_router.limits import Decider
 from tests.support.eventually import eventually
-from tests.support.limit_records import demand, limit, table_of
+from tests.support.limit_desks import crowd, desks
+from tests.support.limit_records import demand, limit
 from tests.support.redis_server import RedisServer
-
-
-class Desk:
-    """One router's limiter on its own connection."""
-
-    def __init__(self, url: str, name: str, records: Sequence[LimitRecord], **options: object) -> None:
-        self.table = table_of(*records)
-        self.figures = LimiterFigures()
-        settings = {"timeout_s": 2.0, "lease_s": 15.0, **options}
-        self.limiter = RedisLimiter(
-            lambda: self.table,
-            SystemClock(),
-            url=url,
-            router_id=name,
-            figures=self.figures,
-            **settings,  # type: ignore[arg-type]  # by name
-        )
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Desk":
-        self._task = asyncio.create_task(self.limiter.run())
-        await eventually(lambda: self.limiter.is_exact)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.die()
-
-    async def die(self) -> None:
-        """End without giving anything back."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-
-    async def try_admit(self, wanted: Demand) -> Grant | None:
-        try:
-            return await self.limiter.admit(wanted)
-        except LimitExceeded:
-            return None
-
-    async def used(self, wanted: Demand | None = None) -> dict[str, int]:
-        return {one.rule.counter_id: one.used for one in await self.limiter.peek(wanted or demand())}
-
-
-@asynccontextmanager
-async def desks(
-    server: RedisServer, number: int, *records: LimitRecord, **options: object
-) -> AsyncIterator[list[Desk]]:
-    async with AsyncExitStack() as stack:
-        made = [Desk(server.url, f"router-{index}", records, **options) for index in range(number)]
-        for desk in made:
-            await stack.enter_async_context(desk)
-        yield made
-
-
-async def crowd(routers: list[Desk], size: int = 200, **wanted: object) -> list[Grant]:
-    """Let so many ask at once, over all routers, and return the grants."""
-    asked = [routers[i % len(routers)].try_admit(demand(**wanted)) for i in range(size)]  # type: ignore[arg-type]  # by name
-    return [grant for grant in await asyncio.gather(*asked) if grant is not None]
 
 
 @pytest.mark.contract("D02")

@@ -88,7 +88,6 @@ def test_nothing_spills_before_every_local_endpoint_has_its_share(
         assert not is_far or (spill and min(loads) >= spill)
 
 
-@pytest.mark.contract("D01")
 def test_requests_that_may_wait_do_so_when_every_endpoint_has_as_many_as_it_was_started_for() -> None:
     world = World(fleet("", "", concurrency=2), queue=QUEUE)
     sent = []

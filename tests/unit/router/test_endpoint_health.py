@@ -79,6 +79,30 @@ def test_an_endpoint_that_says_429_is_left_alone_as_long_as_it_asks_and_never_ej
     assert "rep_0" in world.shares(2)
 
 
+def test_answers_to_others_do_not_end_the_rest_that_an_endpoint_asked_for() -> None:
+    world = World(endpoints(2))
+    running = [world.send() for _ in range(2)]
+    world.answer("rep_0", BUSY, retry_after_s=7.0)
+    for candidate in running:
+        world.end(candidate)
+    world.answer("rep_0", OK)
+    assert "rep_0" not in world.shares(10)
+    world.now += 7.0
+    assert "rep_0" in world.shares(2)
+
+
+def test_the_end_of_a_stream_from_before_a_failure_is_no_sign_of_health() -> None:
+    world = World(endpoints(2))
+    streams = [candidate for candidate in (world.send() for _ in range(8)) if candidate.endpoint_id == "rep_0"]
+    for stream in streams:
+        world.now += 0.1
+        world.answer("rep_0")
+        world.end(stream)
+        assert "rep_0" not in world.shares(4)
+    world.answer("rep_0")
+    assert ejected(world) == {"rep_0"}, "its failures were in a row"
+
+
 def test_when_its_time_is_over_it_gets_one_request_at_a_time_until_two_have_passed() -> None:
     world = probing()
     first = world.send()

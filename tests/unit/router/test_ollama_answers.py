@@ -216,5 +216,7 @@ def test_embeddings_keep_their_digits_and_their_order() -> None:
 def test_errors_are_one_text() -> None:
     dialect = OllamaDialects(HandClock()).find("/api/chat", CHAT)
     assert json.loads(dialect.error(Internal("broken"))) == {"error": "broken"}
+    refusal = b'{"error":{"message":"too long","type":"t","param":null,"code":"c"}}'
+    assert json.loads(dialect.refusal(400, refusal)) == {"error": "too long"}
     assert dialect.stream_error(Internal("broken")) == b'{"error":"broken"}\n'
     assert dialect.stream_type == NDJSON

@@ -7,6 +7,7 @@ import pytest
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.domain.errors import InvalidKey, ModelNotFound
+from roundhouse_router.domain.routing import resolve, visible_routes
 from roundhouse_router.domain.tables import (
     EMPTY,
     RoutingTable,
@@ -14,8 +15,6 @@ from roundhouse_router.domain.tables import (
     by_digest,
     by_name,
     latest,
-    resolve,
-    visible_routes,
 )
 from tests.support.running_router import SECRET, api_key, deployment_endpoints, route
 
@@ -70,7 +69,7 @@ def test_no_refusal_repeats_the_secret() -> None:
 def test_a_model_that_the_key_may_not_use_looks_like_one_that_does_not_exist() -> None:
     known = table(routes=(route("tiny", "dep_1"), route("big", "dep_2")))
     limited = api_key(deployment_ids=("dep_2",))
-    assert [target.deployment_id for target in resolve(known, limited, "big")] == ["dep_2"]
+    assert [target.deployment_id for target in resolve(known, limited, "big").targets] == ["dep_2"]
     with pytest.raises(ModelNotFound) as forbidden:
         resolve(known, limited, "tiny")
     with pytest.raises(ModelNotFound) as absent:
@@ -89,7 +88,7 @@ def test_tenants_do_not_see_each_other() -> None:
 def test_of_several_targets_only_the_allowed_ones_are_used() -> None:
     targets = (RouteTarget(deployment_id="dep_1"), RouteTarget(deployment_id="dep_2"))
     known = table(routes=(route("both", targets=targets),))
-    assert resolve(known, api_key(deployment_ids=("dep_2",)), "both") == [targets[1]]
+    assert resolve(known, api_key(deployment_ids=("dep_2",)), "both").targets == (targets[1],)
 
 
 def test_a_deleted_route_leads_nowhere_and_its_name_may_be_used_again() -> None:

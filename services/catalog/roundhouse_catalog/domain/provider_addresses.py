@@ -74,10 +74,7 @@ def header_fault(name: str, value: str) -> str | None:
     if lower in _SECRET:
         return f"{lower} carries a secret, and headers are shown; give the secret as a key of the provider"
     if len(value) > _MOST_VALUE_CHARACTERS or value != value.strip() or not (value.isascii() and value.isprintable()):
-        return (
-            f"{quoted(value)} found; a value is printable ASCII without blanks around it, "
-            f"of {_MOST_VALUE_CHARACTERS} characters at most"
-        )
+        return f"a value is printable ASCII without blanks around it, of {_MOST_VALUE_CHARACTERS} characters at most"
     return None
 
 

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from roundhouse_common.runtime import Clock, Ids
+from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.early import Headers
-from roundhouse_router.api.interfaces import INTERFACES, Interface
+from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES, Interface
 from roundhouse_router.api.listing import list_models, show_model
 from roundhouse_router.api.pipeline import Pipeline, key_of
 from roundhouse_router.bus.control_plane import ControlPlane
@@ -20,6 +21,7 @@ __all__ = ["Entry"]
 
 _OPS_PATHS: Final = frozenset(("/livez", "/readyz", "/metrics", "/version"))
 _MODELS: Final = "/v1/models"
+_INTERFACES: Final = {**INTERFACES, COUNT_TOKENS.path: COUNT_TOKENS}
 _JSON: Final = (b"content-type", b"application/json")
 _GIVEN_ID: Final = re.compile(rb"[!-~]{1,128}")
 _ID_HEADER: Final = b"x-request-id"
@@ -34,12 +36,14 @@ class Entry:
         *,
         control_plane: ControlPlane,
         pipeline: Pipeline,
+        counting: TokenCounting,
         clock: Clock,
         ids: Ids,
         metrics: RouterMetrics,
     ) -> None:
         self._control_plane = control_plane
         self._pipeline = pipeline
+        self._counting = counting
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
@@ -49,7 +53,7 @@ class Entry:
         return None if exchange.path in _OPS_PATHS else self._answer(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
-        interface = INTERFACES.get(exchange.path)
+        interface = _INTERFACES.get(exchange.path)
         request_id = self._ids.new("req")
         headers = _id_headers(exchange.headers, request_id)
         if interface is not None and interface.id_header:
@@ -58,7 +62,10 @@ class Entry:
         try:
             if interface is not None:
                 self._check(exchange, interface.path, "POST", headers)
-                await self._pipeline.answer(interface, exchange, request_id, headers)
+                if interface is COUNT_TOKENS:
+                    await self._counting.answer(exchange, request_id, headers)
+                else:
+                    await self._pipeline.answer(interface, exchange, request_id, headers)
             else:
                 self._answer_get(exchange, headers)
             is_defect = False
@@ -78,7 +85,7 @@ class Entry:
         path = exchange.path
         route = _MODELS if path == _MODELS else f"{_MODELS}/{{id}}" if path.startswith(f"{_MODELS}/") else "other"
         if route == "other":
-            known = ", ".join((_MODELS, *INTERFACES))
+            known = ", ".join((_MODELS, *_INTERFACES))
             raise self._refused(route, UnknownPath(f"There is nothing at {path[:200]}. Known paths: {known}."))
         self._check(exchange, route, "GET", headers)
         table = self._control_plane.table

@@ -8,11 +8,12 @@ from typing import Final
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.dialects.anthropic import ANTHROPIC
+from roundhouse_router.dialects.anthropic_count import COUNT_PATH
 from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.features import FEATURES, OPERATIONS
 from roundhouse_router.domain.formats import Dialect, NativeReader
 
-__all__ = ["INTERFACES", "Interface"]
+__all__ = ["COUNT_TOKENS", "INTERFACES", "Interface"]
 
 _APIS: Final = {
     "/v1/chat/completions": "openai.chat",
@@ -73,6 +74,16 @@ _TRANSLATED: Final = (
     ),
 )
 
+COUNT_TOKENS: Final = Interface(
+    path=COUNT_PATH,
+    api="anthropic.count_tokens",
+    operation=ANTHROPIC.operation,
+    feature=Feature.MESSAGES,
+    dialect=ANTHROPIC,
+    id_header=b"request-id",
+    features=(Feature.MESSAGES, Feature.CHAT),
+)
+"""Generates nothing: not among the others."""
 INTERFACES: Final[Mapping[str, Interface]] = MappingProxyType(
     {path: _openai(path, operation) for path, operation in OPERATIONS.items()}
     | {interface.path: interface for interface in _TRANSLATED}

@@ -48,6 +48,7 @@ class TokenizeCall:
 
 class _Tokens(msgspec.Struct):
     count: int | None = None
+    input_tokens: int | None = None
     tokens: list[Any] | None = None  # Any: a number, or an object where pieces were asked for
 
 
@@ -90,8 +91,9 @@ def next_step(kind: EngineKind, answer: bytes) -> TokenizeCall | int:
         told = _tokens.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamFailed(f"The engine's count of tokens could not be read: {error}.") from None
-    if told.count is not None:
-        return told.count
+    count = told.input_tokens if told.count is None else told.count
+    if count is not None:
+        return count
     if told.tokens is not None:
         return len(told.tokens)
     raise UpstreamFailed("The engine was asked for tokens and told none.")

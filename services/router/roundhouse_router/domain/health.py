@@ -59,11 +59,13 @@ class Condition:
 
     __slots__ = (
         "_ejections",
+        "_failed_at",
         "_failures",
         "_options",
         "_passed",
         "_readmitted_at",
         "answered",
+        "busy_until",
         "ejected_until",
         "failed",
         "heard_until",
@@ -80,12 +82,15 @@ class Condition:
         self._ejections = 0
         self._passed = 0
         self._readmitted_at = -math.inf
+        self._failed_at = -math.inf
         self.is_troubled = False
         """False says that its level is FINE, without looking."""
         self.is_ejected = False
         """Until it has passed its probes."""
         self.ejected_until = -math.inf
         self.resting_until = -math.inf
+        self.busy_until = -math.inf
+        """It said 429, and wants to be left alone up to then."""
         self.heard_until = -math.inf
         """Another router ejected it up to then."""
         self.succeeded_at = -math.inf
@@ -98,27 +103,30 @@ class Condition:
     def level(self, now: float) -> Level:
         """Return how far down it stands now."""
         if self.is_ejected:
-            is_over = now >= self.ejected_until and now >= self.resting_until
+            is_over = now >= self.ejected_until and now >= self.busy_until
             return Level.FINE if is_over and not self.probes else Level.EJECTED
-        if now < self.resting_until or now < self.heard_until:
+        if now < self.resting_until or now < self.busy_until or now < self.heard_until:
             return Level.RESTING
         self.is_troubled = False
         return Level.FINE
 
-    def succeed(self, now: float, *, is_probe: bool) -> None:
-        """It answered."""
-        self._failures = 0
+    def succeed(self, now: float, *, sent_at: float, is_probe: bool) -> None:
+        """It answered. The end of a request that was sent before the last failure says nothing of what it is now."""
         self.answered += 1
+        if sent_at < self._failed_at:
+            return
+        self._failures = 0
         self.succeeded_at = now
         if not self.is_troubled:
             return
         if not self.is_ejected:
             self.resting_until = self.heard_until = -math.inf
-            self.is_troubled = False
+            self.is_troubled = now < self.busy_until
         elif is_probe:
             self._passed += 1
             if self._passed >= self._options.probes:
-                self.is_ejected = self.is_troubled = False
+                self.is_ejected = False
+                self.is_troubled = now < self.busy_until
                 self._readmitted_at = now
 
     def fail(self, now: float, *, is_probe: bool) -> bool:
@@ -129,17 +137,20 @@ class Condition:
         self._failures += 1
         self.failed += 1
         self.succeeded_at = -math.inf
+        self._failed_at = now
         if self.is_ejected:
             if is_probe and now >= self.ejected_until:
                 self.eject(now)
             return False
-        self.rest(now, self._options.rest_s)
+        self.resting_until = now + self._options.rest_s
+        self.is_troubled = True
         limit = self._options.consecutive_failures
         return 0 < limit <= self._failures
 
-    def rest(self, now: float, seconds: float) -> None:
-        """Let it be tried after the others for a while."""
-        self.resting_until = max(self.resting_until, now + min(seconds, self._options.most_rest_s))
+    def leave_alone(self, now: float, seconds: float) -> None:
+        """It has too many requests: let it be tried after the others for as long as it asks, its answers to others
+        notwithstanding."""
+        self.busy_until = max(self.busy_until, now + min(seconds, self._options.most_rest_s))
         self.is_troubled = True
 
     def eject(self, now: float) -> None:

@@ -2,14 +2,14 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import UnixTime
-from roundhouse_router.domain.errors import InvalidKey, ModelNotFound
+from roundhouse_router.domain.errors import InvalidKey
 from roundhouse_router.domain.route_table import RouteTable, by_name
 
 __all__ = [
@@ -21,9 +21,7 @@ __all__ = [
     "by_name",
     "in_force",
     "latest",
-    "resolve",
     "usable_providers",
-    "visible_routes",
 ]
 
 
@@ -100,26 +98,3 @@ def authenticate_secret(table: RoutingTable, secret: bytes, now: UnixTime) -> Ap
     if key.expires_at and key.expires_at <= now:
         raise InvalidKey("The API key has expired.")
     return key
-
-
-def resolve(table: RoutingTable, key: ApiKeyRecord, model: str) -> Sequence[RouteTarget]:
-    """Return where a model name leads for this key. Raises ModelNotFound, also for what the key may not use."""
-    route = table.routes.get((key.tenant_id, model))
-    allowed = [target for target in route.targets if _may_use(key, target.deployment_id)] if route else []
-    if not allowed:
-        raise ModelNotFound(model)
-    return allowed
-
-
-def visible_routes(table: RoutingTable, key: ApiKeyRecord) -> list[RouteRecord]:
-    """Return the routes that the key may use, by name."""
-    found = [
-        route
-        for (tenant_id, _), route in table.routes.items()
-        if tenant_id == key.tenant_id and any(_may_use(key, target.deployment_id) for target in route.targets)
-    ]
-    return sorted(found, key=lambda route: route.name)
-
-
-def _may_use(key: ApiKeyRecord, deployment_id: str) -> bool:
-    return not key.deployment_ids or deployment_id in key.deployment_ids

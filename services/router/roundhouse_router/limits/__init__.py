@@ -3,7 +3,7 @@
 from roundhouse_router.limits.api import CounterUse, Grant, Limiter
 from roundhouse_router.limits.figures import Decider, LimiterFigures
 from roundhouse_router.limits.process import ProcessLimiter
-from roundhouse_router.limits.shared import RedisLimiter, RedisLostMode
+from roundhouse_router.limits.shared import RedisLimiter
 
 __all__ = [
     "CounterUse",
@@ -13,5 +13,4 @@ __all__ = [
     "LimiterFigures",
     "ProcessLimiter",
     "RedisLimiter",
-    "RedisLostMode",
 ]

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from enum import Enum
 from itertools import count
 from typing import Any, Final, assert_never
 
 from roundhouse_common.runtime import Clock
-from roundhouse_router.domain.limits import Demand, LimiterUnavailable, LimitsTable, exceeded
+from roundhouse_router.domain.limits import Demand, LimiterUnavailable, LimitsTable, RedisLostMode, exceeded
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.limits.api import UNLIMITED, CounterUse, Grant
 from roundhouse_router.limits.figures import Decider, LimiterFigures
@@ -17,23 +16,12 @@ from roundhouse_router.limits.link import RedisLink, RedisLost
 from roundhouse_router.limits.process import Needs, ProcessLimiter, needs_of
 from roundhouse_router.limits.script_plan import ScriptPlan
 
-__all__ = ["RedisLimiter", "RedisLostMode"]
+__all__ = ["RedisLimiter"]
 
 _log = logging.getLogger(__name__)
 
 _FLUSH_S: Final = 1.0
 _PLANS_MOST: Final = 50_000
-
-
-class RedisLostMode(Enum):
-    """What a router does while it cannot reach Redis."""
-
-    LOCAL_SHARE = "local-share"
-    """Each router enforces its part of every bound, by what it admitted itself."""
-    OPEN = "open"
-    """Limits hold nobody."""
-    CLOSED = "closed"
-    """Requests that a limit is about are refused with 503."""
 
 
 class _RedisGrant:
@@ -221,6 +209,7 @@ class RedisLimiter:
                 local = self._local.decide(demand)
             case _:
                 assert_never(self._lost_mode)
+        lease = f"{lease}.local"  # another than Redis may be about to admit for somebody who no longer waits
         self._leases.begin(lease, plan.concurrent)
         return _LocalGrant(local, self._leases, plan, lease)
 

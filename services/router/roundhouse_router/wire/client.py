@@ -116,6 +116,11 @@ class Client:
             connection.abort()
             raise
 
+    @property
+    def idle_count(self) -> int:
+        """Connections that wait to be used again."""
+        return sum(map(len, self._idle.values()))
+
     def opened(self, connection: UpstreamConnection) -> None:
         """For connections."""
         self._all.add(connection)

@@ -11,7 +11,7 @@ from roundhouse_router.domain.choosing.standing import Standing
 __all__ = ["Candidate", "Verdict"]
 
 
-class Candidate(msgspec.Struct, frozen=True, eq=False):
+class Candidate(msgspec.Struct, eq=False):
     """An endpoint with its deployment, or a provider."""
 
     target: RouteTarget
@@ -23,6 +23,10 @@ class Candidate(msgspec.Struct, frozen=True, eq=False):
     provider: ProviderRecord | None = None
     prefix: tuple[int, ...] = ()
     """Hashes of the beginnings of the prompt, the shortest first, where the strategy goes by them."""
+    sent_at: float = 0.0
+    """When it was asked last; the chooser's own, like the next one."""
+    is_probe: bool = False
+    """It was ejected when it was asked."""
 
     @property
     def endpoint_id(self) -> str:

@@ -24,7 +24,7 @@ class ChoosingOptions:
     region: str = ""
     """Of this router; empty: no endpoint is nearer than another."""
     prefix_entries: int = 65_536
-    """Beginnings of prompts that are remembered for each deployment, about 250 bytes each."""
+    """Beginnings of prompts that are remembered for each deployment, under 200 bytes each."""
     health: HealthOptions = field(default_factory=HealthOptions)
 
 
@@ -40,7 +40,6 @@ class Chooser:
         self.roster = Roster(options.health, options.region)
         self.picker = Picker(options.prefix_entries, draw)
         self._draw = draw
-        self._probes: set[Candidate] = set()
 
     def begin(self, table: RoutingTable, resolution: Resolution, facts: RequestFacts, now: float) -> Choice:
         """Return the way of one request. Its `targets` are empty when none of the route's is for it."""
@@ -50,9 +49,10 @@ class Chooser:
         """The candidate is asked now."""
         standing = candidate.standing
         standing.in_flight += 1
+        candidate.sent_at = now
         if standing.condition.is_ejected:
             standing.condition.probes += 1
-            self._probes.add(candidate)
+            candidate.is_probe = True
         if candidate.prefix:
             self.picker.learn(candidate)
 
@@ -70,19 +70,19 @@ class Chooser:
         standing = candidate.standing
         standing.in_flight -= 1
         condition = standing.condition
-        is_probe = candidate in self._probes
+        is_probe = candidate.is_probe
         if is_probe:
-            self._probes.discard(candidate)
+            candidate.is_probe = False
             condition.probes -= 1
         if verdict is Verdict.OK:
-            condition.succeed(now, is_probe=is_probe)
+            condition.succeed(now, sent_at=candidate.sent_at, is_probe=is_probe)
             if first_token_s is not None:
                 standing.took(first_token_s)
         elif verdict is Verdict.FAILED:
             if condition.fail(now, is_probe=is_probe) and self._may_eject(candidate):
                 condition.eject(now)
         elif verdict is Verdict.BUSY:
-            condition.rest(now, retry_after_s if retry_after_s > 0 else _BUSY_REST_S)
+            condition.leave_alone(now, retry_after_s if retry_after_s > 0 else _BUSY_REST_S)
 
     def is_full(self, table: RoutingTable, resolution: Resolution, facts: RequestFacts, now: float) -> bool:
         """Whether somebody could take the request, and each of them has as many in flight as it may have."""

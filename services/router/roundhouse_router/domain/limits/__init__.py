@@ -2,6 +2,7 @@
 
 from roundhouse_router.domain.limits.demand import Demand
 from roundhouse_router.domain.limits.headers import GrantHeaders
+from roundhouse_router.domain.limits.lost import RedisLostMode
 from roundhouse_router.domain.limits.refusal import LimiterUnavailable, LimitExceeded, exceeded
 from roundhouse_router.domain.limits.rules import DAY, MINUTE, NO_LIMITS, SECOND, Measure, Plan, Rule, Window
 from roundhouse_router.domain.limits.table import NO_TABLE, LimitsTable, limits_table
@@ -20,6 +21,7 @@ __all__ = [
     "LimitsTable",
     "Measure",
     "Plan",
+    "RedisLostMode",
     "Rule",
     "Window",
     "WindowCounter",

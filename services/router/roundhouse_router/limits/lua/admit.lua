@@ -36,7 +36,8 @@ if admitted == 1 and not is_look then
       redis.call('PEXPIRE', rule.key, text(lease_ms))
       answer[1 + 2 * i] = rule.used + 1
     elseif rule.need > 0 then
-      reserve(rule.window, rule.need)
+      change(rule.window, rule.window.slot, rule.need)
+      write(rule.window)
       answer[1 + 2 * i] = used(rule.window)
     end
   end

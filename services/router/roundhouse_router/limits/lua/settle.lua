@@ -7,20 +7,15 @@ local reserved_at, lease = tonumber(ARGV[2]), ARGV[3]
 local function give_back(window, amount)
   local forgiven = math.min(amount, window.debt)
   window.debt = window.debt - forgiven
-  amount = amount - forgiven
   local slot = math.min(math.floor(reserved_at / window.slot_ms), window.slot)
-  local there = window.amounts[slot]
-  if there ~= nil then
-    local taken = math.min(amount, there)
-    window.amounts[slot] = there - taken
-    window.held = window.held - taken
-  end
+  local taken = math.min(amount - forgiven, amount_of(window, slot))
+  if taken > 0 then change(window, slot, -taken) end
 end
 
 local function charge(window, amount)
   local fits = math.min(amount, math.max(0, window.bound - window.held))
   window.debt = window.debt + amount - fits
-  put(window, window.slot, fits)
+  change(window, window.slot, fits)
 end
 
 for i, key in ipairs(KEYS) do
@@ -31,9 +26,8 @@ for i, key in ipairs(KEYS) do
     redis.call('ZREM', key, lease)
   else
     local window = load(key, bound, slot_ms, slots, now)
-    if not window.is_moved then read_slots(window) end
     if surplus < 0 then give_back(window, -surplus) else charge(window, surplus) end
-    save(window)
+    write(window)
   end
 end
 return 1

@@ -61,7 +61,7 @@ local function advance(window)
   if window.debt > 0 then pay_into(window, window.slot) end
 end
 
--- A counter as it is at this moment. Nothing is written until `save`.
+-- A counter as it is at this moment. Nothing is written until `write`.
 local function load(key, bound, slot_ms, slots, now)
   local window = {
     key = key, bound = bound, slot_ms = slot_ms, slots = slots,
@@ -106,14 +106,27 @@ local function save(window)
   set_expiry(window)
 end
 
-local function reserve(window, amount)
+local function amount_of(window, slot)
+  if window.is_moved then return window.amounts[slot] or 0 end
+  return tonumber(redis.call('HGET', window.key, text(slot)) or 0)
+end
+
+-- Add to a slot, or take from it; `write` must follow.
+local function change(window, slot, amount)
   if window.is_moved then
-    put(window, window.slot, amount)
-    save(window)
-  else -- most often: the slot has not changed since the last request
-    redis.call('HINCRBY', window.key, text(window.slot), text(amount))
-    redis.call('HINCRBY', window.key, 'u', text(amount))
+    put(window, slot, amount)
+  else -- most often: the slot has not changed since the last request, and the others need not be read
+    redis.call('HINCRBY', window.key, text(slot), text(amount))
     window.held = window.held + amount
+  end
+end
+
+local function write(window)
+  if window.is_moved then
+    save(window)
+  else
+    redis.call('HSET', window.key, 'u', text(used(window)), 'd', text(window.debt))
+    if window.debt > 0 then set_expiry(window) end
   end
 end
 
