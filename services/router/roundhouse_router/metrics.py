@@ -11,7 +11,6 @@ from roundhouse_common.contracts.usage import Outcome
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.faults import fault_of
-from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.light_metrics import LightCounters, LightHistograms
 from roundhouse_router.store.spool import Spool
 
@@ -28,38 +27,38 @@ class RouterMetrics:
     """All series, registered once."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = LightCounters(
+        self.requests = LightCounters(
             "roundhouse_router_requests", "Answered requests", ("route", "status", "outcome"), registry
         )
-        self._errors = LightCounters(
+        self.errors = LightCounters(
             "roundhouse_router_errors",
             "Requests that were refused, failed or abandoned, by whose fault it was",
             ("gen_ai_operation_name", "error_type"),
             registry,
         )
         labels = ("gen_ai_operation_name", "gen_ai_request_model", "gen_ai_provider_name")
-        self._duration = LightHistograms(
+        self.duration = LightHistograms(
             "gen_ai_server_request_duration_seconds",
             "Arrival to last byte",
             (*labels, "error_type"),
             _SECONDS,
             registry,
         )
-        self._first_token = LightHistograms(
+        self.first_token = LightHistograms(
             "gen_ai_server_time_to_first_token_seconds",
             "Arrival to the first content of a stream",
             labels,
             _SECONDS,
             registry,
         )
-        self._per_token = LightHistograms(
+        self.per_token = LightHistograms(
             "gen_ai_server_time_per_output_token_seconds",
             "Mean time between the tokens of a stream after the first",
             labels,
             _PER_TOKEN,
             registry,
         )
-        self._tokens = LightHistograms(
+        self.tokens = LightHistograms(
             "gen_ai_client_token_usage",
             "Tokens of requests, as engines count them",
             (*labels, "gen_ai_token_type"),
@@ -76,7 +75,12 @@ class RouterMetrics:
         self.fallbacks = Counter(
             "roundhouse_router_fallbacks", "Requests that went on to another route", ["reason"], registry=registry
         )
-        self.in_flight = Gauge("roundhouse_router_in_flight", "Admitted requests in flight", registry=registry)
+        self.in_flight = 0
+        """Admitted requests."""
+        Gauge("roundhouse_router_in_flight", "Admitted requests in flight", registry=registry).set_function(
+            lambda: self.in_flight
+        )
+        self._series: dict[tuple[str, str, str], Series] = {}
         self.held = Gauge("roundhouse_router_held", "Requests that wait for a ready replica", registry=registry)
         self.hold_s = Histogram(
             "roundhouse_router_hold_seconds",
@@ -114,47 +118,21 @@ class RouterMetrics:
 
     def answered(self, path: str, status: int, outcome: str) -> None:
         """Count an answer."""
-        self._requests.add((path, str(status), outcome))
+        self.requests.add((path, str(status), outcome))
 
     def refused(self, path: str, operation: str, error: ApiError) -> None:
         """Count a request that was not admitted."""
         self.answered(path, error.status, "refused")
-        self._errors.add((operation, fault_of(error.error_code, error.status, is_provider=False)))
+        self.errors.add((operation, fault_of(error.error_code, error.status, is_provider=False)))
 
-    def settled(
-        self,
-        *,
-        path: str,
-        operation: str,
-        model: str,
-        provider: str,
-        is_provider: bool,
-        status: int,
-        outcome: Outcome,
-        error_code: str,
-        duration_s: float,
-        first_token_s: float | None,
-        counts: TokenCounts,
-    ) -> None:
-        """Count an admitted request at its end. `model` is the name of its route, never what a client made up;
-        `provider` that of an outside provider, or the engine's kind."""
-        self.answered(path, status, outcome.value)
-        labels = (operation, model, provider)
-        fault = ""
-        if error_code:
-            fault = fault_of(error_code, status, is_provider=is_provider)
-            self._errors.add((operation, fault))
-        self._duration.of(*labels, fault).observe(duration_s)
-        told = counts.input_tokens + counts.cached_input_tokens
-        made = counts.output_tokens + counts.reasoning_tokens
-        if told:
-            self._tokens.of(*labels, "input").observe(told)
-        if made:
-            self._tokens.of(*labels, "output").observe(made)
-        if first_token_s is not None:
-            self._first_token.of(*labels).observe(first_token_s)
-            if made > 1:
-                self._per_token.of(*labels).observe((duration_s - first_token_s) / (made - 1))
+    def series(self, path: str, operation: str, model: str, provider: str, *, is_provider: bool) -> "Series":
+        """Return what counts admitted requests of one kind. `model` is the name of their route, never what a client
+        made up; `provider` that of an outside provider, or the engine's kind."""
+        key = (path, model, provider)
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = Series(self, path, operation, model, provider, is_provider=is_provider)
+        return found
 
     def upstream_error(self, kind: str) -> None:
         self._upstream_errors.labels(kind).inc()
@@ -182,3 +160,67 @@ class RouterMetrics:
         )
         for name, text, read in figures:
             Gauge(f"roundhouse_router_{name}", text, registry=self._registry).set_function(read)
+
+
+class Series:
+    """The numbers of admitted requests of one kind, looked up once."""
+
+    __slots__ = (
+        "_answers",
+        "_first_token",
+        "_input",
+        "_is_provider",
+        "_labels",
+        "_metrics",
+        "_output",
+        "_path",
+        "_per_token",
+        "_succeeded",
+    )
+
+    def __init__(
+        self, metrics: RouterMetrics, path: str, operation: str, model: str, provider: str, *, is_provider: bool
+    ) -> None:
+        self._metrics = metrics
+        self._path = path
+        self._labels = labels = (operation, model, provider)
+        self._is_provider = is_provider
+        self._answers: dict[tuple[int, Outcome], tuple[str, ...]] = {}
+        self._succeeded = metrics.duration.of(*labels, "")
+        self._first_token = metrics.first_token.of(*labels)
+        self._per_token = metrics.per_token.of(*labels)
+        self._input = metrics.tokens.of(*labels, "input")
+        self._output = metrics.tokens.of(*labels, "output")
+
+    def settled(
+        self,
+        status: int,
+        outcome: Outcome,
+        error_code: str,
+        duration_s: float,
+        first_token_s: float | None,
+        told: int,
+        made: int,
+    ) -> None:
+        """Count an admitted request at its end, with the tokens that went in and came out."""
+        answer = self._answers.get((status, outcome))
+        if answer is None:
+            answer = self._answers[status, outcome] = (self._path, str(status), outcome.value)
+        self._metrics.requests.add(answer)
+        if error_code:
+            self._failed(status, error_code, duration_s)
+        else:
+            self._succeeded.observe(duration_s)
+        if told:
+            self._input.observe(told)
+        if made:
+            self._output.observe(made)
+        if first_token_s is not None:
+            self._first_token.observe(first_token_s)
+            if made > 1:
+                self._per_token.observe((duration_s - first_token_s) / (made - 1))
+
+    def _failed(self, status: int, error_code: str, duration_s: float) -> None:
+        fault = fault_of(error_code, status, is_provider=self._is_provider)
+        self._metrics.errors.add((self._labels[0], fault))
+        self._metrics.duration.of(*self._labels, fault).observe(duration_s)

@@ -4,6 +4,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord
 from roundhouse_common.runtime import SystemIds, UnixTime
+from roundhouse_router.domain.records import Admission
 from roundhouse_router.store.reading import finals_after, oldest, read_after
 from roundhouse_router.store.segments import segment_numbers, segment_path
 from roundhouse_router.store.spool import Spool, SpoolLimits
@@ -63,6 +65,11 @@ def admission(spool: Spool, request_id: str = "") -> UsageRecord:
     )
 
 
+def opening(record: UsageRecord) -> Admission:
+    """Return what the spool is told of a request when it begins."""
+    return Admission(*(getattr(record, name) for name in Admission.__struct_fields__))
+
+
 def settled(record: UsageRecord) -> UsageRecord:
     return msgspec.structs.replace(record, outcome=Outcome.COMPLETED, http_status=200, ended_at=START + 1)
 
@@ -72,7 +79,7 @@ def serve(spool: Spool, requests: int) -> list[UsageRecord]:
     records = []
     for _ in range(requests):
         record = admission(spool)
-        spool.admit(record)
+        spool.admit(opening(record))
         records.append(settled(record))
         spool.settle(records[-1])
     return records
@@ -98,8 +105,8 @@ async def everything(spool: Spool) -> list[UsageRecord]:
 async def test_outcomes_are_read_in_the_order_in_which_they_were_settled(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     first, second = admission(spool), admission(spool)
-    spool.admit(first)
-    spool.admit(second)
+    spool.admit(opening(first))
+    spool.admit(opening(second))
     spool.settle(settled(second))
     spool.settle(settled(first))
     assert await everything(spool) == [settled(second), settled(first)]
@@ -116,7 +123,7 @@ async def test_only_what_is_on_stable_storage_is_read(tmp_path: Path) -> None:
 async def test_requests_in_flight_at_a_kill_are_settled_as_aborted(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     done = serve(spool, 2)
-    spool.admit(admission(spool, "req_lost"))
+    spool.admit(opening(admission(spool, "req_lost")))
     abandon(spool)
     again = opened(tmp_path)
     *before, lost = await everything(again)
@@ -225,7 +232,7 @@ async def test_the_segment_of_a_request_in_flight_stays(tmp_path: Path) -> None:
     clock = HandClock()
     spool = opened(tmp_path, clock, segment_bytes=2000, retain_s=0)
     long = admission(spool, "req_long")
-    spool.admit(long)
+    spool.admit(opening(long))
     serve(spool, 12)
     clock.at += 1
     assert spool.retire(Position(spool.writer.number, 0)) == 0
@@ -291,3 +298,14 @@ def full_disk(directory: Path, room: int = 0) -> Iterator[None]:
             yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_admissions_of_the_first_release_are_settled_too(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    whole = b"A req_old " + msgspec.json.encode(admission(spool, "req_old"))
+    spool.writer.write(b"%08x %b\n" % (crc32(whole), whole), is_final=False)
+    spool.close()
+
+    again = opened(tmp_path)
+    [found] = await everything(again)
+    assert (found.request_id, found.sequence, found.outcome) == ("req_old", 1, Outcome.ABORTED)

@@ -10,6 +10,7 @@ from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import Tally
+from roundhouse_router.domain.records import Admission
 from roundhouse_router.domain.request import MediaFigures, ParsedRequest
 from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
@@ -87,27 +88,19 @@ class Flight:
         self._asked_at = received
         self._tally: Tally | None = None
         self._is_asking = False
-        self._admission = UsageRecord(
-            request_id=request_id,
-            router_id=spool.router_id,
-            sequence=spool.take_sequence(),
-            operation=interface.operation,
-            key_id=key.key_id,
-            user_id=key.user_id,
-            tenant_id=key.tenant_id,
-            model_requested=request.model,
-            model_served="",
-            deployment_id=resolution.targets[0].deployment_id,
-            replica_id="",
-            node_id="",
-            admitted_at=clock.now(),
-            ended_at=0.0,
-            duration_ms=0.0,
-            is_stream=request.is_stream,
-            outcome=Outcome.UNKNOWN,
-            http_status=0,
-            api=interface.api,
-            route_id=resolution.route.route_id,
+        self._admission = Admission(
+            request_id,
+            spool.take_sequence(),
+            interface.operation,
+            key.key_id,
+            key.user_id,
+            key.tenant_id,
+            request.model,
+            resolution.targets[0].deployment_id,
+            clock.now(),
+            request.is_stream,
+            interface.api,
+            resolution.route.route_id,
         )
         self.request_id = request_id
         self.interface = interface
@@ -134,7 +127,7 @@ class Flight:
         self.queued_s = 0.0
         """How long it has waited for room or for a replica."""
         spool.admit(self._admission)
-        metrics.in_flight.inc()
+        metrics.in_flight += 1
 
     def first_token(self) -> None:
         """The first content of a stream is there."""
@@ -189,26 +182,22 @@ class Flight:
         if self._is_asking and self._tally is not None:
             self._tally.in_flight -= 1
         counts = self.counts or NO_TOKENS
-        self.grant.settle(
-            counts.input_tokens + counts.cached_input_tokens, counts.output_tokens + counts.reasoning_tokens
-        )
+        told = counts.input_tokens + counts.cached_input_tokens + counts.cache_write_tokens
+        made = counts.output_tokens + counts.reasoning_tokens
+        self.grant.settle(told, made)
         duration_s = self._clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         self._spool.settle(self._record(outcome, status, error_code, duration_s, first_token_s, counts))
-        self._metrics.in_flight.dec()
-        self._metrics.settled(
-            path=self.interface.path,
-            operation=self.interface.operation.value,
-            model=self.resolution.route.name,
-            provider=self._provider,
-            is_provider=self.candidate is not None and self.candidate.provider is not None,
-            status=status,
-            outcome=outcome,
-            error_code=error_code,
-            duration_s=duration_s,
-            first_token_s=first_token_s,
-            counts=counts,
+        self._metrics.in_flight -= 1
+        interface, candidate = self.interface, self.candidate
+        series = self._metrics.series(
+            interface.path,
+            interface.operation.value,
+            self.resolution.route.name,
+            self._provider,
+            is_provider=candidate is not None and candidate.provider is not None,
         )
+        series.settled(status, outcome, error_code, duration_s, first_token_s, told, made)
 
     @property
     def _provider(self) -> str:
@@ -235,7 +224,7 @@ class Flight:
         provider = candidate.provider if candidate is not None else None
         return UsageRecord(
             request_id=admission.request_id,
-            router_id=admission.router_id,
+            router_id=self._spool.router_id,
             sequence=admission.sequence,
             operation=admission.operation,
             key_id=admission.key_id,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from roundhouse_common.contracts.usage import UsageRecord
-from roundhouse_router.store.segments import Head, Line, decode_record, scan, segment_numbers, segment_path
+from roundhouse_router.domain.records import Admission
+from roundhouse_router.store.segments import Head, Line, decode_admission, scan, segment_numbers, segment_path
 from roundhouse_router.store.writer import Sealed
 
 __all__ = ["Recovered", "recover"]
@@ -21,7 +21,7 @@ class Recovered:
     next_sequence: int = 1
     next_segment: int = 1
     sealed: list[Sealed] = field(default_factory=list)
-    interrupted: list[UsageRecord] = field(default_factory=list)
+    interrupted: list[Admission] = field(default_factory=list)
     """Admissions without an outcome, oldest first."""
     damaged_lines: int = 0
 
@@ -62,8 +62,8 @@ def recover(directory: Path, *, new_router_id: Callable[[], str]) -> Recovered:
     numbers = segment_numbers(directory)
     for number in numbers:
         sealed.append(reader.segment(segment_path(directory, number), number))
-    interrupted = [decode_record(line) for line in reader.admissions.values()]
-    last = [decode_record(reader.last_admission).sequence] if reader.last_admission else []
+    interrupted = [decode_admission(line) for line in reader.admissions.values()]
+    last = [decode_admission(reader.last_admission).sequence] if reader.last_admission else []
     return Recovered(
         router_id=reader.heads[-1].router_id if reader.heads else new_router_id(),
         next_sequence=max([1, *(head.next_sequence for head in reader.heads), *(number + 1 for number in last)]),

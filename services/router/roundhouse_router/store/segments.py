@@ -1,7 +1,7 @@
 """The format of a spool segment: one line per entry, each with a checksum, so that a torn write is seen.
 
     <crc32 of the rest, 8 hex digits> H <JSON of Head>
-    <crc32 of the rest, 8 hex digits> A <request id> <JSON of UsageRecord, outcome unknown>
+    <crc32 of the rest, 8 hex digits> A <request id> <JSON of Admission, an array>
     <crc32 of the rest, 8 hex digits> S <request id> <JSON of UsageRecord, settled>
 
 JSON never holds a raw line feed, so a line is an entry. A line that does not match its checksum is counted and passed
@@ -17,15 +17,27 @@ from zlib import crc32
 import msgspec
 
 from roundhouse_common.contracts.usage import UsageRecord
-from roundhouse_router.domain.records import is_final
+from roundhouse_router.domain.records import Admission
 
-__all__ = ["Head", "Line", "decode_record", "encode_head", "encode_record", "scan", "segment_numbers", "segment_path"]
+__all__ = [
+    "Head",
+    "Line",
+    "decode_admission",
+    "decode_record",
+    "encode_admission",
+    "encode_head",
+    "encode_record",
+    "scan",
+    "segment_numbers",
+    "segment_path",
+]
 
 _SUFFIX: Final = ".spool"
 _ADMITTED: Final = b"A"
 _SETTLED: Final = b"S"
 _HEAD: Final = b"H"
 _record: Final = msgspec.json.Decoder(UsageRecord)
+_admission: Final = msgspec.json.Decoder(Admission)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -76,9 +88,20 @@ def encode_head(head: Head) -> bytes:
     return _framed(_HEAD + b" - " + _encoder.encode(head))
 
 
+def encode_admission(admission: Admission) -> bytes:
+    return _framed(b"A %b %b" % (admission.request_id.encode(), _encoder.encode(admission)))
+
+
 def encode_record(record: UsageRecord) -> bytes:
-    kind = _SETTLED if is_final(record) else _ADMITTED
-    return _framed(b"%b %b %b" % (kind, record.request_id.encode(), _encoder.encode(record)))
+    return _framed(b"S %b %b" % (record.request_id.encode(), _encoder.encode(record)))
+
+
+def decode_admission(line: Line) -> Admission:
+    """Return it, also from the form of the first release: a UsageRecord without an outcome."""
+    if not line.payload.startswith(b"{"):
+        return _admission.decode(line.payload)
+    record = _record.decode(line.payload)
+    return Admission(*(getattr(record, name) for name in Admission.__struct_fields__))
 
 
 def decode_record(line: Line) -> UsageRecord:

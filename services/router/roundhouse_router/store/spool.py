@@ -15,9 +15,9 @@ from pathlib import Path
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_common.service import get_logger
-from roundhouse_router.domain.records import settle_interrupted
+from roundhouse_router.domain.records import Admission, settle_interrupted
 from roundhouse_router.store.recovery import Recovered, recover
-from roundhouse_router.store.segments import Head, encode_record, segment_path
+from roundhouse_router.store.segments import Head, encode_admission, encode_record, segment_path
 from roundhouse_router.store.writer import Position, SegmentWriter, SpoolCounters
 
 __all__ = ["Spool", "SpoolLimits"]
@@ -73,7 +73,7 @@ class Spool:
         spool = cls(directory, limits, clock, recovered)
         spool._lock = lock
         for admission in recovered.interrupted:
-            spool.settle(settle_interrupted(admission, clock.now()))
+            spool.settle(settle_interrupted(admission, recovered.router_id, clock.now()))
         if recovered.interrupted or recovered.damaged_lines:
             _log.warning(
                 "spool_recovered", interrupted=len(recovered.interrupted), damaged_lines=recovered.damaged_lines
@@ -86,9 +86,9 @@ class Spool:
         self._sequence += 1
         return taken
 
-    def admit(self, admission: UsageRecord) -> None:
+    def admit(self, admission: Admission) -> None:
         """Write that the request is about to run. On a full disk its outcome alone will have to do."""
-        self.writer.write(encode_record(admission), is_final=False)
+        self.writer.write(encode_admission(admission), is_final=False)
         self._open[admission.request_id] = self.writer.number
 
     def settle(self, record: UsageRecord) -> None:
