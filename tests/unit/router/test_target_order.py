@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundhouse_common.contracts.routing import RouteMatch, RouteTarget, SplitBy
-from roundhouse_router.domain.routing import resolve
+from roundhouse_router.domain.errors import ModelNotFound
 from tests.support.choosing import World, endpoints, provider
 from tests.support.running_router import api_key, deployment_endpoints
 
@@ -104,12 +104,9 @@ def test_requests_that_match_go_to_matching_targets_only() -> None:
 
 def test_a_request_that_matches_none_of_targets_that_all_ask_for_it_has_nowhere_to_go() -> None:
     world = World(A, targets=(RouteTarget(deployment_id="dep_a", match=RouteMatch(key_ids=("key_9",))),))
-    resolution = resolve(world.table, world.key, "tiny")
-    assert not resolution.is_for(world.facts())
-    assert resolution.is_for(world.facts(api_key(key_id="key_9")))
-    choice = world.begin()
-    assert list(choice.targets) == []
-    assert choice.next(world.now) is None
+    with pytest.raises(ModelNotFound):
+        world.begin()
+    assert world.ask(key=api_key(key_id="key_9")) == "rep_0"
 
 
 @pytest.mark.contract("D09")

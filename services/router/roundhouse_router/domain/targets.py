@@ -54,19 +54,12 @@ class Resolution:
     """The name that the client sent."""
     targets: tuple[RouteTarget, ...]
     """Those that the key may use; `model` of a provider's is what the provider is sent."""
-    is_for_all: bool = field(init=False)
-    """Some target is for every request."""
     is_plain: bool = field(init=False)
     """There is one target, and it is for everybody."""
 
     def __post_init__(self) -> None:
-        is_for_all = any(target.match is None for target in self.targets)
-        object.__setattr__(self, "is_for_all", is_for_all)
-        object.__setattr__(self, "is_plain", is_for_all and len(self.targets) == 1)
-
-    def is_for(self, facts: RequestFacts) -> bool:
-        """Whether any target is for this request; each may ask for a match that it is not."""
-        return self.is_for_all or bool(targets_for(self.targets, self._sender(facts)))
+        is_plain = len(self.targets) == 1 and self.targets[0].match is None
+        object.__setattr__(self, "is_plain", is_plain)
 
     def order(self, facts: RequestFacts, draw: Draw) -> Sequence[RouteTarget]:
         """Return the targets for this request, the first to be tried first: by priority, and within one drawn by

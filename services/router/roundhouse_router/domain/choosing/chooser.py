@@ -7,6 +7,7 @@ from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.choice import Choice
 from roundhouse_router.domain.choosing.picker import Picker
 from roundhouse_router.domain.choosing.roster import Roster
+from roundhouse_router.domain.errors import ModelNotFound
 from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.domain.tables import RoutingTable
 from roundhouse_router.domain.targets import Draw, RequestFacts, Resolution
@@ -42,8 +43,11 @@ class Chooser:
         self._draw = draw
 
     def begin(self, table: RoutingTable, resolution: Resolution, facts: RequestFacts, now: float) -> Choice:
-        """Return the way of one request. Its `targets` are empty when none of the route's is for it."""
-        return Choice(self.roster, self.picker, table, resolution, facts, resolution.order(facts, self._draw))
+        """Return the way of one request. Raises ModelNotFound when each target asks for a match that it is not."""
+        targets = resolution.order(facts, self._draw)
+        if not targets:
+            raise ModelNotFound(resolution.model)
+        return Choice(self.roster, self.picker, table, resolution, facts, targets)
 
     def sent(self, candidate: Candidate, now: float) -> None:
         """The candidate is asked now."""
