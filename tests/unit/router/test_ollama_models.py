@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
-from roundhouse_common.contracts.routing import RouteRecord, RouteTarget
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
+from roundhouse_router.dialects.ollama import known_name
 from roundhouse_router.dialects.ollama_models import (
     MANAGED,
     list_running,
@@ -18,6 +19,8 @@ from roundhouse_router.dialects.ollama_models import (
     version,
 )
 from roundhouse_router.domain.errors import BadBody
+from roundhouse_router.domain.route_table import by_name
+from roundhouse_router.domain.tables import RoutingTable
 
 pytestmark = pytest.mark.contract("D11")
 
@@ -93,6 +96,20 @@ def test_which_model_is_to_be_shown() -> None:
     for body in (b"", b"{}", b'{"model":1}', b"[" * 5000):
         with pytest.raises(BadBody):
             model_to_show(body)
+
+
+def test_latest_is_a_name_that_clients_add() -> None:
+    key = ApiKeyRecord(key_id="k", sha256="", name="k", tenant_id="t", user_id="u")
+    table = RoutingTable(routes=by_name([route("tiny"), route("big:latest"), route("any-*")]))
+    asked = ["tiny:latest", "big:latest", "tiny", "tiny:7b", "any-x:latest", "nope:latest"]
+    assert [known_name(table, key, name) for name in asked] == [
+        "tiny",
+        "big:latest",
+        "tiny",
+        "tiny:7b",
+        "any-x:latest",
+        "nope",
+    ]
 
 
 def test_models_are_changed_elsewhere() -> None:

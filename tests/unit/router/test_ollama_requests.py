@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.dialects.ollama import OllamaDialects, model_names
+from roundhouse_router.dialects.ollama import OllamaDialects
 from roundhouse_router.domain.errors import BadBody
 from roundhouse_router.domain.formats import Dialect
 from tests.support.hand_clock import HandClock
@@ -234,8 +234,3 @@ def test_a_request_for_something_does() -> None:
     body = json.dumps({"model": "tiny", "messages": USER}).encode()
     dialect = OllamaDialects(HandClock()).find("/api/chat", body)
     assert dialect.answer_to_nothing(dialect.read(body, "/api/chat")) is None
-
-
-def test_latest_is_a_name_that_clients_add() -> None:
-    assert list(model_names("tiny:latest")) == ["tiny:latest", "tiny"]
-    assert list(model_names("tiny:7b")) == ["tiny:7b"]

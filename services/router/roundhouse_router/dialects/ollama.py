@@ -4,12 +4,13 @@ Streams are lines of JSON, and the default. Durations are nanoseconds. A request
 here it is answered at once, because replicas have theirs loaded.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from roundhouse_common.contracts.features import Feature
+from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_common.runtime import Clock
 from roundhouse_router.dialects.ollama_answers import (
@@ -37,16 +38,21 @@ from roundhouse_router.domain.errors import ApiError, UpstreamFailed
 from roundhouse_router.domain.event_lines import EventSplitter
 from roundhouse_router.domain.formats import NDJSON, StreamTranslator
 from roundhouse_router.domain.request import ParsedRequest
+from roundhouse_router.domain.tables import RoutingTable
 from roundhouse_router.domain.translating import Translation
 
-__all__ = ["OllamaDialects", "OllamaTexts", "OllamaVectors", "error_body", "model_names"]
+__all__ = ["OllamaDialects", "OllamaTexts", "OllamaVectors", "error_body", "known_name"]
 
 _LATEST: Final = ":latest"
 
 
-def model_names(model: str) -> Sequence[str]:
-    """Return the names that a model may be known by, best first: Ollama's clients may add `:latest` to any."""
-    return (model, model.removesuffix(_LATEST)) if model.endswith(_LATEST) else (model,)
+def known_name(table: RoutingTable, key: ApiKeyRecord, model: str) -> str:
+    """Return the name that a model is known by: Ollama's clients may add `:latest` to any."""
+    if not model.endswith(_LATEST) or table.routes.named(key.tenant_id, model, asker=key.tenant_id) is not None:
+        return model
+    short = model.removesuffix(_LATEST)
+    is_known = table.routes.named(key.tenant_id, short, asker=key.tenant_id) is not None
+    return short if is_known or table.routes.find(key.tenant_id, model) is None else model
 
 
 def error_body(message: str) -> bytes:
