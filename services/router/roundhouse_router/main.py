@@ -1,9 +1,12 @@
 """The composition root of the router: everything is constructed here and nowhere else."""
 
+import os
 import random
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.nats_bus import NatsBus
@@ -13,6 +16,7 @@ from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system
 from roundhouse_common.secret_box import SecretFile
 from roundhouse_common.service import Service, configure_logging, load_settings
 from roundhouse_common.service.service import EXIT_START_FAILED
+from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.entry import Entry
@@ -28,6 +32,7 @@ from roundhouse_router.formats.openai import OpenAiFormat
 from roundhouse_router.limits import Decider, Limiter, LimiterFigures, ProcessLimiter, RedisLimiter
 from roundhouse_router.limits.routers import RouterCount
 from roundhouse_router.loops.demand import DemandTeller
+from roundhouse_router.loops.provider_keys import keep_provider_keys
 from roundhouse_router.loops.publisher import UsagePublisher
 from roundhouse_router.loops.snapshots import SnapshotSaver
 from roundhouse_router.loops.spooling import SpoolKeeper
@@ -36,11 +41,14 @@ from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.providers.keys import ProviderKeys
 from roundhouse_router.providers.metrics import ProviderKeyMetrics
 from roundhouse_router.settings import RouterSettings
-from roundhouse_router.store.snapshot import load_table
+from roundhouse_router.store.snapshot import load_newest
 from roundhouse_router.store.spool import Spool, SpoolLimits
 from roundhouse_router.wire.client import Client
 from roundhouse_router.wire.limits import WireLimits
 from roundhouse_router.wire.server import WireListener
+from roundhouse_router.workers.joining import join, own_settings
+from roundhouse_router.workers.leftovers import Leftovers
+from roundhouse_router.workers.parent import Parent
 
 __all__ = ["build", "choosing_of", "limits_of", "main"]
 
@@ -54,17 +62,36 @@ def main() -> int:
     settings = load_settings(RouterSettings)
     configure_logging(service=_NAME, instance=settings.instance, level=settings.log_level, style=settings.log_format)
     clock, ids = SystemClock(), SystemIds()
+    if settings.workers > 1 and not settings.redis_url:
+        wanted = "set ROUNDHOUSE_ROUTER_REDIS_URL, where they count together, or ROUNDHOUSE_ROUTER_WORKERS=1"
+        print(f"router: {settings.workers} workers would each count limits for themselves: {wanted}", file=sys.stderr)  # noqa: T201 - as below
+        return EXIT_BAD_SETTINGS
+    if settings.workers > 1 and settings.workers_dir is None:
+        with tempfile.TemporaryDirectory(prefix="roundhouse-router-") as directory:
+            return Parent(settings, clock=clock, environment=os.environ).run(directory)
+    root, settings = settings.state_dir, own_settings(settings)
     try:
         spool = Spool.open(settings.state_dir / "spool", limits=limits_of(settings), clock=clock, ids=ids)
-        service = build(settings, spool, clock=clock, ids=ids)
+        service = build(settings, spool, clock=clock, ids=ids, root=root)
     except OSError as error:
         print(f"router: cannot use {settings.state_dir}: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return EXIT_START_FAILED
     return service.run()
 
 
-def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus: Bus | None = None) -> Service:
-    """Return the service; nothing is opened yet. Tests give a bus of their own. Raises OSError."""
+def build(
+    settings: RouterSettings,
+    spool: Spool,
+    *,
+    clock: Clock,
+    ids: Ids,
+    bus: Bus | None = None,
+    root: Path | None = None,
+) -> Service:
+    """Return the service; nothing is opened yet. Tests give a bus of their own. Raises OSError.
+
+    `root` is the state directory of the router whose worker this is; the worker's own is in the settings.
+    """
     rng = system_random()
     service = Service(_NAME, settings, clock=clock, rng=rng)
     bus = bus or NatsBus(
@@ -82,7 +109,7 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     control_plane = ControlPlane(
         bus,
         clock,
-        load_table(settings.state_dir),
+        load_newest(settings.state_dir, root or settings.state_dir),
         on_endpoints=lambda table: metrics.know_endpoints(table.deployments.values()),
     )
     publisher = UsagePublisher(bus, spool, settings, clock, metrics)
@@ -158,6 +185,7 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     service.loop("sync spool", keeper.run)
     service.loop("publish usage", publisher.run)
     service.loop("tell demand", teller.tell)
+    service.loop("forget providers", partial(keep_provider_keys, keys, control_plane, clock))
     service.loop("share state", sharer.run)
     service.loop("ask for replicas", teller.ask)
     service.before_stop("publish usage", publisher.flush)
@@ -175,15 +203,22 @@ def build(settings: RouterSettings, spool: Spool, *, clock: Clock, ids: Ids, bus
     entry = Entry(
         control_plane=control_plane, pipeline=pipeline, counting=counting, clock=clock, ids=ids, metrics=metrics
     )
+    if settings.worker == 0:
+        leftovers = Leftovers(
+            bus, settings, settings.state_dir, limits_of(settings), service.registry, clock=clock, ids=ids
+        )
+        service.loop("publish leftovers", leftovers.run)
+    peers = join(service, settings, clock)
     service.listen_with(
         lambda ops, reserved: WireListener(
             entry,
-            ops,
+            peers.over(ops) if peers else ops,
             reserved,
             drain_timeout_s=settings.drain_timeout_s,
             clock=clock,
             limits=WireLimits(stall_s=settings.client_stall_timeout_s),
-        )
+        ),
+        is_shared=peers is not None,
     )
     return service
 

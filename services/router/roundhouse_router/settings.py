@@ -18,6 +18,13 @@ class RouterSettings(ServiceSettings):
 
     port: int = Field(default=8800, ge=0, le=65535)
 
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve the port together, one per core at most. Above 1 a parent keeps them running."""
+    worker: int = Field(default=0, ge=0)
+    """Which of the workers this process is. Their parent sets it."""
+    workers_dir: Path | None = None
+    """Where the workers find each other. Their parent sets it."""
+
     max_body_bytes: int = Field(default=64 * _MIB, gt=0)
     """A larger request body is refused with 413."""
     upload_memory_bytes: int = Field(default=4 * _MIB, gt=0)

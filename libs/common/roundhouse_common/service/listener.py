@@ -31,12 +31,17 @@ class PortInUse(Exception):
     """Somebody else listens on the port."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Reserve the address without listening yet. Raises PortInUse, or OSError for an address that is not ours."""
+def bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    """Reserve the address without listening yet. Raises PortInUse, or OSError for an address that is not ours.
+
+    A shared one may be bound by further processes of the same user: the kernel spreads connections over them.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reserved = socket.socket(family, socket.SOCK_STREAM)
     try:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((host, port))
     except OSError as error:
         reserved.close()

@@ -52,6 +52,7 @@ class Service:
         self._resources: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
         self._loops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._hooks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._is_port_shared = False
         self._listen: Callable[[ASGIApp, socket.socket], HttpListener] = self._uvicorn
         self._checks: dict[str, Callable[[], str | None]] = {}
         self._states: dict[str, Callable[[], str]] = {}
@@ -93,9 +94,13 @@ class Service:
         """Send every request there, except those to the operator's endpoints. Its lifespan events are not sent."""
         self._ops.inner = app
 
-    def listen_with(self, make: Callable[[ASGIApp, socket.socket], HttpListener]) -> None:
-        """Serve by another listener than uvicorn. It is given the operator's endpoints and the bound socket."""
+    def listen_with(self, make: Callable[[ASGIApp, socket.socket], HttpListener], *, is_shared: bool = False) -> None:
+        """Serve by another listener than uvicorn. It is given the operator's endpoints and the bound socket.
+
+        `is_shared`: further processes listen on the same port.
+        """
         self._listen = make
+        self._is_port_shared = is_shared
 
     def stop(self, *, exit_code: int = 0) -> None:
         """Begin to drain, as SIGTERM does, and end with this exit code. Safe to repeat; the first code counts."""
@@ -142,7 +147,7 @@ class Service:
         """Do what `run` does in the running loop, without touching signals, logging or tracing. For tests."""
         self._main = asyncio.current_task()
         try:
-            reserved = bind(self._settings.host, self._settings.port)
+            reserved = bind(self._settings.host, self._settings.port, is_shared=self._is_port_shared)
         except PortInUse:
             return self._complain_about_port()
         except OSError as error:

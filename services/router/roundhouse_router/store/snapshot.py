@@ -10,7 +10,7 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.service import get_logger
 from roundhouse_router.store.files import replace_file
 
-__all__ = ["SavedTable", "load_table", "save_table"]
+__all__ = ["SavedTable", "load_newest", "load_table", "save_table"]
 
 _NAME: Final = "snapshot.json"
 _log = get_logger(__name__)
@@ -41,6 +41,12 @@ def load_table(directory: Path) -> SavedTable | None:
     except msgspec.DecodeError as error:
         _log.error("snapshot_unreadable", path=str(path), error=str(error))
         return None
+
+
+def load_newest(*directories: Path) -> SavedTable | None:
+    """Return what was saved last in any of them: a worker that is new starts from what another one heard."""
+    saved = [table for directory in dict.fromkeys(directories) if (table := load_table(directory)) is not None]
+    return max(saved, key=lambda table: table.saved_at, default=None)
 
 
 def save_table(directory: Path, table: SavedTable) -> None:

@@ -54,7 +54,8 @@ class WireServer:
         loop = asyncio.get_running_loop()
         self._loop = loop
         for one in sockets:
-            self._servers.append(await loop.create_server(lambda: Connection(self), sock=one, backlog=_BACKLOG))
+            listen = loop.create_unix_server if one.family == socket.AF_UNIX else loop.create_server
+            self._servers.append(await listen(lambda: Connection(self), sock=one, backlog=_BACKLOG))
         self._tick()
 
     async def stop(self, drain_timeout_s: float) -> None:
