@@ -13,6 +13,7 @@ from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.dialects.fitting import fitting
 from roundhouse_router.dialects.native import speaks
 from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.choosing.candidate import Candidate
@@ -229,7 +230,9 @@ def course_to(
     engine = endpoint.engine if endpoint is not None else EngineKind.UNKNOWN
     sent, path = request, interface.path
     if dialect is not None and not (endpoint is not None and speaks(endpoint, interface.feature)):
-        sent = parse(dialect.to_openai(request), interface.operation)
+        provider = None if candidate.provider is None else candidate.provider.format
+        made = fitting(dialect.to_openai(request), request.body, engine, provider)
+        sent = parse(made, interface.operation)
         path = PATHS[interface.operation]
     if candidate.provider is not None:
         provider_format = formats[candidate.provider.format]
