@@ -15,8 +15,8 @@ from roundhouse_common.contracts.base import Message, Signal
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
-from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, REPUBLISH_USAGE, ROUTES, USAGE
-from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, PROVIDERS, REPUBLISH_USAGE, ROUTES, USAGE
+from roundhouse_common.contracts.routing import ApiKeyRecord, ProviderRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock, SystemIds
@@ -124,6 +124,9 @@ class Fleet:
 
     async def put_route(self, record: RouteRecord) -> None:
         await self._buses[ServiceName.CATALOG].bucket(ROUTES).put(record.route_id, record)
+
+    async def put_provider(self, record: ProviderRecord) -> None:
+        await self._buses[ServiceName.CATALOG].bucket(PROVIDERS).put(record.provider_id, record)
 
     async def put_endpoints(
         self,

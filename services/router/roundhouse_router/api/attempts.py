@@ -32,6 +32,7 @@ from roundhouse_router.domain.retries import RetryBudget
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.startup import error_told
 from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.providers.errors import CredentialsExhausted, ProviderLimited
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.errors import Broken, ConnectFailed, HungUp, Silent, TooLarge
 from roundhouse_router.wire.reply import Reply
@@ -41,6 +42,8 @@ __all__ = ["Attempts", "Live", "Whole"]
 _REFUSED: Final = frozenset((401, 403))
 _FAILURES: Final = frozenset((500, 502, 503, 504)) | _REFUSED
 """Another replica may do better. 501 says the same everywhere; other 4xx are the request's fault."""
+_KEYS: Final = "keys"
+"""None of a provider's keys may be used now."""
 _STARTUP_BYTES: Final = 256 * 1024
 _STARTUP_PIECES: Final = 64
 
@@ -170,8 +173,10 @@ class Attempts:
             elif answer.kind == "hangup" and hung_up is not candidate:
                 hung_up = candidate
                 continue  # perhaps only an idle connection that was given up; if the engine is gone that fails at once
+            is_free = isinstance(answer, _Failed) and answer.kind == _KEYS
+            made -= is_free  # nobody has to bear it: neither an attempt nor a retry
             following = choice.next(self._now())
-            if following is None or made >= attempts or not self._may_retry(flight):
+            if following is None or not (is_free or (made < attempts and self._may_retry(flight))):
                 if isinstance(answer, _Failed):
                     raise answer.error
                 return answer
@@ -246,6 +251,13 @@ class Attempts:
             flight.tried(candidate, failure.verdict)
             self._metrics.upstream_error(failure.kind)
             return failure
+        except (CredentialsExhausted, ProviderLimited) as error:
+            if isinstance(error, ProviderLimited) and not flight.resolution.route.retries.is_429_retried:
+                raise
+            is_over = True
+            flight.tried(candidate, Verdict.ABANDONED)  # its keys rest by themselves, each for as long as it must
+            self._metrics.upstream_error(error.error_code)
+            return _Failed(_KEYS, error)
         except (BadBody, BodyTooLarge):  # an upload that turned out wrong on its way
             is_over = True
             flight.tried(candidate, Verdict.CLIENT)

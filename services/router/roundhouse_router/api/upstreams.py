@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from roundhouse_common.contracts.routing import ProviderRecord
 from roundhouse_common.runtime import Clock
 from roundhouse_router.api.course import Course
@@ -11,14 +13,27 @@ from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.providers.keys import KeyVerdict, ProviderKeys
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.client import Client, Origin
+from roundhouse_router.wire.errors import Broken, Silent, TooLarge
 from roundhouse_router.wire.reply import Reply
 
 __all__ = ["Upstreams"]
 
 _KEPT: Final = 8192
+_ERROR_BYTES: Final = 64 * 1024
 _JSON: Final = b"content-type: application/json\r\n"
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
 _TRACE: Final = (b"traceparent", b"tracestate")
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+    type: str | None = None
+
+
+class _Told(msgspec.Struct):
+    """OpenAI's error."""
+
+    error: _Error
 
 
 class Upstreams:
@@ -78,7 +93,8 @@ class Upstreams:
             key = self._keys.take(provider, candidate.model, self._clock.now(), tried)
             extra = {**course.authorization(key.secret), **course.headers, **provider.headers}
             reply = await self._send(origin, head + _lines(extra), course, is_fresh, first_byte_s)
-            if self._keys.answered(key, reply.status, reply.headers, self._clock.now()) is KeyVerdict.GOOD:
+            code = await _code_of(reply) if reply.status == 429 else ""
+            if self._keys.answered(key, reply.status, reply.headers, self._clock.now(), code=code) is KeyVerdict.GOOD:
                 return reply
             reply.close()
             tried.append(key.key_id)
@@ -102,6 +118,15 @@ class Upstreams:
                 self._heads.clear()
             found = self._heads[key] = _head_of(*key)
         return found
+
+
+async def _code_of(reply: Reply) -> str:
+    """Return an error's code: of two kinds of 429 one is about the key's credit, and no matter of waiting."""
+    try:
+        found = msgspec.json.decode(await reply.read_all(_ERROR_BYTES), type=_Told)
+    except (Broken, Silent, TooLarge, msgspec.DecodeError):
+        return ""
+    return found.error.code or found.error.type or ""
 
 
 def _head_of(base_url: str, path: str, secret: str, is_json: bool) -> tuple[Origin, bytes]:
