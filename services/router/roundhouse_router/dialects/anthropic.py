@@ -13,6 +13,7 @@ from roundhouse_router.dialects.anthropic_errors import error_body, error_event,
 from roundhouse_router.dialects.anthropic_native import AnthropicScanner, read_message
 from roundhouse_router.dialects.anthropic_request import chat_request, prefill_of, read_request
 from roundhouse_router.dialects.anthropic_stream import AnthropicStream
+from roundhouse_router.dialects.reading import Asked
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.formats import EVENT_STREAM
 from roundhouse_router.domain.request import ParsedRequest
@@ -33,7 +34,7 @@ class AnthropicMessages:
         return read_request(body)
 
     def to_openai(self, request: ParsedRequest) -> bytes:
-        return chat_request(request)
+        return request.translated(chat_request) if isinstance(request, Asked) else chat_request(request)
 
     def whole(self, request: ParsedRequest, body: bytes) -> bytes:
         return message(request.model, body, prefill_of(request))

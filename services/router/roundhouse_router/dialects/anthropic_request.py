@@ -7,7 +7,7 @@ import msgspec
 from roundhouse_router.dialects.anthropic_blocks import Message, MessagesBody, OutputConfig, Tool, ToolChoice
 from roundhouse_router.dialects.anthropic_messages import chat_messages
 from roundhouse_router.dialects.chat_messages import Document
-from roundhouse_router.dialects.reading import read_as, refuse
+from roundhouse_router.dialects.reading import Asked, read_as, refuse
 from roundhouse_router.domain.errors import BadBody
 from roundhouse_router.domain.request import ParsedRequest
 
@@ -40,10 +40,10 @@ _turns: Final = msgspec.json.Decoder(_Turns)
 _message: Final = msgspec.json.Decoder(Message)
 
 
-def read_request(body: bytes) -> ParsedRequest:
+def read_request(body: bytes) -> Asked:
     """Return what the router needs of a body. Raises BadBody. `user` is `metadata.user_id`."""
     head = read_as(_head, body)
-    return ParsedRequest(
+    return Asked(
         model=head.model,
         is_stream=bool(head.stream),
         wants_usage=True,

@@ -1,18 +1,29 @@
 """Engines that speak a client's API themselves: which do it well enough."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import Endpoint
+from roundhouse_router.domain.tables import RoutingTable
 
-__all__ = ["speaks"]
+__all__ = ["may_be_spoken", "speaks"]
 
 _UNFAITHFUL: Final = frozenset(
     {(EngineKind.LLAMA_CPP, Feature.RESPONSES), (EngineKind.LLAMA_SERVER, Feature.RESPONSES)}
 )
 """llama.cpp's events of the Responses API have no `output_index`, `content_index` and `sequence_number`: the openai
 client's `responses.stream()` fails on them."""
+
+
+def may_be_spoken(table: RoutingTable, targets: Sequence[RouteTarget], feature: Feature | None) -> bool:
+    """Whether some endpoint of these targets gets the client's own bytes."""
+    found = (table.deployments.get(target.deployment_id) for target in targets)
+    return any(
+        speaks(endpoint, feature) for deployment in found if deployment is not None for endpoint in deployment.endpoints
+    )
 
 
 def speaks(endpoint: Endpoint, feature: Feature | None) -> bool:

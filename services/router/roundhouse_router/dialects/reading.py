@@ -1,15 +1,34 @@
 """Client bodies into typed requests; what does not fit is refused with its place."""
 
 import re
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
 
 from roundhouse_router.domain.errors import BadBody
+from roundhouse_router.domain.request import ParsedRequest
 
-__all__ = ["dotted", "read_as", "refuse"]
+__all__ = ["Asked", "dotted", "read_as", "refuse"]
 
 T = TypeVar("T")
+
+
+class Asked(ParsedRequest):
+    """A request that keeps its translation: it is judged before admission, and may be sent more than once."""
+
+    __slots__ = ("_translated",)
+    _translated: bytes
+
+    def translated(self, translate: Callable[[ParsedRequest], bytes]) -> bytes:
+        """Return the translation. Raises what `translate` raises, each time."""
+        try:
+            return self._translated
+        except AttributeError:
+            self._translated = translate(self)
+            return self._translated
+
+
 _PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?$", re.DOTALL)
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<name>.*)`$")

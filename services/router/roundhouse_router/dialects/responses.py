@@ -4,6 +4,7 @@ from typing import Final
 
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.dialects.reading import Asked
 from roundhouse_router.dialects.responses_answer import response
 from roundhouse_router.dialects.responses_native import ResponsesScanner, read_response
 from roundhouse_router.dialects.responses_request import chat_request, read_request
@@ -28,7 +29,7 @@ class Responses:
         return read_request(body)
 
     def to_openai(self, request: ParsedRequest) -> bytes:
-        return chat_request(request)
+        return request.translated(chat_request) if isinstance(request, Asked) else chat_request(request)
 
     def whole(self, request: ParsedRequest, body: bytes) -> bytes:
         return response(request, body)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from roundhouse_router.dialects.chat_messages import Document
-from roundhouse_router.dialects.reading import read_as, refuse
+from roundhouse_router.dialects.reading import Asked, read_as, refuse
 from roundhouse_router.dialects.responses_body import ResponsesBody, Tool
 from roundhouse_router.dialects.responses_input import chat_messages
 from roundhouse_router.domain.errors import BadBody
@@ -38,11 +38,11 @@ _head: Final = msgspec.json.Decoder(_Head)
 _body: Final = msgspec.json.Decoder(ResponsesBody)
 
 
-def read_request(body: bytes) -> ParsedRequest:
+def read_request(body: bytes) -> Asked:
     """Return what the router needs of a body. Raises BadBody. `user` is what is told of the end user, or the key
     under which the client wants its prompts cached: either keeps a conversation together."""
     head = read_as(_head, body)
-    return ParsedRequest(
+    return Asked(
         model=head.model,
         is_stream=bool(head.stream),
         wants_usage=True,
