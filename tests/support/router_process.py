@@ -5,12 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 import aiohttp
 import msgspec
 
+from roundhouse_common.contracts.routing import LimitRecord
 from roundhouse_common.contracts.scheduler import Endpoint
 from roundhouse_router.store.snapshot import SavedTable, save_table
 from tests.support.eventually import eventually
@@ -22,7 +24,9 @@ __all__ = ["RouterProcess"]
 class RouterProcess:
     """`async with` starts `python -m roundhouse_router` and stops it with SIGTERM, unless it was killed."""
 
-    def __init__(self, state_dir: Path, *endpoints: Endpoint, **settings: str) -> None:
+    def __init__(
+        self, state_dir: Path, *endpoints: Endpoint, limits: Iterable[LimitRecord] = (), **settings: str
+    ) -> None:
         self.state_dir = state_dir
         self._settings = settings
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -34,6 +38,7 @@ class RouterProcess:
                 keys={"key_1": api_key()},
                 routes={"rte_tiny": route()},
                 endpoints={deployment.deployment_id: deployment},
+                limits={limit.limit_id: limit for limit in limits},
             ),
         )
 
@@ -50,7 +55,9 @@ class RouterProcess:
         with (self.state_dir / "router.log").open("ab") as log:
             command = [sys.executable, "-m", "roundhouse_router"]
             self.process = subprocess.Popen(command, env={**kept, **environment}, stderr=log)
-        self.session = aiohttp.ClientSession(self.url, headers={"authorization": f"Bearer {SECRET}"})
+        self.session = aiohttp.ClientSession(
+            self.url, headers={"authorization": f"Bearer {SECRET}"}, connector=aiohttp.TCPConnector(limit=0)
+        )
         try:
             await eventually(self._is_ready, within_s=20.0, why="the router is ready")
         except BaseException:
