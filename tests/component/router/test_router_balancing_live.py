@@ -13,9 +13,10 @@ from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.demand import PrefixSeen, RouterState
 from roundhouse_common.contracts.registry import ROUTER_STATE
 from roundhouse_common.contracts.routing import Balancing, RouteMatch, RouteTarget, Strategy
+from roundhouse_common.contracts.scheduler import EndpointState
 from tests.support.eventually import eventually
 from tests.support.running_router import Fleet, RunningRouter, api_key, endpoint, route
-from tests.support.scripted_engine import Engine, answers, completion
+from tests.support.scripted_engine import Engine, Exchange, answers, completion
 
 SYSTEM = "You are a helpful assistant of the railway. " * 20
 
@@ -183,3 +184,21 @@ async def test_engines_of_the_own_region_are_asked_first(tmp_path: Path, fleet: 
         for _ in range(6):
             await ask(router)
         assert counts(found) == [0, 3, 3]
+
+
+async def test_a_retry_finds_the_endpoint_that_came_while_the_first_one_was_asked(tmp_path: Path, fleet: Fleet) -> None:
+    async with engines(2) as found, serving(tmp_path, fleet, found[:1]) as router:
+        replaced = asyncio.Event()
+
+        async def fails_late(exchange: Exchange) -> None:
+            await replaced.wait()
+            await exchange.whole(503, b"{}")
+
+        found[0].script = fails_late
+        asking = asyncio.ensure_future(ask(router))
+        await eventually(lambda: len(found[0].exchanges) == 1)
+        await fleet.put_endpoints(endpoint(found[1].base_url, 7, state=EndpointState.SUSPECT))
+        await eventually(lambda: router.metric("roundhouse_router_endpoints", state="suspect") == 1)
+        replaced.set()
+        await asking
+        assert counts(found) == [1, 1]

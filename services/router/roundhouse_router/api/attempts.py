@@ -175,6 +175,7 @@ class Attempts:
                 continue  # perhaps only an idle connection that was given up; if the engine is gone that fails at once
             is_free = isinstance(answer, _Failed) and answer.kind == _KEYS
             made -= is_free  # nobody has to bear it: neither an attempt nor a retry
+            choice.table = self._control_plane.table  # who died may have been replaced meanwhile
             following = choice.next(self._now())
             if following is None or not (is_free or (made < attempts and self._may_retry(flight))):
                 if isinstance(answer, _Failed):
