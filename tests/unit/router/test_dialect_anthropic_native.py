@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults
 from roundhouse_common.contracts.features import Feature
 from roundhouse_router.dialects.anthropic_native import AnthropicScanner, read_message
 from roundhouse_router.dialects.native import speaks
 from roundhouse_router.domain.errors import UpstreamFailed
 from roundhouse_router.domain.tokens import TokenCounts
 from tests.support.chat_streams import captured, cuts, events, run
-from tests.support.running_router import endpoint
+from tests.support.running_router import deployment_endpoints, endpoint
 
 pytestmark = pytest.mark.contract("D11")
 
@@ -100,7 +100,11 @@ def test_a_whole_answer() -> None:
 def test_which_engines_get_the_clients_own_bytes() -> None:
     both = (Feature.MESSAGES, Feature.RESPONSES)
     llama = endpoint("http://x", engine=EngineKind.LLAMA_CPP, features=both)
-    assert speaks(llama, Feature.MESSAGES)
-    assert not speaks(llama, Feature.RESPONSES), "its events lack what the openai client needs"
-    assert speaks(endpoint("http://x", engine=EngineKind.VLLM, features=both), Feature.RESPONSES)
-    assert not speaks(endpoint("http://x", engine=EngineKind.VLLM), Feature.MESSAGES)
+    vllm = endpoint("http://x", engine=EngineKind.VLLM, features=both)
+    plain = deployment_endpoints(llama, vllm)
+    assert speaks(plain, llama, Feature.MESSAGES)
+    assert not speaks(plain, llama, Feature.RESPONSES), "its events lack what the openai client needs"
+    assert speaks(plain, vllm, Feature.RESPONSES)
+    assert not speaks(plain, endpoint("http://x", engine=EngineKind.VLLM), Feature.MESSAGES)
+    owned = deployment_endpoints(vllm, defaults=ModelDefaults(system_message="Be kind."))
+    assert not speaks(owned, vllm, Feature.MESSAGES), "its owner's words would not be put in"

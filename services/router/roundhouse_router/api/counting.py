@@ -144,11 +144,11 @@ class TokenCounting:
 
 def _first(candidate: Candidate, request: ParsedRequest, chat: bytes) -> TokenizeCall | None:
     """Return what the endpoint is asked first; None: it cannot count, or is no engine of ours."""
-    endpoint = candidate.endpoint
-    if endpoint is None:
+    endpoint, deployment = candidate.endpoint, candidate.deployment
+    if endpoint is None or deployment is None:
         return None
     model = msgspec.json.encode(candidate.model)
-    if speaks(endpoint, Feature.MESSAGES) and native_count(endpoint.engine):
+    if speaks(deployment, endpoint, Feature.MESSAGES) and native_count(endpoint.engine):
         return TokenizeCall(COUNT_TOKENS.path, joined({**request.members, "model": model}))
     if Feature.TOKENIZE not in endpoint.features:
         return None

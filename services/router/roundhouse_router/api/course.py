@@ -226,10 +226,11 @@ def course_to(
     interface: Interface, request: ParsedRequest, candidate: Candidate, formats: Mapping[ProviderFormat, UpstreamFormat]
 ) -> Course:
     """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
-    endpoint, dialect = candidate.endpoint, interface.dialect
+    endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
+    is_spoken = endpoint is not None and deployment is not None and speaks(deployment, endpoint, interface.feature)
     engine = endpoint.engine if endpoint is not None else EngineKind.UNKNOWN
     sent, path = request, interface.path
-    if dialect is not None and not (endpoint is not None and speaks(endpoint, interface.feature)):
+    if dialect is not None and not is_spoken:
         provider = None if candidate.provider is None else candidate.provider.format
         made = fitting(dialect.to_openai(request), request.body, engine, provider)
         sent = parse(made, interface.operation)
@@ -245,7 +246,7 @@ def course_to(
             engine=engine,
             provider_format=provider_format,
         )
-    running = RUNNING.get(engine) if engine is not EngineKind.UNKNOWN else None
+    running = None if dialect is not None and is_spoken else RUNNING.get(engine)
     body = outgoing(
         sent,
         served_model=candidate.model,

@@ -6,7 +6,7 @@ from typing import Final
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.routing import RouteTarget
-from roundhouse_common.contracts.scheduler import Endpoint
+from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint
 from roundhouse_router.domain.tables import RoutingTable
 
 __all__ = ["may_be_spoken", "speaks"]
@@ -22,13 +22,19 @@ def may_be_spoken(table: RoutingTable, targets: Sequence[RouteTarget], feature: 
     """Whether some endpoint of these targets gets the client's own bytes."""
     found = (table.deployments.get(target.deployment_id) for target in targets)
     return any(
-        speaks(endpoint, feature) for deployment in found if deployment is not None for endpoint in deployment.endpoints
+        speaks(deployment, endpoint, feature)
+        for deployment in found
+        if deployment is not None
+        for endpoint in deployment.endpoints
     )
 
 
-def speaks(endpoint: Endpoint, feature: Feature | None) -> bool:
+def speaks(deployment: DeploymentEndpoints, endpoint: Endpoint, feature: Feature | None) -> bool:
     """Whether an engine gets the client's own bytes in this API; otherwise they are translated.
 
-    One of which nothing is known is asked in OpenAI's chat, which most have.
+    One of which nothing is known is asked in OpenAI's chat, which most have; so is one whose model has defaults, which
+    are known by OpenAI's names.
     """
-    return feature in endpoint.features and (endpoint.engine, feature) not in _UNFAITHFUL
+    defaults = deployment.defaults
+    is_plain = defaults is None or not (defaults.system_message or defaults.parameters)
+    return is_plain and feature in endpoint.features and (endpoint.engine, feature) not in _UNFAITHFUL
