@@ -10,6 +10,8 @@ from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.early import Headers
 from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES, Interface
 from roundhouse_router.api.listing import list_models, show_model
+from roundhouse_router.api.ollama import OllamaModels
+from roundhouse_router.api.ollama_interfaces import ollama_interfaces
 from roundhouse_router.api.pipeline import Pipeline, key_of
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.errors import ApiError, Internal, NoSnapshot, UnknownPath, WrongMethod
@@ -47,13 +49,15 @@ class Entry:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._interfaces = {**_INTERFACES, **ollama_interfaces(clock)}
+        self._ollama = OllamaModels(control_plane, clock, metrics)
 
     def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         """Answer one request; None: it is for the operator's endpoints."""
         return None if exchange.path in _OPS_PATHS else self._answer(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
-        interface = _INTERFACES.get(exchange.path)
+        interface = self._interfaces.get(exchange.path)
         request_id = self._ids.new("req")
         headers = _id_headers(exchange.headers, request_id)
         if interface is not None and interface.id_header:
@@ -66,6 +70,8 @@ class Entry:
                     await self._counting.answer(exchange, request_id, headers)
                 else:
                     await self._pipeline.answer(interface, exchange, request_id, headers)
+            elif self._ollama.has(exchange.path):
+                await self._ollama.answer(exchange, headers)
             else:
                 self._answer_get(exchange, headers)
             is_defect = False
@@ -85,7 +91,7 @@ class Entry:
         path = exchange.path
         route = _MODELS if path == _MODELS else f"{_MODELS}/{{id}}" if path.startswith(f"{_MODELS}/") else "other"
         if route == "other":
-            known = ", ".join((_MODELS, *_INTERFACES))
+            known = ", ".join((_MODELS, *self._interfaces))
             raise self._refused(route, UnknownPath(f"There is nothing at {path[:200]}. Known paths: {known}."))
         self._check(exchange, route, "GET", headers)
         table = self._control_plane.table

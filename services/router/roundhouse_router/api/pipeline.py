@@ -33,6 +33,7 @@ from roundhouse_router.wire.exchange import Exchange
 
 __all__ = ["Pipeline", "key_of"]
 
+_JSON: Final = (b"content-type", b"application/json")
 _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 _PRIORITY_HEADER: Final = b"x-roundhouse-priority"
 _BYTES_PER_TOKEN: Final = 4
@@ -73,6 +74,10 @@ class Pipeline:
         except ApiError as error:
             self._metrics.refused(interface.path, interface.operation.value, error)
             raise
+        if isinstance(flight, bytes):
+            self._metrics.answered(interface.path, 200, "completed")
+            exchange.answer(200, [*headers, _JSON], flight)
+            return
         headers += flight.grant.headers
         try:
             async with exchange.guarded():
@@ -91,22 +96,22 @@ class Pipeline:
             if not flight.is_settled:
                 flight.settle(Outcome.FAILED, flight.status_sent or Internal.status, Internal.code)
 
-    async def _admit(self, interface: Interface, exchange: Exchange, request_id: str) -> Flight:
-        """Judge the request; from here on it has a usage record. Raises ApiError and ClientLeft."""
+    async def _admit(self, interface: Interface, exchange: Exchange, request_id: str) -> Flight | bytes:
+        """Judge the request; from here on it has a usage record. Raises ApiError and ClientLeft.
+
+        One that asks for nothing is answered at once, and has none.
+        """
         received = self._clock.monotonic()
         key = key_of(self._control_plane.table, exchange.headers, self._clock.now())
-        dialect = interface.dialect
-        request: ParsedRequest
-        if interface.media is not None:
-            request = await read_media(interface.media, exchange, self._settings)
-        else:
-            body = await exchange.read_body(self._settings.max_body_bytes)
-            request = parse(body, interface.operation) if dialect is None else dialect.read(body, exchange.path)
+        interface, request = await self._read(interface, exchange)
         table = self._control_plane.table
-        resolution = resolve(table, key, request.model)
+        name = request.model if interface.known_name is None else interface.known_name(table, key, request.model)
+        resolution = resolve(table, key, name)
         check_served(
             table.deployments, resolution.targets, interface.features, path=interface.path, model=request.model
         )
+        if interface.answer_to_nothing is not None and (said := interface.answer_to_nothing(request)) is not None:
+            return said
         facts = RequestFacts(
             key=key, features=interface.features, headers=exchange.headers, user=request.user, prompt=request.prompt
         )
@@ -136,6 +141,17 @@ class Pipeline:
             spool=self._spool,
             metrics=self._metrics,
         )
+
+    async def _read(self, interface: Interface, exchange: Exchange) -> tuple[Interface, ParsedRequest]:
+        """Return the request, and the interface that its body is for. Raises BadBody, BodyTooLarge and ClientLeft."""
+        if interface.media is not None:
+            return interface, await read_media(interface.media, exchange, self._settings)
+        body = await exchange.read_body(self._settings.max_body_bytes)
+        if interface.choose is not None:
+            interface = interface.choose(body)
+        if interface.dialect is None:
+            return interface, parse(body, interface.operation)
+        return interface, interface.dialect.read(body, exchange.path)
 
     async def _fly(self, flight: Flight, exchange: Exchange, headers: Headers) -> None:
         total_s = flight.resolution.route.timeouts.total_s

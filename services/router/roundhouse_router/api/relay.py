@@ -85,11 +85,13 @@ class _Pump:
             return
         try:
             out = self._reader.feed(piece)
+            if self._reader.is_done:
+                out += self._reader.finish()
         except UpstreamFailed as error:
             self._fail(error)
+            self._live.reply.close()  # whatever else it would say is for nobody
             return
         if self._reader.is_done:
-            out += self._reader.finish()
             self._finish(out if out.endswith(b"\n") else out + b"\n\n")
         elif out:
             self._last_two = out[-2:]
@@ -110,6 +112,8 @@ class _Pump:
             self._end()
         except TimeoutError:
             return
+        except UpstreamFailed as error:
+            self._fail(error)
         except Silent:
             self._fail(UpstreamTimeout("The engine fell silent in the middle of its answer."))
         except Broken:

@@ -64,7 +64,7 @@ class OllamaDialects:
     """Which translation a request needs, by its path and, for prompts, its body."""
 
     def __init__(self, clock: Clock) -> None:
-        self._raw: Final = OllamaTexts(clock, "ollama.generate", Operation.COMPLETION, read_raw, generate_said)
+        self.raw: Final = OllamaTexts(clock, "ollama.generate", Operation.COMPLETION, read_raw, generate_said)
         self._by_path: Final[Mapping[str, OllamaTexts | OllamaVectors]] = {
             "/api/chat": OllamaTexts(clock, "ollama.chat", Operation.CHAT, read_chat, chat_said),
             "/api/generate": OllamaTexts(clock, "ollama.generate", Operation.CHAT, read_generate, generate_said),
@@ -78,7 +78,7 @@ class OllamaDialects:
 
         A prompt that is `raw`, or is to be filled in before a `suffix`, is a completion; any other is a chat.
         """
-        return self._raw if path == "/api/generate" and is_raw(body) else self._by_path[path]
+        return self.raw if path == "/api/generate" and is_raw(body) else self._by_path[path]
 
 
 class OllamaTexts:
