@@ -7,9 +7,9 @@ from typing import Any
 import anthropic
 import pytest
 
-from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.catalog import EngineKind, ModelDefaults
 from roundhouse_common.contracts.features import Feature
-from tests.support.running_router import SECRET, Fleet, RunningRouter
+from tests.support.running_router import SECRET, Fleet, RunningRouter, api_key, endpoint, route
 from tests.support.scripted_engine import Engine, Exchange
 
 pytestmark = pytest.mark.contract("D11")
@@ -56,6 +56,18 @@ async def test_the_engine_counts(
         async with anthropic.AsyncAnthropic(base_url=running.url, api_key=SECRET, max_retries=0) as client:
             assert (await client.messages.count_tokens(model="tiny", messages=HI)).input_tokens == 3
     assert not fleet.records, "nothing was generated"
+
+
+async def test_the_words_of_the_models_owner_are_counted_too(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
+    serving(engine, tokenize={"count": 9})
+    known = endpoint(engine.base_url, engine=EngineKind.VLLM, features=(Feature.CHAT, Feature.TOKENIZE))
+    async with RunningRouter(tmp_path, fleet) as running:
+        await fleet.put_key(api_key())
+        await fleet.put_route(route())
+        await fleet.put_endpoints(known, defaults=ModelDefaults(system_message="Be kind."))
+        await running.ready()
+        assert await asked(running) == (9, "engine")
+    assert engine.exchanges[0].json["messages"] == [{"role": "system", "content": "Be kind."}, *HI]
 
 
 async def test_without_a_tokenizer_it_is_an_estimate(router: RunningRouter, engine: Engine) -> None:

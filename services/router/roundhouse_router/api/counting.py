@@ -31,6 +31,7 @@ from roundhouse_router.dialects.anthropic_count import (
 from roundhouse_router.dialects.native import speaks
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
+from roundhouse_router.domain.defaults import added_by
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.members import joined, split
@@ -152,4 +153,8 @@ def _first(candidate: Candidate, request: ParsedRequest, chat: bytes) -> Tokeniz
         return TokenizeCall(COUNT_TOKENS.path, joined({**request.members, "model": model}))
     if Feature.TOKENIZE not in endpoint.features:
         return None
-    return first_call(endpoint.engine, joined({**split(chat), "model": model}))
+    members = split(chat)
+    defaults = deployment.defaults
+    added = added_by(defaults, members, COUNT_TOKENS.operation, endpoint.engine) if defaults is not None else {}
+    messages = added.get("messages", members["messages"])
+    return first_call(endpoint.engine, joined({**members, "messages": messages, "model": model}))
