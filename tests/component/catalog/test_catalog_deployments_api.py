@@ -195,7 +195,7 @@ async def test_a_route_follows_its_deployment(world: World) -> None:
     await world.model(name="e5", kind="embedding")
     deployment = await world.deployment()
     [route] = (await world.get("/routes", name="smol-a")).json()["items"]
-    assert route["targets"] == [{"deployment_id": deployment["id"], "weight": 1}]
+    assert [(one["deployment_id"], one["weight"]) for one in route["targets"]] == [(deployment["id"], 1)]
     assert (route["name"], route["model_kind"]) == ("smol-a", "chat")
     await world.post(f"/deployments/{deployment['id']}/versions", {"model": "e5"})
     [after] = (await world.get("/routes")).json()["items"]

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from roundhouse_catalog.store import tables
 from roundhouse_common.auth import Role
 from roundhouse_common.contracts.scheduler import VersionState
 from tests.component.catalog.world import World, created
@@ -273,6 +275,18 @@ async def test_routes_of_the_platform_are_for_those_who_run_it(world: World) -> 
     world.http.headers["authorization"] = f"Bearer {world.token(Role.VIEWER)}"
     assert [one["is_platform"] for one in (await world.get("/routes", name="shared")).json()["items"]] == [False]
     assert (await world.get(f"/routes/{made['id']}")).status_code == 404
+
+
+async def test_a_route_of_the_platform_for_others_is_not_there(world: World) -> None:
+    ids = await deployed(world, "smol")
+    async with world.db.write() as session:
+        await session.execute(insert(tables.tenants).values(id="ten_other", name="other", created_at=1.0))
+    shared = {"is_platform": True, "targets": [{"deployment_id": ids["smol"]}]}
+    await route(world, "theirs", tenant_ids=["ten_other"], **shared)
+    await route(world, "ours", tenant_ids=["ten_default", "ten_other"], **shared)
+    refused = await world.post("/routes", {"name": "chat", "alias_of": "theirs"})
+    assert "no route" in fields(refused)["alias_of"]
+    await route(world, "chat", alias_of="ours")
 
 
 async def test_another_tenant_sees_and_reaches_nothing(world: World) -> None:

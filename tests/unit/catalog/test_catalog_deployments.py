@@ -14,7 +14,8 @@ from roundhouse_catalog.domain.drafts import (
     VersionPatch,
 )
 from roundhouse_catalog.domain.errors import DeploymentRunning
-from roundhouse_catalog.domain.records import route_of, spec_record
+from roundhouse_catalog.domain.records import spec_record
+from roundhouse_catalog.domain.routes import followed, own_route
 from roundhouse_catalog.domain.version_life import add_version
 from roundhouse_catalog.domain.versions import UnknownModel
 from roundhouse_common.contracts.catalog import DeploymentChange, DeploymentDesired
@@ -80,10 +81,12 @@ def test_a_deployment_that_is_to_run_cannot_be_deleted() -> None:
 
 
 def test_a_deleted_deployment_is_a_tombstone_with_a_deleted_route() -> None:
-    deleted = deployments.delete_deployment(replace(a_deployment(), desired=STOPPED), {}, stamp=a_stamp()).deployment
+    stopped = replace(a_deployment(), desired=STOPPED)
+    deleted = deployments.delete_deployment(stopped, {}, stamp=a_stamp()).deployment
     assert spec_record(deleted).desired is DeploymentDesired.DELETE
     assert spec_record(deleted).generation == 2
-    assert route_of(deleted, route_id="rte_1").is_deleted
+    route = followed(own_route(stopped, route_id="rte_1"), deleted)
+    assert (route.is_deleted, route.generation) == (True, 2)
 
 
 @pytest.mark.contract("B04")
@@ -119,7 +122,7 @@ def test_a_new_version_with_another_model_takes_that_models_memory_and_kind() ->
         a_deployment(), VersionPatch(), other, is_activated=True, version_id=VersionId("ver_2"), stamp=a_stamp()
     )
     assert decision.deployment.version.spec.resources.memory_bytes == 7
-    assert route_of(decision.deployment, route_id="rte_1").model_kind == "embedding"
+    assert followed(own_route(a_deployment(), route_id="rte_1"), decision.deployment).model_kind == "embedding"
     assert decision.event.detail.startswith("version 1 -> 2: model SmolLM2-135M-Instruct -> e5")
 
 

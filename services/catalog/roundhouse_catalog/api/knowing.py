@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from roundhouse_catalog.domain.limits import LimitDraft, LimitPatch, Members
 from roundhouse_catalog.domain.route_drafts import RouteDraft
 from roundhouse_catalog.domain.route_references import Known, Target
+from roundhouse_catalog.domain.routes import is_for_tenant
 from roundhouse_catalog.store.keys import existing_keys
 from roundhouse_catalog.store.providers import list_providers
 from roundhouse_catalog.store.routes import living_routes
@@ -35,7 +36,8 @@ def require_owner(subject: Subject, tenant_id: str) -> None:
 async def known_to(session: ReadSession, tenant_id: str, draft: RouteDraft | None = None) -> Known:
     """Return what a route of this tenant, or of the platform, may name; of keys and tenants only the draft's."""
     is_platform = tenant_id == PLATFORM
-    routes = await living_routes(session, None if is_platform else (tenant_id, PLATFORM))
+    every = await living_routes(session, None if is_platform else (tenant_id, PLATFORM))
+    routes = [one for one in every if is_platform or is_for_tenant(one, tenant_id)]
     ours = [one for one in routes if one.deployment_id and (is_platform or one.tenant_id == tenant_id)]
     providers = await list_providers(session, tenant_id, limit=_MOST_PROVIDERS)
     key_ids = {*draft.key_ids, *_matched_keys(draft.targets)} if draft else set()

@@ -153,9 +153,7 @@ class SettingsView(View):
         )
 
 
-class RouteView(SettingsView):
-    """A route."""
-
+class _Head(View):
     id: str = Field(examples=["rte_0193a0c5f0d97c3e8a4b5c6d7e8f9012"])
     name: str
     tenant_id: str = Field(description="Empty: of the platform.")
@@ -164,6 +162,11 @@ class RouteView(SettingsView):
     model_kind: KindName
     targets: list[TargetBody]
     alias_of: str
+
+
+class RouteView(SettingsView, _Head):
+    """A route."""
+
     generation: int
     created_at: Timestamp
     created_by: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from roundhouse_catalog.domain.findings import did_you_mean, quoted
 from roundhouse_catalog.domain.limits import Limit
 from roundhouse_catalog.domain.route_references import finder
-from roundhouse_catalog.domain.routes import Route
+from roundhouse_catalog.domain.routes import Route, is_for_tenant
 from roundhouse_common.contracts.routing import Fallback, RouteTarget
 from roundhouse_common.routing import (
     MOST_ALIASES,
@@ -79,7 +79,7 @@ class Preview:
 
 def preview(sketch: Sketch, routes: Collection[Route], limits: Iterable[Limit]) -> Preview:
     """Say where the request would go. `routes` and `limits` are those of its tenant and of the platform."""
-    visible = [one for one in routes if _is_for_tenant(one, sketch.tenant_id)]
+    visible = [one for one in routes if is_for_tenant(one, sketch.tenant_id)]
     named = _named(sketch, visible)
     if named is None:
         hint = did_you_mean(sketch.model, sorted({one.name for one in visible}))
@@ -101,12 +101,6 @@ def preview(sketch: Sketch, routes: Collection[Route], limits: Iterable[Limit]) 
             Way(fallback=one, is_usable=_is_usable(sketch, meant, one.route, find)) for one in meant.settings.fallbacks
         ),
         limits=tuple(one for one in limits if _applies(one, sketch, meant.route_id)),
-    )
-
-
-def _is_for_tenant(route: Route, tenant_id: str) -> bool:
-    return route.tenant_id == tenant_id or (
-        route.is_platform and (not route.settings.tenant_ids or tenant_id in route.settings.tenant_ids)
     )
 
 

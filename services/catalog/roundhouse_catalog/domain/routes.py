@@ -20,7 +20,7 @@ from roundhouse_common.contracts.routing import (
 from roundhouse_common.routing import PLATFORM
 from roundhouse_common.runtime import UnixTime
 
-__all__ = ["Route", "RouteSettings", "followed", "own_route", "route_record"]
+__all__ = ["Route", "RouteSettings", "followed", "is_for_tenant", "own_route", "route_record"]
 
 
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +96,13 @@ def followed(route: Route, deployment: Deployment) -> Route:
         generation=route.generation + 1,
         updated_at=deployment.updated_at,
         updated_by=deployment.updated_by,
+    )
+
+
+def is_for_tenant(route: Route, tenant_id: str) -> bool:
+    """Say whether the tenant may mean it: its own, or one of the platform that is not for others."""
+    return route.tenant_id == tenant_id or (
+        route.is_platform and (not route.settings.tenant_ids or tenant_id in route.settings.tenant_ids)
     )
 
 
