@@ -57,11 +57,15 @@ async def test_a_stream_with_thoughts_and_a_tool(client: openai.AsyncOpenAI, eng
     assert (record.outcome, record.input_tokens, record.output_tokens) == (Outcome.COMPLETED, 11, 5)
 
 
-async def test_what_needs_a_memory_is_refused(client: openai.AsyncOpenAI, fleet: Fleet) -> None:
+async def test_what_needs_a_memory_is_refused_and_costs_nothing(
+    client: openai.AsyncOpenAI, engine: Engine, fleet: Fleet
+) -> None:
     with pytest.raises(openai.BadRequestError, match="nothing is stored") as refused:
         await client.responses.create(model="tiny", input="hi", previous_response_id="resp_1")
     assert refused.value.param == "previous_response_id"
-    assert not fleet.records
+    await client.responses.create(model="tiny", input="hi")
+    record = await fleet.one_record()
+    assert (record.sequence, record.outcome, len(engine.exchanges)) == (1, Outcome.COMPLETED, 1)
 
 
 async def test_an_engine_that_dies_in_the_middle_ends_a_response_as_failed(

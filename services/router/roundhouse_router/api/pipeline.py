@@ -16,6 +16,7 @@ from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.api.media_reading import read_media
 from roundhouse_router.api.relay import last_event, relay_live, relay_whole, stream_error
 from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_router.dialects.native import may_be_spoken
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.errors import ApiError, BadBody, Internal, UpstreamTimeout
 from roundhouse_router.domain.features import check_served
@@ -112,6 +113,8 @@ class Pipeline:
         )
         if interface.answer_to_nothing is not None and (said := interface.answer_to_nothing(request)) is not None:
             return said
+        if interface.dialect is not None and not may_be_spoken(table, resolution.targets, interface.feature):
+            interface.dialect.to_openai(request)  # what cannot be said is refused before it costs anything
         facts = RequestFacts(
             key=key, features=interface.features, headers=exchange.headers, user=request.user, prompt=request.prompt
         )
