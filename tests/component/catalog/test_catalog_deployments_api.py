@@ -199,7 +199,7 @@ async def test_a_route_follows_its_deployment(world: World) -> None:
     assert (route["name"], route["model_kind"]) == ("smol-a", "chat")
     await world.post(f"/deployments/{deployment['id']}/versions", {"model": "e5"})
     [after] = (await world.get("/routes")).json()["items"]
-    assert after == {**route, "model_kind": "embedding"}
+    assert after == {**route, "model_kind": "embedding", "generation": 2}
 
 
 async def test_deployments_are_found_by_name(world: World) -> None:
