@@ -58,17 +58,16 @@ def import_litellm(
 
 
 def _summary(done: Item) -> list[str]:
-    would = "would be " if done["is_dry_run"] else ""
+    would = "that would be " if done["is_dry_run"] else ""
     lines = []
     for kind in ("providers", "routes", "limits"):
         for change in ("created", "updated", "unchanged"):
             if names := done[kind][change]:
-                lines.append(
-                    f"{len(names)} {kind} {would if change != 'unchanged' else ''}{change}: {', '.join(names)}"
-                )
+                what = change if change == "unchanged" else f"{would}{change}"
+                lines.append(f"{kind.capitalize()} {what}: {', '.join(names)}.")
     left_out = sum(line["outcome"] == "left_out" for line in done["lines"])
     if left_out:
-        lines.append(f"{left_out} lines are left out; each says why.")
+        lines.append(f"Left out: {left_out}; each line says why.")
     if done["environment_needed"]:
         lines.append(f"Not set here: {', '.join(done['environment_needed'])}.")
     return lines

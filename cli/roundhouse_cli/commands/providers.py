@@ -35,8 +35,12 @@ InFlight = Annotated[
 ]
 
 
+def _ending(key: Item) -> str:
+    return f"...{key['last_four']}" if key["last_four"] else "(short)"
+
+
 def _shown_keys(provider: Item) -> str:
-    endings = [f"...{key['last_four']}" if key["last_four"] else "(short)" for key in provider["keys"]]
+    endings = [_ending(key) for key in provider["keys"]]
     more = f" +{len(endings) - 3}" if len(endings) > 3 else ""
     return " ".join(endings[:3]) + more or "none"
 
@@ -76,7 +80,7 @@ def list_providers(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
 def show(provider: Provider, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
     """Show everything about a provider but its secrets."""
     with connect(url) as services:
-        show_item(services.catalog.get(f"{_PATH}/{_find(services, provider)['id']}"), output)
+        _show(services.catalog.get(f"{_PATH}/{_find(services, provider)['id']}"), output)
 
 
 @app.command("create")
@@ -106,7 +110,7 @@ def create(
     }
     with connect(url) as services:
         made = services.catalog.post(_PATH, body)
-    show_item(made, output)
+    _show(made, output)
     note(f"`roundhouse providers check {name}` asks it for its models.")
 
 
@@ -132,7 +136,7 @@ def change(
         changes = {at: value for at, value in body.items() if value is not None}
         if not changes:
             raise UsageFault("Say what to change: --base-url, --header, --unset-header, --feature, --in-flight-most.")
-        show_item(services.catalog.patch(f"{_PATH}/{found['id']}", changes), output)
+        _show(services.catalog.patch(f"{_PATH}/{found['id']}", changes), output)
 
 
 @app.command("rm")
@@ -199,6 +203,14 @@ def remove_key(
         chosen = endings[0] if len(endings) == 1 else pick(found["keys"], key, "key")
         services.catalog.delete(f"{_PATH}/{found['id']}/keys/{chosen['id']}")
         note(f"The key ...{chosen['last_four']} of {found['name']} is removed; {len(found['keys']) - 1} are left.")
+
+
+def _show(provider: Item, output: OutputFormat) -> None:
+    """Show a provider; of its keys a person needs the endings and the ids."""
+    if output is OutputFormat.TABLE:
+        lines = [f"{_ending(key)}  {short_id(key['id'])}  {key['name']}".rstrip() for key in provider["keys"]]
+        provider = {**provider, "keys": lines or "none"}
+    show_item(provider, output)
 
 
 def _find(services: Services, wanted: str) -> Item:

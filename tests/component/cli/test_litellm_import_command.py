@@ -48,7 +48,7 @@ def test_variables_come_from_the_commands_own_environment(
     assert (looked["is_dry_run"], looked["environment"]) == (True, {})
     assert (done["is_dry_run"], done["environment"]) == (False, {"OPENAI_API_KEY": "sk-from-here"})
     assert result.code == 0
-    assert "1 providers created: openai" in result.err
+    assert "Providers created: openai." in result.err
     assert "general_settings.master_key" in result.out
     assert "sk-from-here" not in result.out + result.err
 
@@ -68,7 +68,7 @@ def test_a_dry_run_goes_on_without_variables(roundhouse: Command, server: Script
     result = roundhouse("routes", "import-litellm", config, "--dry-run")
 
     assert result.code == 0
-    assert "1 providers would be created: openai" in result.err
+    assert "Providers that would be created: openai." in result.err
     assert "Not set here: ROUNDHOUSE_TEST_NO_SUCH." in result.err
     assert all(asked.body["is_dry_run"] for asked in server.asked)
 
