@@ -1,13 +1,17 @@
 """OpenAI's whole answers as Anthropic's messages."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundhouse_router.dialects.anthropic import ANTHROPIC
+from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.errors import UpstreamFailed
-from tests.support.chat_streams import captured
+from tests.support.chat_streams import captured, run
 
 pytestmark = pytest.mark.contract("D11", "D12")
 
@@ -96,3 +100,25 @@ def test_a_real_answer_keeps_its_text() -> None:
     body = captured("chat_whole.json")
     told = json.loads(ANTHROPIC.whole(request, body))
     assert told["content"][0]["text"] == json.loads(body)["choices"][0]["message"]["content"]
+
+
+_names = st.sampled_from(["message", "content", "tool_calls", "function", "name", "arguments", "id", "index", "usage"])
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(_names, _json, max_size=4))
+def test_no_document_of_an_engine_raises_anything_else(choice: Any) -> None:  # Any: JSON
+    request = ANTHROPIC.read(b'{"model":"m","max_tokens":1,"messages":[]}', "/v1/messages")
+    other = RESPONSES.read(b'{"model":"m","input":"x"}', "/v1/responses")
+    whole = json.dumps({"choices": [choice]}).encode()
+    chunk = json.dumps({"choices": [{"delta": choice}]}).encode()
+    with contextlib.suppress(UpstreamFailed):
+        assert json.loads(ANTHROPIC.whole(request, whole))["type"] == "message"
+    with contextlib.suppress(UpstreamFailed):
+        assert json.loads(RESPONSES.whole(other, whole))["object"] == "response"
+    assert run(ANTHROPIC.stream(request), b"data: " + chunk + b"\n\n")
+    assert run(RESPONSES.stream(other), b"data: " + chunk + b"\n\n")
