@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from roundhouse_router.dialects.anthropic import ANTHROPIC
 from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.errors import UpstreamFailed
-from tests.support.chat_streams import captured, run
+from tests.support.chat_streams import captured, events, finished, part, run
 
 pytestmark = pytest.mark.contract("D11", "D12")
 
@@ -24,7 +24,7 @@ def answered(message: Any, finish: str = "stop", turns: Any = None, **members: A
     return json.loads(ANTHROPIC.whole(request, json.dumps(answer).encode()))
 
 
-def call(name: str, arguments: str, call_id: str | None = None) -> Any:  # Any: JSON
+def call(name: str, arguments: Any, call_id: str | None = None) -> Any:  # Any: JSON
     return {"type": "function", "id": call_id, "function": {"name": name, "arguments": arguments}}
 
 
@@ -42,6 +42,15 @@ def test_thoughts_text_and_calls() -> None:
     ]
     assert (told["id"], told["model"], told["stop_reason"]) == ("msg_1", "asked", "tool_use")
     assert (told["usage"]["input_tokens"], told["usage"]["cache_read_input_tokens"]) == (3, 2)
+
+
+def test_arguments_that_an_engine_sends_as_an_object_are_understood() -> None:
+    told = answered({"tool_calls": [call("f", {"city": "Paris"})]}, "tool_calls")
+    assert told["content"][0]["input"] == {"city": "Paris"}
+    chunk = part(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"city": "Paris"}}}])
+    request = ANTHROPIC.read(b'{"model":"m","max_tokens":1,"messages":[]}', "/v1/messages")
+    found = events(run(ANTHROPIC.stream(request), chunk + finished("tool_calls")))
+    assert found[3]["delta"] == {"type": "input_json_delta", "partial_json": '{"city":"Paris"}'}
 
 
 @pytest.mark.parametrize("arguments", ['{"city": "Par', "[1]", "[" * 5000])
