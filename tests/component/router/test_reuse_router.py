@@ -10,7 +10,7 @@ import anthropic
 import pytest
 import pytest_asyncio
 
-from roundhouse_common.contracts.routing import RouteCache
+from roundhouse_common.contracts.routing import Fallback, FallbackReason, RouteCache
 from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord
 from tests.support.eventually import eventually
 from tests.support.media import FORM, form
@@ -127,6 +127,27 @@ async def test_a_new_version_gives_no_old_answer(start: Callable[..., Any], engi
     assert [(await ask(router))[2] for _ in range(2)] == ["miss", "hit"]
     await fleet.put_endpoints(endpoint(engine.base_url), version_id="ver_2")
     await eventually(lambda: _says(router, "miss"))
+
+
+@pytest.mark.contract("D14")
+async def test_what_a_fallback_said_is_not_kept_as_the_routes_own(
+    start: Callable[..., Any], engine: Engine, fleet: Fleet
+) -> None:
+    async with Engine(answers(503, {"error": {"message": "busy"}})) as broken:
+        await fleet.put_route(route("second", "dep_2"))
+        await fleet.put_endpoints(endpoint(engine.base_url, 2), deployment_id="dep_2")
+        fallback = Fallback(reason=FallbackReason.ERROR, route="second")
+        router = await start(cache=CACHED, fallbacks=(fallback,))
+        await fleet.put_endpoints(endpoint(broken.base_url), version_id="ver_1")
+        await eventually(lambda: _asks(router, broken))
+        for seed in (50, 50, 50):
+            status, _, said = await ask(router, seed=seed)
+            assert (status, said) == (200, "miss")
+
+
+async def _asks(router: RunningRouter, engine: Engine) -> bool:
+    await ask(router, seed=len(engine.exchanges) + 100)
+    return bool(engine.exchanges)
 
 
 @pytest.mark.contract("D14")
@@ -366,7 +387,7 @@ async def test_a_form_is_the_same_whatever_its_boundary(
 ) -> None:
     router = await start()
     engine.script = answers(body={"text": "hello", "usage": {"type": "duration", "seconds": 3}})
-    said = []
+    said: list[tuple[int, str | None]] = []
     for edge in (b"edge", b"another", b"edge"):
         sound = b"other" if len(said) == 2 else b"sound"
         body = form(("model", b"tiny"), ("file", sound, "a.wav")).replace(b"edge", edge)
