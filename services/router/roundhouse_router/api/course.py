@@ -255,21 +255,17 @@ def course_to(
     """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
     endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
     is_spoken = endpoint is not None and deployment is not None and speaks(deployment, endpoint, interface.feature)
-    if (
-        dialect is not None
-        and candidate.provider is not None
-        and provider_speaks(candidate.provider, interface.feature)
-    ):
-        return _spoken_to(interface, request, candidate, formats[candidate.provider.format])
+    provider = candidate.provider
+    if dialect is not None and provider is not None and provider_speaks(provider, interface.feature):
+        return _spoken_to(interface, request, candidate, formats[provider.format])
     engine = endpoint.engine if endpoint is not None else EngineKind.UNKNOWN
     sent, path = request, interface.path
     if dialect is not None and not is_spoken:
-        provider = None if candidate.provider is None else candidate.provider.format
-        made = fitting(dialect.to_openai(request), request.body, engine, provider)
+        made = fitting(dialect.to_openai(request), request.body, engine, provider.format if provider else None)
         sent = parse(made, interface.operation)
         path = PATHS[interface.operation]
-    if candidate.provider is not None:
-        provider_format = formats[candidate.provider.format]
+    if provider is not None:
+        provider_format = formats[provider.format]
         asked = provider_format.request(sent.body, candidate.model, interface.operation, is_stream=sent.is_stream)
         return Course(
             *(interface, request, sent),
