@@ -234,6 +234,7 @@ def build(
             drain_timeout_s=settings.drain_timeout_s,
             clock=clock,
             limits=WireLimits(stall_s=settings.client_stall_timeout_s),
+            registry=service.registry,
         ),
         is_shared=peers is not None,
     )
