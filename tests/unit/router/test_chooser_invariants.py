@@ -37,7 +37,7 @@ class ChooserMachine(RuleBasedStateMachine):
             queue=RouteQueue(max_waiting=most),
             providers=[provider(in_flight_most=4)],
             region=region,
-            health=HealthOptions(consecutive_failures=2),
+            health=HealthOptions(consecutive_failures=1),
         )
         self.peers = Peers(self.world.chooser, "rtr_1")
         self.open: list[tuple[Any, Candidate]] = []
@@ -64,7 +64,7 @@ class ChooserMachine(RuleBasedStateMachine):
         choice = self.world.begin(user=user, prompt=lambda: user.encode() * 400)
         self.send(choice, choice.next(self.world.now))
 
-    @rule(number=numbers, verdict=st.sampled_from(Verdict), is_retried=st.booleans())
+    @rule(number=numbers, verdict=st.sampled_from([Verdict.FAILED, Verdict.FAILED, *Verdict]), is_retried=st.booleans())
     def end(self, number: int, verdict: Verdict, is_retried: bool) -> None:
         if self.open:
             choice, candidate = self.open.pop(number % len(self.open))
