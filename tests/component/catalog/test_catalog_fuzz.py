@@ -36,6 +36,16 @@ ROUTE = {
     "is_platform": True, "split_by": "key", "model_kind": "chat",
 }  # fmt: skip
 LIMIT = {"name": "l", "per": ["key"], "key_ids": ["k"], "tenant_ids": ["t"], "requests_per_minute": 1}
+PROVIDER = {
+    "name": "together", "format": "openai", "base_url": "https://api.example.com/v1", "headers": {"x-a": "b"},
+    "keys": [{"secret": "sk-abcdefgh1234", "name": "n"}], "features": ["chat"], "in_flight_most": 1,
+    "is_platform": True,
+}  # fmt: skip
+ENTRY = {"model_name": "a", "litellm_params": {"model": "openai/b", "api_key": "os.environ/K", "rpm": 1, "order": 1}}
+LITELLM = {
+    "config": json.dumps({"model_list": [ENTRY], "router_settings": {"fallbacks": [{"a": ["a"]}]}}),
+    "environment": {"K": "sk-abcdefgh1234"}, "is_dry_run": True, "allows_missing_keys": True,
+}  # fmt: skip
 PREVIEW = {"request": {"model": "chat-x", "headers": {"x": "y"}, "user": "u", "key_id": ""}, "route": ROUTE}
 
 BODIES = st.one_of(
@@ -53,6 +63,8 @@ BODIES = st.one_of(
             ("/routes", ROUTE),
             ("/routes:preview", PREVIEW),
             ("/limits", LIMIT),
+            ("/providers", PROVIDER),
+            ("/routes:import-litellm", LITELLM),
         )
     )
 )
@@ -66,6 +78,60 @@ async def test_no_body_makes_the_server_fail(world: World, request: tuple[str, A
         f"/api/v1{path}", content=json.dumps(body), headers={"content-type": "application/json"}
     )
     assert answer.status_code in (200, 201, 409, 422), answer.text
+
+
+SECTIONS = st.sampled_from(
+    [
+        "model_list",
+        "router_settings",
+        "litellm_settings",
+        "general_settings",
+        "environment_variables",
+        "credential_list",
+    ]
+)
+SETTINGS = st.sampled_from(
+    [
+        "fallbacks",
+        "default_fallbacks",
+        "model_group_alias",
+        "timeout",
+        "num_retries",
+        "cache",
+        "cache_params",
+        "routing_strategy",
+    ]
+)
+PARAMS = st.sampled_from(["api_base", "api_key", "rpm", "weight", "order", "timeout", "extra_headers", "organization"])
+MODELS = st.sampled_from(["openai/x", "openai/*", "*", "azure/x", "anthropic/c", "x", "hosted_vllm/y", "ollama/z"])
+ENTRIES = st.fixed_dictionaries(
+    {
+        "model_name": MODELS | JSON,
+        "litellm_params": st.builds(
+            lambda model, params: {"model": model, **params}, MODELS, st.dictionaries(PARAMS, JSON, max_size=3)
+        ),
+    }
+)
+LITELLM_FILES = st.builds(
+    lambda entries, sections: {"model_list": entries, **sections},
+    st.lists(ENTRIES, max_size=4),
+    st.dictionaries(SECTIONS, JSON | st.dictionaries(SETTINGS, JSON, max_size=3), max_size=3),
+)
+
+
+@given(document=LITELLM_FILES)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_litellm_file_makes_the_server_fail_and_none_is_doubled(
+    sqlite_world: World, document: dict[str, Any]
+) -> None:
+    body = {"config": json.dumps(document), "allows_missing_keys": True}
+    first = await sqlite_world.post("/routes:import-litellm", body)
+    assert first.status_code in (200, 422), first.text
+    if first.status_code == 200:
+        again = (await sqlite_world.post("/routes:import-litellm", body)).json()
+        assert [again[kind]["created"] + again[kind]["updated"] for kind in ("providers", "routes", "limits")] == [
+            []
+        ] * 3
 
 
 KINDS = st.sampled_from(["hugging-face", "model-scope", "http", "upload", "path"])

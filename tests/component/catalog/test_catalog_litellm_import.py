@@ -173,6 +173,8 @@ async def test_a_provider_that_an_imported_route_needs_is_not_removed(world: Wor
         ("[" * 5000, "deep"),
         ("a: !!python/object/apply:os.system [x]", "it is not YAML"),
         ("a: 1\n---\nb: 2", "it is not YAML"),
+        ('model_list: ["\\ud800"]', "half of a surrogate pair"),
+        ('"\\0": x', "NUL character"),
     ],
 )
 async def test_files_that_are_no_configuration_are_refused_in_bounds(

@@ -40,6 +40,9 @@ def _count(node: yaml.Node, *, depth: int, left: int) -> int:
     if depth > _MOST_DEPTH:
         raise _fault(f"it is nested deeper than {_MOST_DEPTH} levels")
     left -= 1
+    if isinstance(node, yaml.ScalarNode) and not _is_text(node.value):
+        line = node.start_mark.line + 1
+        raise _fault(f"line {line}: it has a NUL character, or half of a surrogate pair; write the text itself")
     if isinstance(node, yaml.SequenceNode):
         for one in node.value:
             left = _count(one, depth=depth + 1, left=left)
@@ -48,6 +51,15 @@ def _count(node: yaml.Node, *, depth: int, left: int) -> int:
             left = _count(key, depth=depth + 1, left=left)
             left = _count(value, depth=depth + 1, left=left)
     return left
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be stored and shown: escapes in YAML can say what no text may hold."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def _fault(message: str) -> InvalidInput:
