@@ -262,7 +262,7 @@ def _limiter(
     routers: Callable[[], int],
 ) -> Limiter:
     """Return what judges requests by limits: with Redis for all routers together, else by this process alone."""
-    figures = LimiterFigures()
+    figures = LimiterFigures(lambda: len(control_plane.limits.unread))
     service.registry.register(figures)
     if not settings.redis_url:
         return ProcessLimiter(

@@ -164,3 +164,12 @@ async def test_a_limit_is_in_force_within_a_second_and_gone_when_it_is_removed(
     await eventually(lambda: says(429), within_s=1.0)
     await fleet.put_limit(msgspec.structs.replace(record, is_deleted=True))
     await eventually(lambda: says(200), within_s=1.0)
+
+
+async def test_a_limit_of_a_later_version_is_shown_as_one_that_does_not_hold(
+    tmp_path: Path, fleet: Fleet, engine: Engine
+) -> None:
+    async with limited(tmp_path, fleet, engine, limit("later", D.UNKNOWN, requests_per_day=0)) as router:
+        engine.script = answers(body=completion())
+        assert await status(router) == 200
+        assert router.metric("roundhouse_router_limits_unread") == 1

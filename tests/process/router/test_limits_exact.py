@@ -88,7 +88,7 @@ async def client(router: RouterProcess, body: dict[str, Any], seen: Outcome) -> 
                 seen.last = {name.lower(): value for name, value in answer.headers.items()}
                 return
             seen.busy += 1
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
 
 
 async def crowd(around: list[RouterProcess], body: dict[str, Any]) -> Outcome:

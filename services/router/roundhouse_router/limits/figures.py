@@ -1,6 +1,6 @@
 """What a limiter counts, read at each scrape: an admission only adds one to a number."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -32,7 +32,9 @@ class Tally:
 class LimiterFigures(Collector):
     """Register it once. Requests that no limit is about are not counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, unread: Callable[[], int] = lambda: 0) -> None:
+        """`unread`: how many limits this version does not understand, and so does not enforce."""
+        self._unread = unread
         self.tallies = {decider: Tally() for decider in Decider}
         self.times_lost = 0
         self.is_degraded = False
@@ -55,4 +57,9 @@ class LimiterFigures(Collector):
         )
         yield CounterMetricFamily(
             "roundhouse_router_limiter_redis_lost", "Times that Redis was lost", value=self.times_lost
+        )
+        yield GaugeMetricFamily(
+            "roundhouse_router_limits_unread",
+            "Limits that this version does not understand and does not enforce: routers must be upgraded",
+            value=self._unread(),
         )
