@@ -113,11 +113,14 @@ async def test_routes_of_the_last_release_lead_where_they_led(
                 )  # fmt: skip
         await db.migrate("roundhouse_catalog.migrations")
         async with db.write() as session:
-            gone, kept = await all_routes(session)
+            gone, kept = sorted(await all_routes(session), key=lambda one: one.route_id)
             await insert_route(session, replace(kept, route_id="rte_3", name="x", tenant_id="", deployment_id=""))
             await insert_route(session, replace(kept, route_id="rte_4", name="y", deployment_id=""))
+            await session.execute(text("DELETE FROM routes WHERE id = 'rte_1'"))
+            await insert(session, "routes", id="rte_1", name="z", deployment_id="dep_1", is_deleted=False, **route)
         async with db.read() as session:
-            assert len(await all_routes(session)) == 4
+            found = {one.route_id: one for one in await all_routes(session)}
+        assert (len(found), found["rte_1"].targets) == (4, (RouteTarget(deployment_id="dep_1"),))
     assert (gone.is_deleted, kept.is_deleted, kept.generation, kept.settings) == (True, False, 1, RouteSettings())
     assert (kept.targets, kept.deployment_id) == ((RouteTarget(deployment_id="dep_2"),), "dep_2")
     assert (kept.created_by, kept.updated_by, kept.updated_at, kept.alias_of) == ("user:a", "user:a", 3.0, "")

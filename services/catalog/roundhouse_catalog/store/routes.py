@@ -8,6 +8,7 @@ from sqlalchemy import Row, insert, select, update
 from roundhouse_catalog.domain.routes import Route
 from roundhouse_catalog.store import tables
 from roundhouse_common.contracts.catalog import ModelKind
+from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.runtime import UnixTime
 
@@ -96,13 +97,15 @@ def _columns(route: Route) -> dict[str, object]:
 
 
 def _route(row: Row[Any]) -> Route:  # Any: a row of `routes`
+    # A catalog of the release before, while it is replaced, writes rows without targets.
+    own = (RouteTarget(deployment_id=row.deployment_id),) if row.deployment_id else ()
     return Route(
         route_id=row.id,
         tenant_id=row.tenant_id,
         name=row.name,
         deployment_id=row.deployment_id or "",
         model_kind=ModelKind(row.model_kind),
-        targets=row.targets,
+        targets=row.targets or own,
         alias_of=row.alias_of,
         settings=row.settings,
         generation=row.generation,
