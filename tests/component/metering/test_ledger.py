@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from roundhouse_common.contracts.usage import Outcome, UsageRecord
+from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord
 from roundhouse_common.database import Database
 from roundhouse_metering.domain.usage import BucketWidth, Dimension, Figures, UsageFilter, UsageQuery, UsageRow
 from roundhouse_metering.store.ledger import Position, enter, entries, routers, usage
@@ -41,6 +41,16 @@ async def test_a_record_comes_back_as_it_was_sent(ledger_db: Database) -> None:
         reasoning_tokens=4,
         attempts=2,
         model_requested="名前 'quoted'",
+        api="ollama.chat",
+        route_id="rte_1",
+        provider_id="prv_1",
+        reuse=Reuse.COALESCED,
+        continuations=1,
+        cache_write_tokens=2**40,
+        audio_ms=2**40,
+        images=3,
+        input_characters=2**40,
+        queued_ms=0.5,
     )
     await put(ledger_db, sent)
     async with ledger_db.read() as session:

@@ -32,7 +32,12 @@ def test_an_operation_or_source_of_a_newer_router_is_taken() -> None:
         ({"http_status": 10**12}, "cannot be"),
         ({"input_tokens": -1}, "token counts"),
         ({"reasoning_tokens": 2**60}, "token counts"),
+        ({"audio_ms": -1}, "counts"),
+        ({"queued_ms": math.nan}, "counts"),
+        ({"cache_write_tokens": 2**60}, "counts"),
+        ({"images": 2**40}, "images"),
         ({"model_requested": "a\0b"}, "NUL"),
+        ({"api": "a\0b"}, "NUL"),
     ],
 )
 def test_a_record_that_would_spoil_the_sums_is_refused(fields: dict[str, object], words: str) -> None:

@@ -73,8 +73,20 @@ class UsageEntry(BaseModel):
     cached_input_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    cache_write_tokens: int = Field(description="Input tokens that a provider charged for keeping.")
     source: str = Field(description="Where the token figures come from.")
     attempts: int
+    api: str = Field(description="The API that the client spoke.")
+    route_id: str
+    provider_id: str = Field(description="Of an outside provider, instead of a deployment.")
+    reuse: str = Field(
+        description="`none`: an engine's own work; else the answer was `cached`, `coalesced` or `replayed`."
+    )
+    continuations: int = Field(description="How often a stream went on at another endpoint.")
+    audio_ms: int = Field(description="Length of the sound that went in or came out, where it is known.")
+    images: int = Field(description="Images made.")
+    input_characters: int = Field(description="Of a text to be spoken.")
+    queued_ms: float = Field(description="How long it waited in the router.")
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> "UsageEntry":

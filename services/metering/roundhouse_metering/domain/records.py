@@ -8,6 +8,7 @@ __all__ = ["fault"]
 
 _MOST = 2**53
 """Any count above this is an error, not a count."""
+_MOST_IMAGES = 1_000_000
 
 
 def fault(record: UsageRecord) -> str | None:
@@ -29,7 +30,18 @@ def fault(record: UsageRecord) -> str | None:
     tokens = (record.input_tokens, record.cached_input_tokens, record.output_tokens, record.reasoning_tokens)
     if not all(0 <= count <= _MOST for count in tokens):
         return f"token counts {tokens} must not be negative or absurd"
-    texts = (record.request_id, record.router_id, record.model_requested, record.model_served, record.error_code)
+    counts = (
+        *(record.cache_write_tokens, record.audio_ms, record.images, record.input_characters, record.continuations),
+        record.queued_ms,
+    )
+    if not all(0 <= count <= _MOST for count in counts):  # also what is no number
+        return f"counts {counts} must not be negative or absurd"
+    if record.images > _MOST_IMAGES or record.continuations > _MOST_IMAGES:
+        return f"images {record.images} or continuations {record.continuations} cannot be"
+    texts = (
+        *(record.request_id, record.router_id, record.model_requested, record.model_served, record.error_code),
+        *(record.api, record.route_id, record.provider_id),
+    )
     if any("\0" in text for text in texts):
         return "a text contains a NUL character, which no database keeps"
     return None

@@ -96,6 +96,7 @@ def _row(record: UsageRecord, recorded_at: float) -> dict[str, object]:
         "operation": str(record.operation),
         "outcome": str(record.outcome),
         "source": str(record.source),
+        "reuse": str(record.reuse),
         "admitted_minute": int(record.admitted_at // 60),
         "recorded_at": recorded_at,
     }

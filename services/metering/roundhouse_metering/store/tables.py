@@ -1,6 +1,18 @@
 """The tables of metering."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from roundhouse_common.database import BigId, UnixSeconds
 
@@ -39,6 +51,16 @@ ledger = Table(
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("source", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("api", Text, nullable=False, server_default=text("''")),
+    Column("route_id", Text, nullable=False, server_default=text("''")),
+    Column("provider_id", Text, nullable=False, server_default=text("''")),
+    Column("reuse", Text, nullable=False, server_default=text("'none'")),
+    Column("continuations", Integer, nullable=False, server_default=text("0")),
+    Column("cache_write_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("audio_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("images", Integer, nullable=False, server_default=text("0")),
+    Column("input_characters", BigInteger, nullable=False, server_default=text("0")),
+    Column("queued_ms", UnixSeconds, nullable=False, server_default=text("0")),
     Column("recorded_at", UnixSeconds, nullable=False),
     Index("ix_ledger_time", "tenant_id", "admitted_at", "request_id"),
     Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at", "request_id"),
