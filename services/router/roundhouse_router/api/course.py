@@ -254,7 +254,9 @@ def course_to(
 ) -> Course:
     """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
     endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
-    is_spoken = endpoint is not None and deployment is not None and speaks(deployment, endpoint, interface.feature)
+    is_spoken = False
+    if dialect is not None and endpoint is not None and deployment is not None:
+        is_spoken = speaks(deployment, endpoint, interface.feature)
     provider = candidate.provider
     if dialect is not None and provider is not None and provider_speaks(provider, interface.feature):
         return _spoken_to(interface, request, candidate, formats[provider.format])
@@ -275,7 +277,7 @@ def course_to(
             engine=engine,
             provider_format=provider_format,
         )
-    running = None if dialect is not None and is_spoken else RUNNING.get(engine)
+    running = None if is_spoken else RUNNING.get(engine)
     body = outgoing(
         sent,
         served_model=candidate.model,
