@@ -56,6 +56,9 @@ class FakeClient:
         self.is_whole = True
         self.end(body)
 
+    def give_up(self) -> None:
+        self.is_ended = self.has_left = True
+
     def take(self) -> None:
         """The client reads everything that waits."""
         self._waiting = 0

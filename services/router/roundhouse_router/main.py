@@ -21,7 +21,9 @@ from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.entry import Entry
+from roundhouse_router.api.flight import Flight
 from roundhouse_router.api.pipeline import Pipeline
+from roundhouse_router.api.reusing import Reusing
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
@@ -41,6 +43,7 @@ from roundhouse_router.loops.state_sharing import StateSharer
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.providers.keys import ProviderKeys
 from roundhouse_router.providers.metrics import ProviderKeyMetrics
+from roundhouse_router.reuse.assembly import Reuse, ReuseLimits, build_reuse
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import load_newest
 from roundhouse_router.store.spool import Spool, SpoolLimits
@@ -165,12 +168,16 @@ def build(
         now=clock.monotonic,
         metrics=metrics,
     )
+    reusables: Reuse[Flight] = build_reuse(
+        reuse_limits_of(settings), clock, service.registry, redis_url=settings.redis_url
+    )
     pipeline = Pipeline(
         control_plane=control_plane,
         attempts=attempts,
         chooser=chooser,
         freed=waiting.freed,
         limiter=limiter,
+        reusing=Reusing(reusables, settings, clock),
         spool=spool,
         settings=settings,
         clock=clock,
@@ -180,6 +187,9 @@ def build(
     service.resource("bus", _connected(bus, publisher))
     service.resource("other routers", sharer.subscribed())
     service.resource("upstream", client)
+    service.resource("reuse", _closed(reusables))
+    for name, run in reusables.loops:
+        service.loop(name, run)
     for name, run in control_plane.loops:
         service.loop(f"follow {name}", run)
     service.loop("save snapshot", saver.run)
@@ -285,6 +295,25 @@ def choosing_of(settings: RouterSettings) -> ChoosingOptions:
             is_success_rate_judged=settings.eject_by_success_rate,
         ),
     )
+
+
+def reuse_limits_of(settings: RouterSettings) -> ReuseLimits:
+    """Return how much may be kept of answers, as the settings have it."""
+    return ReuseLimits(
+        cache_max_bytes=settings.cache_max_bytes,
+        idempotency_ttl_s=settings.idempotency_ttl_s,
+        idempotency_max_bytes=settings.idempotency_max_bytes,
+        coalesce_buffer_bytes=settings.coalesce_buffer_bytes,
+        redis_timeout_s=settings.cache_redis_timeout_s,
+    )
+
+
+@asynccontextmanager
+async def _closed(reusables: "Reuse[Flight]") -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await reusables.close()
 
 
 @asynccontextmanager

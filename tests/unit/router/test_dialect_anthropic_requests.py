@@ -1,9 +1,12 @@
 """Anthropic's requests as OpenAI's chat requests."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundhouse_router.dialects.anthropic import ANTHROPIC
 from roundhouse_router.domain.errors import BadBody
@@ -15,6 +18,23 @@ PIXEL = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {"name": "weather", "description": "Weather of a city", "input_schema": SCHEMA}
+
+_NAMES = ["type", "role", "content", "text", "source", "data", "url", "id", "name", "input", "tool_use_id", "is_error"]
+_VALUES = ["user", "assistant", "system", "text", "image", "tool_use", "tool_result", "thinking", "document", "base64"]
+_values = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(_VALUES)
+_any = st.recursive(
+    _values,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=5),
+    max_leaves=12,
+)
+_blocks = st.dictionaries(st.sampled_from(_NAMES), _any, max_size=6) | _any
+_messages = st.fixed_dictionaries(
+    {"role": st.sampled_from(_VALUES[:3]), "content": st.lists(_blocks, max_size=3) | _any}
+)
+bodies = st.fixed_dictionaries(
+    {"model": st.just("m"), "max_tokens": st.just(5), "messages": st.lists(_messages, max_size=3) | _any},
+    optional=dict.fromkeys(("system", "tools", "tool_choice", "thinking", "metadata", "output_config"), _any),
+)
 
 
 def translated(**members: Any) -> Any:  # Any: JSON documents
@@ -276,6 +296,19 @@ def test_what_cannot_be_said_is_refused_with_its_place(members: Any, place: str)
 def test_what_is_no_request_is_refused(body: bytes) -> None:
     with pytest.raises(BadBody):
         ANTHROPIC.read(body, "/v1/messages")
+
+
+def test_bytes_that_are_no_text_are_refused_wherever_they_are() -> None:
+    told = b'{"type":"tool_use","id":"a","name":"f","input":{"x":"\xff"}}'
+    body = b'{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[%b]}]}' % told
+    with pytest.raises(BadBody, match="UTF-8"):
+        ANTHROPIC.to_openai(ANTHROPIC.read(body, "/v1/messages"))
+
+
+@given(bodies)
+def test_no_document_raises_anything_else(body: Any) -> None:  # Any: JSON
+    with contextlib.suppress(BadBody):
+        assert json.loads(ANTHROPIC.to_openai(ANTHROPIC.read(json.dumps(body).encode(), "/v1/messages")))["messages"]
 
 
 def test_hints_and_unknown_members_are_ignored() -> None:

@@ -1,9 +1,12 @@
 """Requests of OpenAI's Responses API as chat requests."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.errors import BadBody
@@ -13,6 +16,42 @@ pytestmark = pytest.mark.contract("D13")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {"type": "function", "name": "weather", "description": "Weather of a city", "parameters": SCHEMA, "strict": True}
 OTHER = {"type": "function", "name": "time"}
+
+_NAMES = [
+    "type",
+    "role",
+    "content",
+    "text",
+    "image_url",
+    "call_id",
+    "name",
+    "arguments",
+    "output",
+    "summary",
+    "refusal",
+]
+_VALUES = [
+    "user",
+    "assistant",
+    "developer",
+    "message",
+    "input_text",
+    "function_call",
+    "reasoning",
+    "input_image",
+    "auto",
+]
+_values = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(_VALUES)
+_any = st.recursive(
+    _values,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=5),
+    max_leaves=12,
+)
+_items = st.dictionaries(st.sampled_from(_NAMES), _any, max_size=6) | _any
+bodies = st.fixed_dictionaries(
+    {"model": st.just("m"), "input": st.lists(_items, max_size=4) | _any},
+    optional=dict.fromkeys(("instructions", "tools", "tool_choice", "text", "reasoning", "include"), _any),
+)
 
 
 def translated(told: Any = "hi", **members: Any) -> Any:  # Any: JSON documents
@@ -208,3 +247,15 @@ def test_what_cannot_be_said_is_refused_with_its_place(members: Any, place: str 
         translated(**members)
     assert refused.value.param == place
     assert refused.value.message.startswith(place or "")
+
+
+@given(bodies)
+def test_no_document_raises_anything_else(body: Any) -> None:  # Any: JSON
+    with contextlib.suppress(BadBody):
+        assert json.loads(RESPONSES.to_openai(RESPONSES.read(json.dumps(body).encode(), "/v1/responses")))["messages"]
+
+
+def test_what_is_no_text_is_not_said_back() -> None:
+    request = RESPONSES.read(b'{"model":"m","input":"x","metadata":{"a":"\xff"},"tools":[]}', "/v1/responses")
+    told = json.loads(RESPONSES.whole(request, b'{"choices":[{"message":{"content":"h"}}]}'))
+    assert told["metadata"] == {}

@@ -6,7 +6,7 @@ from typing import Final
 from roundhouse_common.contracts.usage import Outcome
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.domain.errors import ApiError
-from roundhouse_router.wire.exchange import Exchange
+from roundhouse_router.reuse.sink import Sink
 
 __all__ = ["Early", "Headers", "stream_headers"]
 
@@ -29,7 +29,7 @@ class Early:
 
     __slots__ = ("_every_s", "_exchange", "_flight", "_headers", "_timer")
 
-    def __init__(self, flight: Flight, exchange: Exchange, headers: Headers, *, every_s: float) -> None:
+    def __init__(self, flight: Flight, exchange: Sink, headers: Headers, *, every_s: float) -> None:
         self._flight = flight
         self._exchange = exchange
         self._headers = headers

@@ -44,12 +44,15 @@ class Flight:
         "candidate",
         "continuations",
         "counts",
+        "error_code",
         "facts",
         "grant",
+        "http_status",
         "interface",
         "is_retrying",
         "is_settled",
         "key",
+        "outcome",
         "priority",
         "queued_s",
         "request",
@@ -115,6 +118,10 @@ class Flight:
         self.is_retrying = False
         """It holds a part of the retry budget."""
         self.is_settled = False
+        self.outcome = Outcome.UNKNOWN
+        self.http_status = 0
+        self.error_code = ""
+        """How it was settled."""
         self.status_sent = 0
         """The HTTP status that the client has already seen; 0 before that."""
         self.counts: TokenCounts | None = None
@@ -179,6 +186,7 @@ class Flight:
         if self.is_settled:
             return
         self.is_settled = True
+        self.outcome, self.http_status, self.error_code = outcome, status, error_code
         if self._is_asking and self._tally is not None:
             self._tally.in_flight -= 1
         counts = self.counts or NO_TOKENS

@@ -1,7 +1,7 @@
 """The hot path: authenticate, route, admit, choose, relay, settle (design §7)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -15,6 +15,7 @@ from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
 from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.api.media_reading import read_media
 from roundhouse_router.api.relay import last_event, relay_live, relay_whole, stream_error
+from roundhouse_router.api.reusing import Plan, Reusing
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.dialects.native import may_be_spoken
 from roundhouse_router.domain.choosing.chooser import Chooser
@@ -22,11 +23,14 @@ from roundhouse_router.domain.errors import ApiError, BadBody, Internal, Upstrea
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.limits import Demand
 from roundhouse_router.domain.request import ParsedRequest, parse
+from roundhouse_router.domain.reuse import IDEMPOTENCY_HEADER
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.tables import RoutingTable, authenticate, authenticate_secret
 from roundhouse_router.domain.targets import RequestFacts
-from roundhouse_router.limits import Limiter
+from roundhouse_router.limits import Grant, Limiter
+from roundhouse_router.limits.api import UNLIMITED
 from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.spool import Spool
 from roundhouse_router.wire.errors import ClientLeft
@@ -52,6 +56,7 @@ class Pipeline:
         chooser: Chooser,
         freed: Callable[[], None],
         limiter: Limiter,
+        reusing: Reusing,
         spool: Spool,
         settings: RouterSettings,
         clock: Clock,
@@ -62,6 +67,7 @@ class Pipeline:
         self._chooser = chooser
         self._freed = freed
         self._limiter = limiter
+        self._reusing = reusing
         self._spool = spool
         self._settings = settings
         self._clock = clock
@@ -71,19 +77,30 @@ class Pipeline:
     async def answer(self, interface: Interface, exchange: Exchange, request_id: str, headers: Headers) -> None:
         """Answer one request. Raises ApiError when nothing was sent yet, and ClientLeft."""
         try:
-            flight = await self._admit(interface, exchange, request_id)
+            admitted = await self._admit(interface, exchange, request_id)
         except ApiError as error:
             self._metrics.refused(interface.path, interface.operation.value, error)
             raise
-        if isinstance(flight, bytes):
+        if isinstance(admitted, bytes):
             self._metrics.answered(interface.path, 200, "completed")
-            exchange.answer(200, [*headers, _JSON], flight)
+            exchange.answer(200, [*headers, _JSON], admitted)
             return
+        flight, plan = admitted
         headers += flight.grant.headers
+        if plan is None:
+            await self._settled(flight, exchange, self._fly(flight, exchange, headers))
+            return
         try:
-            async with exchange.guarded():
-                with self._span(exchange.headers, flight):
-                    await self._fly(flight, exchange, headers)
+            await self._reusing.answer(plan, flight, exchange, headers, fly=self._fly, settled=self._settled)
+        finally:
+            plan.release()
+
+    async def _settled(self, flight: Flight, sink: Sink, answering: Awaitable[None]) -> None:
+        """Await what answers, while the client is there. Whatever happens, the flight is settled then."""
+        try:
+            async with sink.guarded():
+                with self._span(flight):
+                    await answering
         except ClientLeft as reason:
             flight.settle(Outcome.ABORTED, flight.status_sent or CLIENT_LEFT_STATUS, str(reason))
             raise
@@ -97,7 +114,9 @@ class Pipeline:
             if not flight.is_settled:
                 flight.settle(Outcome.FAILED, flight.status_sent or Internal.status, Internal.code)
 
-    async def _admit(self, interface: Interface, exchange: Exchange, request_id: str) -> Flight | bytes:
+    async def _admit(
+        self, interface: Interface, exchange: Exchange, request_id: str
+    ) -> tuple[Flight, Plan | None] | bytes:
         """Judge the request; from here on it has a usage record. Raises ApiError and ClientLeft.
 
         One that asks for nothing is answered at once, and has none.
@@ -118,17 +137,18 @@ class Pipeline:
         facts = RequestFacts(
             key=key, features=interface.features, headers=exchange.headers, user=request.user, prompt=request.prompt
         )
-        grant = await self._limiter.admit(
-            Demand(
-                tenant_id=key.tenant_id,
-                user_id=key.user_id,
-                key_id=key.key_id,
-                route_id=resolution.route.route_id,
-                input_tokens=len(request.body) // _BYTES_PER_TOKEN + 1,
-                output_tokens=None if request.max_tokens is None else request.max_tokens * request.choices,
+        plan, route = None, resolution.route
+        if route.is_coalesced or route.cache.ttl_s or IDEMPOTENCY_HEADER in exchange.headers:
+            plan = await self._reusing.plan(table, interface, exchange, request, resolution, facts)
+        try:
+            grant = (
+                await self._grant(facts, request, route.route_id) if plan is None or plan.kept is None else UNLIMITED
             )
-        )
-        return Flight(
+        except BaseException:
+            if plan is not None:
+                plan.release()
+            raise
+        flight = Flight(
             request_id=request_id,
             interface=interface,
             key=key,
@@ -144,6 +164,21 @@ class Pipeline:
             spool=self._spool,
             metrics=self._metrics,
         )
+        return flight, plan
+
+    async def _grant(self, facts: RequestFacts, request: ParsedRequest, route_id: str) -> Grant:
+        """Reserve what the request needs. Raises LimitExceeded."""
+        key = facts.key
+        return await self._limiter.admit(
+            Demand(
+                tenant_id=key.tenant_id,
+                user_id=key.user_id,
+                key_id=key.key_id,
+                route_id=route_id,
+                input_tokens=len(request.body) // _BYTES_PER_TOKEN + 1,
+                output_tokens=None if request.max_tokens is None else request.max_tokens * request.choices,
+            )
+        )
 
     async def _read(self, interface: Interface, exchange: Exchange) -> tuple[Interface, ParsedRequest]:
         """Return the request, and the interface that its body is for. Raises BadBody, BodyTooLarge and ClientLeft."""
@@ -156,7 +191,7 @@ class Pipeline:
             return interface, parse(body, interface.operation)
         return interface, interface.dialect.read(body, exchange.path)
 
-    async def _fly(self, flight: Flight, exchange: Exchange, headers: Headers) -> None:
+    async def _fly(self, flight: Flight, exchange: Sink, headers: Headers) -> None:
         total_s = flight.resolution.route.timeouts.total_s
         if not total_s:
             await self._ask_and_relay(flight, exchange, headers)
@@ -171,12 +206,12 @@ class Pipeline:
             flight.settle(Outcome.FAILED, flight.status_sent, late.error_code)
             exchange.end(stream_error(flight, late))
 
-    async def _ask_and_relay(self, flight: Flight, exchange: Exchange, headers: Headers) -> None:
+    async def _ask_and_relay(self, flight: Flight, exchange: Sink, headers: Headers) -> None:
         early = None
         if flight.request.is_stream:
             early = Early(flight, exchange, headers, every_s=self._settings.keep_alive_comment_s)
         try:
-            answer = await self._attempts.answer(flight, self._sent_headers(exchange.headers), early)
+            answer = await self._attempts.answer(flight, self._sent_headers(flight.facts.headers), early)
         except ApiError as error:
             if not flight.status_sent:
                 raise
@@ -199,9 +234,10 @@ class Pipeline:
         inject(carrier)
         return {name.encode(): value.encode() for name, value in carrier.items()}
 
-    def _span(self, headers: Mapping[bytes, bytes], flight: Flight) -> AbstractContextManager[object]:
+    def _span(self, flight: Flight) -> AbstractContextManager[object]:
         if not self._is_traced:
             return nullcontext()
+        headers = flight.facts.headers
         parent = {name.decode(): headers[name].decode("latin-1") for name in _TRACE_HEADERS if name in headers}
         attributes = {
             "gen_ai.operation.name": flight.interface.operation.value,

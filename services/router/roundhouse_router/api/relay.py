@@ -12,8 +12,8 @@ from roundhouse_router.domain.choosing.candidate import Verdict
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
 from roundhouse_router.domain.formats import EndsItself
 from roundhouse_router.domain.refusals import as_openai_error
+from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.wire.errors import Broken, Silent
-from roundhouse_router.wire.exchange import Exchange
 
 __all__ = ["DONE", "last_event", "relay_live", "relay_whole"]
 
@@ -22,7 +22,7 @@ _JSON: Final = (b"content-type", b"application/json")
 DONE: Final = b"data: [DONE]\n\n"
 
 
-def relay_whole(flight: Flight, answer: Whole, exchange: Exchange, headers: Headers) -> None:
+def relay_whole(flight: Flight, answer: Whole, exchange: Sink, headers: Headers) -> None:
     """Pass on an answer that came whole, also an engine's own error."""
     body, is_encoded = answer.body, b"content-encoding" in answer.headers
     if answer.status < 400:
@@ -45,7 +45,7 @@ def relay_whole(flight: Flight, answer: Whole, exchange: Exchange, headers: Head
     exchange.answer(answer.status, headers + passed, body)
 
 
-async def relay_live(flight: Flight, live: Live, exchange: Exchange, headers: Headers, *, drain_s: float) -> None:
+async def relay_live(flight: Flight, live: Live, exchange: Sink, headers: Headers, *, drain_s: float) -> None:
     """Pass on a stream, piece by piece, without a task in between. Raises ClientLeft; the upstream is closed then."""
     flight.first_token()
     pump = _Pump(flight, live, exchange)
@@ -70,7 +70,7 @@ class _Pump:
 
     __slots__ = ("_exchange", "_flight", "_is_over", "_last_two", "_live", "_reader", "verdict")
 
-    def __init__(self, flight: Flight, live: Live, exchange: Exchange) -> None:
+    def __init__(self, flight: Flight, live: Live, exchange: Sink) -> None:
         self._flight = flight
         self._live = live
         self._reader = live.reader

@@ -7,6 +7,8 @@ would make every cached prefix worthless.
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+import msgspec
+
 from roundhouse_router.dialects.anthropic_blocks import (
     Base64Source,
     Block,
@@ -102,11 +104,18 @@ def _add_assistant(made: Messages, content: Sequence[Block], place: str) -> None
         elif isinstance(block, ThinkingBlock):
             thought += block.thinking
         elif isinstance(block, ToolUseBlock):
-            function = {"name": block.name, "arguments": bytes(block.input).decode()}
+            function = {"name": block.name, "arguments": _json_text(block.input, f"{place}.{number}.input")}
             calls.append({"id": block.id, "type": "function", "function": function})
         elif not isinstance(block, RedactedBlock):
             raise refuse(f"{place}.{number}.type", "an assistant message may hold text, thoughts and tool calls only")
     made.assistant(text, thought=thought, calls=calls)
+
+
+def _json_text(value: msgspec.Raw, place: str) -> str:
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        raise refuse(place, "the text is not UTF-8") from None
 
 
 def _shown(block: Shown, place: str) -> list[Document]:

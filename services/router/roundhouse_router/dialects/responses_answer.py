@@ -61,11 +61,7 @@ def response(request: ParsedRequest, body: bytes) -> bytes:
 
 def frame(request: ParsedRequest, ident: str, created: int) -> Document:
     """Return a response without output that has just begun."""
-    members = request.members
-    echoed: Document = {}
-    for name, default in _ECHOED.items():
-        told = members.get(name)
-        echoed[name] = default if told is None or bytes(told) == b"null" else told
+    echoed = _ECHOED | _said(request)
     return {
         "id": f"resp_{ident or hashlib.blake2b(request.body, digest_size=12).hexdigest()}",
         "object": "response",
@@ -82,6 +78,17 @@ def frame(request: ParsedRequest, ident: str, created: int) -> Document:
         "usage": None,
         **echoed,
     }
+
+
+def _said(request: ParsedRequest) -> Document:
+    """Return the members of a request that its response repeats, as they are; none of what is not JSON in UTF-8."""
+    try:
+        members = request.members
+        told = {name: members[name] for name in _ECHOED if name in members and bytes(members[name]) != b"null"}
+        b"".join(bytes(value) for value in told.values()).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return told
 
 
 def settled(ending: Ending, output: list[Document]) -> Document:

@@ -50,11 +50,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     counts: TokenCounts = NO_TOKENS
     model_served: str = ""
-    deployment_id: str = ""
-    provider_id: str = ""
     audio_ms: int = 0
     images: int = 0
-    input_characters: int = 0
 
     @property
     def size_bytes(self) -> int:

@@ -61,6 +61,10 @@ class Resolution:
         is_plain = len(self.targets) == 1 and self.targets[0].match is None
         object.__setattr__(self, "is_plain", is_plain)
 
+    def matching(self, facts: RequestFacts) -> Sequence[RouteTarget]:
+        """Return the targets that may answer this request, in no order."""
+        return self.targets if self.is_plain else targets_for(self.targets, self._sender(facts))
+
     def order(self, facts: RequestFacts, draw: Draw) -> Sequence[RouteTarget]:
         """Return the targets for this request, the first to be tried first: by priority, and within one drawn by
         weight; those of weight 0 after the others. Empty when every target asks for a match and none is one."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from roundhouse_router.domain.errors import ApiError
+from roundhouse_router.domain.errors import ApiError, UpstreamFailed
 from roundhouse_router.reuse.sink import Headers, Sink
 from roundhouse_router.wire.errors import CLIENT_LEFT, ClientLeft
 
@@ -77,6 +77,10 @@ class Shared(Generic[L]):
         self.is_whole = True
         self.head = (status, tuple(headers))
         self.end(body)
+
+    def give_up(self) -> None:
+        """The answer cannot be ended properly; the passengers' answers are not either."""
+        self.fail(UpstreamFailed("The engine broke off its answer."))
 
     async def drained(self) -> None:
         """Return when a passenger has taken everything. A client that stalls is its own exchange's business."""

@@ -39,6 +39,7 @@ class Sink(Protocol):
     def write(self, data: bytes) -> None: ...
     def end(self, data: bytes = b"") -> None: ...
     def answer(self, status: int, headers: Headers, body: bytes) -> None: ...
+    def give_up(self) -> None: ...
     async def drained(self) -> None: ...
     def guarded(self) -> AbstractAsyncContextManager[None]: ...
 
@@ -66,14 +67,14 @@ class Recorder:
         *,
         counts: TokenCounts | None = None,
         model_served: str = "",
-        deployment_id: str = "",
-        provider_id: str = "",
+        audio_ms: int = 0,
+        images: int = 0,
     ) -> Kept | None:
         """Return the answer, or None if it was too large, encoded, or did not end. Ask when the request has settled.
 
         Whether it ended well is the caller's to know: only complete answers may be kept.
         """
-        if self._chunks is None or not self._target.is_ended:
+        if self._chunks is None or not self.status or not self._target.is_ended:
             return None
         return Kept(
             status=self.status,
@@ -83,8 +84,8 @@ class Recorder:
             kept_at=now,
             counts=counts or NO_TOKENS,
             model_served=model_served,
-            deployment_id=deployment_id,
-            provider_id=provider_id,
+            audio_ms=audio_ms,
+            images=images,
         )
 
     def start(self, status: int, headers: Headers) -> None:
@@ -104,6 +105,10 @@ class Recorder:
         self._begin(status, headers)
         self._keep(body)
         self._target.answer(status, headers, body)
+
+    def give_up(self) -> None:
+        self._chunks = None
+        self._target.give_up()
 
     async def drained(self) -> None:
         await self._target.drained()
@@ -160,13 +165,15 @@ class Recorder:
             self._chunks.append(data)
 
 
-async def replay(sink: Sink, kept: Kept, headers: Headers) -> None:
+async def replay(sink: Sink, kept: Kept, headers: Headers, *, before_last: Callable[[], None] = lambda: None) -> None:
     """Give a kept answer to a client: whole, or as the stream that it was, its chunks one after the other at once.
+    `before_last` is called before the last bytes go out.
 
     Raises ClientLeft, as `Sink.drained` does.
     """
     own = [*headers, (_CONTENT_TYPE, kept.content_type)]
     if not kept.is_stream:
+        before_last()
         sink.answer(kept.status, own, b"".join(kept.chunks))
         return
     sink.start(kept.status, own)
@@ -174,6 +181,7 @@ async def replay(sink: Sink, kept: Kept, headers: Headers) -> None:
         if not sink.is_writable:
             await sink.drained()
         sink.write(chunk)
+    before_last()
     sink.end(kept.chunks[-1] if kept.chunks else b"")
 
 
