@@ -14,6 +14,7 @@ import msgspec
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_router.domain.members import Members, joined
 from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.usage_lines import read_usage, with_usage
 
 __all__ = ["CONTINUES", "Continued", "Story", "continued_body", "may_continue"]
 
@@ -158,7 +159,7 @@ class Continued:
     """Fits the stream of the second engine behind that of the first: one `id`, no second beginning, one usage."""
 
     _ID: Final = re.compile(rb'"id"\s*:\s*"(?:[^"\\]|\\.)*"')
-    _ROLE: Final = re.compile(rb'"role"\s*:\s*"assistant"\s*,?')
+    _ROLE: Final = re.compile(rb'"role"\s*:\s*"assistant"\s*,|,?\s*"role"\s*:\s*"assistant"')
 
     def __init__(self, chunk_id: str, before: TokenCounts) -> None:
         self._id = b'"id":' + msgspec.json.encode(chunk_id)
@@ -198,7 +199,9 @@ class Continued:
     def _fitted(self, line: bytes) -> bytes:
         if not line.startswith(_PREFIX):
             return line
-        return self._ROLE.sub(b"", self._ID.sub(self._escaped, line, count=1), count=1)
+        line = self._ROLE.sub(b"", self._ID.sub(self._escaped, line, count=1), count=1)
+        found = read_usage(line)
+        return line if found is None else with_usage(line, self.total(found.counts))
 
     def _escaped(self, _found: re.Match[bytes]) -> bytes:
         return self._id
