@@ -33,8 +33,11 @@ class Desk:
         )
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Desk":
+    def start(self) -> None:
         self._task = asyncio.create_task(self.limiter.run())
+
+    async def __aenter__(self) -> "Desk":
+        self.start()
         await eventually(lambda: self.limiter.is_exact)
         return self
 

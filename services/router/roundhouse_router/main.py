@@ -4,7 +4,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,13 @@ from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.choosing.chooser import Chooser, ChoosingOptions
 from roundhouse_router.domain.demand import DemandLedger
+from roundhouse_router.domain.formats import UpstreamFormat
 from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.formats.anthropic import AnthropicFormat
+from roundhouse_router.formats.ollama import OllamaFormat
 from roundhouse_router.formats.openai import OpenAiFormat
+from roundhouse_router.formats.predictions import Predictions
+from roundhouse_router.formats.replicate import ReplicateFormat
 from roundhouse_router.limits import Decider, Limiter, LimiterFigures, ProcessLimiter, RedisLimiter
 from roundhouse_router.limits.routers import RouterCount
 from roundhouse_router.loops.demand import DemandTeller
@@ -119,6 +123,7 @@ def build(
     publisher = UsagePublisher(bus, spool, settings, clock, metrics)
     saver = SnapshotSaver(control_plane, settings, metrics)
     keeper = SpoolKeeper(spool, sync_s=settings.spool_sync_s, acknowledged=lambda: publisher.acknowledged)
+    predictions = Predictions(clock)
     client = Client(idle_s=settings.upstream_keep_alive_s)
     chooser = Chooser(choosing_of(settings), random.Random(rng.getrandbits(64)).random)
     metrics.watch_chooser(chooser)
@@ -156,11 +161,11 @@ def build(
         clock=clock,
         metrics=metrics,
     )
-    upstreams = Upstreams(client, keys, settings, clock)
+    upstreams = Upstreams(client, keys, predictions, settings, clock)
     attempts = Attempts(
         control_plane=control_plane,
         upstreams=upstreams,
-        formats={ProviderFormat.OPENAI: OpenAiFormat(), ProviderFormat.ANTHROPIC: AnthropicFormat(clock)},
+        formats=formats_of(clock),
         chooser=chooser,
         waiting=waiting,
         ledger=ledger,
@@ -187,6 +192,7 @@ def build(
     service.resource("bus", _connected(bus, publisher))
     service.resource("other routers", sharer.subscribed())
     service.resource("upstream", client)
+    service.resource("predictions", predictions)
     service.resource("reuse", _closed(reusables))
     for name, run in reusables.loops:
         service.loop(name, run)
@@ -268,6 +274,16 @@ def _limiter(
     service.loop("count limits", limiter.run)
     service.before_stop("count limits", limiter.flush)
     return limiter
+
+
+def formats_of(clock: Clock) -> Mapping[ProviderFormat, UpstreamFormat]:
+    """Return the APIs that outside providers may speak."""
+    return {
+        ProviderFormat.OPENAI: OpenAiFormat(),
+        ProviderFormat.ANTHROPIC: AnthropicFormat(clock),
+        ProviderFormat.OLLAMA: OllamaFormat(clock),
+        ProviderFormat.REPLICATE: ReplicateFormat(clock),
+    }
 
 
 def limits_of(settings: RouterSettings) -> SpoolLimits:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
+from redis.asyncio.connection import parse_url
 
 from roundhouse_common.service import ServiceSettings
 from roundhouse_router.domain.limits import RedisLostMode
@@ -128,3 +129,14 @@ class RouterSettings(ServiceSettings):
     """How often the router looks whether the usage stream was wiped."""
     snapshot_delay_s: float = Field(default=0.2, ge=0)
     """Changes of the routing table within this time are saved together."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        """Refuse what redis-py would refuse later, without repeating a password."""
+        try:
+            if url:
+                parse_url(url)
+        except ValueError:
+            raise ValueError("want redis://HOST:PORT/DB, with rediss:// for TLS, or unix://PATH") from None
+        return url

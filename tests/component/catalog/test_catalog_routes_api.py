@@ -56,7 +56,7 @@ async def test_every_setting_comes_back_as_it_was_sent(world: World) -> None:
     ids = await deployed(world, "one", "two")
     key = created(await world.post("/api-keys", {"name": "laptop"}))
     await route(world, "spare", targets=[{"deployment_id": ids["two"]}])
-    sent = {
+    sent: dict[str, Any] = {
         "name": "chat-*",
         "targets": [
             {

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from structlog.testing import capture_logs
 
 from roundhouse_router.domain.limits import LimiterUnavailable, RedisLostMode
 from roundhouse_router.limits import Decider
@@ -172,3 +173,37 @@ async def test_a_changed_table_holds_on_redis_at_once(redis_server: RedisServer)
         assert len(await crowd([router], 20)) == 9
         router.table = table_of(limit(requests_per_minute=12))
         assert len(await crowd([router], 20)) == 3
+
+
+async def test_a_router_that_starts_without_redis_says_why_once_and_finds_it_later(
+    redis_server: RedisServer,
+) -> None:
+    redis_server.kill()
+    desk = Desk(redis_server.url, "router", [LIMITS])
+    with capture_logs() as logs:
+        desk.start()
+        try:
+            await eventually(lambda: desk.figures.times_lost == 1)
+            assert len(await crowd([desk], 20)) == 9
+            redis_server.start()
+            await eventually(lambda: desk.limiter.is_exact)
+            assert not desk.figures.is_degraded
+        finally:
+            await desk.die()
+    assert [entry["event"] for entry in logs] == ["limiter_redis_lost", "limiter_redis_found"]
+    assert "Connect" in logs[0]["why"]
+    assert desk.figures.times_lost == 1
+
+
+async def test_a_wrong_password_is_named_and_not_shown(redis_server: RedisServer) -> None:
+    async with desks(redis_server, 1, LIMITS) as [router]:
+        await router.limiter._link.ask(("CONFIG", "SET", "requirepass", "right"))
+        desk = Desk(redis_server.url.replace("redis://", "redis://:s3cr3t@"), "router", [LIMITS])
+        with capture_logs() as logs:
+            desk.start()
+            try:
+                await eventually(lambda: desk.figures.times_lost == 1)
+            finally:
+                await desk.die()
+        assert "password" in logs[0]["why"]
+        assert "s3cr3t" not in str(logs)

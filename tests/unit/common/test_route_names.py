@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -30,7 +31,7 @@ class Named:
     tenant_id: str = "ten_a"
 
 
-def finder(*routes: Named):
+def finder(*routes: Named) -> Callable[[str, str], Named | None]:
     return lambda tenant_id, name: next((r for r in routes if (r.tenant_id, r.name) == (tenant_id, name)), None)
 
 

@@ -1,13 +1,17 @@
 """OpenAI's whole answers as Anthropic's messages."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundhouse_router.dialects.anthropic import ANTHROPIC
+from roundhouse_router.dialects.responses import RESPONSES
 from roundhouse_router.domain.errors import UpstreamFailed
-from tests.support.chat_streams import captured
+from tests.support.chat_streams import captured, events, finished, part, run
 
 pytestmark = pytest.mark.contract("D11", "D12")
 
@@ -20,7 +24,7 @@ def answered(message: Any, finish: str = "stop", turns: Any = None, **members: A
     return json.loads(ANTHROPIC.whole(request, json.dumps(answer).encode()))
 
 
-def call(name: str, arguments: str, call_id: str | None = None) -> Any:  # Any: JSON
+def call(name: str, arguments: Any, call_id: str | None = None) -> Any:  # Any: JSON
     return {"type": "function", "id": call_id, "function": {"name": name, "arguments": arguments}}
 
 
@@ -38,6 +42,15 @@ def test_thoughts_text_and_calls() -> None:
     ]
     assert (told["id"], told["model"], told["stop_reason"]) == ("msg_1", "asked", "tool_use")
     assert (told["usage"]["input_tokens"], told["usage"]["cache_read_input_tokens"]) == (3, 2)
+
+
+def test_arguments_that_an_engine_sends_as_an_object_are_understood() -> None:
+    told = answered({"tool_calls": [call("f", {"city": "Paris"})]}, "tool_calls")
+    assert told["content"][0]["input"] == {"city": "Paris"}
+    chunk = part(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"city": "Paris"}}}])
+    request = ANTHROPIC.read(b'{"model":"m","max_tokens":1,"messages":[]}', "/v1/messages")
+    found = events(run(ANTHROPIC.stream(request), chunk + finished("tool_calls")))
+    assert found[3]["delta"] == {"type": "input_json_delta", "partial_json": '{"city":"Paris"}'}
 
 
 @pytest.mark.parametrize("arguments", ['{"city": "Par', "[1]", "[" * 5000])
@@ -96,3 +109,25 @@ def test_a_real_answer_keeps_its_text() -> None:
     body = captured("chat_whole.json")
     told = json.loads(ANTHROPIC.whole(request, body))
     assert told["content"][0]["text"] == json.loads(body)["choices"][0]["message"]["content"]
+
+
+_names = st.sampled_from(["message", "content", "tool_calls", "function", "name", "arguments", "id", "index", "usage"])
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(_names, _json, max_size=4))
+def test_no_document_of_an_engine_raises_anything_else(choice: Any) -> None:  # Any: JSON
+    request = ANTHROPIC.read(b'{"model":"m","max_tokens":1,"messages":[]}', "/v1/messages")
+    other = RESPONSES.read(b'{"model":"m","input":"x"}', "/v1/responses")
+    whole = json.dumps({"choices": [choice]}).encode()
+    chunk = json.dumps({"choices": [{"delta": choice}]}).encode()
+    with contextlib.suppress(UpstreamFailed):
+        assert json.loads(ANTHROPIC.whole(request, whole))["type"] == "message"
+    with contextlib.suppress(UpstreamFailed):
+        assert json.loads(RESPONSES.whole(other, whole))["object"] == "response"
+    assert run(ANTHROPIC.stream(request), b"data: " + chunk + b"\n\n")
+    assert run(RESPONSES.stream(other), b"data: " + chunk + b"\n\n")

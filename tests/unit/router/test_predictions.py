@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.domain.errors import UpstreamFailed
 from roundhouse_router.formats.predictions import Predictions
 from roundhouse_router.formats.replicate import ReplicateFormat
 from roundhouse_router.formats.reply import UpstreamReply, WholeReply
@@ -175,7 +174,7 @@ async def test_a_refusal_is_passed_on(predictions: Predictions, provider: Provid
 @pytest.mark.parametrize("made", [{"id": "../x", "status": "starting"}, {"status": "starting"}, [], "x"])
 async def test_a_prediction_that_is_none_fails(predictions: Predictions, provider: Provider, made: Any) -> None:
     provider.made = (201, made)
-    with pytest.raises(UpstreamFailed):
+    with pytest.raises(Broken):
         await ask(predictions, provider)
     assert len(provider.asked) == 2
 
@@ -297,7 +296,7 @@ async def test_a_model_without_a_stream_is_followed_and_told_at_the_end(
 )
 async def test_odd_addresses_of_streams_are_not_asked(predictions: Predictions, provider: Provider, url: str) -> None:
     with_stream(provider, OUTPUT, url=url)
-    with pytest.raises(UpstreamFailed):
+    with pytest.raises(Broken):
         await ask(predictions, provider, is_stream=True)
     assert url not in [asked[1] for asked in provider.asked]
     await eventually(lambda: provider.is_cancelled)

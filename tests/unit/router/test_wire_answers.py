@@ -91,6 +91,7 @@ async def test_old_clients_are_answered_without_chunks(keep: bytes, is_kept: boo
     old = b"GET / HTTP/1.0\r\n" + keep + b"\r\n"
     written, is_closed = await answered(whole, old)
     assert (b"connection: close" in written) == is_closed == (not is_kept)
+    assert (b"connection: keep-alive" in written) == is_kept
     written, is_closed = await answered(stream, old)
     assert written.endswith(b"\r\n\r\nhello" + b"w" * 16)
     assert is_closed

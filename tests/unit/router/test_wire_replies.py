@@ -206,6 +206,21 @@ async def test_a_caller_that_is_cancelled_closes_the_connection_at_once() -> Non
         assert transport.was_aborted
 
 
+async def test_a_caller_that_is_cancelled_late_does_not_close_what_another_request_uses_by_now() -> None:
+    async with Client() as client, upstream(client) as (connection, transport, _):
+        first = Asked(client, connection)
+        await settle()
+        connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1")
+        second = client.send(connection.origin, HEAD, b"{}", connect_s=1.0, first_byte_s=5.0)
+        asked = asyncio.create_task(second, name="second")
+        first.task.cancel()
+        await settle()
+        assert first.task.cancelled()
+        connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n2")
+        assert await (await asked).read_all(1) == b"2"
+        assert not transport.is_closed
+
+
 async def test_who_pauses_makes_the_upstream_wait_and_is_not_taken_for_its_silence() -> None:
     async with Client() as client, upstream(client) as (connection, transport, _):
         asked = Asked(client, connection)

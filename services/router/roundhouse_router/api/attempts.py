@@ -35,11 +35,11 @@ from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.retries import RetryBudget
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.startup import error_told
+from roundhouse_router.formats.reply import UpstreamReply
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.providers.errors import CredentialsExhausted, ProviderLimited
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.errors import Broken, ConnectFailed, HungUp, Silent, TooLarge
-from roundhouse_router.wire.reply import Reply
 
 __all__ = ["Attempts", "Live", "Whole"]
 
@@ -66,7 +66,7 @@ class Whole:
 class Live:
     """A stream of which the first content is here. Whoever gets it closes the reply."""
 
-    reply: Reply
+    reply: UpstreamReply
     first: list[bytes]
     course: Course
     reader: StreamReader
@@ -343,7 +343,7 @@ class Attempts:
         except TooLarge:
             raise UpstreamFailed("The engine's answer is larger than the router passes on.") from None
 
-    async def _read(self, reply: Reply, course: Course, idle_s: float) -> Whole | Live:
+    async def _read(self, reply: UpstreamReply, course: Course, idle_s: float) -> Whole | Live:
         """Read a stream up to its first content, or all of anything else."""
         if not course.is_live(reply.status, reply.headers.get(b"content-type", b"")):
             body = await reply.read_all(self._settings.max_response_bytes)
@@ -351,13 +351,17 @@ class Attempts:
         first, size = list[bytes](), 0
         while True:
             piece = await reply.read()
+            if not (piece or first):
+                raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
+            try:
+                has_content = course.has_content(piece)
+            except UpstreamFailed as error:
+                raise _Failed("stream_error", error) from None
             if not piece:
-                if not first:
-                    raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
                 break
             first.append(piece)
             size += len(piece)
-            if course.has_content(piece) or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
+            if has_content or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
                 break
         if b"error" in piece and (words := error_told(b"".join(first))) is not None:
             raise _Failed("stream_error", UpstreamFailed(words))
@@ -371,4 +375,6 @@ def _reason(answer: Whole | ApiError) -> FallbackReason | None:
         return FallbackReason.ERROR if answer.status in (429, 500, 502, 503, 504) else None
     if answer.status in _FAILURES or answer.status == 429:
         return FallbackReason.ERROR
-    return fallback_reason(answer.status, answer.body) if answer.status == 400 else None
+    if answer.status != 400:
+        return None
+    return fallback_reason(answer.status, answer.course.error_body(answer.status, answer.body))

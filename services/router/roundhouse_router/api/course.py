@@ -61,7 +61,7 @@ class StreamReader(Protocol):
 class Course:
     """What is sent, and what is made of the answer."""
 
-    __slots__ = ("_endpoint_engine", "_format", "_interface", "_sent", "body", "headers", "path", "request")
+    __slots__ = ("_endpoint_engine", "_format", "_interface", "_probe", "_sent", "body", "headers", "path", "request")
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Course:
         self._sent = sent
         self._endpoint_engine = engine
         self._format = provider_format
+        self._probe: StreamTranslator | None = None
         self.request = request
         self.path = path
         self.body = body
@@ -112,11 +113,19 @@ class Course:
 
     def is_live(self, status: int, kind: bytes) -> bool:
         """Whether an answer with this content type is passed on piece by piece. Asked once, before `stream`."""
-        return status == 200 and kind.startswith(_EVENT_STREAM)
+        wanted = _EVENT_STREAM if self._format is None else self._format.stream_type
+        return status == 200 and kind.startswith(wanted)
 
     def has_content(self, piece: bytes) -> bool:
-        """Whether a piece of a stream holds something to show: from then on no other endpoint is asked."""
-        return has_content(piece)
+        """Whether a piece of a stream holds something to show: from then on no other endpoint is asked.
+
+        Pieces come in order, and an empty one at the end. Raises UpstreamFailed for a provider's stream that fails.
+        """
+        if self._format is None:
+            return has_content(piece)
+        if self._probe is None:
+            self._probe = self._format.stream(self.request.model, self._interface.operation)
+        return has_content(self._probe.feed(piece) if piece else self._probe.finish())
 
     def stream_type(self, kind: bytes) -> bytes | None:
         """Return the content type of a stream for the client; None: that of its API."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import ProviderFormat
-from roundhouse_router.api.course import Course, StreamReader, course_to
+from roundhouse_router.api.course import Course, StreamReader
 from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.api.media_upload import Splice, Upload
 from roundhouse_router.dialects.media import MediaRequest, form_splice, with_model
@@ -165,6 +165,29 @@ class _SoundReader(_MediaReader):
         return chunk
 
 
+class _TranslatedImages(Course):
+    """Images by a provider with an API of its own, made OpenAI's and counted."""
+
+    __slots__ = ("_asked",)
+
+    def __init__(self, interface: Interface, asked: MediaAsked, model: str, provider_format: UpstreamFormat) -> None:
+        made = provider_format.request(asked.body, model, interface.operation, is_stream=False)
+        super().__init__(
+            *(interface, asked, asked),
+            path=made.path,
+            body=made.body,
+            headers=made.headers,
+            engine=EngineKind.UNKNOWN,
+            provider_format=provider_format,
+        )
+        self._asked = asked
+
+    def whole(self, status: int, body: bytes) -> tuple[bytes, TokenCounts | None]:
+        body, counts = super().whole(status, body)
+        self._asked.learn(counts_of_answer(body))
+        return body, counts
+
+
 def media_course(
     interface: Interface, asked: MediaAsked, candidate: Candidate, formats: Mapping[ProviderFormat, UpstreamFormat]
 ) -> Course:
@@ -177,9 +200,9 @@ def media_course(
             *(interface, asked), path=interface.path, model=candidate.model, engine=engine, provider_format=None
         )
     if provider.format is not ProviderFormat.OPENAI:
-        if interface.path in _TRANSLATABLE:
-            return course_to(interface, asked, candidate, formats)
-        raise EndpointNotServed(f"The provider of the model `{asked.model}` has nothing like {interface.path}.")
+        if interface.path not in _TRANSLATABLE:
+            raise EndpointNotServed(f"The provider of the model `{asked.model}` has nothing like {interface.path}.")
+        return _TranslatedImages(interface, asked, candidate.model, formats[provider.format])
     return MediaCourse(
         *(interface, asked),
         path=interface.path.removeprefix(_V1),

@@ -1,15 +1,18 @@
 """Sending a request to an engine or an outside provider."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from roundhouse_common.contracts.routing import ProviderRecord
+from roundhouse_common.contracts.routing import ProviderFormat, ProviderRecord
 from roundhouse_common.runtime import Clock
 from roundhouse_router.api.course import Course
 from roundhouse_router.domain.choosing.candidate import Candidate
+from roundhouse_router.formats.predictions import Predictions
+from roundhouse_router.formats.reply import UpstreamReply
 from roundhouse_router.providers.keys import KeyVerdict, ProviderKeys
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.client import Client, Origin
@@ -39,8 +42,11 @@ class _Told(msgspec.Struct):
 class Upstreams:
     """Shared by all requests. What is equal for all requests to one endpoint is put together once."""
 
-    def __init__(self, client: Client, keys: ProviderKeys, settings: RouterSettings, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, keys: ProviderKeys, predictions: Predictions, settings: RouterSettings, clock: Clock
+    ) -> None:
         self._client = client
+        self._predictions = predictions
         self._keys = keys
         self._clock = clock
         self._connect_s = settings.connect_timeout_s
@@ -55,7 +61,7 @@ class Upstreams:
         headers: Mapping[bytes, bytes],
         is_fresh: bool,
         first_byte_s: float,
-    ) -> Reply:
+    ) -> UpstreamReply:
         """Send it; return the answer once its status is there. Raises the wire's errors, and those of `providers`.
 
         Of the client's headers only those of the trace go on.
@@ -86,13 +92,18 @@ class Upstreams:
         course: Course,
         is_fresh: bool,
         first_byte_s: float,
-    ) -> Reply:
+    ) -> UpstreamReply:
         """Ask with one of the provider's keys after the other, while the answer is about the key."""
         tried: list[str] = []
         while True:
             key = self._keys.take(provider, candidate.model, self._clock.now(), tried)
             extra = {**course.authorization(key.secret), **course.headers, **provider.headers}
-            reply = await self._send(origin, head + _lines(extra), course, is_fresh, first_byte_s)
+            reply: UpstreamReply
+            if provider.format is ProviderFormat.REPLICATE:
+                send = partial(self._send_to, is_fresh, first_byte_s)
+                reply = await self._predictions.ask(send, provider.base_url, extra, course.body, within_s=first_byte_s)
+            else:
+                reply = await self._send(origin, head + _lines(extra), course, is_fresh, first_byte_s)
             code = await _code_of(reply) if reply.status == 429 else ""
             if self._keys.answered(key, reply.status, reply.headers, self._clock.now(), code=code) is KeyVerdict.GOOD:
                 return reply
@@ -109,6 +120,20 @@ class Upstreams:
             origin, head, chunks, is_fresh=is_fresh, connect_s=self._connect_s, first_byte_s=first_byte_s
         )
 
+    async def _send_to(
+        self, is_fresh: bool, first_byte_s: float, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        """Send one of the requests that a prediction consists of."""
+        origin, head = _head_of(url, "", "", True, method)
+        return await self._client.send(
+            origin,
+            head + _lines(headers),
+            body,
+            is_fresh=is_fresh,
+            connect_s=self._connect_s,
+            first_byte_s=first_byte_s,
+        )
+
     def _head(self, base_url: str, course: Course, secret: str) -> tuple[Origin, bytes]:
         """Return where to connect, and the request line with the headers that are the same every time."""
         key = (base_url, course.path, secret, course.content_type is None)
@@ -120,7 +145,7 @@ class Upstreams:
         return found
 
 
-async def _code_of(reply: Reply) -> str:
+async def _code_of(reply: UpstreamReply) -> str:
     """Return an error's code: of two kinds of 429 one is about the key's credit, and no matter of waiting."""
     try:
         found = msgspec.json.decode(await reply.read_all(_ERROR_BYTES), type=_Told)
@@ -129,11 +154,12 @@ async def _code_of(reply: Reply) -> str:
     return found.error.code or found.error.type or ""
 
 
-def _head_of(base_url: str, path: str, secret: str, is_json: bool) -> tuple[Origin, bytes]:
+def _head_of(base_url: str, path: str, secret: str, is_json: bool, method: str = "POST") -> tuple[Origin, bytes]:
     url = urlsplit(base_url)
     is_tls = url.scheme == "https"
     origin = Origin(url.hostname or "", url.port or (443 if is_tls else 80), is_tls)
-    lines = f"POST {_clean(url.path + path)} HTTP/1.1\r\nhost: {_clean(url.netloc)}\r\n".encode("latin-1")
+    target = _clean(url.path + path + (f"?{url.query}" if url.query else "")) or "/"
+    lines = f"{method} {target} HTTP/1.1\r\nhost: {_clean(url.netloc)}\r\n".encode("latin-1")
     lines += _JSON + _IDENTITY if is_json else _IDENTITY
     if secret:
         lines += f"authorization: Bearer {_clean(secret)}\r\n".encode("latin-1")

@@ -26,8 +26,12 @@ _NULL: Final = msgspec.Raw(b"null")
 
 class FunctionCall(msgspec.Struct):
     name: str | None = None
-    arguments: str | None = None
-    """JSON text; in a stream a piece of it."""
+    arguments: Any = None  # Any: some engines send the object itself; it is text once it is here
+    """JSON text or None; in a stream a piece of it."""
+
+    def __post_init__(self) -> None:
+        if self.arguments is not None and not isinstance(self.arguments, str):
+            self.arguments = msgspec.json.encode(self.arguments).decode()
 
 
 class ToolCall(msgspec.Struct):

@@ -142,6 +142,10 @@ class ProviderRequest:
 class UpstreamFormat(Protocol):
     """An API that an outside provider speaks."""
 
+    @property
+    def stream_type(self) -> bytes:
+        """What the content type of its streams begins with."""
+
     def authorization(self, secret: str) -> Mapping[str, str]:
         """Return the headers that carry a key."""
 

@@ -22,6 +22,8 @@ _OVERLOADED: Final = 529
 class AnthropicFormat:
     """Chats only: Anthropic has no completions and no embeddings."""
 
+    stream_type: Final = b"text/event-stream"
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 

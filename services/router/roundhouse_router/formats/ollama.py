@@ -25,6 +25,8 @@ _HEADERS: Final = {"content-type": "application/json"}
 class OllamaFormat:
     """Chats, completions and embeddings."""
 
+    stream_type: Final = b"application/x-ndjson"
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 

@@ -31,6 +31,8 @@ _WITH_USAGE: Final = b'{"include_usage":true}'
 class OpenAiFormat:
     """OpenAI's own, and all that copy it."""
 
+    stream_type: Final = b"text/event-stream"
+
     def authorization(self, secret: str) -> Mapping[str, str]:
         return {"authorization": f"Bearer {secret}"}
 

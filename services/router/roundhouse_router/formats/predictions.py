@@ -18,10 +18,10 @@ from roundhouse_common.runtime import Clock
 from roundhouse_router.domain.errors import UpstreamFailed
 from roundhouse_router.formats.prediction_stream import PredictionStream, prediction_event
 from roundhouse_router.formats.replicate import PredictionOrder, read_order
-from roundhouse_router.formats.replicate_answer import Prediction, read_prediction
+from roundhouse_router.formats.replicate_answer import Prediction, failed_status, read_prediction
 from roundhouse_router.formats.replicate_input import USUAL, Parameters, read_parameters
 from roundhouse_router.formats.reply import UpstreamReply, WholeReply
-from roundhouse_router.wire.errors import Broken, Silent, WireError
+from roundhouse_router.wire.errors import Broken, HungUp, Silent, WireError
 
 __all__ = ["Predictions", "Send"]
 
@@ -29,8 +29,6 @@ _log = structlog.get_logger("roundhouse.predictions")
 
 _JSON: Final = b"application/json"
 _EVENT_STREAM: Final = b"text/event-stream"
-_FAILED_STATUS: Final = 502
-"""Of a prediction that failed: Replicate has no status for it, and does not say whose fault it was."""
 _WAIT: Final = {"prefer": "wait=5"}
 """A short answer comes with the first request; of a long one the id is known soon, by which it can be cancelled."""
 _POLL_FIRST_S: Final = 0.5
@@ -206,7 +204,10 @@ class _Run:
     async def cancelled(self) -> None:
         try:
             async with asyncio.timeout(_CANCEL_S):
-                reply = await self._send("POST", f"{self._url}/cancel", self._headers, b"")
+                try:
+                    reply = await self._send("POST", f"{self._url}/cancel", self._headers, b"")
+                except HungUp:  # an idle connection that was given up
+                    reply = await self._send("POST", f"{self._url}/cancel", self._headers, b"")
                 await reply.read_all(_MOST_BYTES)
         except (TimeoutError, WireError) as error:
             _log.warning("prediction_not_cancelled", url=self._url, error=str(error) or type(error).__name__)
@@ -227,7 +228,7 @@ class _Run:
                 if failures >= _POLL_FAILURES:
                     raise
         if not look.prediction.is_good:
-            return WholeReply(_FAILED_STATUS, look.told, _JSON)
+            return WholeReply(failed_status(look.prediction), look.told, _JSON)
         if is_stream:
             return WholeReply(200, prediction_event(look.told), _EVENT_STREAM)
         return WholeReply(200, look.told, _JSON)

@@ -55,6 +55,8 @@ def read_order(body: bytes) -> PredictionOrder:
 class ReplicateFormat:
     """Chats and completions of language models, and images."""
 
+    stream_type: Final = b"text/event-stream"
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 

@@ -17,6 +17,7 @@ __all__ = [
     "ReplicateStream",
     "as_openai_answer",
     "as_openai_error",
+    "failed_status",
     "read_prediction",
 ]
 
@@ -90,6 +91,12 @@ def read_prediction(body: bytes) -> Prediction:
     """Return a prediction. Raises UpstreamFailed for what is none."""
     prediction: Prediction = decoded(body, _prediction, "prediction")
     return prediction
+
+
+def failed_status(prediction: Prediction) -> int:
+    """Return the status for a prediction that failed: Replicate has none for it, and says whose fault it was in words
+    only."""
+    return 502 if _code_of(prediction.fault) is None else 400
 
 
 def as_openai_answer(body: bytes, model: str, operation: Operation, clock: Clock) -> bytes:

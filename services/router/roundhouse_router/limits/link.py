@@ -6,7 +6,6 @@ nobody knows.
 """
 
 import asyncio
-import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -19,8 +18,6 @@ from redis.exceptions import NoScriptError, RedisError
 from roundhouse_router.limits.scripts import SCRIPTS, Argument
 
 __all__ = ["RedisLink", "RedisLost"]
-
-_log = logging.getLogger(__name__)
 
 Command = tuple[Argument, ...]
 
@@ -94,6 +91,7 @@ class RedisLink:
         self._tick: asyncio.TimerHandle | None = None
         self._ticks = 0
         self._broken: asyncio.Future[str] | None = None
+        self._has_told = False
         self.is_up = False
         """Whether it is worth asking."""
 
@@ -140,7 +138,7 @@ class RedisLink:
         pause_s = _RECONNECT_S[0]
         while True:
             connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has no type here
-            why = "the connection was closed"
+            why = ""
             try:
                 await self._open(connection)
                 pause_s = _RECONNECT_S[0]
@@ -247,6 +245,7 @@ class RedisLink:
     def _hear(self) -> None:
         if not self.is_up:
             self.is_up = True
+            self._has_told = False
             self._on_up()
 
     def _doubt(self, why: str) -> None:
@@ -254,9 +253,11 @@ class RedisLink:
         for sent in (*self._sent, *self._outbox):
             sent.fail(why)
         self._outbox = deque(sent for sent in self._outbox if sent.reply is None)
-        if self.is_up:
+        if self.is_up or not self._has_told:
             self.is_up = False
-            self._on_lost(why)
+            self._has_told = True
+            if why:  # not at our own end
+                self._on_lost(why)
 
     def _lose(self, why: str) -> None:
         self._is_connected = False

@@ -1,12 +1,12 @@
 """Limits counted on Redis: exact over all routers that use it, and a declared way to go on when it is lost."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Final, assert_never
 
 from roundhouse_common.runtime import Clock
+from roundhouse_common.service import get_logger
 from roundhouse_router.domain.limits import Demand, LimiterUnavailable, LimitsTable, RedisLostMode, exceeded
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.limits.api import UNLIMITED, CounterUse, Grant
@@ -18,7 +18,7 @@ from roundhouse_router.limits.script_plan import ScriptPlan
 
 __all__ = ["RedisLimiter"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _FLUSH_S: Final = 1.0
 _PLANS_MOST: Final = 50_000
@@ -221,4 +221,4 @@ class RedisLimiter:
     def _on_lost(self, why: str) -> None:
         self._figures.is_degraded = True
         self._figures.times_lost += 1
-        _log.warning("limiter_redis_lost", extra={"why": why, "mode": self._lost_mode.value})
+        _log.warning("limiter_redis_lost", why=why, mode=self._lost_mode.value)

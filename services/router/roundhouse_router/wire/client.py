@@ -77,7 +77,7 @@ class Client:
         try:
             return await answered
         except asyncio.CancelledError:
-            connection.abort()
+            _give_up(connection, answered)
             raise
 
     async def send_stream(
@@ -99,22 +99,19 @@ class Client:
             connection = await self._connect(origin, connect_s)
         answered = connection.begin(first_byte_s)
         connection.sending(True)
+        connection.write(head + b"transfer-encoding: chunked\r\n\r\n")
+        sending = self.loop.create_task(_send_body(connection, chunks), name="send body")
         try:
-            connection.write(head + b"transfer-encoding: chunked\r\n\r\n")
-            async for chunk in chunks:
-                if answered.done():
-                    return await answered
-                if chunk:
-                    connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                    connection.touch()
-                    await connection.room()
-            connection.sending(False)
-            connection.write(b"0\r\n\r\n")
+            await asyncio.wait((answered, sending), return_when=asyncio.FIRST_COMPLETED)
+            if not answered.done():
+                sending.result()
             return await answered
         except BaseException:
-            answered.cancel()
-            connection.abort()
+            _give_up(connection, answered)
             raise
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     @property
     def idle_count(self) -> int:
@@ -184,3 +181,22 @@ class Client:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+
+async def _send_body(connection: UpstreamConnection, chunks: AsyncIterator[bytes]) -> None:
+    async for chunk in chunks:
+        if chunk:
+            connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            connection.touch()
+            await connection.room()
+    connection.sending(False)
+    connection.write(b"0\r\n\r\n")
+
+
+def _give_up(connection: UpstreamConnection, answered: "asyncio.Future[Reply]") -> None:
+    """Close the connection, unless its answer is whole: then it is the pool's, and may be another request's by now."""
+    if answered.done() and not answered.cancelled() and answered.exception() is None:
+        answered.result().close()
+    else:
+        answered.cancel()
+        connection.abort()

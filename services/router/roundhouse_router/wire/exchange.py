@@ -17,6 +17,7 @@ __all__ = ["Exchange", "Handler"]
 _ONE_WRITE: Final = 64 * 1024
 """A larger body is not copied behind its head."""
 _CLOSE: Final = b"connection: close\r\n"
+_KEEP: Final = b"connection: keep-alive\r\n"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _BODILESS: Final = frozenset((204, 304))
 
@@ -216,7 +217,7 @@ class Exchange:
         if self.incoming is not None and not connection.may_skip(self):
             self.is_kept = False  # what is left of the body would pass for the next request
         if self.is_kept and not connection.is_draining:
-            return connection.date.line
+            return connection.date.line + _KEEP if self.is_old else connection.date.line
         return connection.date.line + _CLOSE
 
     def _finish(self, head: bytes, data: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["DateLine", "answer_head", "check_lines", "error_body", "request_head", "status_line"]
+__all__ = ["DateLine", "answer_head", "check_lines", "error_body", "request_head"]
 
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
@@ -32,21 +32,17 @@ class DateLine:
             self.line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
 
 
-def status_line(status: int) -> bytes:
-    """Return the first line of an answer, with a phrase where the status has a registered one."""
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-
-
 def answer_head(status: int, headers: Headers, framing: bytes) -> bytes:
     """Return the head of an answer. `framing` is header lines of ours. Raises ValueError for a line break inside."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     check_lines(lines, len(headers))
-    return b"%b%b%b\r\n" % (status_line(status), lines, framing)
+    first = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return b"%b%b%b\r\n" % (first, lines, framing)
 
 
 def check_lines(lines: bytes, count: int) -> None:
-    """Raise ValueError unless this is so many lines, each ended by CRLF, and no stray CR, LF or NUL."""
-    if lines.count(b"\r\n") != count or lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
+    """Raise ValueError unless so many line ends that we wrote are the only CR and LF, and there is no NUL."""
+    if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
         raise ValueError("a header with a line break or a NUL in it; give one value per header")
 
 

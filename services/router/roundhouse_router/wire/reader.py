@@ -17,6 +17,11 @@ _ONCE: Final = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type", b"expect")
 )
 _OFFER: Final = frozenset((b"connection", b"upgrade", b"http2-settings"))
+_METHODS: Final = {name.encode(): name for name in ("GET", "POST", "HEAD", "DELETE", "OPTIONS")}
+_SPLIT: Final[dict[bytes, tuple[str, bytes]]] = {}
+"""URLs that came lately: clients of one API ask for few. Bounded, then emptied."""
+_KEPT_MOST: Final = 256
+_KEPT_BYTES: Final = 200
 _OVERHEAD_SHARE: Final = 16
 """Chunked bodies may be this much larger on the wire than in fact: chunks of one byte are six."""
 
@@ -112,9 +117,11 @@ class Reader:
             raise Refusal(400, "The header host is missing.")
         if b"transfer-encoding" in headers and (is_old or headers[b"transfer-encoding"].lower() != b"chunked"):
             raise Refusal(400, "The only transfer-encoding that is taken is chunked, in HTTP/1.1.")
-        path, query = _split(url)
-        method = parser.get_method().decode("ascii")
-        self.incoming = Exchange(self._connection, method, path, query, headers, is_kept, is_old)
+        path, query = _SPLIT.get(url) or _split(url)
+        method = parser.get_method()
+        self.incoming = Exchange(
+            self._connection, _METHODS.get(method) or method.decode("ascii"), path, query, headers, is_kept, is_old
+        )
         self.ready.append(self.incoming)
 
     def on_message_complete(self) -> None:
@@ -212,4 +219,9 @@ def _split(url: bytes) -> tuple[str, bytes]:
         parsed = httptools.parse_url(url)
         path, query = parsed.path, parsed.query or b""
     text = path.decode("ascii")
-    return (urllib.parse.unquote(text) if "%" in text else text), query
+    split = (urllib.parse.unquote(text) if "%" in text else text), query
+    if not query and len(url) <= _KEPT_BYTES:  # a query may hold a secret
+        if len(_SPLIT) >= _KEPT_MOST:
+            _SPLIT.clear()
+        _SPLIT[url] = split
+    return split

@@ -82,7 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request."""
-        self._transport.write(data)
+        if not self._transport.is_closing():  # uvloop's transport raises then; whoever waits for the answer is told
+            self._transport.write(data)
 
     async def room(self) -> None:
         """Return once the upstream takes more of the request."""

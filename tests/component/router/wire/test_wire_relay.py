@@ -150,6 +150,39 @@ async def test_an_upload_is_relayed_as_a_stream() -> None:
             assert await ask(caller, front, body) == body
 
 
+async def test_an_upload_whose_engine_hangs_up_or_answers_early() -> None:
+    more = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x"
+        await more.wait()
+        yield b"y"
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"x\r\n")
+        writer.close()
+        await writer.wait_closed()
+        more.set()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"x\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with Client() as client, await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], False)
+        with pytest.raises(HungUp):
+            await client.send_stream(origin, HEAD, chunks(), connect_s=1, first_byte_s=5)
+    more.clear()
+    async with Client() as client, await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1], False)
+        reply = await client.send_stream(origin, HEAD, chunks(), connect_s=1, first_byte_s=5)
+        assert (reply.status, await reply.read_all(10)) == (413, b"no")
+        assert client.idle_count == 0, "half a request is on it"
+
+
 async def test_an_engine_that_is_not_there_or_hangs_up_or_is_silent() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
