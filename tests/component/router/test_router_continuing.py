@@ -10,7 +10,7 @@ import pytest_asyncio
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.usage import Outcome
 from tests.support.running_router import Fleet, RunningRouter, endpoint, route
-from tests.support.scripted_engine import DONE, Engine, Exchange, Script, chunk, sse, streams, usage_chunk
+from tests.support.scripted_engine import DONE, Engine, Exchange, Script, chunk, streams, usage_chunk
 
 USER = [{"role": "user", "content": "count to four"}]
 HALF_AN_EVENT = b'data: {"id":"c","choices":[{"delta":{"content":"lo'
