@@ -15,8 +15,8 @@ from roundhouse_common.contracts.base import Message, Signal
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
-from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, PROVIDERS, REPUBLISH_USAGE, ROUTES, USAGE
-from roundhouse_common.contracts.routing import ApiKeyRecord, ProviderRecord, RouteRecord, RouteTarget
+from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, LIMITS, PROVIDERS, REPUBLISH_USAGE, ROUTES, USAGE
+from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock, SystemIds
@@ -127,6 +127,9 @@ class Fleet:
 
     async def put_provider(self, record: ProviderRecord) -> None:
         await self._buses[ServiceName.CATALOG].bucket(PROVIDERS).put(record.provider_id, record)
+
+    async def put_limit(self, record: LimitRecord) -> None:
+        await self._buses[ServiceName.CATALOG].bucket(LIMITS).put(record.limit_id, record)
 
     async def put_endpoints(
         self,

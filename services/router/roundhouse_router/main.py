@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -61,6 +62,7 @@ from roundhouse_router.workers.parent import Parent
 __all__ = ["build", "choosing_of", "limits_of", "main"]
 
 _NAME = "router"
+_OPEN_FILES = 1024 * 1024
 _CONNECT_WAIT_S = 0.5
 """Requests can be served from the snapshot, so the start does not wait long for a bus that is away."""
 
@@ -70,6 +72,7 @@ def main() -> int:
     settings = load_settings(RouterSettings)
     configure_logging(service=_NAME, instance=settings.instance, level=settings.log_level, style=settings.log_format)
     clock, ids = SystemClock(), SystemIds()
+    _allow_open_files()
     if settings.workers > 1 and not settings.redis_url:
         wanted = "set ROUNDHOUSE_ROUTER_REDIS_URL, where they count together, or ROUNDHOUSE_ROUTER_WORKERS=1"
         print(f"router: {settings.workers} workers would each count limits for themselves: {wanted}", file=sys.stderr)  # noqa: T201 - as below
@@ -85,6 +88,14 @@ def main() -> int:
         print(f"router: cannot use {settings.state_dir}: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return EXIT_START_FAILED
     return service.run()
+
+
+def _allow_open_files() -> None:
+    """Take as many file descriptors as the system gives: each client holds one, each engine's connection another."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def build(
@@ -234,6 +245,7 @@ def build(
             drain_timeout_s=settings.drain_timeout_s,
             clock=clock,
             limits=WireLimits(stall_s=settings.client_stall_timeout_s),
+            registry=service.registry,
         ),
         is_shared=peers is not None,
     )

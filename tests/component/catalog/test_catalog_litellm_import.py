@@ -67,7 +67,7 @@ async def test_a_teams_file_becomes_providers_and_routes(world: World) -> None:
     names = {one["id"]: name for name, one in providers.items()}
     assert [(names[one["provider_id"]], one["model"], one["priority"]) for one in chat["targets"]] == [
         ("openai", "gpt-4o", 0),
-        ("ollama-chat-gpu-1-11434", "llama3.1", 1),
+        ("ollama-gpu-1-11434", "llama3.1", 1),
     ]
     assert chat["fallbacks"] == [{"reason": "error", "route": "claude"}]
     assert (chat["retries"]["max_attempts"], chat["cache"]["ttl_s"], chat["generation"]) == (3, 120, 1)

@@ -169,3 +169,28 @@ async def test_its_error_in_openais_shape_is_put_into_anthropics(native: Running
         assert answer.status == 400
         told = await answer.json()
     assert told == {"type": "error", "error": {"type": "invalid_request_error", "message": "no such thing"}}
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_its_stream_that_breaks_ends_with_an_error(
+    native: RunningRouter, engine: Engine, fleet: Fleet, is_cut: bool
+) -> None:
+    stream = captured("messages_stream.sse")
+    begun = stream[: stream.rindex(b"event: content_block_stop") - (9 if is_cut else 0)]
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.send(begun)
+        if is_cut:
+            exchange.hang_up()
+        else:
+            await exchange.end()
+
+    engine.script = script
+    async with native.post({**ASKED, "stream": True}, path="/v1/messages") as answer:
+        passed = await answer.read()
+    assert passed.startswith(begun)
+    assert passed.rsplit(b"\n\n", 2)[1].startswith(b"event: error\ndata: {")
+    record = await fleet.one_record()
+    assert (record.outcome, record.source) == (Outcome.FAILED, UsageSource.ENGINE_RUNNING)
+    assert record.output_tokens > 1

@@ -24,9 +24,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 def asked(name: bytes = b"k", body: bytes = b"{}", tenant: str = "ten_a", key: str = "key_1") -> IdempotentRequest:
-    request = idempotent_request(name, tenant_id=tenant, key_id=key, path="/v1/chat/completions", body=body)
-    assert request is not None
-    return request
+    return idempotent_request(name, tenant_id=tenant, key_id=key, path="/v1/chat/completions", body=body)
 
 
 async def first(reuse: RunningReuse, request: IdempotentRequest) -> Reservation:

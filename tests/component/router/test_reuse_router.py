@@ -399,6 +399,17 @@ async def test_a_form_is_the_same_whatever_its_boundary(
     assert [record.audio_ms for record in await records(fleet, 2)] == [3000, 3000]
 
 
+@pytest.mark.contract("D14")
+async def test_images_and_sound_pass_a_route_that_has_a_cache(start: Callable[..., Any], engine: Engine) -> None:
+    router = await start(cache=CACHED, is_coalesced=True)
+    engine.script = answers(body={"text": "hello"})
+    body = form(("model", b"tiny"), ("file", b"sound", "a.wav"))
+    for _ in range(2):
+        async with router.post(body, path="/v1/audio/transcriptions", content_type=FORM) as answer:
+            assert (answer.status, answer.headers.get("x-roundhouse-cache")) == (200, None)
+    assert len(engine.exchanges) == 2
+
+
 @pytest.mark.contract("D16")
 async def test_all_three_together(start: Callable[..., Any], engine: Engine, fleet: Fleet) -> None:
     router, gate = await start(cache=CACHED, is_coalesced=True), Gate(engine)

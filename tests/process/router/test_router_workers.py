@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -156,6 +157,16 @@ async def test_workers_end_when_their_parent_is_killed(tmp_path: Path, redis_ser
         workers = children_of(router)
         router.kill()
         await eventually(lambda: not any(map(is_alive, workers)), within_s=15.0)
+
+
+async def test_a_router_takes_the_file_descriptors_that_it_may_have(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        async with RouterProcess(tmp_path, endpoint("http://127.0.0.1:9")) as router:
+            assert resource.prlimit(router.process.pid, resource.RLIMIT_NOFILE)[0] == min(hard, 1024 * 1024)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_several_workers_without_redis_are_refused(tmp_path: Path) -> None:

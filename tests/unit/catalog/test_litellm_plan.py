@@ -56,7 +56,7 @@ def test_entries_become_providers_and_routes() -> None:
     assert {one.name: (one.base_url, one.secrets) for one in plan.providers} == {
         "openai": ("https://api.openai.com/v1", ("sk-openai-one", "sk-openai-two")),
         "anthropic": ("https://api.anthropic.com/v1", ("sk-ant",)),
-        "ollama-chat-gpu-1-11434": ("http://gpu-1:11434", ()),
+        "ollama-gpu-1-11434": ("http://gpu-1:11434", ()),
         "hosted-vllm-gpu-2-8000": ("http://gpu-2:8000/v1", ()),
         "together-ai": ("https://api.together.xyz/v1", ("literal-together-key",)),
         "openrouter": ("https://openrouter.ai/api/v1", ("sk-or",)),
@@ -90,7 +90,7 @@ def test_fallbacks_both_ways_are_had_without_a_circle() -> None:
     plan, lines = a_fixture("team.yaml")
     assert route(plan, "llama").fallbacks == ((FallbackReason.CONTEXT_LENGTH, "gpt-4o"),)
     assert route(plan, "gpt-4o").fallbacks == ((FallbackReason.ERROR, "claude"),)
-    assert targets(plan, "gpt-4o") == [("openai", "gpt-4o", 600, 0), ("ollama-chat-gpu-1-11434", "llama3.1", 1, 1)]
+    assert targets(plan, "gpt-4o") == [("openai", "gpt-4o", 600, 0), ("ollama-gpu-1-11434", "llama3.1", 1, 1)]
     assert route(plan, "claude").fallbacks == ((FallbackReason.CONTENT_POLICY, "qwen"),)
     assert targets(plan, "claude") == [("anthropic", "claude-sonnet-4-5", 1, 0), ("openai", "gpt-4o", 600, 1)]
     assert lines["fallbacks.claude"][0][0] is LineOutcome.CHANGED
@@ -189,6 +189,39 @@ def test_wildcards_without_a_meaning_are_left_out(name: str, model: str) -> None
 def test_addresses_are_taken_as_litellm_completes_them(stated: str, base_url: str) -> None:
     plan, _ = planned({"model_list": [an_entry("anthropic/claude-x", "c", api_base=stated)]})
     assert plan.providers[0].base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("openai/text-embedding-3-large", ModelKind.EMBEDDING),
+        ("mistral/mistral-embed", ModelKind.EMBEDDING),
+        ("dall-e-3", ModelKind.IMAGE),
+        ("whisper-1", ModelKind.TRANSCRIPTION),
+        ("openai/gpt-4o-transcribe", ModelKind.TRANSCRIPTION),
+        ("tts-1-hd", ModelKind.SPEECH),
+        ("openai/gpt-4o-mini-tts", ModelKind.SPEECH),
+        ("text-completion-openai/gpt-3.5-turbo-instruct", ModelKind.COMPLETION),
+        ("hosted_vllm/BAAI/bge-reranker-v2-m3", ModelKind.RERANK),
+        ("openai/gpt-4o", ModelKind.CHAT),
+        ("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo", ModelKind.CHAT),
+    ],
+)
+def test_names_tell_the_kind_where_nothing_else_does(model: str, kind: ModelKind) -> None:
+    plan, _ = planned({"model_list": [an_entry(model, "x", api_base="http://gpu:8000/v1")]})
+    assert route(plan, "x").kind is kind
+
+
+def test_endpoints_of_one_provider_are_one_provider() -> None:
+    entries = [an_entry(), an_entry("text-completion-openai/gpt-3.5-turbo-instruct", "x")]
+    plan, _ = planned({"model_list": entries})
+    assert [one.name for one in plan.providers] == ["openai"]
+
+
+def test_keys_that_litellm_keeps_apart_are_told_about() -> None:
+    plan, lines = planned({"model_list": [an_entry(api_key="sk-a"), an_entry("openai/o3", "o3", api_key="sk-b")]})
+    assert plan.providers[0].secrets == ("sk-a", "sk-b")
+    assert any("used for all of its models" in detail for _, detail in lines["model_list[0]"])
 
 
 def test_one_address_with_other_headers_is_another_provider() -> None:

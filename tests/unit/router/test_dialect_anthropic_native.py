@@ -49,7 +49,12 @@ def test_figures_of_caches_and_thoughts() -> None:
     start = {"input_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 3, "output_tokens": 1}
     ending = {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}
     scanner = AnthropicScanner("m")
-    run(scanner, event("message_start", message={"model": "m", "usage": start}) + event("message_delta", usage=ending))
+    run(
+        scanner,
+        event("message_start", message={"model": "m", "usage": start})
+        + event("message_delta", usage=ending)
+        + event("message_stop"),
+    )
     wanted = TokenCounts(
         input_tokens=5, cached_input_tokens=7, cache_write_tokens=3, output_tokens=5, reasoning_tokens=4
     )
@@ -77,7 +82,15 @@ def test_an_error_inside_a_stream_is_seen() -> None:
 @given(st.lists(st.binary(max_size=30) | st.sampled_from([b"data: {", b"\n", b'data: {"type":"message_start"}\n'])))
 def test_any_bytes_pass(chunks: list[bytes]) -> None:
     scanner = AnthropicScanner("m")
-    assert b"".join([scanner.feed(chunk) for chunk in chunks]) + scanner.finish() == b"".join(chunks)
+    passed = b"".join([scanner.feed(chunk) for chunk in chunks])
+    assert b"".join(chunks).startswith(passed)
+
+
+@given(cuts)
+def test_a_stream_that_stops_before_its_end_is_a_failure(at: list[int]) -> None:
+    scanner = AnthropicScanner("tiny")
+    with pytest.raises(UpstreamFailed, match="stopped"):
+        run(scanner, STREAM[: STREAM.rindex(b"event:")], at)
 
 
 def test_a_line_without_an_end_is_not_held_for_ever() -> None:

@@ -167,4 +167,4 @@ def test_a_failure_of_the_connection_goes_on_with_the_numbers() -> None:
     after = events(translator.fail(UpstreamTimeout("silence")))
     assert [event["type"] for event in after] == ["response.failed"]
     assert after[0]["sequence_number"] == len(before)
-    assert events(RESPONSES.stream_error(UpstreamTimeout("silence")))[0]["code"] == "upstream_timeout"
+    assert events(RESPONSES.stream_error(UpstreamTimeout("silence")).lstrip())[0]["code"] == "upstream_timeout"

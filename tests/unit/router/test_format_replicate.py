@@ -182,8 +182,15 @@ def test_a_stream_without_a_last_look_has_no_figures() -> None:
 
 def test_a_model_that_does_not_stream_has_its_output_at_the_end() -> None:
     told = chunks(prediction_event(prediction(output=["a", "b"], metrics=METRICS)))
-    assert [one["choices"][0]["delta"].get("content") for one in told[:2]] == ["a", "b"]
+    assert told[0]["choices"][0]["delta"]["content"] == "ab"
     assert told[-1] == "[DONE]"
+
+
+def test_a_stream_that_broke_off_gets_the_rest_from_the_prediction() -> None:
+    told = chunks(event("output", "he") + prediction_event(prediction(output=["hel", "lo"])))
+    assert [one["choices"][0]["delta"].get("content") for one in told[:2]] == ["he", "llo"]
+    odd = chunks(event("output", "x") + event("done", "{}") + prediction_event(prediction(output=["hel", "lo"])))
+    assert [one["choices"][0]["delta"].get("content") for one in odd[:-1]] == ["x", None]
 
 
 @pytest.mark.parametrize(

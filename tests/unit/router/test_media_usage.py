@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from roundhouse_router.dialects.media_usage import MediaCounts, MediaEvents, counts_of_answer, wav_ms
 from roundhouse_router.domain.tokens import TokenCounts
 
-pytestmark = pytest.mark.contract("D17")
+pytestmark = pytest.mark.contract("D11")
 
 TOKENS = {"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}
 COUNTS = TokenCounts(input_tokens=14, output_tokens=45)

@@ -234,8 +234,8 @@ def _entries(
 def _literals(value: object, report: Report) -> dict[str, str]:
     found = {}
     for name, text in _mapping(value).items():
-        if isinstance(text, str) and not text.startswith("os.environ/"):
-            found[str(name)] = text
+        if isinstance(text, str | int | float) and not str(text).startswith("os.environ/"):
+            found[str(name)] = str(text)
             report.taken(f"environment_variables.{name}", "its value is used where os.environ/ names it")
         else:
             report.left_out(f"environment_variables.{name}", "it has no value of its own; give it with the import")

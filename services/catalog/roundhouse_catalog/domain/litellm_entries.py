@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from roundhouse_catalog.domain.findings import quoted
-from roundhouse_catalog.domain.litellm_providers import KNOWN, UNSUPPORTED, Known, base_address, guessed_prefix
+from roundhouse_catalog.domain.litellm_kinds import kind_of_entry
+from roundhouse_catalog.domain.litellm_providers import KNOWN, SAME, UNSUPPORTED, Known, base_address, guessed_prefix
 from roundhouse_catalog.domain.litellm_report import Report
 from roundhouse_catalog.domain.provider_addresses import header_fault
 from roundhouse_common.contracts.catalog import ModelKind
@@ -14,16 +15,6 @@ from roundhouse_common.contracts.catalog import ModelKind
 __all__ = ["Entry", "Variables", "read_entry"]
 
 _VARIABLE: Final = "os.environ/"
-_MODES: Final[Mapping[str, ModelKind]] = {
-    "chat": ModelKind.CHAT,
-    "responses": ModelKind.CHAT,
-    "completion": ModelKind.COMPLETION,
-    "embedding": ModelKind.EMBEDDING,
-    "rerank": ModelKind.RERANK,
-    "image_generation": ModelKind.IMAGE,
-    "audio_speech": ModelKind.SPEECH,
-    "audio_transcription": ModelKind.TRANSCRIPTION,
-}
 _READ: Final = frozenset(
     (
         "api_base",
@@ -142,7 +133,7 @@ def read_entry(
         model=model,
         secret=_secret(known, params, variables),
         headers=_headers(path, params, variables, report),
-        kind=_kind(place, entry, report),
+        kind=kind_of_entry(place, entry, str(params.get("model")), report),
         weight=_number(path, "weight", params, report),
         rpm=_whole(_number(path, "rpm", {**entry, **params}, report)),
         tpm=_whole(_number(path, "tpm", {**entry, **params}, report)),
@@ -162,8 +153,9 @@ def _provider(place: str, params: Mapping[str, object], report: Report) -> tuple
     custom = params.get("custom_llm_provider")
     if isinstance(custom, str) and custom:
         prefix, model = custom, stated.removeprefix(f"{custom}/")
-    elif not slash or (prefix not in KNOWN and prefix not in UNSUPPORTED):
+    elif not slash or not {prefix, SAME.get(prefix, prefix)} & (KNOWN.keys() | UNSUPPORTED.keys()):
         prefix, model = guessed_prefix(stated), stated
+    prefix = SAME.get(prefix, prefix)
     if prefix in UNSUPPORTED:
         report.left_out(place, f"{quoted(stated)}: {UNSUPPORTED[prefix]}")
         return None
@@ -197,17 +189,6 @@ def _headers(path: str, params: Mapping[str, object], variables: Variables, repo
     if organization := variables.resolve(params.get("organization")):
         headers["openai-organization"] = organization
     return headers
-
-
-def _kind(place: str, entry: Mapping[str, object], report: Report) -> ModelKind:
-    info = entry.get("model_info")
-    mode = info.get("mode") if isinstance(info, dict) else None
-    if mode is None:
-        return ModelKind.CHAT
-    kind = _MODES.get(str(mode))
-    if kind is None:
-        report.left_out(f"{place}.model_info.mode", f"{quoted(str(mode))} is no kind of model here; chat is assumed")
-    return kind or ModelKind.CHAT
 
 
 def _number(path: str, name: str, params: Mapping[str, object], report: Report) -> float | None:

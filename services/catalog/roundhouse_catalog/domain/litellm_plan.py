@@ -124,7 +124,17 @@ def _providers(entries: Sequence[Entry], report: Report) -> dict[_Identity, Want
         )
         count = f"{len(secrets)} keys" if len(secrets) != 1 else "1 key"
         report.taken(first.place, f"the provider {name} at {first.base_url}, with {count}")
+        if _are_apart(users):
+            report.changed(first.place, f"the keys of {name} are used for all of its models, whichever entry has them")
     return providers
+
+
+def _are_apart(entries: Sequence[Entry]) -> bool:
+    """Whether names differ in the keys that they use: LiteLLM would keep them apart."""
+    by_name: dict[str, set[str]] = {}
+    for entry in entries:
+        by_name.setdefault(entry.model_name, set()).add(entry.secret)
+    return len({frozenset(secrets) for secrets in by_name.values()}) > 1
 
 
 def _identity(entry: Entry) -> _Identity:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from roundhouse_catalog.domain import shapes
 from roundhouse_common.contracts.routing import ProviderFormat
 
-__all__ = ["KNOWN", "UNSUPPORTED", "Known", "base_address", "guessed_prefix", "provider_name"]
+__all__ = ["KNOWN", "SAME", "UNSUPPORTED", "Known", "base_address", "guessed_prefix", "provider_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,8 @@ def _openai(base_url: str, key_variable: str = "") -> Known:
     return Known(ProviderFormat.OPENAI, base_url, key_variable)
 
 
-_OLLAMA: Final = Known(ProviderFormat.OLLAMA, "http://localhost:11434")
-
 KNOWN: Final[Mapping[str, Known]] = {
     "openai": _openai("https://api.openai.com/v1", "OPENAI_API_KEY"),
-    "text-completion-openai": _openai("https://api.openai.com/v1", "OPENAI_API_KEY"),
     "custom_openai": _openai(""),
     "openai_like": _openai(""),
     "litellm_proxy": _openai("", "LITELLM_PROXY_API_KEY"),
@@ -43,8 +40,7 @@ KNOWN: Final[Mapping[str, Known]] = {
     "lm_studio": _openai("", "LM_STUDIO_API_KEY"),
     "xinference": _openai("http://127.0.0.1:9997/v1"),
     "anthropic": Known(ProviderFormat.ANTHROPIC, "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
-    "ollama": _OLLAMA,
-    "ollama_chat": _OLLAMA,
+    "ollama": Known(ProviderFormat.OLLAMA, "http://localhost:11434"),
     "replicate": Known(ProviderFormat.REPLICATE, "https://api.replicate.com/v1", "REPLICATE_API_KEY"),
     "together_ai": _openai("https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
     "openrouter": _openai("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
@@ -63,6 +59,13 @@ KNOWN: Final[Mapping[str, Known]] = {
     "meta_llama": _openai("https://api.llama.com/compat/v1", "LLAMA_API_KEY"),
     "volcengine": _openai("https://ark.cn-beijing.volces.com/api/v3", "VOLCENGINE_API_KEY"),
 }
+
+SAME: Final[Mapping[str, str]] = {
+    "ollama_chat": "ollama",
+    "text-completion-codestral": "codestral",
+    "text-completion-openai": "openai",
+}
+"""Prefixes that mean another endpoint of the same provider."""
 
 _OWN_API: Final = "it speaks an API of its own, which Roundhouse does not; an OpenAI-compatible proxy for it would do"
 UNSUPPORTED: Final[Mapping[str, str]] = {

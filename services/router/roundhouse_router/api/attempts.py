@@ -48,6 +48,9 @@ _FAILURES: Final = frozenset((500, 502, 503, 504)) | _REFUSED
 """Another replica may do better. 501 says the same everywhere; other 4xx are the request's fault."""
 _KEYS: Final = "keys"
 """None of a provider's keys may be used now."""
+_LOST: Final = frozenset(("connect", "hangup", "broken"))
+"""The engine is gone, and works on nothing: to go on elsewhere adds no load, and the budget is not asked. When one of
+two engines dies that is half of all requests at once."""
 _STARTUP_BYTES: Final = 256 * 1024
 _STARTUP_PIECES: Final = 64
 
@@ -181,7 +184,8 @@ class Attempts:
             made -= is_free  # nobody has to bear it: neither an attempt nor a retry
             choice.table = self._control_plane.table  # who died may have been replaced meanwhile
             following = choice.next(self._now())
-            if following is None or not (is_free or (made < attempts and self._may_retry(flight))):
+            is_lost = isinstance(answer, _Failed) and answer.kind in _LOST
+            if following is None or not (is_free or (made < attempts and (is_lost or self._may_retry(flight)))):
                 if isinstance(answer, _Failed):
                     raise answer.error
                 return answer
@@ -351,20 +355,18 @@ class Attempts:
         first, size = list[bytes](), 0
         while True:
             piece = await reply.read()
-            if not (piece or first):
-                raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
             try:
                 has_content = course.has_content(piece)
             except UpstreamFailed as error:
                 raise _Failed("stream_error", error) from None
-            if not piece:
-                break
+            if not piece and not has_content:
+                raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
             first.append(piece)
             size += len(piece)
             if has_content or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
                 break
-        if b"error" in piece and (words := error_told(b"".join(first))) is not None:
-            raise _Failed("stream_error", UpstreamFailed(words))
+            if b"error" in piece and (words := error_told(b"".join(first))) is not None:
+                raise _Failed("stream_error", UpstreamFailed(words))
         reply.idle_timeout(idle_s)
         return Live(reply, first, course, course.stream())
 

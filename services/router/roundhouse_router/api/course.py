@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.dialects.fitting import fitting
-from roundhouse_router.dialects.native import speaks
+from roundhouse_router.dialects.native import provider_speaks, speaks
 from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
@@ -30,6 +31,9 @@ from roundhouse_router.domain.tokens import TokenCounts
 __all__ = ["Course", "StreamReader", "course_to"]
 
 _EVENT_STREAM: Final = b"text/event-stream"
+_VERSION: Final = "/v1"
+"""The base addresses of providers end with it."""
+_VERSION_HEADERS: Final = {"anthropic-version": "2023-06-01"}
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -61,7 +65,18 @@ class StreamReader(Protocol):
 class Course:
     """What is sent, and what is made of the answer."""
 
-    __slots__ = ("_endpoint_engine", "_format", "_interface", "_probe", "_sent", "body", "headers", "path", "request")
+    __slots__ = (
+        "_authorizes",
+        "_endpoint_engine",
+        "_format",
+        "_interface",
+        "_probe",
+        "_sent",
+        "body",
+        "headers",
+        "path",
+        "request",
+    )
 
     def __init__(
         self,
@@ -74,11 +89,14 @@ class Course:
         headers: Mapping[str, str],
         engine: EngineKind,
         provider_format: UpstreamFormat | None,
+        authorizes: UpstreamFormat | None = None,
     ) -> None:
         self._interface = interface
         self._sent = sent
         self._endpoint_engine = engine
         self._format = provider_format
+        self._authorizes = authorizes or provider_format
+        """Also of a provider whose answers need no translation."""
         self._probe: StreamTranslator | None = None
         self.request = request
         self.path = path
@@ -100,7 +118,7 @@ class Course:
 
     def status(self, status: int) -> int:
         """Return the upstream's status as OpenAI has it."""
-        return status if self._format is None else self._format.status(status)
+        return status if self._authorizes is None else self._authorizes.status(status)
 
     @property
     def content_type(self) -> bytes | None:
@@ -138,7 +156,7 @@ class Course:
 
     def authorization(self, secret: str) -> Mapping[str, str]:
         """Return the headers that carry a provider's key."""
-        return self._format.authorization(secret) if self._format is not None and secret else _NO_HEADERS
+        return self._authorizes.authorization(secret) if self._authorizes is not None and secret else _NO_HEADERS
 
     def error_body(self, status: int, body: bytes) -> bytes:
         """Return an error of the upstream in OpenAI's shape, or as it is where only the engine's own is known."""
@@ -242,15 +260,17 @@ def course_to(
     """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
     endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
     is_spoken = endpoint is not None and deployment is not None and speaks(deployment, endpoint, interface.feature)
+    provider = candidate.provider
+    if dialect is not None and provider is not None and provider_speaks(provider, interface.feature):
+        return _spoken_to(interface, request, candidate, formats[provider.format])
     engine = endpoint.engine if endpoint is not None else EngineKind.UNKNOWN
     sent, path = request, interface.path
     if dialect is not None and not is_spoken:
-        provider = None if candidate.provider is None else candidate.provider.format
-        made = fitting(dialect.to_openai(request), request.body, engine, provider)
+        made = fitting(dialect.to_openai(request), request.body, engine, provider.format if provider else None)
         sent = parse(made, interface.operation)
         path = PATHS[interface.operation]
-    if candidate.provider is not None:
-        provider_format = formats[candidate.provider.format]
+    if provider is not None:
+        provider_format = formats[provider.format]
         asked = provider_format.request(sent.body, candidate.model, interface.operation, is_stream=sent.is_stream)
         return Course(
             *(interface, request, sent),
@@ -270,6 +290,21 @@ def course_to(
     )
     return Course(
         *(interface, request, sent), path=path, body=body, headers=_NO_HEADERS, engine=engine, provider_format=None
+    )
+
+
+def _spoken_to(
+    interface: Interface, request: ParsedRequest, candidate: Candidate, provider_format: UpstreamFormat
+) -> Course:
+    """Return how the client's own bytes go to a provider of the same API."""
+    return Course(
+        *(interface, request, request),
+        path=interface.path.removeprefix(_VERSION),
+        body=outgoing(request, served_model=candidate.model, running=None),
+        headers=_VERSION_HEADERS if interface.feature is Feature.MESSAGES else _NO_HEADERS,
+        engine=EngineKind.UNKNOWN,
+        provider_format=None,
+        authorizes=provider_format,
     )
 
 

@@ -14,7 +14,7 @@ from roundhouse_router.api.ollama import OllamaModels
 from roundhouse_router.api.ollama_interfaces import ollama_interfaces
 from roundhouse_router.api.pipeline import Pipeline, key_of
 from roundhouse_router.bus.control_plane import ControlPlane
-from roundhouse_router.domain.errors import ApiError, Internal, NoSnapshot, UnknownPath, WrongMethod
+from roundhouse_router.domain.errors import ApiError, EncodedBody, Internal, NoSnapshot, UnknownPath, WrongMethod
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange
@@ -109,6 +109,11 @@ class Entry:
         if method != wanted and not (method == "HEAD" and wanted == "GET"):
             headers.append((b"allow", wanted.encode()))
             raise self._refused(route, WrongMethod(f"The method {method[:20]} is not allowed here; use {wanted}."))
+        encoding = exchange.headers.get(b"content-encoding", b"identity")
+        if encoding.lower() != b"identity":
+            shown = encoding[:40].decode("latin-1")
+            message = f"The body has the content-encoding {shown!r}; send it without any: none is unpacked here."
+            raise self._refused(route, EncodedBody(message))
         if not self._control_plane.table.is_known:
             message = "The router has not heard from the control plane yet. Try again in a moment."
             raise self._refused(route, NoSnapshot(message))

@@ -10,6 +10,7 @@ from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import Tally
+from roundhouse_router.domain.limits.estimates import estimate_input
 from roundhouse_router.domain.records import Admission
 from roundhouse_router.domain.request import MediaFigures, ParsedRequest
 from roundhouse_router.domain.targets import RequestFacts, Resolution
@@ -192,7 +193,11 @@ class Flight:
         counts = self.counts or NO_TOKENS
         told = counts.input_tokens + counts.cached_input_tokens + counts.cache_write_tokens
         made = counts.output_tokens + counts.reasoning_tokens
-        self.grant.settle(told, made)
+        if not told and outcome is Outcome.ABORTED and self.attempts:
+            # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
+            self.grant.settle(estimate_input(self.request.body), made)
+        else:
+            self.grant.settle(told, made)
         duration_s = self._clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         self._spool.settle(self._record(outcome, status, error_code, duration_s, first_token_s, counts))
@@ -255,6 +260,7 @@ class Flight:
             cached_input_tokens=counts.cached_input_tokens,
             output_tokens=counts.output_tokens,
             reasoning_tokens=counts.reasoning_tokens,
+            cache_write_tokens=counts.cache_write_tokens,
             source=self.source,
             attempts=self.attempts,
             api=admission.api,

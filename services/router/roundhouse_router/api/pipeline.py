@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from roundhouse_common.contracts.routing import ApiKeyRecord
-from roundhouse_common.contracts.usage import Outcome
+from roundhouse_common.contracts.usage import Operation, Outcome
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_common.telemetry import SpanKind, inject, span
 from roundhouse_router.api.attempts import Attempts, Live
@@ -23,11 +23,12 @@ from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.errors import ApiError, BadBody, Internal, UpstreamTimeout
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.limits import Demand
+from roundhouse_router.domain.limits.estimates import estimate_input, most_output
 from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.reuse import IDEMPOTENCY_HEADER
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.tables import RoutingTable, authenticate, authenticate_secret
-from roundhouse_router.domain.targets import RequestFacts
+from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.limits import Grant, Limiter
 from roundhouse_router.limits.api import UNLIMITED
 from roundhouse_router.metrics import RouterMetrics
@@ -42,8 +43,6 @@ __all__ = ["Pipeline", "key_of"]
 _JSON: Final = (b"content-type", b"application/json")
 _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 _PRIORITY_HEADER: Final = b"x-roundhouse-priority"
-_BYTES_PER_TOKEN: Final = 4
-"""To reserve input tokens before the engine has counted them."""
 
 
 class Pipeline:
@@ -138,36 +137,52 @@ class Pipeline:
         facts = RequestFacts(
             key=key, features=interface.features, headers=exchange.headers, user=request.user, prompt=request.prompt
         )
-        plan, route = None, resolution.route
+        return await self._begin(interface, exchange, request_id, request, resolution, facts, received)
+
+    async def _begin(
+        self,
+        interface: Interface,
+        exchange: Exchange,
+        request_id: str,
+        request: ParsedRequest,
+        resolution: Resolution,
+        facts: RequestFacts,
+        received: float,
+    ) -> tuple[Flight, Plan | None]:
+        """Take what the request needs of what is shared, all of it or nothing. Raises ApiError and ClientLeft."""
+        priority = _priority(facts.key, exchange.headers)
+        plan, grant, route = None, None, resolution.route
         if route.is_coalesced or route.cache.ttl_s or IDEMPOTENCY_HEADER in exchange.headers:
+            table = self._control_plane.table
             plan = await self._reusing.plan(table, interface, exchange, request, resolution, facts)
         try:
-            grant = (
-                await self._grant(facts, request, route.route_id) if plan is None or plan.kept is None else UNLIMITED
+            if plan is None or plan.kept is None:
+                grant = await self._grant(facts, request, interface.operation, route.route_id)
+            flight = Flight(
+                request_id=request_id,
+                interface=interface,
+                key=facts.key,
+                request=request,
+                resolution=resolution,
+                facts=facts,
+                grant=grant or UNLIMITED,
+                priority=priority,
+                received=received,
+                chooser=self._chooser,
+                freed=self._freed,
+                clock=self._clock,
+                spool=self._spool,
+                metrics=self._metrics,
             )
-        except BaseException:
+        except BaseException:  # nobody would give back what it holds
+            if grant is not None:
+                grant.settle(0, 0)
             if plan is not None:
                 plan.release()
             raise
-        flight = Flight(
-            request_id=request_id,
-            interface=interface,
-            key=key,
-            request=request,
-            resolution=resolution,
-            facts=facts,
-            grant=grant,
-            priority=_priority(key, exchange.headers),
-            received=received,
-            chooser=self._chooser,
-            freed=self._freed,
-            clock=self._clock,
-            spool=self._spool,
-            metrics=self._metrics,
-        )
         return flight, plan
 
-    async def _grant(self, facts: RequestFacts, request: ParsedRequest, route_id: str) -> Grant:
+    async def _grant(self, facts: RequestFacts, request: ParsedRequest, operation: Operation, route_id: str) -> Grant:
         """Reserve what the request needs. Raises LimitExceeded."""
         key = facts.key
         return await self._limiter.admit(
@@ -176,8 +191,8 @@ class Pipeline:
                 user_id=key.user_id,
                 key_id=key.key_id,
                 route_id=route_id,
-                input_tokens=len(request.body) // _BYTES_PER_TOKEN + 1,
-                output_tokens=None if request.max_tokens is None else request.max_tokens * request.choices,
+                input_tokens=estimate_input(request.body),
+                output_tokens=most_output(operation, request.max_tokens, request.choices),
             )
         )
 

@@ -109,20 +109,34 @@ class _Pump:
     def _pass_on(self, piece: bytes) -> None:
         try:
             out = self._reader.feed(piece)
-            if self._reader.is_done:
-                out += self._reader.finish()
         except UpstreamFailed as error:
             self._fail(error)
             self._live.reply.close()  # whatever else it would say is for nobody
             return
-        if self._reader.is_done:
-            self._finish(out if out.endswith(b"\n") else out + b"\n\n")
+        if self._reader.is_done or self._reader.has_error:
+            self._wind_up(out)
         elif out:
             self._last_two = out[-2:]
             self._exchange.write(out)
             if not self._exchange.is_writable:
                 self._live.reply.pause()
                 self._exchange.on_drained = self._live.reply.resume
+
+    def _wind_up(self, out: bytes) -> None:
+        """The engine said that its answer ends, well or by an error; after one it may hold the connection open."""
+        try:
+            last = out + self._reader.finish()
+        except UpstreamFailed as error:
+            if out:
+                self._exchange.write(out)
+            self._fail(error)
+            self._live.reply.close()
+            return
+        if self._reader.is_done:
+            self._finish(last if last.endswith(b"\n") else last + b"\n\n")
+            return
+        self._finish(last if last.endswith(b"\n\n") else last + b"\n\n")
+        self._live.reply.close()
 
     async def run(self, drain_s: float) -> bool:
         """Return when the engine has ended its answer, or a moment after the client has all of it; or true: another
@@ -139,6 +153,8 @@ class _Pump:
             self._end()
         except TimeoutError:
             return False
+        except UpstreamFailed as error:
+            self._fail(error)
         except Silent:
             return await self._broken(UpstreamTimeout("The engine fell silent in the middle of its answer."))
         except Broken:

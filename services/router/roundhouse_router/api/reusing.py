@@ -96,11 +96,11 @@ class Reusing:
         if given is None and not route.is_coalesced and not route.cache.ttl_s:
             return None
         plan, key = Plan(route), facts.key
-        identity = identity_of(request) if isinstance(request, MediaAsked) else request.body
-        wanted = idempotent_request(
-            given, tenant_id=key.tenant_id, key_id=key.key_id, path=exchange.path, body=identity
-        )
-        if wanted is not None:
+        if given is not None:
+            identity = identity_of(request) if isinstance(request, MediaAsked) else request.body
+            wanted = idempotent_request(
+                given, tenant_id=key.tenant_id, key_id=key.key_id, path=exchange.path, body=identity
+            )
             begun = await self._idempotency.begin(wanted)
             if isinstance(begun, Kept):
                 plan.kept, plan.reuse, plan.headers = begun, Reuse.REPLAYED, [REPLAYED]

@@ -58,7 +58,7 @@ class AnthropicMessages:
         return refusal(status, body)
 
     def stream_error(self, error: ApiError) -> bytes:
-        return error_event(error)
+        return b"\n\n" + error_event(error)  # an engine's own event may have been cut
 
 
 ANTHROPIC: Final = AnthropicMessages()

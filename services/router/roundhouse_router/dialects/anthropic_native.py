@@ -92,6 +92,8 @@ class AnthropicScanner:
         tail, self._tail = self._tail, b""
         was_held = not self._has_started
         seen = self._observed(tail) if tail else b""
+        if not (self.is_done or self.has_error):
+            raise UpstreamFailed("The engine's stream stopped before the answer was at its end.")
         return seen if was_held else b""
 
     def so_far(self) -> TokenCounts | None:

@@ -5,11 +5,11 @@ from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
-from roundhouse_common.contracts.routing import RouteTarget
+from roundhouse_common.contracts.routing import ProviderFormat, ProviderRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint
 from roundhouse_router.domain.tables import RoutingTable
 
-__all__ = ["may_be_spoken", "speaks"]
+__all__ = ["may_be_spoken", "provider_speaks", "speaks"]
 
 _UNFAITHFUL: Final = frozenset(
     {(EngineKind.LLAMA_CPP, Feature.RESPONSES), (EngineKind.LLAMA_SERVER, Feature.RESPONSES)}
@@ -17,9 +17,14 @@ _UNFAITHFUL: Final = frozenset(
 """llama.cpp's events of the Responses API have no `output_index`, `content_index` and `sequence_number`: the openai
 client's `responses.stream()` fails on them."""
 
+_SAID: Final = frozenset({Feature.MESSAGES, Feature.RESPONSES})
+
 
 def may_be_spoken(table: RoutingTable, targets: Sequence[RouteTarget], feature: Feature | None) -> bool:
-    """Whether some endpoint of these targets gets the client's own bytes."""
+    """Whether some endpoint or provider of these targets gets the client's own bytes."""
+    providers = (table.providers.get(target.provider_id) for target in targets)
+    if any(provider_speaks(provider, feature) for provider in providers if provider is not None):
+        return True
     found = (table.deployments.get(target.deployment_id) for target in targets)
     return any(
         speaks(deployment, endpoint, feature)
@@ -38,3 +43,11 @@ def speaks(deployment: DeploymentEndpoints, endpoint: Endpoint, feature: Feature
     defaults = deployment.defaults
     is_plain = defaults is None or not (defaults.system_message or defaults.parameters)
     return is_plain and feature in endpoint.features and (endpoint.engine, feature) not in _UNFAITHFUL
+
+
+def provider_speaks(provider: ProviderRecord, feature: Feature | None) -> bool:
+    """Whether a provider gets the client's own bytes: those of Anthropic's API do, and others where their record says
+    that they have the endpoint."""
+    if provider.format is ProviderFormat.ANTHROPIC:
+        return feature is Feature.MESSAGES
+    return provider.format is ProviderFormat.OPENAI and feature in _SAID and feature in provider.features

@@ -53,7 +53,7 @@ class Responses:
         return body
 
     def stream_error(self, error: ApiError) -> bytes:
-        return error_event(error)
+        return b"\n\n" + error_event(error)  # an engine's own event may have been cut
 
 
 RESPONSES: Final = Responses()

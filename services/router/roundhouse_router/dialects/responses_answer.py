@@ -153,11 +153,14 @@ def logprobs_of(told: msgspec.Raw) -> list[Any]:  # Any: JSON
 
 def _usage(counts: TokenCounts) -> Document:
     """Return the usage: as in OpenAI's chat, cached tokens are part of the input and thoughts of the output."""
-    read = counts.input_tokens + counts.cached_input_tokens
+    read = counts.input_tokens + counts.cached_input_tokens + counts.cache_write_tokens
     made = counts.output_tokens + counts.reasoning_tokens
     return {
         "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": counts.cached_input_tokens, "cache_write_tokens": 0},
+        "input_tokens_details": {
+            "cached_tokens": counts.cached_input_tokens,
+            "cache_write_tokens": counts.cache_write_tokens,
+        },
         "output_tokens": made,
         "output_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
         "total_tokens": read + made,

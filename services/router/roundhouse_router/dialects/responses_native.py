@@ -86,7 +86,10 @@ class ResponsesScanner:
 
     def finish(self) -> bytes:
         tail, self._tail = self._tail, b""
-        return self._observed(tail)
+        seen = self._observed(tail)
+        if not (self.is_done or self.has_error):
+            raise UpstreamFailed("The engine's stream stopped before the answer was at its end.")
+        return seen
 
     def so_far(self) -> TokenCounts | None:
         if self.usage is not None:

@@ -9,6 +9,7 @@ ApiError                     status  code                        whose fault
 ├── EndpointNotServed        404     endpoint_not_served         the caller's
 ├── ModelsManaged            403     models_managed_by_platform  the caller's
 ├── BodyTooLarge             413     request_too_large           the caller's
+├── EncodedBody              415     unsupported_encoding        the caller's
 ├── LimitExceeded            429     rate_limit_exceeded         a policy's (domain/limits/refusal.py)
 ├── LimiterUnavailable       503     limiter_unavailable         ours, retryable (there too)
 ├── IdempotencyKeyReused     422     idempotency_key_reused      the caller's
@@ -37,6 +38,7 @@ __all__ = [
     "ApiError",
     "BadBody",
     "BodyTooLarge",
+    "EncodedBody",
     "EndpointNotServed",
     "EnginesBusy",
     "IdempotencyKeyInUse",
@@ -140,6 +142,14 @@ class ModelsManaged(ApiError):
 class BodyTooLarge(ApiError):
     code = "request_too_large"
     status = 413
+    type = _REQUEST
+
+
+class EncodedBody(ApiError):
+    """A compressed body. None is unpacked: a few kilobytes may hold gigabytes."""
+
+    code = "unsupported_encoding"
+    status = 415
     type = _REQUEST
 
 

@@ -122,7 +122,8 @@ class NativeScanner(Protocol):
     def feed(self, chunk: bytes) -> bytes:
         """Return what may go to the client now. Raises UpstreamFailed for a line without an end."""
 
-    def finish(self) -> bytes: ...
+    def finish(self) -> bytes:
+        """Return what is held. Raises UpstreamFailed for a stream that did not come to its end."""
 
     def so_far(self) -> TokenCounts | None:
         """Return the tokens used until now, for a stream that ends early; None when nothing was produced."""

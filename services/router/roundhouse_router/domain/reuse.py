@@ -120,15 +120,11 @@ class IdempotentRequest:
     """Digest of the path and the body: what must be the same the next time."""
 
 
-def idempotent_request(
-    given: bytes | None, *, tenant_id: str, key_id: str, path: str, body: bytes
-) -> IdempotentRequest | None:
-    """Return what a request's `Idempotency-Key` stands for, or None without one. Raises BadBody.
+def idempotent_request(given: bytes, *, tenant_id: str, key_id: str, path: str, body: bytes) -> IdempotentRequest:
+    """Return what a request's `Idempotency-Key` stands for. Raises BadBody.
 
     `body`: the bytes, or what stands for them where equal requests may differ in bytes (multipart boundaries).
     """
-    if given is None:
-        return None
     if not _VALID_KEY.fullmatch(given):
         message = "An Idempotency-Key has 1 to 255 visible ASCII characters."
         raise BadBody(message, param="Idempotency-Key", code="invalid_idempotency_key")

@@ -82,9 +82,16 @@ class Predictions:
         """Return the answer to what `ReplicateFormat.request` made: a prediction that has ended, or the stream of one.
 
         `within_s` is for a prediction to end, or its stream to begin. An answer that refuses to make one is returned as
-        it is. A prediction that failed has status 502. Raises BadBody, UpstreamFailed and the wire's errors.
+        it is. A prediction that failed has a status of its own. Raises BadBody and the wire's errors.
         """
-        order = read_order(body)
+        try:
+            return await self._asked(send, base_url, headers, read_order(body), within_s)
+        except UpstreamFailed as error:  # another provider may do better, as after an answer that is no HTTP
+            raise Broken(error.message) from None
+
+    async def _asked(
+        self, send: Send, base_url: str, headers: Mapping[str, str], order: PredictionOrder, within_s: float
+    ) -> UpstreamReply:
         has = await self._parameters(send, base_url, headers, order)
         deadline = self._clock.monotonic() + within_s
         made = await self._made(send, base_url, headers, order, order.body(has), within_s)

@@ -141,17 +141,17 @@ class ReplicateStream:
 
     def __init__(self, model: str, operation: Operation, clock: Clock) -> None:
         self._writer = ChunkWriter(model, operation, clock)
-        self._has_output = False
+        self._said: list[str] = []
         self._is_done = False
         self._is_over = False
 
     def take(self, event: Event) -> bytes:
         """Return the chunks for one event. Raises UpstreamFailed for an error, and for what is no prediction."""
-        if self._is_over:
+        if self._is_over or (self._is_done and event.name != PREDICTION_EVENT):
             return b""
         match event.name:
             case b"output":
-                return self._said(event.data.decode("utf-8", "replace"))
+                return self._added(event.data.decode("utf-8", "replace"))
             case b"error":
                 raise UpstreamFailed(_error_words(event.data))
             case b"done":
@@ -180,12 +180,13 @@ class ReplicateStream:
             return b""
         self._is_over = True
         self._writer.id = self._writer.id or prediction.id
-        # A model that does not stream has its whole output here.
-        whole = b"" if self._has_output else b"".join(map(self._said, _output(prediction)))
-        return whole + self._writer.ended("stop", _usage(prediction))
+        # A model that does not stream has its whole output here, a stream that broke off the rest of it.
+        said, whole = "".join(self._said), "".join(_output(prediction))
+        rest = whole[len(said) :] if whole.startswith(said) else ""
+        return self._added(rest) + self._writer.ended("stop", _usage(prediction))
 
-    def _said(self, text: str) -> bytes:
-        self._has_output = True
+    def _added(self, text: str) -> bytes:
+        self._said.append(text)
         return self._writer.said(content=text) if text else b""
 
 

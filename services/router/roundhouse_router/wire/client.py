@@ -118,6 +118,11 @@ class Client:
         """Connections that wait to be used again."""
         return sum(map(len, self._idle.values()))
 
+    @property
+    def open_count(self) -> int:
+        """All connections."""
+        return len(self._all)
+
     def opened(self, connection: UpstreamConnection) -> None:
         """For connections."""
         self._all.add(connection)

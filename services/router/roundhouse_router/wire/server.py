@@ -6,6 +6,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+
 from roundhouse_common.runtime import Clock
 from roundhouse_common.service import get_logger
 from roundhouse_common.service.listener import PortInUse
@@ -15,6 +17,7 @@ from roundhouse_router.wire.asgi import serve_asgi
 from roundhouse_router.wire.connection import Connection
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange, Handler
+from roundhouse_router.wire.figures import WireFigures
 from roundhouse_router.wire.heads import DateLine
 from roundhouse_router.wire.limits import WireLimits
 
@@ -146,12 +149,15 @@ class WireListener:
         drain_timeout_s: float,
         clock: Clock,
         limits: WireLimits | None = None,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._handler = handler
         self._ops = ops
         self._reserved = reserved
         self._drain_timeout_s = drain_timeout_s
         self.server = WireServer(self._answer, clock=clock, limits=limits)
+        if registry is not None:
+            registry.register(WireFigures(self.server))
         self._is_started = False
 
     async def start(self) -> None:
