@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import FallbackReason, ProviderFormat
+from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.api.course import Course, StreamReader, course_to
 from roundhouse_router.api.early import Early
 from roundhouse_router.api.flight import Flight
+from roundhouse_router.api.interfaces import CHAT
 from roundhouse_router.api.media_course import MediaAsked, media_course
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.api.waiting import Waiting
@@ -28,6 +31,7 @@ from roundhouse_router.domain.errors import (
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.formats import UpstreamFormat
 from roundhouse_router.domain.refusals import fallback_reason, rest_of
+from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.retries import RetryBudget
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.startup import error_told
@@ -187,6 +191,31 @@ class Attempts:
                 return answer
             candidate = following
 
+    async def go_on(
+        self, flight: Flight, headers: Mapping[bytes, bytes], body_for: Callable[[EngineKind], bytes | None]
+    ) -> Live | None:
+        """Have another engine go on with a stream whose engine died; None: there is none that does.
+
+        `body_for` says what an engine is to be sent, and None for one that cannot go on.
+        """
+        dead = flight.candidate
+        choice = self._chooser.begin(self._control_plane.table, flight.resolution, flight.facts, self._now())
+        for _ in range(self._settings.max_attempts):
+            candidate = choice.next(self._now())
+            if candidate is None or not self._may_retry(flight):
+                return None
+            endpoint = candidate.endpoint
+            body = None if endpoint is None else body_for(endpoint.engine)
+            if body is None or (dead is not None and candidate.endpoint_id == dead.endpoint_id):
+                continue
+            rest = parse(body, Operation.CHAT)
+            answer = await self._attempt(flight, headers, candidate, is_fresh=False, rest=rest)
+            if isinstance(answer, Live):
+                return answer
+            if isinstance(answer, Whole):
+                self._is_failure(flight, answer)
+        return None
+
     def _found(self, flight: Flight) -> tuple[Choice, Candidate] | None:
         """Return where the request can go by the table of this moment; None: nowhere yet.
 
@@ -237,12 +266,21 @@ class Attempts:
         return False
 
     async def _attempt(
-        self, flight: Flight, headers: Mapping[bytes, bytes], candidate: Candidate, *, is_fresh: bool
+        self,
+        flight: Flight,
+        headers: Mapping[bytes, bytes],
+        candidate: Candidate,
+        *,
+        is_fresh: bool,
+        rest: ParsedRequest | None = None,
     ) -> Whole | Live | _Failed:
-        """Ask one endpoint, with one provider's key after the other."""
+        """Ask one endpoint, with one provider's key after the other; for `rest` instead of the request if it is given,
+        in OpenAI's API."""
         asked = flight.request
         if isinstance(asked, MediaAsked):
             course = media_course(flight.interface, asked, candidate, self._formats)
+        elif rest is not None:
+            course = course_to(CHAT, rest, candidate, self._formats)
         else:
             course = course_to(flight.interface, asked, candidate, self._formats)
         is_over = False

@@ -198,6 +198,11 @@ class Course:
         return self._format is not None or self._is_translated
 
     @property
+    def told_in_openai(self) -> ParsedRequest | None:
+        """The request that an engine of ours was sent in OpenAI's API, and answers in; None: it is in another one."""
+        return None if self._format is not None or self._is_native else self._sent
+
+    @property
     def _is_native(self) -> bool:
         """Whether the engine got the client's own bytes, in an API that is not OpenAI's."""
         return self._interface.dialect is not None and self._sent is self.request

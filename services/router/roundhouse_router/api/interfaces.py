@@ -113,3 +113,5 @@ INTERFACES: Final[Mapping[str, Interface]] = MappingProxyType(
     | {path: _media(path, media) for path, media in MEDIA.items()}
 )
 """By path."""
+
+CHAT: Final = INTERFACES["/v1/chat/completions"]

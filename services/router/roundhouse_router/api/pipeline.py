@@ -10,6 +10,7 @@ from roundhouse_common.contracts.usage import Operation, Outcome
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_common.telemetry import SpanKind, inject, span
 from roundhouse_router.api.attempts import Attempts, Live
+from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Early, Headers
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
 from roundhouse_router.api.interfaces import Interface
@@ -237,7 +238,8 @@ class Pipeline:
             if early is not None:
                 early.stop()
         if isinstance(answer, Live):
-            await relay_live(flight, answer, exchange, headers, drain_s=self._settings.drain_answer_s)
+            sequel = Sequel.of(flight, answer, self._attempts, self._sent_headers(flight.facts.headers))
+            await relay_live(flight, answer, exchange, headers, drain_s=self._settings.drain_answer_s, sequel=sequel)
         else:
             relay_whole(flight, answer, exchange, headers)
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from roundhouse_router.api.attempts import Live, Whole
+from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Headers, stream_headers
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.domain.chat_wire import error_words
@@ -12,6 +13,7 @@ from roundhouse_router.domain.choosing.candidate import Verdict
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
 from roundhouse_router.domain.formats import EndsItself
 from roundhouse_router.domain.refusals import as_openai_error
+from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.wire.errors import Broken, Silent
 
@@ -45,44 +47,66 @@ def relay_whole(flight: Flight, answer: Whole, exchange: Sink, headers: Headers)
     exchange.answer(answer.status, headers + passed, body)
 
 
-async def relay_live(flight: Flight, live: Live, exchange: Sink, headers: Headers, *, drain_s: float) -> None:
+async def relay_live(
+    flight: Flight, live: Live, exchange: Sink, headers: Headers, *, drain_s: float, sequel: Sequel | None = None
+) -> None:
     """Pass on a stream, piece by piece, without a task in between. Raises ClientLeft; the upstream is closed then."""
     flight.first_token()
-    pump = _Pump(flight, live, exchange)
+    pump = _Pump(flight, live, exchange, sequel)
     try:
         if not exchange.is_started:
             flight.status_sent = 200
             kind = live.course.stream_type(live.reply.headers.get(b"content-type", b""))
             exchange.start(200, stream_headers(flight, headers, kind))
-        for piece in live.first:
-            pump.take(piece)
-        await pump.run(drain_s)
+        while await pump.run(drain_s):
+            pass
     finally:
-        if not flight.is_settled:
-            flight.know(live.reader.so_far(), UsageSource.ENGINE_RUNNING)
-        if flight.candidate is not None:
-            flight.tried(flight.candidate, pump.verdict)
-        live.reply.close()
+        pump.close()
 
 
 class _Pump:
     """Moves pieces from the engine to the client; a client that takes none stops the engine's too."""
 
-    __slots__ = ("_exchange", "_flight", "_is_over", "_last_two", "_live", "_reader", "verdict")
+    __slots__ = (
+        "_asked",
+        "_exchange",
+        "_flight",
+        "_is_over",
+        "_last_two",
+        "_live",
+        "_reader",
+        "_sequel",
+        "_verdict",
+    )
 
-    def __init__(self, flight: Flight, live: Live, exchange: Sink) -> None:
+    def __init__(self, flight: Flight, live: Live, exchange: Sink, sequel: Sequel | None) -> None:
         self._flight = flight
         self._live = live
         self._reader = live.reader
         self._exchange = exchange
+        self._sequel = sequel
         self._is_over = False
         self._last_two = b""
-        self.verdict = Verdict.ABANDONED
+        self._asked = flight.candidate
+        """Whose stream it is; None once the chooser knows what came of it."""
+        self._verdict = Verdict.ABANDONED
+
+    def close(self) -> None:
+        """Tell what became of the engine's stream, and let go of it."""
+        if not self._flight.is_settled:
+            self._flight.know(self._counts(), UsageSource.ENGINE_RUNNING)
+        self._tell(self._verdict)
+        self._live.reply.close()
 
     def take(self, piece: bytes) -> None:
         """Send what may go out of one piece; the end is sent once it is seen, however long the engine keeps on."""
         if self._is_over:
             return
+        if self._sequel is not None:
+            piece = self._sequel.hear(piece)
+        self._pass_on(piece)
+
+    def _pass_on(self, piece: bytes) -> None:
         try:
             out = self._reader.feed(piece)
         except UpstreamFailed as error:
@@ -114,8 +138,11 @@ class _Pump:
         self._finish(last if last.endswith(b"\n\n") else last + b"\n\n")
         self._live.reply.close()
 
-    async def run(self, drain_s: float) -> None:
-        """Return when the engine has ended its answer, or a moment after the client has all of it."""
+    async def run(self, drain_s: float) -> bool:
+        """Return when the engine has ended its answer, or a moment after the client has all of it; or true: another
+        engine goes on."""
+        for piece in self._live.first:
+            self.take(piece)
         ended = self._live.reply.pump(self.take)
         try:
             if self._is_over:
@@ -125,33 +152,63 @@ class _Pump:
                 await ended
             self._end()
         except TimeoutError:
-            return
+            return False
         except UpstreamFailed as error:
             self._fail(error)
         except Silent:
-            self._fail(UpstreamTimeout("The engine fell silent in the middle of its answer."))
+            return await self._broken(UpstreamTimeout("The engine fell silent in the middle of its answer."))
         except Broken:
-            self._fail(UpstreamFailed("The engine broke off in the middle of its answer."))
+            return await self._broken(UpstreamFailed("The engine broke off in the middle of its answer."))
+        return False
+
+    async def _broken(self, error: ApiError) -> bool:
+        """Have another engine go on, or end the stream with the error."""
+        if self._sequel is None or self._is_over:
+            self._fail(error)
+            return False
+        self._tell(Verdict.FAILED)
+        self._live.reply.close()
+        following = await self._sequel.next(self._reader.so_far())
+        if following is None:
+            self._fail(error)
+            return False
+        self._live, self._asked = following, self._flight.candidate
+        return True
+
+    def _tell(self, verdict: Verdict) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._flight.tried(asked, verdict)
+
+    def _counts(self) -> TokenCounts | None:
+        counts = self._reader.so_far()
+        if self._sequel is None or self._reader.usage is not None:
+            return counts
+        return self._sequel.total(counts)
 
     def _end(self) -> None:
         """The engine ended its answer, with or without saying so inside it."""
         if self._is_over:
             return
+        if self._sequel is not None and (rest := self._sequel.rest()):
+            self._pass_on(rest)
         last = self._reader.finish()
         if self._live.course.ends_with_done and not (self._reader.is_done or self._reader.has_error):
             last += DONE if (last or self._last_two).endswith(b"\n\n") else b"\n\n" + DONE
         self._finish(last)
 
     def _finish(self, last: bytes) -> None:
+        if self._is_over:
+            return
         flight, reader = self._flight, self._reader
         self._is_over = True
         is_final = reader.usage is not None
-        flight.know(reader.so_far(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
+        flight.know(self._counts(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
         if reader.has_error:
-            self.verdict = Verdict.FAILED
+            self._verdict = Verdict.FAILED
             flight.settle(Outcome.FAILED, 200, UpstreamFailed.code)
         else:
-            self.verdict = Verdict.OK
+            self._verdict = Verdict.OK
             flight.settle(Outcome.COMPLETED, 200)
         self._exchange.end(last)
 
@@ -159,9 +216,9 @@ class _Pump:
         if self._is_over:
             return
         self._is_over = True
-        self.verdict = Verdict.FAILED
+        self._verdict = Verdict.FAILED
         flight = self._flight
-        flight.know(self._reader.so_far(), UsageSource.ENGINE_RUNNING)
+        flight.know(self._counts(), UsageSource.ENGINE_RUNNING)
         flight.settle(Outcome.FAILED, 200, error.error_code)
         if not self._live.course.tells_errors:
             self._exchange.give_up()

@@ -12,7 +12,7 @@ import msgspec
 from roundhouse_router.domain.members import Members, joined, split
 from roundhouse_router.domain.tokens import TokenCounts, Usage, from_usage
 
-__all__ = ["UsageLine", "alone", "read_usage", "without_usage"]
+__all__ = ["UsageLine", "alone", "read_usage", "with_usage", "without_usage"]
 
 _PREFIX: Final = b"data:"
 _HEAD: Final[tuple[str, ...]] = ("id", "object", "created", "model", "system_fingerprint")
@@ -70,6 +70,22 @@ def alone(line: bytes, model: str) -> bytes:
     event = {name: members[name] for name in _HEAD if name in members}
     event |= {"choices": b"[]", "usage": members["usage"]}
     return _PREFIX + b" " + joined(event) + b"\n\n"
+
+
+def with_usage(line: bytes, counts: TokenCounts) -> bytes:
+    """Return a line that `read_usage` has read with other figures."""
+    told = counts.input_tokens + counts.cached_input_tokens
+    said = counts.output_tokens + counts.reasoning_tokens
+    usage = {
+        "prompt_tokens": told,
+        "completion_tokens": said,
+        "total_tokens": told + said,
+        "prompt_tokens_details": {"cached_tokens": counts.cached_input_tokens},
+        "completion_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
+    }
+    members = {**split(line[len(_PREFIX) :]), "usage": msgspec.json.encode(usage)}
+    ending = line[len(line.rstrip()) :]
+    return _PREFIX + b" " + joined(members) + ending
 
 
 def _members(line: bytes, model: str) -> dict[str, msgspec.Raw | bytes]:
