@@ -12,7 +12,7 @@ from roundhouse_cli.local.files import write_private
 from roundhouse_cli.local.layout import DataDir, default_data_dir
 from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.output import note
-from roundhouse_cli.rest import Services
+from roundhouse_cli.rest import Item, Services
 from roundhouse_common.secret_box import SecretBoxFault, SecretFile, new_secrets_key
 
 __all__ = ["app"]
@@ -36,7 +36,11 @@ def rotate(file: KeyFile = None, url: Url = "") -> None:
     with connect(url) as services:
         lines = path.read_text(encoding="utf-8")
         write_private(path, f"{new_secrets_key(secrets.token_bytes)}\n{lines}")
-        _reseal(services)
+        done = _reseal(services)
+    if done["resealed"] < done["total"]:
+        raise Failure(
+            f"The catalog does not seal with the new key of {path}: it reads another file. Give that one with --file."
+        )
     note(f"A new key is first in {path}. When every router has had a minute, run `roundhouse admin secrets prune`.")
 
 
@@ -45,7 +49,7 @@ def prune(file: KeyFile = None, url: Url = "") -> None:
     """Have every secret sealed with the first key, and remove all others from the file."""
     path = _existing(file)
     with connect(url) as services:
-        if _reseal(services):
+        if _reseal(services)["resealed"]:
             raise Failure(
                 "Some secrets were sealed with older keys until now, and routers have to hear of it: "
                 "nothing is removed yet. Run this again in a minute."
@@ -55,11 +59,11 @@ def prune(file: KeyFile = None, url: Url = "") -> None:
     note(f"{len(keys) - 1} older keys are removed from {path}.")
 
 
-def _reseal(services: Services) -> int:
-    """Have the catalog seal anew and return how many secrets needed it."""
+def _reseal(services: Services) -> Item:
+    """Have the catalog seal anew and return how many secrets needed it, of how many."""
     done = services.catalog.post("/api/v1/providers:reseal")
     note(f"{done['resealed']} of {done['total']} secrets are sealed anew.")
-    return int(done["resealed"])
+    return done
 
 
 def _existing(file: Path | None) -> Path:

@@ -146,6 +146,19 @@ def test_keys_are_rotated_and_pruned(roundhouse: Command, server: Scripted, tmp_
     assert file.read_text().splitlines() == keys[:1]
 
 
+def test_rotating_a_file_that_the_catalog_does_not_read_is_told(
+    roundhouse: Command, server: Scripted, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    file.touch(mode=0o600)
+    file.write_text(new_secrets_key(lambda count: b"o" * count))
+    server.on("POST", f"{PATH}:reseal", {"resealed": 0, "total": 2})
+
+    result = roundhouse("admin", "secrets", "rotate", "--file", str(file))
+
+    assert (result.code, "it reads another file" in result.err) == (1, True)
+
+
 def test_a_file_that_others_can_read_is_not_rotated(roundhouse: Command, server: Scripted, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(new_secrets_key(lambda count: b"o" * count))
