@@ -122,6 +122,19 @@ async def test_what_breaks_off_is_told_from_what_never_came(data: bytes, error: 
             await (await asked.reply()).read_all(1 << 20)
 
 
+async def test_what_comes_before_a_mistake_is_passed_on() -> None:
+    async with Client() as client, upstream(client) as (connection, _, _):
+        asked = Asked(client, connection)
+        await settle()
+        connection.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        got: list[bytes] = []
+        pumped = (await asked.reply()).pump(got.append)
+        connection.data_received(b"5\r\nhello\r\nzz\r\n")
+        with pytest.raises(Broken):
+            await pumped
+        assert got == [b"hello"]
+
+
 async def test_a_reset_in_an_answer_without_a_length_is_no_end() -> None:
     async with Client() as client, upstream(client) as (connection, _, _):
         asked = Asked(client, connection)

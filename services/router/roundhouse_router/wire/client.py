@@ -163,7 +163,7 @@ class Client:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.is_open and connection.idle_until >= self.now - _TICK_S:
+            if connection.idle_until >= self.now - _TICK_S and connection.is_open:
                 return connection
         return None
 

@@ -32,7 +32,6 @@ class Connection(asyncio.Protocol):
         "_is_lingering",
         "_is_paused",
         "_reader",
-        "_server",
         "_transport",
         "_waiter",
         "_watched",
@@ -42,11 +41,12 @@ class Connection(asyncio.Protocol):
         "deadline",
         "is_writable",
         "limits",
+        "server",
         "write",
     )
 
     def __init__(self, server: "WireServer") -> None:
-        self._server = server
+        self.server = server
         self.limits: WireLimits = server.limits
         self.date: DateLine = server.date
         self.answering: Exchange | None = None
@@ -68,11 +68,11 @@ class Connection(asyncio.Protocol):
         self.write = self._transport.write
         peer = transport.get_extra_info("peername")
         self.client: str = peer[0] if peer else ""
-        self._server.connections.add(self)
+        self.server.connections.add(self)
         self._arm()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._server.connections.discard(self)
+        self.server.connections.discard(self)
         self._lose(CLIENT_LEFT)
         self._reader.close()
 
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         if reader.ready and self.answering is None:
             self.answering = exchange = reader.ready.pop(0)
             if reader.refusal is None or reader.incoming is not exchange:
-                self._server.run(exchange)
+                self.server.run(exchange)
         if reader.refusal is not None:
             self._stop(reader.refusal)
         elif reader.incoming is not None:
@@ -163,11 +163,6 @@ class Connection(asyncio.Protocol):
 
     # The end of an answer
 
-    @property
-    def is_draining(self) -> bool:
-        """Whether the server stops: this answer is the connection's last."""
-        return self._server.is_draining
-
     def may_skip(self, exchange: Exchange) -> bool:
         """Whether the rest of an unread body is so small that it is thrown away, to keep the connection."""
         body = exchange.incoming
@@ -181,17 +176,17 @@ class Connection(asyncio.Protocol):
         """The answer is written: go on with what came meanwhile, or close."""
         if exchange.incoming is not None:
             exchange.incoming.discard()
-        if not exchange.is_kept or self._server.is_draining:
+        if not exchange.is_kept or self.server.is_draining:
             self._close()
             return
         self.answering = None
-        self.deadline = self._server.now + self.limits.idle_s
+        self.deadline = self.server.now + self.limits.idle_s
         reader = self._reader
         if self._is_paused:
             self._resume()
         if reader.ready:
             self.answering = reader.ready.pop(0)
-            self._server.run(self.answering)
+            self.server.run(self.answering)
         elif reader.refusal is not None:
             self._stop(reader.refusal)
         elif self._ahead:
@@ -235,7 +230,7 @@ class Connection(asyncio.Protocol):
         body = error_body(refusal.message, "invalid_request_error", refusal.code)
         framing = b"content-length: %d\r\nconnection: close\r\n" % len(body) + self.date.line
         self.write(answer_head(refusal.status, (_JSON,), framing) + body)
-        self._server.refused(refusal.code)
+        self.server.refused(refusal.code)
         self._close()
 
     def expire(self) -> None:
@@ -298,7 +293,7 @@ class Connection(asyncio.Protocol):
 
     def forget(self, task: asyncio.Task[None]) -> None:
         """For exchanges."""
-        self._server.forget(task)
+        self.server.forget(task)
 
     def _lose(self, reason: str) -> None:
         exchange, self.answering = self.answering, None
@@ -313,7 +308,7 @@ class Connection(asyncio.Protocol):
 
     def _arm(self) -> None:
         """Set when to look again, by what is awaited of the client."""
-        now, limits = self._server.now, self.limits
+        now, limits = self.server.now, self.limits
         incoming = self._reader.incoming
         if not self.is_writable:
             self._watched = self._transport.get_write_buffer_size()

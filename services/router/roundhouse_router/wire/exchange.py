@@ -216,7 +216,7 @@ class Exchange:
         connection = self._connection
         if self.incoming is not None and not connection.may_skip(self):
             self.is_kept = False  # what is left of the body would pass for the next request
-        if self.is_kept and not connection.is_draining:
+        if self.is_kept and not connection.server.is_draining:
             return connection.date.line + _KEEP if self.is_old else connection.date.line
         return connection.date.line + _CLOSE
 

@@ -127,7 +127,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.resume_writing()
         if not self._framed and error is None and self.reply is not None:
             self._is_complete = True  # its end is the end of the connection
-            self._finish()
+            self._finish(b"")
         elif self._head_bytes or self._headers or self.reply is not None:
             self.fail(Broken("the upstream broke off in the middle of its answer"))
         else:
@@ -150,6 +150,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self._is_complete:
+                if self.reply is not None and self._pieces:  # what came before the mistake is good
+                    self.reply.feed(b"".join(self._pieces))
                 self.fail(Broken(f"the upstream's answer is no HTTP that can be read: {error}"))
                 self.abort()
                 return
@@ -162,14 +164,17 @@ class UpstreamConnection(asyncio.Protocol):
                 self.abort()
             return
         pieces = self._pieces
+        piece = b""
         if pieces:
             piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
-            reply.feed(piece)
         if self._is_complete:
-            self._finish()
-        elif not self.is_paused:
-            self.deadline = self._client.now + self.silence_s
+            self._finish(piece)
+        else:
+            if piece:
+                reply.feed(piece)
+            if not self.is_paused:
+                self.deadline = self._client.now + self.silence_s
         head = self._head
         if head is not None:
             self._head = None
@@ -217,8 +222,8 @@ class UpstreamConnection(asyncio.Protocol):
         if reply is not None:
             reply.fail(error)
 
-    def _finish(self) -> None:
-        """The answer is whole."""
+    def _finish(self, last: bytes) -> None:
+        """The answer is whole: `last` is the rest of its body."""
         reply, self.reply = self.reply, None
         self.deadline = _NEVER
         self._head_bytes = 0
@@ -231,7 +236,7 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._transport.abort()
         if reply is not None:
-            reply.finish()
+            reply.finish(last)
 
     def expire(self) -> None:
         """Nothing came for too long. For the pool's sweeper."""
@@ -354,12 +359,20 @@ class Reply:
         elif self._held > _HIGH_WATER and self._connection is not None:
             self._connection.pause()
 
-    def finish(self) -> None:
-        """The answer is whole. For the connection."""
+    def finish(self, last: bytes) -> None:
+        """The answer is whole, with this piece as its last. For the connection."""
         self._connection = None
         self._is_whole = True
-        self._settle(None)
-        self._wake()
+        if self._sink is not None:
+            if last:
+                self._pour(last)
+            self._settle(None)
+            return
+        if last:
+            self._pieces.append(last)
+            self._held += len(last)
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, error: Exception) -> None:
         """The answer breaks off. For the connection."""
