@@ -107,13 +107,11 @@ def read_entry(
     report: Report,
 ) -> Entry | None:
     """Return the entry, or None with the reason in the report."""
-    name, params = entry.get("model_name"), entry.get("litellm_params")
-    if not isinstance(name, str) or not name or not isinstance(params, dict):
+    name, stated = entry.get("model_name"), entry.get("litellm_params")
+    if not isinstance(name, str) or not name or not isinstance(stated, dict):
         report.left_out(place, "it has no model_name, or no litellm_params")
         return None
-    credential = params.get("litellm_credential_name")
-    if credential is not None:
-        params = {**credentials.get(str(credential), {}), **params}
+    params = {**credentials.get(str(stated.get("litellm_credential_name")), {}), **stated}
     found = _provider(place, params, report)
     if found is None:
         return None
