@@ -12,8 +12,8 @@ from roundhouse_router.wire.client import Client, Origin
 from roundhouse_router.wire.connection import Connection
 from roundhouse_router.wire.exchange import Exchange
 from roundhouse_router.wire.limits import WireLimits
-from roundhouse_router.wire.reply import UpstreamConnection
 from roundhouse_router.wire.server import WireServer
+from roundhouse_router.wire.upstream import UpstreamConnection
 
 __all__ = ["KeptTransport", "Seen", "connected", "echo", "serving", "settle", "split_at", "upstream"]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from roundhouse_router.wire.client import Client
 from roundhouse_router.wire.errors import Broken, HungUp, Silent, TooLarge, WireError
 from roundhouse_router.wire.heads import request_head
-from roundhouse_router.wire.reply import Reply, UpstreamConnection
+from roundhouse_router.wire.reply import Reply
+from roundhouse_router.wire.upstream import UpstreamConnection
 from tests.support.wire import settle, split_at, upstream
 
 HEAD = request_head(b"POST", b"/v1/x", b"upstream", [(b"a", b"b")])

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from roundhouse_router.wire.errors import ConnectFailed
-from roundhouse_router.wire.reply import Reply, UpstreamConnection
+from roundhouse_router.wire.reply import Reply
+from roundhouse_router.wire.upstream import UpstreamConnection
 
 __all__ = ["Client", "Origin"]
 

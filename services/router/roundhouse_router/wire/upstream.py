@@ -1,0 +1,241 @@
+"""A connection to an upstream: one request at a time, and when its answer is whole, broken or silent."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+import httptools
+
+from roundhouse_router.wire.errors import Broken, HungUp, Silent, WireError
+from roundhouse_router.wire.reply import Reply
+
+if TYPE_CHECKING:
+    from roundhouse_router.wire.client import Client, Origin
+
+__all__ = ["UpstreamConnection"]
+
+_NEVER: Final = float("inf")
+_HEAD_BYTES: Final = 64 * 1024
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One request at a time. It goes back to its pool by itself once the answer is whole."""
+
+    __slots__ = (
+        "_client",
+        "_framed",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_is_complete",
+        "_is_reusable",
+        "_is_sending",
+        "_parser",
+        "_pieces",
+        "_transport",
+        "_writable",
+        "deadline",
+        "idle_until",
+        "is_paused",
+        "on_body",
+        "origin",
+        "reply",
+        "silence_s",
+    )
+
+    def __init__(self, client: "Client", origin: "Origin") -> None:
+        self._client = client
+        self.origin = origin
+        self._head: asyncio.Future[Reply] | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._head_bytes = 0
+        self._pieces: list[bytes] = []
+        self._is_complete = False
+        self._is_reusable = False
+        self._is_sending = False
+        self._framed = True
+        self._writable: asyncio.Future[None] | None = None
+        self.reply: Reply | None = None
+        self.is_paused = False
+        self.silence_s = 0.0
+        self.deadline = _NEVER
+        self.idle_until = 0.0
+        self.on_body = self._pieces.append  # spares a call per piece
+        self._parser = httptools.HttpResponseParser(self)
+
+    # The caller's side
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    def begin(self, silence_s: float) -> "asyncio.Future[Reply]":
+        """Expect an answer. The future ends with its head."""
+        client = self._client
+        self._head = head = client.loop.create_future()
+        self._is_complete = False
+        self.silence_s = silence_s
+        self.deadline = client.now + silence_s
+        return head
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the request."""
+        if not self._transport.is_closing():  # uvloop's transport raises then; whoever waits for the answer is told
+            self._transport.write(data)
+
+    async def room(self) -> None:
+        """Return once the upstream takes more of the request."""
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def sending(self, is_sending: bool) -> None:
+        """Tell whether more of the request is to come: an answer that is whole before that ends the connection."""
+        self._is_sending = is_sending
+
+    def touch(self) -> None:
+        """Count the silence from now on."""
+        self.deadline = self._client.now + self.silence_s
+
+    def pause(self) -> None:
+        if not self.is_paused and not self._transport.is_closing():
+            self.is_paused = True
+            self.deadline = _NEVER  # it is not the upstream that is silent
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.is_paused:
+            self.is_paused = False
+            self.touch()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.deadline = _NEVER
+        self._transport.abort()
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
+        self._client.opened(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._client.closed(self)
+        self.resume_writing()
+        if not self._framed and error is None and self.reply is not None:
+            self._is_complete = True  # its end is the end of the connection
+            self._finish(b"")
+        elif self._head_bytes or self._headers or self.reply is not None:
+            self.fail(Broken("the upstream broke off in the middle of its answer"))
+        else:
+            self.fail(HungUp("the upstream closed the connection without an answer"))
+        del self._parser, self.on_body  # they hold each other
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        waiter, self._writable = self._writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None and self.reply is None:
+            self.abort()  # nobody asked: what comes next would be taken for another request's answer
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._is_complete:
+                if self.reply is not None and self._pieces:  # what came before the mistake is good
+                    self.reply.feed(b"".join(self._pieces))
+                self.fail(Broken(f"the upstream's answer is no HTTP that can be read: {error}"))
+                self.abort()
+                return
+            self._is_reusable = False
+        reply = self.reply
+        if reply is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self.fail(Broken(f"the upstream's headers are larger than {_HEAD_BYTES} bytes"))
+                self.abort()
+            return
+        pieces = self._pieces
+        piece = b""
+        if pieces:
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+        if self._is_complete:
+            self._finish(piece)
+        else:
+            if piece:
+                reply.feed(piece)
+            if not self.is_paused:
+                self.deadline = self._client.now + self.silence_s
+        head = self._head
+        if head is not None:
+            self._head = None
+            if not head.done():
+                head.set_result(reply)
+
+    # The parser's side
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.reply is not None:
+            return  # a trailer
+        name = name.lower()
+        if name in self._headers:
+            value = self._headers[name] + b", " + value
+        self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        headers, self._headers = self._headers, {}
+        if status < 200:
+            self._head_bytes = 1  # something came: a connection that closes now did not hang up without a word
+            return
+        if self.reply is not None or self._head is None:
+            raise Broken("two answers to one request")
+        self._is_reusable = self._parser.should_keep_alive()
+        if b"content-length" in headers or status in (204, 304):
+            self._framed = True
+        else:
+            self._framed = headers.get(b"transfer-encoding", b"").lower().rstrip().endswith(b"chunked")
+        self.reply = Reply(self, status, headers)
+
+    def on_message_complete(self) -> None:
+        if self.reply is not None:
+            self._is_complete = True
+
+    # Ends
+
+    def fail(self, error: WireError) -> None:
+        """Tell whoever waits. Nothing more comes."""
+        self.deadline = _NEVER
+        head, self._head = self._head, None
+        reply, self.reply = self.reply, None
+        if head is not None and not head.done():
+            head.set_exception(error)
+        if reply is not None:
+            reply.fail(error)
+
+    def _finish(self, last: bytes) -> None:
+        """The answer is whole: `last` is the rest of its body."""
+        reply, self.reply = self.reply, None
+        self.deadline = _NEVER
+        self._head_bytes = 0
+        if self.is_paused:
+            self.is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+        if self._is_reusable and self._framed and not self._is_sending and not self._transport.is_closing():
+            self._client.release(self)
+        else:
+            self._transport.abort()
+        if reply is not None:
+            reply.finish(last)
+
+    def expire(self) -> None:
+        """Nothing came for too long. For the pool's sweeper."""
+        self.fail(Silent(f"the upstream was silent for {self.silence_s:g} s"))
+        self.abort()
