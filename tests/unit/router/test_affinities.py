@@ -140,7 +140,7 @@ def test_a_new_prompt_goes_to_the_least_loaded() -> None:
 
 
 def test_a_prompt_moves_on_when_its_endpoint_fails_and_is_then_known_in_both_places() -> None:
-    world = by_prefix(2)
+    world = by_prefix(3)
     home = world.ask(prompt=lambda: PROMPT)
     world.answer(home, Verdict.FAILED)
     other = world.ask(prompt=lambda: PROMPT)

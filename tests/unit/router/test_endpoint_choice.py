@@ -101,6 +101,14 @@ def test_requests_that_may_wait_do_so_when_every_endpoint_has_as_many_as_it_was_
     assert world.send().endpoint_id == sent[0].endpoint_id
 
 
+def test_an_ejected_endpoint_is_no_room() -> None:
+    world = World(fleet("", "", concurrency=1), queue=QUEUE)
+    world.answer("rep_0", times=5)
+    assert not world.begin().is_full
+    assert world.send().endpoint_id == "rep_1"
+    assert world.begin().is_full
+
+
 def test_the_routes_own_bound_goes_before_the_engines() -> None:
     world = World(fleet("", concurrency=8), queue=RouteQueue(max_waiting=1, in_flight_per_endpoint=1))
     world.send()

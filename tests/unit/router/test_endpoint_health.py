@@ -168,6 +168,24 @@ def test_failures_of_many_probes_at_once_count_as_one_ejection() -> None:
     assert world.chooser.roster.standings.of("rep_0").condition.ejected_until - world.now == pytest.approx(4.0)
 
 
+def test_answers_of_probes_count_from_the_last_ejection_on() -> None:
+    world = probing()
+    for verdict, is_ejected in ((OK, True), (FAILED, True), (OK, True), (OK, False)):
+        world.now = max(world.now, world.chooser.roster.standings.of("rep_0").condition.ejected_until)
+        probe = world.send()
+        assert probe.endpoint_id == "rep_0"
+        world.end(probe, verdict)
+        assert (ejected(world) == {"rep_0"}) is is_ejected
+
+
+def test_an_ejected_endpoint_that_is_left_alone_comes_after_the_next_target() -> None:
+    targets = (RouteTarget(deployment_id="dep_1"), RouteTarget(provider_id="prv_1", model="gpt", priority=1))
+    world = World(endpoints(2), targets=targets, providers=[provider()])
+    world.answer("rep_0", times=5)
+    world.serve(endpoints(1))
+    assert world.way() == ["prv_1", "rep_0"]
+
+
 def test_a_lone_endpoint_is_never_ejected() -> None:
     world = World(endpoints(1))
     world.answer("rep_0", times=50)
