@@ -266,6 +266,30 @@ async def test_shared_work_outlives_the_client_that_began_it(
 
 
 @pytest.mark.contract("D16")
+async def test_those_who_wait_for_a_model_together_are_told_together(
+    start: Callable[..., Any], engine: Engine, fleet: Fleet
+) -> None:
+    settings = {"wake_comment_after_s": 0.05, "wake_comment_every_s": 0.05}
+    router = await start(settings=settings, is_coalesced=True, cache=CACHED)
+    await fleet.put_endpoints(is_wakeable=True, wake_timeout_s=30.0, version_id="ver_1")
+    await eventually(lambda: router.metric("roundhouse_router_endpoints", state="ready") == 0)
+    engine.script = streams(chunk("hello"), usage_chunk(1, 1), DONE)
+    async with router.post({"messages": MESSAGES, "stream": True}) as first:
+        one = await first.content.readline()
+        assert one == b": waiting for the model\n"
+        second = asyncio.create_task(ask(router, stream=True))
+        await eventually(lambda: router.metric("roundhouse_router_coalesced_requests_total") == 1)
+        assert router.metric("roundhouse_router_held") == 1
+        await fleet.put_endpoints(endpoint(engine.base_url), version_id="ver_1")
+        one += await first.content.read()
+    assert one == (await second)[1]
+    assert one.endswith(DONE)
+    status, later, said = await ask(router, stream=True)
+    assert (status, said) == (200, "hit")
+    assert b"waiting" not in later
+
+
+@pytest.mark.contract("D16")
 async def test_the_engine_stops_with_the_last_client(start: Callable[..., Any], engine: Engine, fleet: Fleet) -> None:
     router, gate = await start(is_coalesced=True), Gate(engine)
     asking = [asyncio.create_task(ask(router, stream=True)) for _ in range(2)]
