@@ -244,7 +244,7 @@ def build(
             reserved,
             drain_timeout_s=settings.drain_timeout_s,
             clock=clock,
-            limits=WireLimits(stall_s=settings.client_stall_timeout_s),
+            limits=_wire_limits(settings),
             registry=service.registry,
         ),
         is_shared=peers is not None,
@@ -296,6 +296,15 @@ def formats_of(clock: Clock) -> Mapping[ProviderFormat, UpstreamFormat]:
         ProviderFormat.OLLAMA: OllamaFormat(clock),
         ProviderFormat.REPLICATE: ReplicateFormat(clock),
     }
+
+
+def _wire_limits(settings: RouterSettings) -> WireLimits:
+    return WireLimits(
+        idle_s=settings.client_idle_timeout_s,
+        head_s=settings.client_head_timeout_s,
+        body_s=settings.client_body_timeout_s,
+        stall_s=settings.client_stall_timeout_s,
+    )
 
 
 def limits_of(settings: RouterSettings) -> SpoolLimits:

@@ -60,6 +60,12 @@ class RouterSettings(ServiceSettings):
     """How long an engine may be silent between two chunks of a stream."""
     upstream_keep_alive_s: float = Field(default=4.0, gt=0)
     """How long an idle connection to an engine is kept; less than the engines' own limit (llama.cpp: 5 s)."""
+    client_idle_timeout_s: float = Field(default=75.0, gt=0)
+    """A client's connection without a request is closed after this."""
+    client_head_timeout_s: float = Field(default=30.0, gt=0)
+    """How long the headers of a request may take from their first byte; then 408."""
+    client_body_timeout_s: float = Field(default=60.0, gt=0)
+    """A request of whose body less than 1 KiB comes in this time is given up with 408."""
     client_stall_timeout_s: float = Field(default=60.0, gt=0)
     """A client that takes nothing of its answer for this long, up to twice this, is taken for gone."""
     drain_answer_s: float = Field(default=1.0, ge=0)

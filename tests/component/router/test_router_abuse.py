@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.support.running_router import SECRET, RunningRouter
+from tests.support.running_router import SECRET, Fleet, RunningRouter
+from tests.support.scripted_engine import Engine
 
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n"
 KEY = f"authorization: Bearer {SECRET}\r\n"
@@ -68,3 +70,12 @@ async def test_what_was_no_http_is_counted(router: RunningRouter) -> None:
     await sent(router, b"nonsense\r\n\r\n")
     assert router.metric("roundhouse_router_bad_requests_total", code="bad_request") == 1
     assert router.metric("roundhouse_router_connections") >= 0
+
+
+async def test_a_client_that_is_too_slow_is_told_and_left(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
+    async with RunningRouter(tmp_path, fleet, client_head_timeout_s=0.2, client_body_timeout_s=0.2) as router:
+        await fleet.serve(engine)
+        await router.ready()
+        for begun in (HEAD.encode(), f"{HEAD}{KEY}content-length: 5000\r\n\r\n".encode()):
+            status, error = await sent(router, begun)
+            assert (status, error["code"]) == (408, "request_timeout")
