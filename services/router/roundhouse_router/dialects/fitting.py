@@ -9,7 +9,20 @@ from roundhouse_router.domain.members import joined, split
 __all__ = ["fitting"]
 
 _TEMPLATE: Final = frozenset({"add_generation_prompt", "chat_template_kwargs", "continue_final_message"})
-_REFUSED: Final = _TEMPLATE | {"top_k"}
+_SAMPLING: Final = frozenset(
+    {
+        "top_k",
+        "min_p",
+        "typical_p",
+        "repeat_penalty",
+        "repetition_penalty",
+        "repeat_last_n",
+        "mirostat",
+        "mirostat_tau",
+        "mirostat_eta",
+    }
+)
+_REFUSED: Final = _TEMPLATE | _SAMPLING
 
 
 def fitting(body: bytes, asked: bytes, engine: EngineKind, provider: ProviderFormat | None) -> bytes:
