@@ -19,6 +19,7 @@ from tests.support.running_router import Fleet, RunningRouter, api_key, endpoint
 from tests.support.scripted_engine import Engine, Exchange, answers, completion
 
 SYSTEM = "You are a helpful assistant of the railway. " * 20
+VECTORS = b'{"object":"list","model":"tiny","data":[],"usage":{"prompt_tokens":1,"total_tokens":1}}'
 
 
 @contextlib.asynccontextmanager
@@ -202,3 +203,20 @@ async def test_a_retry_finds_the_endpoint_that_came_while_the_first_one_was_aske
         replaced.set()
         await asking
         assert counts(found) == [1, 1]
+
+
+async def test_embeddings_go_to_the_engine_that_answers_sooner(tmp_path: Path, fleet: Fleet) -> None:
+    async def slowly(exchange: Exchange) -> None:
+        await asyncio.sleep(0.05)
+        await exchange.whole(200, VECTORS)
+
+    async def at_once(exchange: Exchange) -> None:
+        await exchange.whole(200, VECTORS)
+
+    balancing = Balancing(strategy=Strategy.LOWEST_LATENCY)
+    async with engines(2) as found, serving(tmp_path, fleet, found, balancing=balancing) as router:
+        found[0].script, found[1].script = slowly, at_once
+        for _ in range(40):
+            async with router.post({"input": "hello"}, path="/v1/embeddings") as answer:
+                assert answer.status == 200
+        assert counts(found)[1] >= 30

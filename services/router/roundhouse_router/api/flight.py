@@ -10,6 +10,7 @@ from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import Tally
+from roundhouse_router.domain.features import GENERATING
 from roundhouse_router.domain.limits.estimates import estimate_input
 from roundhouse_router.domain.records import Admission
 from roundhouse_router.domain.request import MediaFigures, ParsedRequest
@@ -178,7 +179,11 @@ class Flight:
     def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0) -> None:
         """The attempt came to nothing, or ended."""
         now = self._clock.monotonic()
-        first = None if self._first_token_at is None else self._first_token_at - self._asked_at
+        first = None
+        if self._first_token_at is not None and self._first_token_at >= self._asked_at:
+            first = self._first_token_at - self._asked_at
+        elif self.interface.operation not in GENERATING:
+            first = now - self._asked_at  # nothing is told before all is there
         self._chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s)
         self._freed()
 
