@@ -1,7 +1,9 @@
 """The real `ollama` client against the router: inference translated, models shown, everything else refused clearly."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from roundhouse_common.contracts.usage import Operation, Outcome
-from tests.support.running_router import SECRET, Fleet, RunningRouter
+from tests.support.eventually import eventually, never
+from tests.support.running_router import SECRET, Fleet, RunningRouter, endpoint
 from tests.support.scripted_engine import DONE, Engine, answers, chunk, sse, streams, usage_chunk
 
 pytestmark = [pytest.mark.contract("D11"), pytest.mark.contract("G17")]
@@ -149,6 +152,36 @@ async def test_a_stream_that_breaks_raises(
     with pytest.raises(ollama.ResponseError):
         await anext(parts)
     assert (await fleet.one_record()).outcome is Outcome.FAILED
+
+
+async def test_a_stream_waits_for_a_model_that_sleeps_without_a_line_that_is_no_json(
+    tmp_path: Path, fleet: Fleet, engine: Engine
+) -> None:
+    engine.script = streams(chunk("a"), end(), DONE)
+    quick = {"wake_comment_after_s": 0.05, "wake_comment_every_s": 0.05}
+    async with RunningRouter(tmp_path, fleet, **quick) as router:
+        await fleet.sleeps()
+        await router.ready()
+        client = ollama.AsyncClient(host=router.url, headers=BEARER)
+        parts = await client.chat(model="tiny", messages=HI, stream=True)
+        first = asyncio.ensure_future(anext(parts))
+        await eventually(lambda: router.metric("roundhouse_router_held") == 1)
+        await never(first.done, for_s=0.3)
+        await fleet.put_endpoints(endpoint(engine.base_url))
+        assert (await first).message.content == "a"
+        assert [part.done async for part in parts] == [True]
+
+
+async def test_a_stream_that_waited_in_vain_says_so_in_its_only_line(tmp_path: Path, fleet: Fleet) -> None:
+    quick = {"wake_comment_after_s": 0.05, "wake_comment_every_s": 0.05}
+    async with RunningRouter(tmp_path, fleet, **quick) as router:
+        await fleet.sleeps(wake_timeout_s=0.3)
+        await router.ready()
+        client = ollama.AsyncClient(host=router.url, headers=BEARER)
+        parts = await client.chat(model="tiny", messages=HI, stream=True)
+        with pytest.raises(ollama.ResponseError, match="tiny") as told:
+            await anext(parts)
+        assert told.value.status_code == -1, "it came inside the stream"
 
 
 async def _all(parts: Any) -> None:  # Any: an answer, or many

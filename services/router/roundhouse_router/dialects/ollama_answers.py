@@ -63,7 +63,8 @@ _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def as_time(now: UnixTime) -> str:
     """Return a time as Ollama writes it: RFC 3339."""
-    return datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    told = datetime.datetime.fromtimestamp(now, datetime.UTC).isoformat(timespec="microseconds")
+    return f"{told.removesuffix('+00:00')}Z"
 
 
 def done_reason(finish_reason: str | None) -> str:
@@ -107,7 +108,7 @@ def tool_calls(calls: Sequence[ToolCall], *, is_cut: bool) -> list[dict[str, Any
             if is_cut:
                 continue
             raise UpstreamFailed(
-                f"The model called the tool '{name}' with arguments that are no JSON object: {text[:200]}"
+                f"The model called the tool '{name[:100]}' with arguments that are no JSON object: {text[:200]}"
             ) from None
         shown: dict[str, Any] = {"function": {"index": place, "name": name, "arguments": arguments}}
         made.append({"id": call.id, **shown} if call.id else shown)

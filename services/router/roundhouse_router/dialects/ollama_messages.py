@@ -120,7 +120,7 @@ def _arguments(function: _Function) -> str:
     if told == b"null":
         return "{}"
     raise BadBody(
-        f"Invalid arguments of the tool call '{function.name}': a JSON object is expected.",
+        f"Invalid arguments of the tool call '{function.name[:100]}': a JSON object is expected.",
         param="messages",
         code="invalid_type",
     )

@@ -200,8 +200,8 @@ def read_asked(body: bytes, kind: type[A]) -> A:
 
 
 def refuse(param: str, why: str) -> BadBody:
-    """Return the refusal of a member that the provider's API cannot say."""
-    return BadBody(f"'{param}' cannot be used with this model: {why}.", param=param, code="unsupported_parameter")
+    """Return the refusal of a member that the provider's API cannot say. `why` may hold what the client sent."""
+    return BadBody(f"'{param}' cannot be used with this model: {why[:300]}.", param=param, code="unsupported_parameter")
 
 
 def is_said(told: msgspec.Raw) -> bool:
