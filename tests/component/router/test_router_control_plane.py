@@ -8,14 +8,16 @@ from pathlib import Path
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
+from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.registry import LIMITS, PROVIDERS
-from roundhouse_common.contracts.routing import LimitRecord, ProviderRecord
+from roundhouse_common.contracts.registry import LIMITS, PROVIDERS, ROUTES
+from roundhouse_common.contracts.routing import LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.runtime import SystemClock
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.store.snapshot import SavedTable, load_table, save_table
 from tests.support.choosing import provider
 from tests.support.eventually import eventually
+from tests.support.nats import NatsServer
 from tests.support.running_router import api_key, deployment_endpoints, route
 
 
@@ -117,3 +119,26 @@ def test_a_snapshot_of_an_older_router_is_read(tmp_path: Path) -> None:
         document["routes"]["rte_1"].pop(name, None)
     path.write_text(json.dumps(document))
     assert load_table(tmp_path) == saved
+
+
+async def test_a_change_is_in_force_on_every_router_within_a_second(nats_server: NatsServer) -> None:
+    def bus(name: Service) -> NatsBus:
+        return NatsBus(name, url=nats_server.url, seed_file=nats_server.seed_file(name), clock=SystemClock())
+
+    async with contextlib.AsyncExitStack() as stack:
+        found = [bus(name) for name in (Service.CATALOG, Service.SCHEDULER, Service.ROUTER, Service.ROUTER)]
+        for one in found:
+            await one.connect()
+            stack.push_async_callback(one.close)
+        planes = [await stack.enter_async_context(following(one)) for one in found[2:]]
+        await eventually(lambda: all(plane.table.is_known for plane in planes))
+        for number in range(3):
+            changed = route(is_coalesced=number % 2 == 0, created_at=float(number))
+            await found[0].bucket(ROUTES).put(changed.route_id, changed)
+            await found[0].bucket(LIMITS).put("lim_1", limit(requests_per_minute=number))
+            await eventually(lambda: all(_is_in_force(plane, changed, number) for plane in planes), within_s=1.0)  # noqa: B023 - awaited here
+
+
+def _is_in_force(plane: ControlPlane, changed: RouteRecord, requests_per_minute: int) -> bool:
+    limits = (limit(requests_per_minute=requests_per_minute),)
+    return plane.table.routes.get(("ten_default", "tiny")) == changed and plane.table.limits == limits
