@@ -1,5 +1,6 @@
 """Streams whose engine dies in the middle: with an error, or continued at another engine where the route says so."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,8 +10,9 @@ import pytest_asyncio
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.usage import Outcome
+from tests.support.eventually import eventually
 from tests.support.running_router import Fleet, RunningRouter, endpoint, route
-from tests.support.scripted_engine import DONE, Engine, Exchange, Script, chunk, streams, usage_chunk
+from tests.support.scripted_engine import DONE, Engine, Exchange, Script, answers, chunk, streams, usage_chunk
 
 USER = [{"role": "user", "content": "count to four"}]
 HALF_AN_EVENT = b'data: {"id":"c","choices":[{"delta":{"content":"lo'
@@ -137,3 +139,41 @@ async def test_a_stream_that_had_said_everything_just_ends(
     assert "error" in events[-1]
     assert (await fleet.one_record()).attempts == 1
     assert text.count("finish_reason") == 2
+
+
+@pytest.mark.contract("D19")
+async def test_all_streams_of_an_engine_that_dies_go_on_and_leave_nothing_behind(
+    router: RunningRouter, fleet: Fleet, engines: tuple[Engine, Engine]
+) -> None:
+    one, other = engines
+    count, dead = 40, asyncio.Event()
+
+    async def dies_when_told(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.send(chunk("1, "))
+        await dead.wait()
+        exchange.hang_up()
+
+    async def waits(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.send(chunk("1, "))
+        await dead.wait()
+        await exchange.send(chunk("2") + DONE)
+        await exchange.end()
+
+    one.script = dies_when_told
+    other.script = counting(waits, streams(chunk("2"), DONE))
+    asking = [asyncio.ensure_future(told(router)) for _ in range(count)]
+    await eventually(lambda: len(one.exchanges) + len(other.exchanges) == count)
+    died = len(one.exchanges)
+    assert died > 15
+    dead.set()
+    assert {said(events) for _, events in await asyncio.gather(*asking)} == {"1, 2"}
+    await eventually(lambda: len(fleet.by_id) == count)
+    assert sum(record.continuations for record in fleet.by_id.values()) == died
+    assert {record.outcome for record in fleet.by_id.values()} == {Outcome.COMPLETED}
+
+    one.script, other.script = answers(500, {}), answers()  # retries have their whole budget again
+    for _ in range(4):
+        async with router.post({"model": "counter", "messages": USER}) as answer:
+            assert answer.status == 200

@@ -122,9 +122,13 @@ class Attempts:
         try:
             return await self._over_routes(flight, headers, early)
         finally:
-            self.budget.in_flight -= 1
-            if flight.is_retrying:
-                self.budget.release()
+            self._ends_trying(flight)
+
+    def _ends_trying(self, flight: Flight) -> None:
+        self.budget.in_flight -= 1
+        if flight.is_retrying:
+            flight.is_retrying = False
+            self.budget.release()
 
     async def _over_routes(self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None) -> Whole | Live:
         fallbacks = flight.resolution.route.fallbacks
@@ -198,20 +202,31 @@ class Attempts:
 
         `body_for` says what an engine is to be sent, and None for one that cannot go on.
         """
+        self.budget.in_flight += 1
+        try:
+            return await self._go_on(flight, headers, body_for)
+        finally:
+            self._ends_trying(flight)
+
+    async def _go_on(
+        self, flight: Flight, headers: Mapping[bytes, bytes], body_for: Callable[[EngineKind], bytes | None]
+    ) -> Live | None:
         dead = flight.candidate
         choice = self._chooser.begin(self._control_plane.table, flight.resolution, flight.facts, self._now())
+        is_lost = True
         for _ in range(self._settings.max_attempts):
             candidate = choice.next(self._now())
-            if candidate is None or not self._may_retry(flight):
+            if candidate is None or not (is_lost or self._may_retry(flight)):
                 return None
             endpoint = candidate.endpoint
             body = None if endpoint is None else body_for(endpoint.engine)
             if body is None or (dead is not None and candidate.endpoint_id == dead.endpoint_id):
                 continue
             rest = parse(body, Operation.CHAT)
-            answer = await self._attempt(flight, headers, candidate, is_fresh=False, rest=rest)
+            answer = await self._attempt(flight, headers, candidate, is_fresh=True, rest=rest)
             if isinstance(answer, Live):
                 return answer
+            is_lost = isinstance(answer, _Failed) and answer.kind in _LOST
             if isinstance(answer, Whole):
                 self._is_failure(flight, answer)
         return None
