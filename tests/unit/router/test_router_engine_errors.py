@@ -59,6 +59,29 @@ def test_the_engines_words_are_kept(status: int, body: bytes, message: str, kind
     assert json.loads(shaped) == {"error": wanted}
 
 
+@pytest.mark.contract("D13")
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 400, "message": "exceeds", "type": "exceed_context_size_error", "n_ctx": 2048},
+        {"code": 400, "message": "This model's maximum context length is 9.", "type": "BadRequestError", "param": None},
+        {"message": "Prompt is too long", "type": "invalid_request_error"},
+    ],
+)
+def test_a_prompt_that_is_too_long_has_openais_code_whatever_the_engine_calls_it(error: dict[str, object]) -> None:
+    shaped = as_openai_error(400, json.dumps({"error": error}).encode())
+    assert shaped is not None
+    assert json.loads(shaped) == {"error": {**error, "code": "context_length_exceeded"}}
+    told = as_openai_error(400, json.dumps({"detail": f"{error['message']} context size"}).encode())
+    assert told is not None
+    assert json.loads(told)["error"]["code"] == "context_length_exceeded"
+
+
+def test_openais_own_code_is_left_as_it_is() -> None:
+    error = {"message": "maximum context length", "type": "x", "param": "messages", "code": "string_above_max_length"}
+    assert as_openai_error(400, json.dumps({"error": error}).encode()) is None
+
+
 def test_a_page_of_words_is_cut() -> None:
     shaped = as_openai_error(500, b"x" * 100_000)
     assert shaped is not None

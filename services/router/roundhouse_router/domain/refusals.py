@@ -12,6 +12,7 @@ from roundhouse_router.domain.errors import UpstreamFailed
 __all__ = ["as_openai_error", "fallback_reason", "rest_of"]
 
 _MOST_CHARACTERS: Final = 2000
+_CONTEXT_CODE: Final = "context_length_exceeded"
 _MOST_REST_S: Final = 60.0
 _TOO_LONG: Final = re.compile(
     rb"context_length_exceeded|exceed_context_size|maximum context length|context window|context size|"
@@ -26,16 +27,20 @@ def as_openai_error(status: int, body: bytes) -> bytes | None:
     """Return the body to send in the place of an engine's error; None: it has OpenAI's shape already.
 
     The engine's words are kept: FastAPI has them in `detail`, SGLang and LMDeploy in `message`, others in `error`.
+    That a prompt is too long has OpenAI's code, which clients look for, whatever the engine calls it.
     """
+    is_too_long = fallback_reason(status, body) is FallbackReason.CONTEXT_LENGTH
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _shaped(status, _plain(body))
+        return _shaped(status, _plain(body), is_too_long=is_too_long)
     if not isinstance(document, dict):
         return _shaped(status, "")
     error = document.get("error")
     if isinstance(error, dict) and isinstance(error.get("message"), str):
-        return None
+        if not is_too_long or isinstance(error.get("code"), str):
+            return None
+        return msgspec.json.encode({**document, "error": {**error, "code": _CONTEXT_CODE}})
     told = document if not isinstance(error, dict) else error
     kind, param = told.get("type"), told.get("param")
     return _shaped(
@@ -43,16 +48,17 @@ def as_openai_error(status: int, body: bytes) -> bytes | None:
         _words(error) or _words(document.get("message")) or _words(document.get("detail")),
         kind=kind if isinstance(kind, str) else "",
         param=param if isinstance(param, str) else None,
+        is_too_long=is_too_long,
     )
 
 
-def _shaped(status: int, message: str, *, kind: str = "", param: str | None = None) -> bytes:
+def _shaped(status: int, message: str, *, kind: str = "", param: str | None = None, is_too_long: bool = False) -> bytes:
     is_ours = status >= 500
     error = {
         "message": message[:_MOST_CHARACTERS] or f"The engine answered with status {status} and did not say why.",
         "type": kind or ("server_error" if is_ours else "invalid_request_error"),
         "param": param,
-        "code": UpstreamFailed.code if is_ours else None,
+        "code": UpstreamFailed.code if is_ours else _CONTEXT_CODE if is_too_long else None,
     }
     return msgspec.json.encode({"error": error})
 
