@@ -12,7 +12,7 @@ from types import TracebackType
 import aiohttp
 import msgspec
 
-from roundhouse_common.contracts.routing import LimitRecord
+from roundhouse_common.contracts.routing import LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import Endpoint
 from roundhouse_router.store.snapshot import SavedTable, save_table
 from tests.support.eventually import eventually
@@ -25,8 +25,15 @@ class RouterProcess:
     """`async with` starts `python -m roundhouse_router` and stops it with SIGTERM, unless it was killed."""
 
     def __init__(
-        self, state_dir: Path, *endpoints: Endpoint, limits: Iterable[LimitRecord] = (), **settings: str
+        self,
+        state_dir: Path,
+        *endpoints: Endpoint,
+        limits: Iterable[LimitRecord] = (),
+        routes: Iterable[RouteRecord] = (),
+        providers: Iterable[ProviderRecord] = (),
+        **settings: str,
     ) -> None:
+        """`routes` beside the one called `tiny`, or instead of it."""
         self.state_dir = state_dir
         self._settings = settings
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -36,9 +43,10 @@ class RouterProcess:
             SavedTable(
                 saved_at=0.0,
                 keys={"key_1": api_key()},
-                routes={"rte_tiny": route()},
+                routes={record.route_id: record for record in (route(), *routes)},
                 endpoints={deployment.deployment_id: deployment},
                 limits={limit.limit_id: limit for limit in limits},
+                providers={provider.provider_id: provider for provider in providers},
             ),
         )
 

@@ -7,14 +7,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from roundhouse_common.contracts.usage import Outcome, UsageRecord
-from roundhouse_common.runtime import SystemClock, SystemIds
-from roundhouse_router.store.reading import read_after
-from roundhouse_router.store.spool import Spool, SpoolLimits
-from roundhouse_router.store.writer import Position
+from roundhouse_common.contracts.usage import Outcome
 from tests.support.router_process import RouterProcess
 from tests.support.running_router import SECRET, endpoint
 from tests.support.scripted_engine import DONE, Engine, Exchange, chunk, streams, usage_chunk
+from tests.support.spooled import spooled
 
 pytestmark = pytest.mark.process
 
@@ -29,23 +26,6 @@ async def talks(exchange: Exchange) -> None:
         await asyncio.sleep(0.002)
     await exchange.send(usage_chunk(3, 5) + DONE)
     await exchange.end()
-
-
-async def spooled(state_dir: Path) -> list[UsageRecord]:
-    """Open the spool of a router that is gone and return every record."""
-    spool = Spool.open(state_dir / "spool", limits=SpoolLimits(), clock=SystemClock(), ids=SystemIds())
-    found: list[UsageRecord] = []
-    try:
-        await spool.sync()
-        position = Position(0, 0)
-        while True:
-            batch, after = read_after(spool.directory, spool.writer, position)
-            if after == position:
-                return found
-            found += [record for record, _ in batch]
-            position = after
-    finally:
-        spool.close()
 
 
 async def load(router: RouterProcess, until: Callable[[list[str]], Awaitable[None]]) -> list[str]:
