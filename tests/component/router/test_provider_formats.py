@@ -131,6 +131,47 @@ async def test_refusals_keep_their_words(tmp_path: Path, fleet: Fleet, provider:
         assert "no way" in refused.value.message
 
 
+async def test_images_of_replicate(tmp_path: Path, fleet: Fleet) -> None:
+    provider = PROVIDERS[-1]
+    script = provider.answers(200, "https://replicate.delivery/a.png")
+    async with routed(tmp_path, fleet, provider, script) as (router, outside), client(router) as asks:
+        made = await asks.images.generate(model="tiny", prompt="a cat")
+        assert made.data is not None
+        assert made.data[0].url == "https://replicate.delivery/a.png"
+        assert outside.exchanges[-1].json == {"input": {"prompt": "a cat"}}
+        assert (await fleet.one_record()).images == 1
+
+
+async def test_completions_and_embeddings_of_ollama(tmp_path: Path, fleet: Fleet) -> None:
+    async def script(exchange: Exchange) -> None:
+        body = {"response": "b", "done": True, "done_reason": "length", "eval_count": 1, "prompt_eval_count": 2}
+        if exchange.path == "/api/embed":
+            body = {"embeddings": [[0.5, 0.25]], "prompt_eval_count": 3}
+        await exchange.whole(200, json.dumps(body).encode())
+
+    async with routed(tmp_path, fleet, PROVIDERS[2], script) as (router, outside), client(router) as asks:
+        told = await asks.completions.create(model="tiny", prompt="a")
+        assert (told.choices[0].text, told.choices[0].finish_reason) == ("b", "length")
+        vectors = await asks.embeddings.create(model="tiny", input=["x"], encoding_format="float")
+        assert vectors.data[0].embedding == [0.5, 0.25]
+        assert [one.path for one in outside.exchanges] == ["/api/generate", "/api/embed"]
+        await eventually(lambda: [record.input_tokens for record in fleet.records] == [2, 3])
+
+
+async def test_what_a_format_has_not_is_refused_before_it_is_asked(tmp_path: Path, fleet: Fleet) -> None:
+    provider = PROVIDERS[1]
+    async with (
+        routed(tmp_path, fleet, provider, provider.answers(200, "x")) as (router, outside),
+        client(router) as asks,
+    ):
+        with pytest.raises(openai.BadRequestError) as refused:
+            await asks.chat.completions.create(model="tiny", messages=HI, n=2)
+        assert refused.value.param == "n"
+        with pytest.raises(openai.APIStatusError):
+            await asks.embeddings.create(model="tiny", input="x")
+        assert outside.exchanges == []
+
+
 async def hang_up(exchange: Exchange) -> None:
     exchange.hang_up()
 
@@ -169,6 +210,7 @@ def late(provider: ScriptedProvider) -> dict[str, Script]:
         "error-event": provider.streams(begun, provider.failed),
         "error-event-in-one-piece": provider.streams(begun + provider.failed),
         "error-event-then-silence": provider.streams(begun, provider.failed, then=silence),
+        "error-event-in-one-piece-then-silence": provider.streams(begun + provider.failed, then=silence),
         "broken": provider.streams(begun, provider.broken),
     }
 

@@ -27,6 +27,7 @@ from roundhouse_router.domain.request import ParsedRequest, outgoing, parse
 from roundhouse_router.domain.startup import has_content
 from roundhouse_router.domain.stream import StreamScanner
 from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.translating import Translation
 
 __all__ = ["Course", "StreamReader", "course_to"]
 
@@ -235,7 +236,12 @@ class _Translated:
 
     @property
     def has_error(self) -> bool:
-        return self._scanner.has_error or (isinstance(self._after, EndsItself) and self._after.has_error)
+        return (
+            self._scanner.has_error
+            or (isinstance(self._before, Translation) and self._before.has_failed)
+            or (isinstance(self._after, Translation) and self._after.has_failed)
+            or (isinstance(self._after, EndsItself) and self._after.has_error)
+        )
 
     def fail(self, error: ApiError) -> bytes:
         """Return the end of a stream that fails; empty if the translation has none of its own."""

@@ -13,6 +13,11 @@ T = TypeVar("T")
 class Splitter(Protocol[T]):
     """What finds the pieces: events or lines."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the next call raises."""
+        return self._fault is not None
+
     def feed(self, chunk: bytes) -> list[T]: ...
 
     def finish(self) -> list[T]: ...
