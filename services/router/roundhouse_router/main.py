@@ -48,6 +48,8 @@ from roundhouse_router.loops.state_sharing import StateSharer
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.providers.keys import ProviderKeys
 from roundhouse_router.providers.metrics import ProviderKeyMetrics
+from roundhouse_router.request_log.assembly import build_request_log
+from roundhouse_router.request_log.log import RequestLog
 from roundhouse_router.reuse.assembly import Reuse, ReuseLimits, build_reuse
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import load_newest
@@ -198,6 +200,7 @@ def build(
         settings=settings,
         clock=clock,
         metrics=metrics,
+        request_log=_request_log(service, settings, clock),
     )
     service.resource("spool", _closed_at_end(spool))
     service.resource("bus", _connected(bus, publisher))
@@ -250,6 +253,15 @@ def build(
         is_shared=peers is not None,
     )
     return service
+
+
+def _request_log(service: Service, settings: RouterSettings, clock: Clock) -> RequestLog | None:
+    log = build_request_log(settings, clock, service.registry)
+    if log is not None:
+        service.resource("request log", log)
+        service.loop("write request log", log.run)
+        service.before_stop("write request log", log.flush)
+    return log
 
 
 def _limiter(

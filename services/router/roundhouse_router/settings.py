@@ -1,6 +1,7 @@
 """What the router can be told, all by environment: `ROUNDHOUSE_ROUTER_<NAME>`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -8,6 +9,7 @@ from redis.asyncio.connection import parse_url
 
 from roundhouse_common.service import ServiceSettings
 from roundhouse_router.domain.limits import RedisLostMode
+from roundhouse_router.domain.redaction import read_patterns
 
 __all__ = ["RouterSettings"]
 
@@ -135,6 +137,33 @@ class RouterSettings(ServiceSettings):
     """How often the router looks whether the usage stream was wiped."""
     snapshot_delay_s: float = Field(default=0.2, ge=0)
     """Changes of the routing table within this time are saved together."""
+
+    request_log: Literal["off", "metadata", "bodies"] = "off"
+    """Whether each admitted request is written to `requests/*.jsonl` in the state directory: `metadata` (ids, times,
+    tokens, outcome), or also the `bodies` of request and answer, redacted."""
+    request_log_body_characters: int = Field(default=16_384, ge=256, le=262_144)
+    """How much is written of a request, and of an answer."""
+    request_log_patterns_file: Path | None = None
+    """More that is taken out of what is written: a name, a space and a regular expression per line."""
+    request_log_file_bytes: int = Field(default=64 * _MIB, ge=64 * 1024)
+    """A larger file of the request log is followed by a new one."""
+    request_log_keep_files: int = Field(default=16, ge=1)
+    """Files of the request log that are kept; the oldest are deleted."""
+    request_log_keep_s: float = Field(default=7 * 86_400.0, gt=0)
+    """How long a file of the request log is kept."""
+
+    @field_validator("request_log_patterns_file")
+    @classmethod
+    def _has_patterns(cls, path: Path | None) -> Path | None:
+        """Refuse a file that cannot be used: what it should take out would be written."""
+        try:
+            if path is not None:
+                read_patterns(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return path
 
     @field_validator("redis_url")
     @classmethod

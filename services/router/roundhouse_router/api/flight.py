@@ -18,6 +18,7 @@ from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 from roundhouse_router.limits import Grant
 from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.request_log.watch import Watch
 from roundhouse_router.store.spool import Spool
 
 __all__ = ["CLIENT_LEFT_STATUS", "Flight"]
@@ -63,6 +64,7 @@ class Flight:
         "reuse",
         "source",
         "status_sent",
+        "watch",
     )
 
     def __init__(
@@ -131,6 +133,8 @@ class Flight:
         self.source = UsageSource.NONE
         self.reuse = Reuse.NONE
         self.continuations = 0
+        self.watch: Watch | None = None
+        """Follows it for the request log."""
         self.priority = priority
         """Among requests that wait: higher ones go first."""
         self.queued_s = 0.0
@@ -205,7 +209,10 @@ class Flight:
             self.grant.settle(told, made)
         duration_s = self._clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
-        self._spool.settle(self._record(outcome, status, error_code, duration_s, first_token_s, counts))
+        record = self._record(outcome, status, error_code, duration_s, first_token_s, counts)
+        self._spool.settle(record)
+        if self.watch is not None:
+            self.watch.settled(record, route=self.resolution.route.name, provider=self._provider)
         self._metrics.in_flight -= 1
         interface, candidate = self.interface, self.candidate
         series = self._metrics.series(

@@ -32,6 +32,7 @@ from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.limits import Grant, Limiter
 from roundhouse_router.limits.api import UNLIMITED
 from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.request_log.log import RequestLog
 from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.spool import Spool
@@ -61,6 +62,7 @@ class Pipeline:
         settings: RouterSettings,
         clock: Clock,
         metrics: RouterMetrics,
+        request_log: RequestLog | None = None,
     ) -> None:
         self._control_plane = control_plane
         self._attempts = attempts
@@ -72,6 +74,7 @@ class Pipeline:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
+        self._request_log = request_log
         self._is_traced = bool(settings.otlp_endpoint)
 
     async def answer(self, interface: Interface, exchange: Exchange, request_id: str, headers: Headers) -> None:
@@ -87,6 +90,14 @@ class Pipeline:
             return
         flight, plan = admitted
         headers += flight.grant.headers
+        if self._request_log is None:
+            await self._begun(flight, plan, exchange, headers)
+            return
+        flight.watch, sink = self._request_log.watch(flight.request.body, exchange)
+        with flight.watch:
+            await self._begun(flight, plan, sink, headers)
+
+    async def _begun(self, flight: Flight, plan: Plan | None, exchange: Sink, headers: Headers) -> None:
         if plan is None:
             await self._settled(flight, exchange, self._fly(flight, exchange, headers))
             return

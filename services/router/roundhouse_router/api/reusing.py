@@ -141,7 +141,7 @@ class Reusing:
             plan.kept, plan.reuse = hit, Reuse.CACHED
 
     async def answer(
-        self, plan: Plan, flight: Flight, exchange: Exchange, headers: Headers, *, fly: Fly, settled: Settled
+        self, plan: Plan, flight: Flight, exchange: Sink, headers: Headers, *, fly: Fly, settled: Settled
     ) -> None:
         """Answer as planned. Raises as `settled` does."""
         headers += plan.headers
@@ -188,7 +188,7 @@ class Reusing:
             )
             await settled(flight, sink, passing)
 
-    async def _replay(self, kept: Kept, plan: Plan, flight: Flight, exchange: Exchange, headers: Headers) -> None:
+    async def _replay(self, kept: Kept, plan: Plan, flight: Flight, exchange: Sink, headers: Headers) -> None:
         flight.reuse = plan.reuse
         flight.know(kept.counts, UsageSource.ENGINE_FINAL)
         if flight.request.figures is not None:
