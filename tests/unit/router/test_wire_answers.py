@@ -1,6 +1,7 @@
 """What a handler sends, as bytes."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -242,3 +243,23 @@ async def test_while_the_server_stops_every_answer_is_the_connections_last() -> 
         assert b"connection: close\r\n" in transport.written
         assert transport.written.endswith(b"late")
         assert transport.is_closed
+
+
+@pytest.mark.parametrize("handler", [whole, stream])
+async def test_a_request_leaves_nothing_for_the_collector(handler: Handler) -> None:
+    async with connected(handler) as (connection, transport, _):
+
+        async def ask(times: int) -> None:
+            for _ in range(times):
+                connection.data_received(GET)
+                await settle(3)
+                transport.written = b""
+
+        await ask(10)
+        gc.collect()
+        gc.disable()
+        try:
+            await ask(200)
+            assert gc.collect() < 100
+        finally:
+            gc.enable()
