@@ -13,11 +13,6 @@ T = TypeVar("T")
 class Splitter(Protocol[T]):
     """What finds the pieces: events or lines."""
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether the next call raises."""
-        return self._fault is not None
-
     def feed(self, chunk: bytes) -> list[T]: ...
 
     def finish(self) -> list[T]: ...
@@ -31,6 +26,11 @@ class Translation(Generic[T]):
         self._take = take
         self._end = end
         self._fault: UpstreamFailed | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the next call raises."""
+        return self._fault is not None
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may go out now. Raises UpstreamFailed, at the next call if there is something to send first."""
