@@ -203,16 +203,17 @@ def early(provider: ScriptedProvider) -> dict[str, Script]:
 def late(provider: ScriptedProvider) -> dict[str, Script]:
     """Failures after it."""
     begun = provider.begin + provider.said("hel")
-    return {
+    moments = {
         "hang-up": provider.streams(begun, then=hang_up),
         "silence": provider.streams(begun, then=silence),
-        "ended": provider.streams(begun),
         "error-event": provider.streams(begun, provider.failed),
         "error-event-in-one-piece": provider.streams(begun + provider.failed),
         "error-event-then-silence": provider.streams(begun, provider.failed, then=silence),
         "error-event-in-one-piece-then-silence": provider.streams(begun + provider.failed, then=silence),
-        "broken": provider.streams(begun, provider.broken),
     }
+    if provider.format is not ProviderFormat.OPENAI:  # whose streams pass as they are: the client judges them
+        moments |= {"ended": provider.streams(begun), "broken": provider.streams(begun, provider.broken)}
+    return moments
 
 
 @every_format
