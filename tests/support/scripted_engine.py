@@ -199,7 +199,10 @@ class Engine:
     async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange | None:
         head = await reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers: dict[str, str] = {}
+        for name, _, value in (line.partition(":") for line in lines):
+            known = headers.get(name.lower())  # one that is said twice is a fault that a test should see
+            headers[name.lower()] = value.strip() if known is None else f"{known}, {value.strip()}"
         if headers.get("transfer-encoding") == "chunked":
             body = await _read_chunks(reader)
         else:

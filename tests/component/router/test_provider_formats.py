@@ -85,9 +85,10 @@ async def whole(router: RunningRouter) -> ChatCompletion:
 
 @every_format
 async def test_a_whole_answer(tmp_path: Path, fleet: Fleet, provider: ScriptedProvider) -> None:
-    async with routed(tmp_path, fleet, provider, provider.answers(200, "hello")) as (router, _):
+    async with routed(tmp_path, fleet, provider, provider.answers(200, "hello")) as (router, outside):
         answer = await whole(router)
         assert (answer.choices[0].message.content, answer.model) == ("hello", "tiny")
+        assert outside.exchanges[-1].headers["content-type"] == "application/json", "said once"
         record = await fleet.one_record()
         assert (record.provider_id, record.outcome, record.source) == (
             "prv_1",

@@ -26,7 +26,7 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '
 def asked(*, is_stream: bool = False, **body: Any) -> Any:  # Any: JSON
     encoded = json.dumps({"model": "m", **body}).encode()
     request = FORMAT.request(encoded, "claude-x", Operation.CHAT, is_stream=is_stream)
-    assert (request.path, request.headers["anthropic-version"]) == ("/messages", "2023-06-01")
+    assert (request.path, request.headers) == ("/messages", {"anthropic-version": "2023-06-01"})
     return json.loads(request.body)
 
 

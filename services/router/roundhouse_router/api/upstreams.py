@@ -124,7 +124,7 @@ class Upstreams:
         self, is_fresh: bool, first_byte_s: float, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> Reply:
         """Send one of the requests that a prediction consists of."""
-        origin, head = _head_of(url, "", "", True, method)
+        origin, head = _head_of(url, "", "", bool(body), method)
         return await self._client.send(
             origin,
             head + _lines(headers),

@@ -136,7 +136,7 @@ class ProviderRequest:
     path: str
     """Below the provider's base address."""
     headers: Mapping[str, str]
-    """Without the key."""
+    """Without the key, and without what every JSON request has."""
     body: bytes
 
 

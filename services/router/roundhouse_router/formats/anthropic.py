@@ -12,10 +12,10 @@ from roundhouse_router.domain.translating import Translation
 from roundhouse_router.formats.anthropic_answer import AnthropicStream, as_openai_error, as_openai_message
 from roundhouse_router.formats.anthropic_request import messages_body
 
-__all__ = ["ANTHROPIC_HEADERS", "MESSAGES_PATH", "AnthropicFormat"]
+__all__ = ["AnthropicFormat"]
 
-MESSAGES_PATH: Final = "/messages"
-ANTHROPIC_HEADERS: Final = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+_PATH: Final = "/messages"
+_HEADERS: Final = {"anthropic-version": "2023-06-01"}
 _OVERLOADED: Final = 529
 
 
@@ -33,7 +33,7 @@ class AnthropicFormat:
     def request(self, body: bytes, model: str, operation: Operation, *, is_stream: bool) -> ProviderRequest:
         if operation is not Operation.CHAT:
             raise BadBody(f"Anthropic's API has no endpoint for {operation.value}.", code="endpoint_not_served")
-        return ProviderRequest(MESSAGES_PATH, ANTHROPIC_HEADERS, messages_body(body, model, is_stream=is_stream))
+        return ProviderRequest(_PATH, _HEADERS, messages_body(body, model, is_stream=is_stream))
 
     def status(self, status: int) -> int:
         return 503 if status == _OVERLOADED else status

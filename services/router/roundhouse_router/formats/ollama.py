@@ -1,6 +1,7 @@
 """Providers that speak Ollama's API."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from roundhouse_common.contracts.usage import Operation
@@ -19,7 +20,7 @@ from roundhouse_router.formats.ollama_request import chat_body, completion_body,
 
 __all__ = ["OllamaFormat"]
 
-_HEADERS: Final = {"content-type": "application/json"}
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class OllamaFormat:
@@ -36,11 +37,11 @@ class OllamaFormat:
     def request(self, body: bytes, model: str, operation: Operation, *, is_stream: bool) -> ProviderRequest:
         match operation:
             case Operation.CHAT:
-                return ProviderRequest("/api/chat", _HEADERS, chat_body(body, model, is_stream=is_stream))
+                return ProviderRequest("/api/chat", _NO_HEADERS, chat_body(body, model, is_stream=is_stream))
             case Operation.COMPLETION:
-                return ProviderRequest("/api/generate", _HEADERS, completion_body(body, model, is_stream=is_stream))
+                return ProviderRequest("/api/generate", _NO_HEADERS, completion_body(body, model, is_stream=is_stream))
             case Operation.EMBEDDING:
-                return ProviderRequest("/api/embed", _HEADERS, embed_body(body, model))
+                return ProviderRequest("/api/embed", _NO_HEADERS, embed_body(body, model))
             case _:
                 raise BadBody(f"Ollama's API has no endpoint for {operation.value}.", code="endpoint_not_served")
 

@@ -1,6 +1,7 @@
 """Providers that speak OpenAI's API: only the model's name, the key and a request for usage are put in."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -24,7 +25,7 @@ _PATHS: Final = {
     Operation.TRANSCRIPTION: "/audio/transcriptions",
     Operation.TRANSLATION: "/audio/translations",
 }
-_HEADERS: Final = {"content-type": "application/json"}
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _WITH_USAGE: Final = b'{"include_usage":true}'
 
 
@@ -46,7 +47,7 @@ class OpenAiFormat:
         members["model"] = msgspec.json.encode(model)
         if is_stream and operation in (Operation.CHAT, Operation.COMPLETION):
             members["stream_options"] = _with_usage(members.get("stream_options", b"null"))
-        return ProviderRequest(_PATHS[operation], _HEADERS, joined(members))
+        return ProviderRequest(_PATHS[operation], _NO_HEADERS, joined(members))
 
     def status(self, status: int) -> int:
         return status

@@ -5,6 +5,7 @@ A prediction is more than one request, so what `request` returns is not sent as 
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -22,7 +23,7 @@ __all__ = ["PredictionOrder", "ReplicateFormat", "read_order"]
 
 _NAME: Final = re.compile(r"(deployments/)?([\w.-]+/[\w.-]+)(?::([0-9a-f]{6,64}))?")
 """`owner/name`, `owner/name:version`, or `deployments/owner/name`: it becomes part of a path."""
-_HEADERS: Final = {"content-type": "application/json"}
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class PredictionOrder(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class ReplicateFormat:
         path = "/predictions" if version else f"/{'deployments' if deployment else 'models'}/{name}/predictions"
         model_path = "" if deployment else f"/models/{name}" + (f"/versions/{version}" if version else "")
         order = PredictionOrder(path, model_path, version, operation, is_stream, msgspec.Raw(body))
-        return ProviderRequest(path, _HEADERS, msgspec.json.encode(order))
+        return ProviderRequest(path, _NO_HEADERS, msgspec.json.encode(order))
 
     def status(self, status: int) -> int:
         return status
