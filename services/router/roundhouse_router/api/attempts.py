@@ -1,5 +1,6 @@
 """Getting an answer out of some endpoint: choose, ask, and ask another one while nothing has reached the client."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -334,6 +335,8 @@ class Attempts:
     ) -> Whole | Live:
         timeouts = flight.resolution.route.timeouts
         first_byte_s = timeouts.first_token_s or self._settings.first_byte_timeout_s
+        idle_s = timeouts.idle_s or self._settings.idle_timeout_s
+        began = self._now()
         try:
             reply = await self._upstreams.ask(
                 candidate,
@@ -344,7 +347,10 @@ class Attempts:
                 first_byte_s=first_byte_s,
             )
             try:
-                return await self._read(reply, course, timeouts.idle_s or self._settings.idle_timeout_s)
+                if not (timeouts.first_token_s and flight.request.is_stream):
+                    return await self._read(reply, course, idle_s)
+                async with asyncio.timeout(began + timeouts.first_token_s - self._now()):  # comments are no token
+                    return await self._read(reply, course, idle_s)
             except BaseException:
                 reply.close()
                 raise
@@ -352,7 +358,7 @@ class Attempts:
             raise _Failed("connect", UpstreamFailed("The engine cannot be reached.")) from None
         except HungUp:
             raise _Failed("hangup", UpstreamFailed("The engine closed the connection before it answered.")) from None
-        except Silent:
+        except (Silent, TimeoutError):
             late = UpstreamTimeout("The engine did not begin to answer in time.")
             if timeouts.first_token_s:
                 raise _Failed("silence", late) from None
