@@ -18,11 +18,18 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion
 
-from roundhouse_common.contracts.routing import ProviderFormat, ProviderRecord, RouteTarget, RouteTimeouts
+from roundhouse_common.contracts.routing import (
+    Fallback,
+    FallbackReason,
+    ProviderFormat,
+    ProviderRecord,
+    RouteTarget,
+    RouteTimeouts,
+)
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from tests.support.eventually import eventually
 from tests.support.running_router import SECRET, Fleet, RunningRouter, api_key, endpoint, route
-from tests.support.scripted_engine import DONE, Engine, Exchange, Script, chunk, streams, usage_chunk
+from tests.support.scripted_engine import DONE, Engine, Exchange, Script, chunk, sse, streams, usage_chunk
 from tests.support.scripted_providers import PROVIDERS, ScriptedProvider
 
 pytestmark = [pytest.mark.contract("D18"), pytest.mark.contract("D23")]
@@ -130,6 +137,56 @@ async def test_refusals_keep_their_words(tmp_path: Path, fleet: Fleet, provider:
             await whole(router)
         assert refused.value.status_code == status
         assert "no way" in refused.value.message
+
+
+@pytest.mark.contract("F01")
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_tokens_that_anthropic_read_from_its_cache_and_wrote_to_it_are_classes_of_their_own(
+    tmp_path: Path, fleet: Fleet, is_stream: bool
+) -> None:
+    provider = PROVIDERS[1]
+    cached = {"input_tokens": 5, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20, "output_tokens": 2}
+
+    async def script(exchange: Exchange) -> None:
+        if is_stream:
+            message = {"id": "msg_1", "type": "message", "content": [], "usage": cached}
+            begin = sse({"type": "message_start", "message": message})
+            await provider.streams(begin, provider.said("hello"), provider.end)(exchange)
+        else:
+            await exchange.whole(200, json.dumps({**provider.whole("hello"), "usage": cached}).encode())
+
+    async with routed(tmp_path, fleet, provider, script) as (router, _):
+        if is_stream:
+            assert await streamed(router) == ("hello", None)
+        else:
+            usage = (await whole(router)).usage
+            assert usage is not None
+            assert (usage.prompt_tokens, usage.total_tokens) == (125, 127)
+        record = await fleet.one_record()
+        counted = (record.input_tokens, record.cached_input_tokens, record.cache_write_tokens, record.output_tokens)
+        assert counted == (5, 100, 20, 2)
+
+
+@pytest.mark.contract("D09")
+async def test_a_prompt_that_is_too_long_for_a_provider_goes_to_the_fallback(
+    tmp_path: Path, fleet: Fleet, engine: Engine
+) -> None:
+    provider = PROVIDERS[1]
+    script = provider.answers(400, "prompt is too long: 9000 tokens > 8000 maximum")
+    async with routed(tmp_path, fleet, provider, script) as (router, _):
+        targets = (RouteTarget(provider_id="prv_1", model=provider.model),)
+        longer = Fallback(reason=FallbackReason.CONTEXT_LENGTH, route="longer")
+        await fleet.put_endpoints(endpoint(engine.base_url))
+        await fleet.put_route(route("longer"))
+        await fleet.put_route(route(targets=targets, fallbacks=(longer,)))
+        await eventually(lambda: _says(router, "hello"))
+
+
+async def _says(router: RunningRouter, text: str) -> bool:
+    try:
+        return (await whole(router)).choices[0].message.content == text
+    except openai.APIStatusError:
+        return False
 
 
 async def test_images_of_replicate(tmp_path: Path, fleet: Fleet) -> None:
