@@ -72,7 +72,7 @@ def first_fails(*engines: Engine, then: Script, bad: Script) -> None:
         engine.script = script
 
 
-@pytest.mark.contract("D10")
+@pytest.mark.contract("D19")
 @pytest.mark.parametrize("bad", [silent, begins_and_is_silent, trickles])
 async def test_an_engine_without_a_token_in_time_is_passed_over(
     tmp_path: Path, fleet: Fleet, engine: Engine, bad: Script
@@ -97,7 +97,7 @@ async def test_without_another_engine_the_missing_token_is_a_504(tmp_path: Path,
         assert (await fleet.one_record()).error_code == "upstream_timeout"
 
 
-@pytest.mark.contract("D10")
+@pytest.mark.contract("D19")
 async def test_silence_beyond_the_routes_idle_time_ends_the_stream(
     tmp_path: Path, fleet: Fleet, engine: Engine
 ) -> None:
@@ -114,7 +114,7 @@ async def test_silence_beyond_the_routes_idle_time_ends_the_stream(
         assert (await fleet.one_record()).error_code == "upstream_timeout"
 
 
-@pytest.mark.contract("D10")
+@pytest.mark.contract("D19")
 @pytest.mark.parametrize("is_stream", [True, False])
 async def test_an_answer_that_takes_longer_than_its_route_allows_is_given_up(
     tmp_path: Path, fleet: Fleet, engine: Engine, is_stream: bool
@@ -217,7 +217,7 @@ LLAMA_TOO_LONG = {
 UNWANTED = {"message": "flagged by the content management policy", "code": "content_filter", "type": "x"}
 
 
-@pytest.mark.contract("D10")
+@pytest.mark.contract("D09", "D19")
 @pytest.mark.parametrize(
     ("status", "error", "reason"),
     [

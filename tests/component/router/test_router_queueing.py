@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from roundhouse_common.contracts.routing import RouteQueue
 from roundhouse_common.contracts.usage import Outcome
 from tests.support.eventually import eventually
@@ -87,7 +85,6 @@ def held(router: RunningRouter) -> float:
     return router.metric("roundhouse_router_held")
 
 
-@pytest.mark.contract("D15")
 async def test_requests_that_wait_go_by_priority_and_then_by_age(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
     gate = Gate(engine)
     async with queueing(tmp_path, fleet, engine) as (router, clients):
@@ -113,7 +110,6 @@ async def test_a_key_cannot_ask_for_more_than_its_priority(tmp_path: Path, fleet
     assert gate.asked == ["first", "one", "greedy"]
 
 
-@pytest.mark.contract("D15")
 async def test_one_more_than_may_wait_is_refused_with_429(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
     gate = Gate(engine)
     async with queueing(tmp_path, fleet, engine, max_waiting=2) as (router, clients):
@@ -126,7 +122,6 @@ async def test_one_more_than_may_wait_is_refused_with_429(tmp_path: Path, fleet:
         assert [status for status, _ in await asyncio.gather(*tasks)] == [200, 200, 200]
 
 
-@pytest.mark.contract("D15")
 async def test_who_waited_as_long_as_the_route_allows_gets_503(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
     gate = Gate(engine)
     async with queueing(tmp_path, fleet, engine, deadline_s=0.1) as (router, clients):
