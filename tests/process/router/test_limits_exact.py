@@ -59,7 +59,11 @@ class Outcome:
 
 @asynccontextmanager
 async def routers(
-    tmp_path: Path, engine: Engine, server: RedisServer | None, limits: list[LimitRecord], **settings: str
+    tmp_path: Path,
+    engine: Engine,
+    server: RedisServer | None,
+    limits: list[LimitRecord],
+    **settings: Any,  # Any: settings, which are texts; the keywords before them are other things
 ) -> AsyncIterator[list[RouterProcess]]:
     if server is not None:
         # The machine of a test may be too busy to answer in time; what happens then is tested elsewhere.

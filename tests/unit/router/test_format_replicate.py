@@ -159,7 +159,7 @@ def test_parameters_are_read_from_the_models_schema() -> None:
 METRICS = {"input_token_count": 5, "output_token_count": 2, "predict_time": 1.5}
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\r"), min_size=1, max_size=5)), CUTS)
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=5)), CUTS)
 def test_a_stream_cut_anywhere_says_the_same(words: list[str], at: list[int]) -> None:
     data = b": hi\n\n" + b"".join(event("output", word) for word in words) + event("done", "{}")
     told = chunks(data + prediction_event(prediction(output=words, metrics=METRICS)), at)

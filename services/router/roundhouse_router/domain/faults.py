@@ -19,6 +19,7 @@ _BY_CODE: Final = {
     "request_too_large": "caller_too_large",
     "client_left": "caller_left",
     "client_stalled": "caller_stalled",
+    "client_too_slow": "caller_stalled",
     "rate_limit_exceeded": "policy_rate_limit",
     "insufficient_quota": "policy_quota",
     "engines_busy": "engine_unavailable",
@@ -27,14 +28,21 @@ _BY_CODE: Final = {
     "router_starting": "router_unavailable",
     "router_stopping": "router_unavailable",
     "router_stopped": "router_unavailable",
+    "router_restarted": "router_unavailable",
+    "limiter_unavailable": "router_unavailable",
     "internal_error": "router_error",
     "upstream_credentials_exhausted": "provider_authentication",
+    "upstream_rate_limited": "provider_busy",
 }
 _UPSTREAM: Final = {
     "upstream_error": "error",
     "upstream_timeout": "timeout",
     "upstream_auth": "authentication",
     "upstream_429": "busy",
+    "upstream_401": "authentication",
+    "upstream_402": "authentication",
+    "upstream_403": "authentication",
+    "upstream_504": "timeout",
 }
 _CALLERS: Final = "caller_invalid_request"
 
@@ -62,4 +70,4 @@ def fault_of(error_code: str, status: int, *, is_provider: bool) -> str:
 
 def _is_callers(error_code: str) -> bool:
     """Whether an upstream judged the request to be wrong."""
-    return error_code.startswith("upstream_4") and error_code not in ("upstream_401", "upstream_403", "upstream_429")
+    return error_code.startswith("upstream_4") and error_code not in _UPSTREAM
