@@ -121,7 +121,9 @@ class Attempts:
         """
         self.budget.in_flight += 1
         try:
-            return await self._over_routes(flight, headers, early)
+            if not flight.resolution.route.fallbacks:
+                return _passed(await self._over_endpoints(flight, headers, early))
+            return _passed(await self._over_routes(flight, headers, early))
         finally:
             self._ends_trying(flight)
 
@@ -151,8 +153,6 @@ class Attempts:
             answer = await self._outcome(flight, headers, early)
         if isinstance(answer, ApiError):
             raise answer
-        if isinstance(answer, Whole) and answer.status in _REFUSED:
-            raise UpstreamRefusedUs("The engine refused the router. This is not about your API key; tell the operator.")
         return answer
 
     async def _outcome(
@@ -390,6 +390,13 @@ class Attempts:
                 raise _Failed("stream_error", UpstreamFailed(words))
         reply.idle_timeout(idle_s)
         return Live(reply, first, course, course.stream())
+
+
+def _passed(answer: Whole | Live) -> Whole | Live:
+    """Return an answer that may be passed on. Raises UpstreamRefusedUs."""
+    if type(answer) is Whole and answer.status in _REFUSED:
+        raise UpstreamRefusedUs("The engine refused the router. This is not about your API key; tell the operator.")
+    return answer
 
 
 def _reason(answer: Whole | ApiError) -> FallbackReason | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Final
 
 from roundhouse_common.contracts.routing import ApiKeyRecord
@@ -110,7 +110,10 @@ class Pipeline:
         """Await what answers, while the client is there. Whatever happens, the flight is settled then."""
         try:
             async with sink.guarded():
-                with self._span(flight):
+                if self._is_traced:
+                    with self._span(flight):
+                        await answering
+                else:
                     await answering
         except ClientLeft as reason:
             flight.settle(Outcome.ABORTED, flight.status_sent or CLIENT_LEFT_STATUS, str(reason))
@@ -263,8 +266,6 @@ class Pipeline:
         return {name.encode(): value.encode() for name, value in carrier.items()}
 
     def _span(self, flight: Flight) -> AbstractContextManager[object]:
-        if not self._is_traced:
-            return nullcontext()
         headers = flight.facts.headers
         parent = {name.decode(): headers[name].decode("latin-1") for name in _TRACE_HEADERS if name in headers}
         attributes = {

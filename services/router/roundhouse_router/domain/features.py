@@ -63,12 +63,18 @@ def check_served(
         deployment = deployments.get(target.deployment_id)
         if deployment is None:
             continue
-        found = [endpoint for endpoint in deployment.endpoints if endpoint.state in ROUTABLE]
-        if any(serves(endpoint, feature) for endpoint in found for feature in features) or (
-            not found and deployment.is_wakeable
-        ):
+        is_empty = True
+        for endpoint in deployment.endpoints:
+            if endpoint.state in ROUTABLE:
+                is_empty = False
+                if not endpoint.features:
+                    return
+                for feature in features:
+                    if feature in endpoint.features:
+                        return
+                lacking.append(endpoint)
+        if is_empty and deployment.is_wakeable:
             return
-        lacking += found
     if lacking:
         raise EndpointNotServed(_words(lacking, path, model))
 
