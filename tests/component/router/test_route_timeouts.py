@@ -224,6 +224,8 @@ UNWANTED = {"message": "flagged by the content management policy", "code": "cont
         (503, {"message": "overloaded"}, FallbackReason.ERROR),
         (400, TOO_LONG, FallbackReason.CONTEXT_LENGTH),
         (400, LLAMA_TOO_LONG, FallbackReason.CONTEXT_LENGTH),
+        (413, TOO_LONG, FallbackReason.CONTEXT_LENGTH),
+        (422, TOO_LONG, FallbackReason.CONTEXT_LENGTH),
         (400, UNWANTED, FallbackReason.CONTENT_POLICY),
     ],
 )

@@ -405,6 +405,4 @@ def _reason(answer: Whole | ApiError) -> FallbackReason | None:
         return FallbackReason.ERROR if answer.status in (429, 500, 502, 503, 504) else None
     if answer.status in _FAILURES or answer.status == 429:
         return FallbackReason.ERROR
-    if answer.status != 400:
-        return None
     return fallback_reason(answer.status, answer.course.error_body(answer.status, answer.body))
