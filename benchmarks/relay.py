@@ -110,8 +110,7 @@ async def measure_one(subject: Subject, engine_port: int, seconds: float, idle: 
     """Return every figure of one gateway, by name."""
     at_rest = subject.memory_mib()
     figures = {
-        f"CPU per request, {size} KB (us)": (await cost(subject, seconds, size)).per_request_us
-        for size in BODIES
+        f"CPU per request, {size} KB (us)": (await cost(subject, seconds, size)).per_request_us for size in BODIES
     }
     figures["CPU per stream without text (us)"] = (await cost(subject, seconds, 1, **EMPTY)).per_request_us
     figures["CPU per chunk (us)"] = await per_chunk_us(subject, seconds, **ASKED)
