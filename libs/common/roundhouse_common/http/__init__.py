@@ -9,7 +9,7 @@ from roundhouse_common.http.bodies import Body
 from roundhouse_common.http.pages import Page, PageRequest, moment_of, page_of, page_request
 from roundhouse_common.http.permissions import requires
 from roundhouse_common.http.preconditions import etag, require_if_match
-from roundhouse_common.http.problems import Problem, ProblemField
+from roundhouse_common.http.problems import Problem, ProblemField, documented
 from roundhouse_common.http.times import Timestamp, rfc3339
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ProblemField",
     "Timestamp",
     "create_app",
+    "documented",
     "etag",
     "moment_of",
     "page_of",

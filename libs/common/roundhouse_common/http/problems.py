@@ -16,6 +16,7 @@ __all__ = [
     "PROBLEM_RESPONSES",
     "Problem",
     "ProblemField",
+    "documented",
     "install_problems",
     "problem_response",
     "with_problem_schema",
@@ -50,23 +51,55 @@ class Problem(BaseModel):
     instance: str = Field(description="The request's id, as in the header `x-request-id` and in the logs.")
 
 
+def documented(description: str) -> dict[str, Any]:
+    """Return how an OpenAPI document says that an operation can have a problem: a value in FastAPI's `responses`."""
+    return {"description": description, "content": {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
 PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": title, "content": {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for status, title in (
-        (401, "No valid access token"),
-        (403, "Not permitted"),
-        (422, "The input is not valid"),
-    )
+    401: documented("No valid access token"),
+    403: documented("Not permitted"),
+    422: documented("The input is not valid"),
+}
+"""Of every operation."""
+_OF_NAMED: Final = {"404": documented("There is none of this name or id")}
+_OF_BODIES: Final = {"413": documented("The body is too large")}
+_OF_WRITES: Final = {"409": documented("It contradicts what is there")}
+_OF_CONDITIONS: Final = {
+    "412": documented("It changed since it was read"),
+    "428": documented("If-Match is missing"),
 }
 
 
 def with_problem_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """Add what `PROBLEM_RESPONSES` refers to to an OpenAPI document. Idempotent."""
+    """Add the problems that follow from what operations are, unless they say more of them, and what all refer to.
+
+    Idempotent.
+    """
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            for status, response in _following(method, operation).items():
+                operation["responses"].setdefault(status, response)
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(schema.pop("$defs"))
     schemas["Problem"] = schema
     return document
+
+
+def _following(method: str, operation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the problems that an operation can have for what it is."""
+    parameters = operation.get("parameters", ())
+    follow: dict[str, dict[str, Any]] = {}
+    if any(parameter["in"] == "path" for parameter in parameters):
+        follow |= _OF_NAMED
+    if "requestBody" in operation:
+        follow |= _OF_BODIES
+    if method not in ("get", "head"):
+        follow |= _OF_WRITES
+    if any(parameter["name"] == "if-match" for parameter in parameters):
+        follow |= _OF_CONDITIONS
+    return follow
 
 
 def problem_response(
@@ -110,6 +143,9 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # FastAPI's word for a body that is not even text
+            detail = "The body is not JSON in UTF-8."
+            return problem_response(request, 422, InvalidInput.code, detail, errors=[FieldError("body", detail)])
         detail = _detail(request, error)
         code = _CODES.get(error.status_code, "http_error")
         return problem_response(request, error.status_code, code, detail, headers=error.headers)

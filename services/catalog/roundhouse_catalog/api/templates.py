@@ -51,7 +51,7 @@ _IMPORTED: Any = {  # Any: a part of an OpenAPI document
 }
 _YAML: Any = {  # Any: what FastAPI takes as `responses`
     **MISSING,
-    200: {"content": {YAML_TYPES[0]: {"schema": {"type": "string"}}}},
+    200: {"content": {YAML_TYPES[0]: {"schema": {"type": "object"}}}},
 }
 
 

@@ -1,6 +1,6 @@
 """/api/v1/engines, /api/v1/model-files, and what a node is asked about them"""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
 
@@ -9,7 +9,7 @@ from roundhouse_common.bus.api import BusUnavailable, RemoteError
 from roundhouse_common.contracts.node import LogQuery
 from roundhouse_common.contracts.provisioning import CleanStore
 from roundhouse_common.contracts.registry import CLEAN_STORE, READ_LOG
-from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http import Page, PageRequest, documented, page_of, page_request, requires
 from roundhouse_scheduler.api.kept_views import (
     CleanedView,
     EngineView,
@@ -32,7 +32,8 @@ _Page = Annotated[PageRequest, Depends(page_request)]
 _OnNode = Annotated[str, Query(max_length=64, description="Only on this node.")]
 _Environment = Annotated[str, Path(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+-]{0,127}$")]
 _Tail = Annotated[int, Query(ge=0, le=10_000, description="The last so many lines, when there is no offset.")]
-_Offset = Annotated[int, Query(ge=-1, description="From this byte on; -1 means the last `tail` lines.")]
+_Offset = Annotated[int, Query(ge=-1, le=2**53, description="From this byte on; -1 means the last `tail` lines.")]
+_AWAY: Final[dict[int | str, Any]] = {503: documented("The node does not answer")}  # Any: as FastAPI has it
 
 
 def kept_routes(scheduler: Scheduler) -> APIRouter:
@@ -78,7 +79,7 @@ def kept_routes(scheduler: Scheduler) -> APIRouter:
         ]
         return _paged(rows, page)
 
-    @routes.get("/nodes/{node_id}/engines/{environment_id}/log", tags=["engines"])
+    @routes.get("/nodes/{node_id}/engines/{environment_id}/log", tags=["engines"], responses=_AWAY)
     async def get_installation_log(
         _subject: _Reader, node_id: str, environment_id: _Environment, tail: _Tail = 200, offset: _Offset = -1
     ) -> InstallationLogView:
@@ -92,7 +93,7 @@ def kept_routes(scheduler: Scheduler) -> APIRouter:
             raise NodeUnavailable(node_id, "the log that it keeps cannot be read") from error
         return InstallationLogView.of(chunk)
 
-    @routes.post("/nodes/{node_id}/model-files:clean", tags=["model files"])
+    @routes.post("/nodes/{node_id}/model-files:clean", tags=["model files"], responses=_AWAY)
     async def clean_model_files(_subject: _Writer, node_id: str, body: Cleaning) -> CleanedView:
         """Delete files that no replica and no order wants, or say which would go. 503 while the node is away."""
         async with scheduler.db.read() as session:

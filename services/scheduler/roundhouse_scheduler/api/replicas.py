@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
@@ -11,7 +11,7 @@ from roundhouse_common.auth import Subject
 from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.contracts.node import LogChunk, LogQuery
 from roundhouse_common.contracts.registry import READ_LOG
-from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http import Page, PageRequest, documented, page_of, page_request, requires
 from roundhouse_scheduler.api.preparing import with_progress
 from roundhouse_scheduler.api.replica_views import LogView, ReplicaView
 from roundhouse_scheduler.api.seen import Scheduler
@@ -25,8 +25,9 @@ _Reader = Annotated[Subject, Depends(requires("replicas:read"))]
 _LogReader = Annotated[Subject, Depends(requires("logs:read"))]
 _Page = Annotated[PageRequest, Depends(page_request)]
 _Tail = Annotated[int, Query(ge=0, le=10_000, description="The last so many lines, when there is no offset.")]
-_Offset = Annotated[int, Query(ge=-1, description="From this byte on; -1 means the last `tail` lines.")]
+_Offset = Annotated[int, Query(ge=-1, le=2**53, description="From this byte on; -1 means the last `tail` lines.")]
 _Node = Annotated[str, Query(description="Where it ran before, when it has moved; empty: where it is, or ended.")]
+_AWAY: Final[dict[int | str, Any]] = {503: documented("Its node does not answer")}  # Any: as FastAPI has it
 _RETRY_S = 1.0
 
 
@@ -70,7 +71,7 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
             (replica,) = await with_progress(scheduler, session, [replica])
         return view(replica, names)
 
-    @routes.get("/{replica_id}/log")
+    @routes.get("/{replica_id}/log", responses=_AWAY)
     async def get_log(
         subject: _LogReader, replica_id: str, tail: _Tail = 200, offset: _Offset = -1, node_id: _Node = ""
     ) -> LogView:
@@ -81,7 +82,7 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
         query = LogQuery(replica_id=replica_id, tail=tail, offset=offset)
         return LogView.of(await _read(scheduler, replica, query, node_id=node_id))
 
-    @routes.get("/{replica_id}/log:follow", response_class=StreamingResponse)
+    @routes.get("/{replica_id}/log:follow", response_class=StreamingResponse, responses=_AWAY)
     async def follow_log(subject: _LogReader, replica_id: str, tail: _Tail = 20) -> StreamingResponse:
         """Stream the last lines of a replica's log and what is added to it, as text, until it has ended."""
         async with scheduler.db.read() as session:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_common.auth import Subject
-from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http import Page, PageRequest, documented, page_of, page_request, requires
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.api.switch_views import SwitchToCreate, SwitchView
 from roundhouse_scheduler.domain.switching import Switch
@@ -36,7 +36,12 @@ def switch_routes(scheduler: Scheduler) -> APIRouter:
         return page_of(rows, page, key=_key, item=SwitchView.of)
 
     @routes.post(
-        "", status_code=201, responses={200: {"model": SwitchView, "description": "One is under way already."}}
+        "",
+        status_code=201,
+        responses={
+            200: {"model": SwitchView, "description": "One is under way already."},
+            404: documented("There is no such deployment"),
+        },
     )
     async def create_switch(subject: _Writer, body: SwitchToCreate, response: Response) -> SwitchView:
         """Make a deployment ready, evicting idle ones where there is no room for it.
