@@ -118,9 +118,6 @@ class _Pump:
         elif out:
             self._last_two = out[-2:]
             self._exchange.write(out)
-            if not self._exchange.is_writable:
-                self._live.reply.pause()
-                self._exchange.on_drained = self._live.reply.resume
 
     def _wind_up(self, out: bytes) -> None:
         """The engine said that its answer ends, well or by an error; after one it may hold the connection open."""
@@ -141,9 +138,13 @@ class _Pump:
     async def run(self, drain_s: float) -> bool:
         """Return when the engine has ended its answer, or a moment after the client has all of it; or true: another
         engine goes on."""
+        reply, exchange = self._live.reply, self._exchange
+        exchange.on_paused, exchange.on_drained = reply.pause, reply.resume
         for piece in self._live.first:
             self.take(piece)
-        ended = self._live.reply.pump(self.take)
+        ended = reply.pump(self.take)
+        if not exchange.is_writable:
+            reply.pause()
         try:
             if self._is_over:
                 async with asyncio.timeout(drain_s):

@@ -26,6 +26,9 @@ _ERROR: Final = re.compile(rb'^(?:data: ?\{\s*"error"\s*:\s*(?!null)\S|error: ?\
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 _TEXT: Final = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*"[^"]')
 
+_CONTENT: Final = b'"content":"'
+_NO_CONTENT: Final = b'"content":""'
+
 
 class StreamScanner:
     """One stream. `feed` every chunk and send what it returns; `finish` at the end.
@@ -55,6 +58,8 @@ class StreamScanner:
         self._strip_running = strip_running and running is not None
         self._rename: bytes | None = None
         self._is_model_known = False
+        self._is_plain = False
+        """Lines without usage go out as they came."""
         self._holds = True
         """Only whole lines go out. Ends when the model's name is known and nothing is to be changed."""
         self._tail = b""
@@ -70,6 +75,16 @@ class StreamScanner:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may go to the client now. Raises UpstreamFailed for a line without an end."""
+        if (
+            self._is_plain
+            and not (self._tail or self._drops_blank or self._owed)
+            and chunk[-1:] == b"\n"
+            and b'"usage"' not in chunk
+            and b"error" not in chunk
+            and b"[DONE]" not in chunk
+        ):
+            self._count(chunk)
+            return chunk
         data = self._tail + chunk if self._tail else chunk
         cut = data.rfind(b"\n") + 1
         lines, self._tail = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
@@ -118,12 +133,17 @@ class StreamScanner:
                 found = read_usage(line)
                 if found is not None:
                     self.usage = found.counts
+        self._count(lines)
+        if b"error" in lines and _ERROR.search(lines):
+            self.has_error = True
+
+    def _count(self, lines: bytes) -> None:
+        """Keep the running figures, or count the chunks of text where there are none."""
         if self._running is not None and self._running.marker in lines:
             self._last_running = lines
         elif not self._last_running:
-            self._texts += len(_TEXT.findall(lines))
-        if b"error" in lines and _ERROR.search(lines):
-            self.has_error = True
+            texts = lines.count(_CONTENT) - lines.count(_NO_CONTENT)
+            self._texts += texts if texts > 0 else len(_TEXT.findall(lines))
 
     def _learn_model(self, lines: bytes) -> None:
         found = _MODEL.search(lines)
@@ -134,6 +154,7 @@ class StreamScanner:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
         self._is_model_known = True
+        self._is_plain = name == self._requested and not self._strip_running
         if name != self._requested:
             self._rename = found[0]
 
