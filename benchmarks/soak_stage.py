@@ -30,8 +30,8 @@ _HUGE: Final = 10**12
 _MIB: Final = 1024 * 1024
 _SETTINGS: Final[dict[str, Any]] = {
     # What has a bound reaches it early, so that what grows afterwards is a leak.
-    "cache_max_bytes": str(4 * _MIB),
-    "idempotency_max_bytes": str(4 * _MIB),
+    "cache_max_bytes": str(_MIB),
+    "idempotency_max_bytes": str(_MIB),
     "prefix_entries": "4096",
     "spool_retain_bytes": str(32 * _MIB),
     "eject_failures": "0",
