@@ -1,4 +1,4 @@
-"""Ten minutes of everything at half load: memory and file descriptors stay flat, no answer is wrong, no usage missing."""
+"""Ten minutes of everything at half load: memory and files stay flat, no answer is wrong, no usage is missing."""
 
 import subprocess
 import sys
