@@ -57,7 +57,8 @@ class Clients:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _ask(self, user: str, more: dict[str, Any]) -> tuple[int, str]:  # Any: as above
-        async with self._router.post({"user": user}, **more) as answer:
+        body = {"user": user, "model": more.pop("model", "tiny")}
+        async with self._router.post(body, **more) as answer:
             return answer.status, (await answer.json()).get("error", {}).get("code", "")
 
 
@@ -120,6 +121,22 @@ async def test_one_more_than_may_wait_is_refused_with_429(tmp_path: Path, fleet:
         assert router.metric("roundhouse_router_holds_refused_total") == 1
         gate.open(3)
         assert [status for status, _ in await asyncio.gather(*tasks)] == [200, 200, 200]
+
+
+async def test_a_route_counts_only_who_waits_for_itself(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
+    gate = Gate(engine)
+    await fleet.put_route(
+        route("other", queue=RouteQueue(in_flight_per_endpoint=1, max_waiting=1, deadline_s=30.0)),
+    )
+    async with queueing(tmp_path, fleet, engine) as (router, clients):
+        await clients.ask("first")
+        await eventually(lambda: gate.asked)
+        await clients.ask("one")
+        await clients.ask("two")
+        await clients.ask("three", model="other")
+        await eventually(lambda: held(router) == 3)
+        async with router.post({"user": "four", "model": "other"}) as answer:
+            assert answer.status == 429
 
 
 async def test_who_waited_as_long_as_the_route_allows_gets_503(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:

@@ -145,10 +145,11 @@ class Waiting:
 
     def _check(self, flight: Flight, tally: Tally, *, is_full: bool) -> None:
         model, queue = flight.request.model, flight.resolution.route.queue
-        if is_full and tally.held >= queue.max_waiting:
+        waiting = len(self._lines.get(flight.resolution.route.route_id, ()))
+        if is_full and waiting >= queue.max_waiting:
             self._metrics.hold_refused.inc()
             raise QueueFull(
-                f"Every engine of the model `{model}` is busy, and {tally.held} requests wait already. "
+                f"Every engine of the model `{model}` is busy, and {waiting} requests wait already. "
                 "Try again in a moment."
             )
         if tally.held >= self._settings.held_most:
