@@ -1,6 +1,17 @@
-"""`python -m roundhouse_router`."""
+"""`python -m roundhouse_router` runs the service; with `openapi` it prints the OpenAPI document."""
 
+import json
+import sys
+
+from roundhouse_router.api.document import openapi_document
 from roundhouse_router.main import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    match sys.argv[1:]:
+        case []:
+            sys.exit(main())
+        case ["openapi"]:
+            print(json.dumps(openapi_document(), indent=2, sort_keys=True))  # noqa: T201 - its output is the document
+        case _:
+            print("usage: python -m roundhouse_router [openapi]", file=sys.stderr)  # noqa: T201 - for whoever typed it
+            sys.exit(2)
