@@ -81,9 +81,10 @@ async def test_unknown_path_and_wrong_method_are_problems() -> None:
         ('{"name": "a", "size": {"memory_bytes": 0}}', ["size.memory_bytes"]),
         ('{"size": {"memory_bytes": "much"}}', ["name", "size.memory_bytes"]),
         ("[]", ["body"]),
+        (b'{"name": "\xff"}', ["body"]),
     ],
 )
-async def test_invalid_body_names_the_fields_at_fault(body: str, fields: list[str]) -> None:
+async def test_invalid_body_names_the_fields_at_fault(body: str | bytes, fields: list[str]) -> None:
     async with client() as c:
         answer = await c.post("/api/v1/things", content=body, headers={"content-type": "application/json"})
     found = problem(answer)
