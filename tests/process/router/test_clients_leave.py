@@ -55,7 +55,6 @@ async def sends_half(exchange: Exchange) -> None:
     await exchange.silence()
 
 
-@pytest.mark.contract("D05")
 @pytest.mark.parametrize(
     ("script", "is_stream"),
     [
@@ -115,7 +114,6 @@ LONG = {"max_tokens": 3000, "ignore_eos": True}
 PROMPT = [{"role": "user", "content": "There are trains and rivers. " * 20}]
 
 
-@pytest.mark.contract("D05")
 async def test_llama_cpp_has_its_slot_back_as_if_its_own_client_had_left(tmp_path: Path) -> None:
     cases: dict[str, dict[str, Any]] = {
         "whole": LONG,

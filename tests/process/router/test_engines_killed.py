@@ -84,7 +84,7 @@ def check_books(records: list[UsageRecord], *, failed: int) -> None:
     assert {record.outcome for record in records} <= {Outcome.COMPLETED, Outcome.FAILED}
 
 
-@pytest.mark.contract("D06")
+@pytest.mark.contract("D19")
 @pytest.mark.parametrize("killed", [1, 2])
 async def test_before_the_first_token_no_client_sees_an_error(
     tmp_path: Path, engines: list[CountingEngine], killed: int

@@ -47,8 +47,7 @@ async def figure(router: RouterProcess, name: str) -> float:
     return float(found[1])
 
 
-@pytest.mark.contract("A12")
-@pytest.mark.contract("D04")
+@pytest.mark.contract("D03")
 async def test_a_router_alone_in_the_world_serves_and_delivers_every_record_once(
     tmp_path: Path, nats_server: NatsServer, redis_server: RedisServer
 ) -> None:
