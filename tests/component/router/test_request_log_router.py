@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from roundhouse_common.contracts.routing import RouteCache
 from roundhouse_common.contracts.usage import Outcome
 from tests.support.eventually import eventually
-from tests.support.running_router import SECRET, Fleet, RunningRouter
+from tests.support.running_router import SECRET, Fleet, RunningRouter, route
 from tests.support.scripted_engine import DONE, Engine, Exchange, answers, chunk, completion, streams, usage_chunk
 
 CARD = "4111 1111 1111 1111"
@@ -104,6 +105,35 @@ async def test_a_secret_in_an_engines_error_is_not_logged(tmp_path: Path, fleet:
     [line] = lines_of(tmp_path)
     assert (line["error_code"], line["fault"]) == ("upstream_400", "caller_invalid_request")
     assert line["answer"]["error"]["message"] == "bad key [redacted:api_key]"
+
+
+async def test_shared_and_kept_answers_are_logged_for_each_of_their_clients(
+    tmp_path: Path, fleet: Fleet, engine: Engine
+) -> None:
+    go = asyncio.Event()
+
+    async def waits(exchange: Exchange) -> None:
+        await go.wait()
+        await streams(chunk("to "), chunk("all"), usage_chunk(7, 2), DONE)(exchange)
+
+    engine.script = waits
+    await fleet.put_route(route("shared", is_coalesced=True, cache=RouteCache(ttl_s=60.0)))
+    async with logging_router(tmp_path, fleet, engine, request_log="bodies") as router:
+
+        async def ask() -> None:
+            async with router.stream(model="shared", temperature=0) as answer:
+                assert answer.status == 200
+                await answer.read()
+
+        asking = [asyncio.create_task(ask()) for _ in range(2)]
+        await eventually(lambda: router.metric("roundhouse_router_in_flight") == 2)
+        go.set()
+        await asyncio.gather(*asking)
+        await ask()
+    lines = lines_of(tmp_path)
+    assert sorted(line["reuse"] for line in lines) == ["cached", "coalesced", "none"]
+    assert [line["answer"] for line in lines] == [{"content": "to all"}] * 3
+    assert len(engine.exchanges) == 1
 
 
 async def test_an_error_of_the_router_is_logged_with_its_words(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
