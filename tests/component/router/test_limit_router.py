@@ -53,6 +53,23 @@ async def test_a_limit_per_key_holds_each_key_and_has_no_record_of_refusals(
         assert len(engine.exchanges) == 3
 
 
+@pytest.mark.contract("D15")
+async def test_a_limit_per_user_holds_all_keys_of_a_user_together(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
+    third = "rh-" + "t" * 43
+    async with limited(tmp_path, fleet, engine, limit("each_user", D.USER, requests_per_minute=2)) as router:
+        await fleet.put_key(api_key(OTHER, key_id="key_2"))
+        await fleet.put_key(api_key(third, key_id="key_3", user_id="usr_other"))
+        engine.script = answers(body=completion())
+        assert [await status(router, secret=secret) for secret in (SECRET, OTHER, SECRET, OTHER)] == [
+            200,
+            200,
+            429,
+            429,
+        ]
+        assert await status(router, secret=third) == 200
+        await eventually(lambda: len(fleet.records) == 3)
+
+
 async def test_headers_are_on_whole_answers_streams_and_refusals(tmp_path: Path, fleet: Fleet, engine: Engine) -> None:
     async with limited(
         tmp_path, fleet, engine, limit("each_key", D.KEY, requests_per_minute=2, tokens_per_minute=5000)
