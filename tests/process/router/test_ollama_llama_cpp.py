@@ -1,30 +1,23 @@
 """The `ollama` client through the router to the real llama.cpp, which knows nothing of Ollama's API."""
 
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import jsonschema
 import ollama
 import pytest
 import pytest_asyncio
 
-from roundhouse_common.contracts.catalog import EngineKind
-from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Outcome, UsageSource
-from roundhouse_node_agent.engines import xllamacpp_runner
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
-from tests.support.running_router import SECRET, Fleet, RunningRouter, api_key, endpoint, route
-from tests.support.scheduler_stub import SMOLLM2
+from tests.support.real_llama_cpp import llama_cpp
+from tests.support.real_llama_cpp import served as serving
+from tests.support.running_router import SECRET, Fleet
 
 pytestmark = [pytest.mark.process, pytest.mark.contract("D11"), pytest.mark.contract("G17")]
 
-TEMPLATE = Path(__file__).parents[2] / "fixtures" / "chat_templates" / "hermes_tools.jinja"
 HI: Any = [{"role": "user", "content": "Say hi."}]
 SHORT = {"num_predict": 8, "temperature": 0, "seed": 1, "num_ctx": 512}
 
@@ -35,36 +28,13 @@ def question(city: str) -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine_url() -> AsyncIterator[str]:
-    """One llama.cpp for the module."""
-    port = free_port()
-    command = [sys.executable, "-I", xllamacpp_runner.__file__, "--model", str(SMOLLM2), "--alias", "tiny"]
-    options = ["--port", str(port), "--parallel", "2", "--context", "2048", "--chat-template-file", str(TEMPLATE)]
-    with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-                await eventually(lambda: _is_up(session), within_s=30)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-async def _is_up(session: aiohttp.ClientSession) -> bool:
-    try:
-        async with session.get("/health") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
+    async with llama_cpp() as url:
+        yield url
 
 
 @pytest_asyncio.fixture
 async def served(tmp_path: Path, engine_url: str) -> AsyncIterator[tuple[ollama.AsyncClient, Fleet]]:
-    features = (Feature.CHAT, Feature.COMPLETIONS)
-    async with Fleet() as fleet, RunningRouter(tmp_path, fleet) as router:
-        await fleet.put_key(api_key())
-        await fleet.put_route(route())
-        known = endpoint(engine_url, engine=EngineKind.LLAMA_CPP, engine_api_key="", features=features)
-        await fleet.put_endpoints(known, context_tokens=2048)
-        await router.ready()
+    async with serving(tmp_path, engine_url) as (router, fleet):
         yield ollama.AsyncClient(host=router.url, headers={"Authorization": f"Bearer {SECRET}"}), fleet
 
 
