@@ -278,3 +278,16 @@ async def test_an_engine_that_stays_silent_after_the_end_does_not_hold_the_clien
         async with asyncio.timeout(0.25), router.stream() as answer:
             assert await answer.read() == chunk("one") + DONE
         await eventually(lambda: engine.exchanges[0].closed_at)
+
+
+async def test_a_second_try_on_a_new_connection_takes_no_attempt_from_other_engines(
+    router: RunningRouter, fleet: Fleet, engine: Engine
+) -> None:
+    async with Engine(refuses_at_once) as second, Engine() as third:
+        engine.script = refuses_at_once
+        urls = (engine.base_url, second.base_url, third.base_url)
+        await fleet.put_endpoints(*(endpoint(url, number) for number, url in enumerate(urls, 1)))
+        await eventually(lambda: router.metric("roundhouse_router_endpoints", state="ready") == 3)
+        for _ in range(4):
+            async with router.post() as answer:
+                assert answer.status == 200, "three engines, of which two are gone, and three attempts"

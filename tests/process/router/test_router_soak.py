@@ -10,12 +10,10 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 MOST_MIB_PER_HOUR = 40
 """In five minutes a line is fitted less well than in thirty: 3 MiB are this much."""
-MOST_FILES_PER_HOUR = 120
 
 
 def test_ten_minutes_at_half_load_leak_nothing() -> None:
-    bounds = ["--most-mib", str(MOST_MIB_PER_HOUR), "--most-files", str(MOST_FILES_PER_HOUR)]
-    command = [sys.executable, "-m", "benchmarks.soak", "--minutes", "10", *bounds]
+    command = [sys.executable, "-m", "benchmarks.soak", "--minutes", "10", "--most-mib", str(MOST_MIB_PER_HOUR)]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr

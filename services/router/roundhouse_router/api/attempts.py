@@ -184,6 +184,7 @@ class Attempts:
                     return answer
             elif answer.kind == "hangup" and hung_up is not candidate:
                 hung_up = candidate
+                made -= 1
                 continue  # perhaps only an idle connection that was given up; if the engine is gone that fails at once
             is_free = isinstance(answer, _Failed) and answer.kind == _KEYS
             made -= is_free  # nobody has to bear it: neither an attempt nor a retry
