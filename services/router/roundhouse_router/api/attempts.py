@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import FallbackReason, ProviderFormat
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.api.course import Course, StreamReader, course_to
+from roundhouse_router.api.answers import Live, Whole
+from roundhouse_router.api.course import Course, course_to
 from roundhouse_router.api.early import Early
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.api.interfaces import CHAT
@@ -42,7 +42,7 @@ from roundhouse_router.providers.errors import CredentialsExhausted, ProviderLim
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.errors import Broken, ConnectFailed, HungUp, Silent, TooLarge
 
-__all__ = ["Attempts", "Live", "Whole"]
+__all__ = ["Attempts"]
 
 _REFUSED: Final = frozenset((401, 403))
 _FAILURES: Final = frozenset((500, 502, 503, 504)) | _REFUSED
@@ -54,26 +54,6 @@ _LOST: Final = frozenset(("connect", "hangup", "broken"))
 two engines dies that is half of all requests at once."""
 _STARTUP_BYTES: Final = 256 * 1024
 _STARTUP_PIECES: Final = 64
-
-
-@dataclass(slots=True)
-class Whole:
-    """An answer that is here to its last byte."""
-
-    status: int
-    headers: Mapping[bytes, bytes]
-    body: bytes
-    course: Course
-
-
-@dataclass(slots=True)
-class Live:
-    """A stream of which the first content is here. Whoever gets it closes the reply."""
-
-    reply: UpstreamReply
-    first: list[bytes]
-    course: Course
-    reader: StreamReader
 
 
 class _Failed(Exception):

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.api.attempts import Attempts, Live
+from roundhouse_router.api.answers import Live
+from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.domain.continuing import CONTINUES, Continued, Story, continued_body, may_continue
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts

@@ -9,7 +9,8 @@ from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import Operation, Outcome
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_common.telemetry import SpanKind, inject, span
-from roundhouse_router.api.attempts import Attempts, Live
+from roundhouse_router.api.answers import Live
+from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Early, Headers
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight

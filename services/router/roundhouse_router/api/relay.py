@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from roundhouse_common.contracts.usage import Outcome, UsageSource
-from roundhouse_router.api.attempts import Live, Whole
+from roundhouse_router.api.answers import Live, Whole
 from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Headers, stream_headers
 from roundhouse_router.api.flight import Flight

@@ -1,0 +1,29 @@
+"""What came back from an engine or a provider: all of it, or a stream that has begun."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from roundhouse_router.api.course import Course, StreamReader
+from roundhouse_router.formats.reply import UpstreamReply
+
+__all__ = ["Live", "Whole"]
+
+
+@dataclass(slots=True)
+class Whole:
+    """An answer that is here to its last byte."""
+
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    course: Course
+
+
+@dataclass(slots=True)
+class Live:
+    """A stream of which the first content is here. Whoever gets it closes the reply."""
+
+    reply: UpstreamReply
+    first: list[bytes]
+    course: Course
+    reader: StreamReader
