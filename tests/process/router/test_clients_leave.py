@@ -114,6 +114,7 @@ LONG = {"max_tokens": 3000, "ignore_eos": True}
 PROMPT = [{"role": "user", "content": "There are trains and rivers. " * 20}]
 
 
+@pytest.mark.slow
 async def test_llama_cpp_has_its_slot_back_as_if_its_own_client_had_left(tmp_path: Path) -> None:
     cases: dict[str, dict[str, Any]] = {
         "whole": LONG,

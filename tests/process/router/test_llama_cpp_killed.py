@@ -53,7 +53,7 @@ async def stream(router: RouterProcess, seen: Seen) -> None:
 
 
 @pytest.mark.contract("D19")
-@pytest.mark.parametrize("is_continued", [False, True])
+@pytest.mark.parametrize("is_continued", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_only_streams_that_have_begun_notice_and_only_where_the_route_lets_them(
     tmp_path: Path, is_continued: bool
 ) -> None:

@@ -74,6 +74,7 @@ async def cached_share(directory: Path, urls: list[str], strategy: Strategy, see
         return cached / (cached + sum(record.input_tokens for record in fleet.by_id.values()))
 
 
+@pytest.mark.slow
 async def test_engines_read_fewer_prompt_tokens_again(tmp_path: Path) -> None:
     async with llama_cpp() as one, llama_cpp() as other:
         urls = [one, other]

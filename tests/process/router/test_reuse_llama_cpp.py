@@ -82,7 +82,8 @@ async def test_many_ask_the_same_and_the_engine_works_once(router: tuple[Running
     told = [record.reuse for record in fleet.records]
     assert told.count(Reuse.NONE) == 1
     assert told.count(Reuse.CACHED) >= 1
-    assert {record.output_tokens for record in fleet.records} == {24}
+    [tokens] = {record.output_tokens for record in fleet.records}
+    assert 0 < tokens <= 24
 
 
 @pytest.mark.contract("D11")
