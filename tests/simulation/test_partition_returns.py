@@ -12,9 +12,16 @@ async def a_cluster_without_one(world: World) -> None:
     """Six replicas on three nodes; the first node is cut off until its two replicas were given up."""
     for i in range(3):
         await world.add_node(f"nod_{i}")
+    await world.until(lambda: joined(world), within_s=30)
     world.deploy("chat", replicas=6)
     await world.until(lambda: disagreement(world), within_s=60)
     world.nodes["nod_0"].faults.is_partitioned = True
+
+
+async def joined(world: World) -> str:
+    """The replicas are spread over the nodes that are known: two on each, if all are."""
+    known = len((await world.records()).nodes)
+    return "" if known == 3 else f"{known} nodes are known"
 
 
 async def replaced(world: World) -> str:
