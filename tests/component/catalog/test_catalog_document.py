@@ -36,6 +36,6 @@ async def filled_world(sqlite_world: World) -> World:
 
 @pytest.mark.contract("A02")
 @given(case=requests_of(openapi_document(), KNOWN, without=[ON_THE_BUS]))
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_answer_is_as_documented(filled_world: World, case: Case) -> None:
     await hold_to_the_document(case, filled_world.http)

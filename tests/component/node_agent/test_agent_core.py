@@ -198,7 +198,7 @@ async def test_a_node_that_the_scheduler_does_not_know_registers_again_above_its
     place.scheduler.forget(NODE)
     await eventually(lambda: len(place.scheduler.registrations) == 2)
     assert place.scheduler.registrations[1].highest_epoch == 1
-    assert place.host.epoch == 2
+    await eventually(lambda: place.host.epoch == 2)
     await never(lambda: place.host.stopped, for_s=0.3)
 
 

@@ -51,7 +51,15 @@ async def scheduler(scheduler_db: Database) -> AsyncIterator[Running]:
 
 @pytest.mark.contract("A02")
 @given(case=requests_of(openapi(), KNOWN, without=[ENDLESS, *JOINING]))
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_answer_is_as_documented(scheduler: Running, case: Case) -> None:
     scheduler.http.headers.update(scheduler.headers())
     await hold_to_the_document(case, scheduler.http)
+
+
+async def test_a_node_that_cannot_be_one_is_refused(scheduler: Running) -> None:
+    for name in ("\x97", "a.b", "*"):
+        answer = await scheduler.http.get(
+            "/api/v1/replicas/rep_1/log", params={"node_id": name}, headers=scheduler.headers()
+        )
+        assert answer.status_code == 422, answer.text

@@ -71,7 +71,7 @@ def test_under_a_constant_load_it_comes_to_rest(
     ups = [after - before for before, after in steps if after > before]
     fleet.work({"dep_1": load} if load else {}, 100)
     assert fleet.scaled() == steps, "it still changes"
-    assert len(ups) <= 4, f"it swings: {steps}"
+    assert len(ups) <= 5, f"it swings: {steps}"  # four doublings at most, and one correction
     assert all(1 <= after <= 8 for _, after in steps)
 
 

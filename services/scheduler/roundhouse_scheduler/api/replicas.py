@@ -26,7 +26,14 @@ _LogReader = Annotated[Subject, Depends(requires("logs:read"))]
 _Page = Annotated[PageRequest, Depends(page_request)]
 _Tail = Annotated[int, Query(ge=0, le=10_000, description="The last so many lines, when there is no offset.")]
 _Offset = Annotated[int, Query(ge=-1, le=2**53, description="From this byte on; -1 means the last `tail` lines.")]
-_Node = Annotated[str, Query(description="Where it ran before, when it has moved; empty: where it is, or ended.")]
+_Node = Annotated[
+    str,
+    Query(
+        pattern=r"^[A-Za-z0-9_=-]*$",
+        max_length=128,
+        description="Where it ran before, when it has moved; empty: where it is, or ended.",
+    ),
+]
 _AWAY: Final[dict[int | str, Any]] = {503: documented("Its node does not answer")}  # Any: as FastAPI has it
 _RETRY_S = 1.0
 
