@@ -1,14 +1,13 @@
 """One request as the log sees it: what became of it, and with bodies what its client was sent."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Protocol
 
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.request_log.texts import READ_MOST
-from roundhouse_router.reuse.sink import Headers, Sink, content_type_of
+from roundhouse_router.reuse.sink import Headers, Sink, Through, content_type_of
 
 __all__ = ["HeardSink", "Watch", "Watched"]
 
@@ -56,13 +55,13 @@ class Watch:
             self._submit(self)
 
 
-class HeardSink:
+class HeardSink(Through):
     """A sink that passes everything on, and keeps the beginning of it."""
 
-    __slots__ = ("_left", "_target", "chunks", "kind", "size")
+    __slots__ = ("_left", "chunks", "kind", "size")
 
     def __init__(self, target: Sink) -> None:
-        self._target = target
+        super().__init__(target)
         self._left = READ_MOST
         self.chunks: list[bytes] = []
         self.kind = b""
@@ -89,44 +88,6 @@ class HeardSink:
 
     def give_up(self) -> None:
         self._target.give_up()
-
-    async def drained(self) -> None:
-        await self._target.drained()
-
-    def guarded(self) -> AbstractAsyncContextManager[None]:
-        return self._target.guarded()
-
-    @property
-    def is_started(self) -> bool:
-        return self._target.is_started
-
-    @property
-    def is_ended(self) -> bool:
-        return self._target.is_ended
-
-    @property
-    def has_left(self) -> bool:
-        return self._target.has_left
-
-    @property
-    def is_writable(self) -> bool:
-        return self._target.is_writable
-
-    @property
-    def on_drained(self) -> Callable[[], None] | None:
-        return self._target.on_drained
-
-    @on_drained.setter
-    def on_drained(self, call: Callable[[], None] | None) -> None:
-        self._target.on_drained = call
-
-    @property
-    def on_paused(self) -> Callable[[], None] | None:
-        return self._target.on_paused
-
-    @on_paused.setter
-    def on_paused(self, call: Callable[[], None] | None) -> None:
-        self._target.on_paused = call
 
     def _hear(self, data: bytes) -> None:
         self.size += len(data)

@@ -12,7 +12,7 @@ from roundhouse_common.runtime import UnixTime
 from roundhouse_router.domain.reuse import Kept, is_comment
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 
-__all__ = ["Headers", "Recorder", "Sink", "content_type_of", "replay"]
+__all__ = ["Headers", "Recorder", "Sink", "Through", "content_type_of", "replay"]
 
 Headers = Sequence[tuple[bytes, bytes]]
 _CONTENT_TYPE: Final = b"content-type"
@@ -44,16 +44,64 @@ class Sink(Protocol):
     def guarded(self) -> AbstractAsyncContextManager[None]: ...
 
 
-class Recorder:
+class Through:
+    """The half of a sink that is its target's: what writes to it asks the target how it stands. Subclasses say what
+    becomes of what is written."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Sink) -> None:
+        self._target = target
+
+    async def drained(self) -> None:
+        await self._target.drained()
+
+    def guarded(self) -> AbstractAsyncContextManager[None]:
+        return self._target.guarded()
+
+    @property
+    def is_started(self) -> bool:
+        return self._target.is_started
+
+    @property
+    def is_ended(self) -> bool:
+        return self._target.is_ended
+
+    @property
+    def has_left(self) -> bool:
+        return self._target.has_left
+
+    @property
+    def is_writable(self) -> bool:
+        return self._target.is_writable
+
+    @property
+    def on_drained(self) -> Callable[[], None] | None:
+        return self._target.on_drained
+
+    @on_drained.setter
+    def on_drained(self, call: Callable[[], None] | None) -> None:
+        self._target.on_drained = call
+
+    @property
+    def on_paused(self) -> Callable[[], None] | None:
+        return self._target.on_paused
+
+    @on_paused.setter
+    def on_paused(self, call: Callable[[], None] | None) -> None:
+        self._target.on_paused = call
+
+
+class Recorder(Through):
     """A sink that passes everything on and keeps a copy, up to `max_bytes`; beyond that the copy is dropped.
 
     Use it only for requests whose answer may be kept: it costs a call and a list entry per chunk.
     """
 
-    __slots__ = ("_chunks", "_has_events", "_is_whole", "_left", "_target", "_type", "status")
+    __slots__ = ("_chunks", "_has_events", "_is_whole", "_left", "_type", "status")
 
     def __init__(self, target: Sink, *, max_bytes: int) -> None:
-        self._target = target
+        super().__init__(target)
         self._left = max_bytes
         self._chunks: list[bytes] | None = []
         self._type = b""
@@ -109,44 +157,6 @@ class Recorder:
     def give_up(self) -> None:
         self._chunks = None
         self._target.give_up()
-
-    async def drained(self) -> None:
-        await self._target.drained()
-
-    def guarded(self) -> AbstractAsyncContextManager[None]:
-        return self._target.guarded()
-
-    @property
-    def is_started(self) -> bool:
-        return self._target.is_started
-
-    @property
-    def is_ended(self) -> bool:
-        return self._target.is_ended
-
-    @property
-    def has_left(self) -> bool:
-        return self._target.has_left
-
-    @property
-    def is_writable(self) -> bool:
-        return self._target.is_writable
-
-    @property
-    def on_drained(self) -> Callable[[], None] | None:
-        return self._target.on_drained
-
-    @on_drained.setter
-    def on_drained(self, call: Callable[[], None] | None) -> None:
-        self._target.on_drained = call
-
-    @property
-    def on_paused(self) -> Callable[[], None] | None:
-        return self._target.on_paused
-
-    @on_paused.setter
-    def on_paused(self, call: Callable[[], None] | None) -> None:
-        self._target.on_paused = call
 
     def _begin(self, status: int, headers: Headers) -> None:
         self.status = status
