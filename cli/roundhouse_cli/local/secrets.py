@@ -78,7 +78,12 @@ class Secrets:
 
     def admin_token(self, clock: Clock) -> str:
         """Return a new token of the administrator."""
-        subject = Subject(id="usr_admin", tenant_id="ten_default", roles=frozenset({Role.ADMINISTRATOR}))
+        subject = Subject(
+            id="usr_admin",
+            tenant_id="ten_default",
+            roles=frozenset({Role.ADMINISTRATOR}),
+            platform_roles=frozenset({Role.ADMINISTRATOR}),
+        )
         return TokenSigner.from_file(self.token_private, clock=clock).sign(subject, ADMIN_TOKEN_TTL_S)
 
     def cookie(self) -> str:

@@ -46,7 +46,7 @@ async def a_process(directory: Path, nats: NatsServer) -> AsyncIterator[Process]
         "NATS_SEED_FILE": str(nats.seed_file(Service.CATALOG)),
         "TOKEN_PUBLIC_KEY_FILE": str(directory / "public.json"),
     }
-    subject = Subject(id="usr_admin", tenant_id="ten_default", roles=frozenset({Role.ADMINISTRATOR}))
+    subject = Subject(id="usr_admin", tenant_id="ten_default", platform_roles=frozenset({Role.ADMINISTRATOR}))
     token = TokenSigner(private, clock=SystemClock()).sign(subject, 3600)
     environment = {**os.environ, **{f"ROUNDHOUSE_CATALOG_{name}": value for name, value in settings.items()}}
     with (directory / "log").open("ab") as log:

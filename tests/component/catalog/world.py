@@ -97,7 +97,7 @@ class World:
         return await self.publications.rebuild()
 
     def token(self, *roles: Role, tenant_id: str = tenants.DEFAULT_TENANT_ID) -> str:
-        subject = Subject(id="usr_test", tenant_id=tenant_id, roles=frozenset(roles))
+        subject = Subject(id="usr_test", tenant_id=tenant_id, roles=frozenset(roles), platform_roles=frozenset(roles))
         return self.signer.sign(subject, 3600)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:

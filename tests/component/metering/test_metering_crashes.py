@@ -28,7 +28,7 @@ from tests.support.usage import UsageRecords
 CLOCK = SystemClock()
 # What these show is metering's doing and the server's, whichever database is below: one will do.
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-ADMINISTRATOR = Subject(id="usr_admin", tenant_id="ten_default", roles=frozenset({Role.ADMINISTRATOR}))
+ADMINISTRATOR = Subject(id="usr_admin", tenant_id="ten_default", platform_roles=frozenset({Role.ADMINISTRATOR}))
 
 
 @dataclass

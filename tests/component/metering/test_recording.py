@@ -164,7 +164,7 @@ async def test_a_stop_in_the_middle_of_a_batch_loses_and_repeats_nothing(fleet: 
 async def test_a_replayed_letter_is_recorded_and_gone(fleet: Fleet) -> None:
     private, public = generate_keypair()
     token = TokenSigner(private, clock=CLOCK).sign(
-        Subject(id="usr_admin", tenant_id="ten_default", roles=frozenset({Role.ADMINISTRATOR})), 60
+        Subject(id="usr_admin", tenant_id="ten_default", platform_roles=frozenset({Role.ADMINISTRATOR})), 60
     )
     record, is_understood = fleet.numbered.next(), False
 

@@ -63,7 +63,7 @@ class Running:
 
 
 def who(tenant_id: str = "ten_default", role: Role = Role.ADMINISTRATOR) -> Subject:
-    return Subject(id="usr_admin", tenant_id=tenant_id, roles=frozenset({role}))
+    return Subject(id="usr_admin", tenant_id=tenant_id, roles=frozenset({role}), platform_roles=frozenset({role}))
 
 
 @asynccontextmanager

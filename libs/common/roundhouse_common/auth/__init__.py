@@ -8,10 +8,12 @@ from roundhouse_common.auth.api_keys import API_KEY_PREFIX, hash_api_key, new_ap
 from roundhouse_common.auth.permissions import (
     ACTIONS,
     PERMISSIONS,
+    PLATFORM_ACTIONS,
     Action,
     Role,
     Subject,
     SubjectKind,
+    actions_in,
     allowed,
 )
 
@@ -19,10 +21,12 @@ __all__ = [
     "ACTIONS",
     "API_KEY_PREFIX",
     "PERMISSIONS",
+    "PLATFORM_ACTIONS",
     "Action",
     "Role",
     "Subject",
     "SubjectKind",
+    "actions_in",
     "allowed",
     "hash_api_key",
     "new_api_key",

@@ -5,15 +5,16 @@ made with the public key gets through.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from roundhouse_common.auth.permissions import Role, Subject, SubjectKind
+from roundhouse_common.auth.permissions import ACTIONS, Role, Subject, SubjectKind
 from roundhouse_common.errors import Unauthenticated
 from roundhouse_common.runtime import Clock, SystemClock
 
@@ -25,6 +26,7 @@ _ALGORITHMS: Final = ["Ed25519"]
 _CLOCK_SKEW_S: Final = 5
 """Hosts' clocks may differ by this much."""
 _MAX_TOKEN_CHARS: Final = 4096
+_KNOWN: Final = frozenset(str(role) for role in Role)
 
 
 def generate_keypair() -> tuple[str, str]:
@@ -65,6 +67,7 @@ class TokenSigner:
             "roles": sorted(subject.roles),
             "iat": now,
             "exp": int(now + ttl_s),
+            **_rarely(subject),
         }
         header = {"alg": _ALGORITHMS[0], "kid": self._key.kid}
         return jwt.encode(header, claims, self._key, algorithms=_ALGORITHMS)
@@ -118,12 +121,32 @@ class TokenVerifier:
         registry.validate(claims)
 
 
+def _rarely(subject: Subject) -> dict[str, Any]:
+    """Return the claims that most tokens do without."""
+    claims: dict[str, Any] = {
+        "platform_roles": sorted(subject.platform_roles),
+        "projects": {project_id: sorted(roles) for project_id, roles in sorted(subject.project_roles.items())},
+        "grants": sorted(subject.grants),
+        "sid": subject.session_id,
+    }
+    return {name: value for name, value in claims.items() if value}
+
+
 def _subject(claims: Mapping[str, Any]) -> Subject:
-    """Build the Subject; roles that this version does not know are left out, so they grant nothing."""
-    known = {str(role) for role in Role}
+    """Build the Subject; roles and actions that this version does not know are left out, so they grant nothing."""
+    projects: dict[str, list[str]] = claims.get("projects", {})
     return Subject(
         id=str(claims["sub"]),
         kind=SubjectKind(claims["kind"]),
         tenant_id=str(claims["tenant"]),
-        roles=frozenset(Role(role) for role in claims["roles"] if role in known),
+        roles=_roles(claims["roles"]),
+        platform_roles=_roles(claims.get("platform_roles", ())),
+        project_roles=MappingProxyType({str(name): _roles(roles) for name, roles in projects.items()}),
+        grants=frozenset(action for action in ACTIONS if action in claims.get("grants", ())),
+        session_id=str(claims.get("sid", "")),
+        issued_at=float(claims.get("iat", 0)),
     )
+
+
+def _roles(names: Iterable[str]) -> frozenset[Role]:
+    return frozenset(Role(name) for name in names if name in _KNOWN)

@@ -330,6 +330,8 @@ class DeploymentSpec(Message, frozen=True, kw_only=True):
     """So many failed starts in a row and a replica rests until somebody restarts the version."""
     restarts: int = 0
     """Grows when somebody restarts the version: failures so far are forgotten."""
+    project_id: str = ""
+    """Empty: of none. Whose quota its replicas count against, beside the tenant's."""
 
 
 class DeploymentChange(OpenEnum):

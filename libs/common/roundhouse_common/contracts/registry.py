@@ -7,7 +7,9 @@ commit the changed golden files (docs/how-to/add-a-message.md).
 from roundhouse_common.contracts import (
     catalog,
     demand,
+    identity,
     models,
+    money,
     node,
     operations,
     provisioning,
@@ -19,6 +21,8 @@ from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Servi
 
 __all__ = [
     "ASSIGNMENTS",
+    "AUDIT",
+    "BUDGETS",
     "CLEAN_STORE",
     "CONTRACTS",
     "DEAD_LETTERS",
@@ -33,6 +37,7 @@ __all__ = [
     "LOG_LINE",
     "NODE_SAMPLE",
     "ORDERS",
+    "PRICES",
     "PROVIDERS",
     "READ_ASSIGNMENTS",
     "READ_LOG",
@@ -44,9 +49,12 @@ __all__ = [
     "REPUBLISH_USAGE",
     "ROUTER_STATE",
     "ROUTES",
+    "SIGNING_KEYS",
+    "SIGN_OUTS",
     "SPECS",
     "STORES",
     "STREAMS",
+    "TENANTS",
     "TRANSFER_PROGRESS",
     "USAGE",
     "VERSION_FAILED",
@@ -62,6 +70,9 @@ EVENTS_STREAM = Stream(
 )
 DLQ_STREAM = Stream(
     name="DLQ", max_age_s=90 * _DAY_S, max_bytes=512 * _MIB, provisioners=(_S.CATALOG, _S.SCHEDULER, _S.METERING)
+)
+AUDIT_STREAM = Stream(
+    name="AUDIT", max_age_s=90 * _DAY_S, max_bytes=1024 * _MIB, provisioners=(_S.CATALOG, _S.SCHEDULER, _S.METERING)
 )
 
 SPECS = Bucket(
@@ -98,6 +109,41 @@ LIMITS = Bucket(
     readers=(_S.ROUTER,),
     message=routing.LimitRecord,
     doc="What requests may use. Key: limit id.",
+)
+TENANTS = Bucket(
+    subject="tenants",
+    owner=_S.CATALOG,
+    readers=(_S.ROUTER, _S.SCHEDULER, _S.METERING),
+    message=identity.TenantRecord,
+    doc="Organisations, their projects and quotas. Key: tenant id.",
+)
+SIGN_OUTS = Bucket(
+    subject="signouts",
+    owner=_S.CATALOG,
+    readers=(_S.SCHEDULER, _S.METERING),
+    message=identity.SignOut,
+    doc="Access tokens that are void before they expire. Key: user id.",
+)
+SIGNING_KEYS = Bucket(
+    subject="signingkeys",
+    owner=_S.CATALOG,
+    readers=(_S.SCHEDULER, _S.METERING),
+    message=identity.SigningKeys,
+    doc="Public keys of access tokens. Key: `current`.",
+)
+PRICES = Bucket(
+    subject="prices",
+    owner=_S.METERING,
+    readers=(_S.ROUTER,),
+    message=money.PriceRecord,
+    doc="What things cost: lines of price books that are or will be valid. Key: price id.",
+)
+BUDGETS = Bucket(
+    subject="budgets",
+    owner=_S.METERING,
+    readers=(_S.ROUTER,),
+    message=money.BudgetRecord,
+    doc="Budgets and what was spent of them. Key: budget id.",
 )
 ASSIGNMENTS = Bucket(
     subject="assignments",
@@ -308,7 +354,21 @@ DEAD_LETTERS: dict[Service, Event[operations.DeadLetter]] = {
     for service in _CONSUMING_SERVICES
 }
 
-STREAMS: tuple[Stream, ...] = (USAGE_STREAM, EVENTS_STREAM, DLQ_STREAM)
+AUDIT: dict[Service, Event[identity.AuditRecord]] = {
+    service: Event(
+        subject=f"rh.evt.v1.{service.value}.audit.recorded",
+        owner=service,
+        readers=(_S.CATALOG,),
+        message=identity.AuditRecord,
+        stream=AUDIT_STREAM,
+        durables=(f"catalog-audit-{service.value}",),
+        doc=f"Who did what through the {service.value} service. Id: audit record id.",
+    )
+    for service in (_S.SCHEDULER, _S.METERING)
+}
+"""The catalog enters its own without the bus."""
+
+STREAMS: tuple[Stream, ...] = (USAGE_STREAM, EVENTS_STREAM, AUDIT_STREAM, DLQ_STREAM)
 
 CONTRACTS: tuple[Contract, ...] = (
     SPECS,
@@ -316,6 +376,11 @@ CONTRACTS: tuple[Contract, ...] = (
     ROUTES,
     PROVIDERS,
     LIMITS,
+    TENANTS,
+    SIGN_OUTS,
+    SIGNING_KEYS,
+    PRICES,
+    BUDGETS,
     ASSIGNMENTS,
     ENDPOINTS,
     REPORTS,
@@ -340,5 +405,6 @@ CONTRACTS: tuple[Contract, ...] = (
     DEPLOYMENT_CHANGED,
     REPLICA_TRANSITION,
     VERSION_FAILED,
+    *AUDIT.values(),
     *DEAD_LETTERS.values(),
 )

@@ -4,6 +4,7 @@ from roundhouse_common.contracts.base import Message, OpenEnum
 from roundhouse_common.contracts.catalog import ModelKind
 
 __all__ = [
+    "Access",
     "ApiKeyRecord",
     "Balancing",
     "Fallback",
@@ -41,6 +42,30 @@ class ApiKeyRecord(Message, frozen=True, kw_only=True):
     is_revoked: bool = False
     priority: int = 0
     """Where engines are full, requests of higher priority go first; a request may ask for less, never for more."""
+    project_id: str = ""
+    """Empty: of none."""
+    models: tuple[str, ...] = ()
+    """Names of routes that it may use, `*` standing for any characters; empty: all that it could use anyway."""
+    ip_ranges: tuple[str, ...] = ()
+    """Networks (CIDR) that requests may come from; empty: any."""
+    previous_sha256: str = ""
+    """Digest of the secret before the last rotation, which is valid until `previous_until`."""
+    previous_until: float = 0.0
+    """Unix seconds."""
+    is_blocked: bool = False
+    """For now: its tenant is suspended, its user disabled or no longer a member."""
+
+
+class Access(OpenEnum):
+    """Whose API keys may use a route."""
+
+    UNKNOWN = "unknown"
+    PRIVATE = "private"
+    """Those of its owner, of its project, and those that name the deployment."""
+    TENANT = "tenant"
+    """All of its tenant."""
+    PUBLIC = "public"
+    """All of the platform."""
 
 
 class Strategy(OpenEnum):
@@ -198,6 +223,11 @@ class RouteRecord(Message, frozen=True, kw_only=True):
     """Keys that may use it; empty: all."""
     tenant_ids: tuple[str, ...] = ()
     """Of a platform's route: tenants that may use it; empty: all."""
+    access: Access = Access.TENANT
+    owner_id: str = ""
+    """The user who made it."""
+    project_id: str = ""
+    """Empty: of none."""
 
 
 class ProviderFormat(OpenEnum):

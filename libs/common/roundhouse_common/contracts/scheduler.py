@@ -235,6 +235,8 @@ class Endpoint(Message, frozen=True, kw_only=True):
     """Which endpoints its engine really has; empty: not known."""
     concurrency: int = 0
     """Requests at once that it was started for; 0: not known."""
+    device_class: str = ""
+    """Model of its accelerators; `cpu` without; empty: not known."""
 
 
 class DeploymentEndpoints(Message, frozen=True, kw_only=True):
@@ -282,6 +284,9 @@ class ReplicaTransition(Message, frozen=True, kw_only=True):
     resources: Resources | None = None
     """What it claims while it holds."""
     device_uuids: tuple[str, ...] = ()
+    device_class: str = ""
+    """As Endpoint has it."""
+    project_id: str = ""
 
 
 class VersionState(OpenEnum):

@@ -113,3 +113,11 @@ class UsageRecord(Message, frozen=True, kw_only=True):
     """Of a text to be spoken."""
     queued_ms: float = 0.0
     """How long it waited in the router for room at an engine or for a replica."""
+    project_id: str = ""
+    """Of the key; empty: of none."""
+    region: str = ""
+    """Where the endpoint was."""
+    device_class: str = ""
+    """Model of the accelerators that served it, e.g. `NVIDIA H100 80GB HBM3`; `cpu` without; empty: not known."""
+    version_id: str = ""
+    """Of the deployment, that served it."""

@@ -87,7 +87,7 @@ def _add_failures(app: FastAPI) -> None:
 
 def bearer(*roles: Role, ttl_s: float = 60) -> dict[str, str]:
     """Return the headers of a caller with these roles."""
-    subject = Subject(id="usr_1", tenant_id="ten_1", roles=frozenset(roles))
+    subject = Subject(id="usr_1", tenant_id="ten_1", roles=frozenset(roles), platform_roles=frozenset(roles))
     return {"authorization": f"Bearer {TokenSigner(_PRIVATE, clock=_CLOCK).sign(subject, ttl_s)}"}
 
 
