@@ -29,7 +29,8 @@ BODIES = (1, 32, 400)
 CONNECTIONS = (1, 16, 64)
 ASKED = {"stream": True, "max_tokens": CHUNKS, "stream_options": {"include_usage": True}}
 NOT_ASKED = {"stream": True, "max_tokens": CHUNKS}
-EMPTY = {**ASKED, "max_tokens": 0}
+EMPTY = {**ASKED, "max_tokens": 1}
+"""A stream of one chunk: of none some gateways refuse to ask."""
 IDLE_PAUSE_MS = 600_000
 
 
@@ -69,10 +70,10 @@ async def cost(subject: Subject, seconds: float, kilobytes: int = 1, **members: 
 
 
 async def per_chunk_us(subject: Subject, seconds: float, **members: object) -> float:
-    """Return the cost of a chunk: that of a stream of many less that of one of none."""
-    empty = await cost(subject, seconds, 1, **{**members, "max_tokens": 0})
+    """Return the cost of a chunk: that of a stream of many less that of one of one."""
+    empty = await cost(subject, seconds, 1, **{**members, "max_tokens": 1})
     full = await cost(subject, seconds, 1, **members)
-    return (full.per_request_us - empty.per_request_us) / CHUNKS
+    return (full.per_request_us - empty.per_request_us) / (CHUNKS - 1)
 
 
 async def added_ms(subject: Subject, engine_port: int, seconds: float, connections: int) -> tuple[float, float]:
@@ -112,7 +113,7 @@ async def measure_one(subject: Subject, engine_port: int, seconds: float, idle: 
     figures = {
         f"CPU per request, {size} KB (us)": (await cost(subject, seconds, size)).per_request_us for size in BODIES
     }
-    figures["CPU per stream without text (us)"] = (await cost(subject, seconds, 1, **EMPTY)).per_request_us
+    figures["CPU per stream of one chunk (us)"] = (await cost(subject, seconds, 1, **EMPTY)).per_request_us
     figures["CPU per chunk (us)"] = await per_chunk_us(subject, seconds, **ASKED)
     figures["CPU per chunk, usage not asked (us)"] = await per_chunk_us(subject, seconds, **NOT_ASKED)
     for connections in CONNECTIONS:

@@ -30,12 +30,13 @@ __all__ = ["KEY", "PEERS", "Subject", "engine", "keep_own_core", "nginx", "peer"
 
 KEY = "rh-" + "b" * 43
 TENANT = "ten_default"
+_STARTS_WITH = ("setproctitle", "aiohttp", "orjson", "fastapi", "uvicorn", "requests")
 PACKAGES = {
-    "vllm-router": ("--no-deps", "vllm-router", "setproctitle"),
-    "sglang-router": ("--no-deps", "sglang-router", "setproctitle"),
-    "litellm": ("litellm[proxy]",),
+    "vllm-router": (("--no-deps", "vllm-router"), _STARTS_WITH),
+    "sglang-router": (("--no-deps", "sglang-router"), _STARTS_WITH),
+    "litellm": (("litellm[proxy]",),),
 }
-"""What is installed for each; the two routers' own dependencies are servers that they can start, and are not needed."""
+"""What is installed for each; of the two routers' own dependencies only what their commands import, not the servers."""
 PEERS = tuple(PACKAGES)
 _PEERS_HOME = Path(".venv-peers")
 _CORES = sorted(os.sched_getaffinity(0))
@@ -176,7 +177,8 @@ def _install(name: str) -> None:
     if not _PEERS_HOME.exists():
         subprocess.run([uv, "venv", "-q", str(_PEERS_HOME), "--python", sys.executable], check=True, env=environment)
     into = [uv, "pip", "install", "-q", "--python", str(_PEERS_HOME / "bin" / "python")]
-    subprocess.run([*into, *PACKAGES[name]], check=True, env=environment)
+    for packages in reversed(PACKAGES[name]):  # the program itself last: that it is there says that all is
+        subprocess.run([*into, *packages], check=True, env=environment)
 
 
 def _saved(engine_port: int, kind: EngineKind) -> SavedTable:
