@@ -10,6 +10,8 @@ from pathlib import Path
 __all__ = ["nats_config"]
 
 _MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+_MAX_CONTROL_LINE_BYTES = 32 * 1024
+"""CONNECT is a control line, and carries the user's permissions: those of the catalog alone pass the server's 4 KiB."""
 
 
 def nats_config(
@@ -35,6 +37,7 @@ def nats_config(
             f"host: {json.dumps(host)}",
             f"port: {port}",
             f"max_payload: {_MAX_PAYLOAD_BYTES}",
+            f"max_control_line: {_MAX_CONTROL_LINE_BYTES}",
             "jetstream {",
             f"  store_dir: {json.dumps(str(jetstream_dir))}",
             "  sync_interval: always",
