@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from roundhouse_common.auth.following import token_loops
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
@@ -62,6 +63,8 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     service.resource("bus", connected(bus))
     service.loop("usage", usage.run)
     service.loop("replicas", replicas.run)
+    for name, run in token_loops(bus, verifier).items():
+        service.loop(name, run)
     retention = _add_samples(service, settings, db, bus, clock=clock)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     app = create_metering_app(

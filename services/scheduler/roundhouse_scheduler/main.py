@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from roundhouse_common.auth.following import token_loops
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.connected import connected
@@ -81,7 +82,7 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     service.resource("database", db.migrated(_MIGRATIONS))
     service.resource("bus", connected(bus))
     service.resource("answers", _started(core))
-    for name, loop in core.loops().items():
+    for name, loop in {**core.loops(), **token_loops(bus, verifier)}.items():
         service.loop(name, loop)
     service.loop("idempotency", partial(sweep, Idempotency(db, tables.idempotency, clock).sweep))
     service.before_stop("leadership", core.stop)

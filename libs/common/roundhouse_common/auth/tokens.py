@@ -1,20 +1,24 @@
 """Access tokens: short-lived EdDSA JWTs that every service verifies by itself with the public keys.
 
 The algorithm is pinned to Ed25519, the name that RFC 9864 gives to EdDSA on that curve, so neither `none` nor a MAC
-made with the public key gets through.
+made with the public key gets through. The `kid` must name a key that is known: of the file that operators give to each
+service, or of those that the catalog publishes.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from joserfc import jwt
-from joserfc.errors import ExpiredTokenError, JoseError
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
+from joserfc.jwk import GuestProtocol, KeySet, OKPKey
 
 from roundhouse_common.auth.permissions import ACTIONS, Role, Subject, SubjectKind
+from roundhouse_common.auth.sign_outs import SignOuts
+from roundhouse_common.contracts.identity import SignOut
 from roundhouse_common.errors import Unauthenticated
 from roundhouse_common.runtime import Clock, SystemClock
 
@@ -25,7 +29,8 @@ AUDIENCE: Final = "roundhouse"
 _ALGORITHMS: Final = ["Ed25519"]
 _CLOCK_SKEW_S: Final = 5
 """Hosts' clocks may differ by this much."""
-_MAX_TOKEN_CHARS: Final = 4096
+_MAX_TOKEN_CHARS: Final = 16_384
+"""Somebody with a role in each of a hundred projects has a long one."""
 _KNOWN: Final = frozenset(str(role) for role in Role)
 
 
@@ -39,7 +44,7 @@ def generate_keypair() -> tuple[str, str]:
 
 
 class TokenSigner:
-    """Makes tokens with the private key. Only the catalog and the `roundhouse up` command have one."""
+    """Makes tokens with the private key. Only the catalog and the host that runs a local platform have one."""
 
     def __init__(self, private_jwk: str, *, clock: Clock) -> None:
         self._key = OKPKey.import_key(json.loads(private_jwk))
@@ -57,7 +62,7 @@ class TokenSigner:
 
     def sign(self, subject: Subject, ttl_s: float, audience: str = AUDIENCE) -> str:
         """Return a token that states the subject for `ttl_s` seconds from now."""
-        now = int(self._clock.now())
+        now = round(self._clock.now(), 3)  # not whole seconds: who logs in right after a sign-out is in again
         claims: dict[str, Any] = {
             "iss": ISSUER,
             "aud": audience,
@@ -66,7 +71,7 @@ class TokenSigner:
             "tenant": subject.tenant_id,
             "roles": sorted(subject.roles),
             "iat": now,
-            "exp": int(now + ttl_s),
+            "exp": math.ceil(now + ttl_s),
             **_rarely(subject),
         }
         header = {"alg": _ALGORITHMS[0], "kid": self._key.kid}
@@ -74,12 +79,31 @@ class TokenSigner:
 
 
 class TokenVerifier:
-    """Turns a token into its Subject, or refuses it."""
+    """Turns a token into its Subject, or refuses it.
+
+    `trust` and `void` are told by whoever follows the catalog: see `following.py`.
+    """
 
     def __init__(self, public_jwks: str, *, clock: Clock, audience: str = AUDIENCE) -> None:
-        self._keys = KeySet.import_key_set(json.loads(public_jwks))
+        self._fixed = _public_keys(public_jwks)
+        self._published: dict[str, OKPKey] = {}
+        self._generation = 0
+        self._sign_outs = SignOuts()
         self._clock = clock
         self._audience = audience
+
+    def trust(self, public_jwks: str, *, generation: int) -> None:
+        """Take these keys, beside those of the file, in the place of the ones trusted before; older ones are ignored.
+
+        Raises ValueError when they are none.
+        """
+        if generation >= self._generation:
+            self._published = _public_keys(public_jwks)
+            self._generation = generation
+
+    def void(self, told: Mapping[str, SignOut]) -> None:
+        """Refuse from now on the tokens of those who were signed out. By user id."""
+        self._sign_outs.take(told)
 
     @classmethod
     def from_file(cls, path: Path, *, clock: Clock | None = None, audience: str = AUDIENCE) -> "TokenVerifier":
@@ -101,13 +125,24 @@ class TokenVerifier:
         if len(token) > _MAX_TOKEN_CHARS:
             raise Unauthenticated("The access token is too long to be one of ours.")
         try:
-            claims = jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+            claims = jwt.decode(token, self._key_of, algorithms=_ALGORITHMS).claims
             self._check(claims)
-            return _subject(claims)
+            subject = _subject(claims)
         except ExpiredTokenError:
             raise Unauthenticated("The access token has expired; get a new one.") from None
         except (JoseError, ValueError, TypeError, KeyError):
             raise Unauthenticated("The access token is not valid here.") from None
+        if self._sign_outs.is_void(subject):
+            raise Unauthenticated("The session of this access token has ended; log in again.")
+        return subject
+
+    def _key_of(self, token: GuestProtocol) -> OKPKey:
+        """Return the key that the token names. Raises InvalidKeyIdError."""
+        kid = token.headers().get("kid")
+        key = self._fixed.get(kid) or self._published.get(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise InvalidKeyIdError
+        return key
 
     def _check(self, claims: dict[str, Any]) -> None:
         registry = jwt.JWTClaimsRegistry(
@@ -119,6 +154,12 @@ class TokenVerifier:
             sub={"essential": True},
         )
         registry.validate(claims)
+
+
+def _public_keys(jwks: str) -> dict[str, OKPKey]:
+    """Return the Ed25519 keys of a set by their `kid`; one without gets its thumbprint."""
+    found = KeySet.import_key_set(json.loads(jwks)).keys
+    return {str(key.kid or key.thumbprint()): key for key in found if isinstance(key, OKPKey)}
 
 
 def _rarely(subject: Subject) -> dict[str, Any]:

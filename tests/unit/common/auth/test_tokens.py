@@ -17,6 +17,7 @@ from roundhouse_common.errors import Unauthenticated
 from roundhouse_common.runtime import UnixTime
 
 PRIVATE, PUBLIC = generate_keypair()
+KID = json.loads(PUBLIC)["keys"][0]["kid"]
 ADMIN = Subject(id="usr_admin", tenant_id="ten_default", roles=frozenset({Role.ADMINISTRATOR}))
 
 
@@ -49,7 +50,7 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 def signed(private: str = PRIVATE, header: dict[str, Any] | None = None, **changes: Any) -> str:
     key = OKPKey.import_key(json.loads(private))
-    return jwt.encode({"alg": "Ed25519", **(header or {})}, claims(**changes), key, algorithms=["Ed25519"])
+    return jwt.encode({"alg": "Ed25519", "kid": KID, **(header or {})}, claims(**changes), key, algorithms=["Ed25519"])
 
 
 def base64url(value: object) -> str:
@@ -59,9 +60,14 @@ def base64url(value: object) -> str:
 
 def mac_with_public_key() -> str:
     """The classic confusion: a MAC whose key is the public key, which everyone has."""
-    signing_input = f"{base64url({'alg': 'HS256'})}.{base64url(claims())}"
+    signing_input = f"{base64url({'alg': 'HS256', 'kid': KID})}.{base64url(claims())}"
     secret = json.loads(PUBLIC)["keys"][0]["x"].encode()
     return f"{signing_input}.{base64url(hmac.new(secret, signing_input.encode(), hashlib.sha256).digest())}"
+
+
+def without_key_id() -> str:
+    key = OKPKey.import_key({name: value for name, value in json.loads(PRIVATE).items() if name != "kid"})
+    return jwt.encode({"alg": "Ed25519"}, claims(), key, algorithms=["Ed25519"])
 
 
 def verify(token: str, *, now: float | None = None) -> Subject:
@@ -104,7 +110,8 @@ def test_token_is_good_until_it_expires_and_clocks_may_differ_by_seconds() -> No
         pytest.param(signed(nbf=4_000_000_000), id="not valid yet"),
         pytest.param(signed(generate_keypair()[0]), id="other key"),
         pytest.param(signed(header={"kid": "unknown"}), id="unknown key id"),
-        pytest.param(f"{base64url({'alg': 'none'})}.{base64url(claims())}.", id="algorithm none"),
+        pytest.param(without_key_id(), id="no key id"),
+        pytest.param(f"{base64url({'alg': 'none', 'kid': KID})}.{base64url(claims())}.", id="algorithm none"),
         pytest.param(mac_with_public_key(), id="MAC with the public key"),
         pytest.param(signed()[:-4] + "AAAA", id="changed signature"),
         pytest.param(signed() + ".x", id="too many parts"),
