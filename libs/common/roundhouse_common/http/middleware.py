@@ -8,7 +8,9 @@ from fastapi import HTTPException, Request
 from opentelemetry.trace import StatusCode
 
 from roundhouse_common import telemetry
+from roundhouse_common.client_address import Proxies
 from roundhouse_common.http.problems import problem_response
+from roundhouse_common.http.trail import Trail, TrailEnd, follow, unfollow
 from roundhouse_common.runtime import Ids
 
 __all__ = ["RequestMiddleware"]
@@ -18,6 +20,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _App = Callable[[Any, Any, Any], Awaitable[None]]
 
+_WRITES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+_REPLAYED: Final = (b"idempotent-replayed", b"true")
+"""Of an answer to a write that happened before, and was entered then."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 _TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes."
 _log = structlog.get_logger(component=__name__)
@@ -27,12 +32,26 @@ class RequestMiddleware:
     """The outermost layer of a REST application.
 
     `is_streamed` says of a method and a path that its handler takes the body piece by piece and limits it itself.
+    With an `audit`, refusals are entered into it, and writes that their handlers did not enter themselves, except
+    those of the operations named in `unaudited`.
     """
 
-    def __init__(self, app: _App, *, ids: Ids, is_streamed: Callable[[str, str], bool] | None = None) -> None:
+    def __init__(
+        self,
+        app: _App,
+        *,
+        ids: Ids,
+        is_streamed: Callable[[str, str], bool] | None = None,
+        audit: TrailEnd | None = None,
+        unaudited: frozenset[str] = frozenset(),
+        proxies: Proxies = Proxies(),
+    ) -> None:
         self._app = app
         self._ids = ids
         self._is_streamed = is_streamed or (lambda _method, _path: False)
+        self._audit = audit
+        self._unaudited = unaudited
+        self._proxies = proxies
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,14 +68,29 @@ class RequestMiddleware:
             ) as span,
         ):
             is_limited = not self._is_streamed(scope["method"], scope["path"])
-            exchange = _Exchange(scope, receive, send, request_id, is_limited=is_limited)
-            await self._run(exchange, headers)
+            exchange = _Exchange(scope, receive, send, request_id, is_limited=is_limited, settled=self._settled)
+            peer = (scope.get("client") or ("",))[0]
+            address = self._proxies.client_of(peer, dict(scope["headers"]))
+            exchange.trail = Trail(scope=scope, request_id=request_id, client_address=address)
+            following = follow(exchange.trail)
+            try:
+                await self._run(exchange, headers)
+            finally:
+                unfollow(following)
             route = getattr(scope.get("route"), "path", None)
             if route:
                 span.update_name(f"{scope['method']} {route}")
             span.set_attribute("http.response.status_code", exchange.status)
             if exchange.status >= 500:
                 span.set_status(StatusCode.ERROR)
+
+    async def _settled(self, trail: Trail, status: int) -> None:
+        """Enter what is still to be entered, before the answer goes out: whoever has it can find the entry."""
+        if self._audit is None:
+            return
+        is_write = trail.scope["method"] in _WRITES and trail.operation not in self._unaudited
+        if status in (401, 403) or (is_write and status < 400):
+            await self._audit.finish(trail, status)
 
     async def _run(self, exchange: "_Exchange", headers: dict[str, str]) -> None:
         length = headers.get("content-length", "")
@@ -84,9 +118,18 @@ class _Exchange:
     """One request with its answer: counts the body, stamps the id, remembers the status."""
 
     def __init__(
-        self, scope: Message, receive: Receive, send: Send, request_id: str, *, is_limited: bool = True
+        self,
+        scope: Message,
+        receive: Receive,
+        send: Send,
+        request_id: str,
+        *,
+        is_limited: bool = True,
+        settled: Callable[[Trail, int], Awaitable[None]],
     ) -> None:
         self.scope = scope
+        self.trail = Trail(scope=scope, request_id=request_id)
+        self._settled = settled
         self.is_limited = is_limited
         self.status = 0
         self._receive = receive
@@ -104,6 +147,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if _REPLAYED not in message.get("headers", ()):
+                await self._settled(self.trail, self.status)
             message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
         await self._send(message)
 

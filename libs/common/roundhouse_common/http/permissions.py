@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from roundhouse_common.auth import Action, Subject, allowed
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.errors import Forbidden, Unauthenticated
+from roundhouse_common.http.trail import mark_subject
 
 __all__ = ["requires"]
 
@@ -28,6 +29,7 @@ def requires(action: Action) -> Callable[..., Awaitable[Subject]]:
             raise Unauthenticated("Send an access token: `Authorization: Bearer <token>`.")
         verifier: TokenVerifier = request.app.state.verifier
         subject = verifier.verify(credentials.credentials)
+        mark_subject(subject)
         if not allowed(subject, action, subject.tenant_id):
             raise Forbidden(f"{subject.actor} may not do {action}: none of its roles permits it.")
         return subject

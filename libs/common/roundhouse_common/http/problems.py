@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from roundhouse_common.errors import FieldError, InvalidInput, RoundhouseError, Unauthenticated
+from roundhouse_common.http.trail import mark_error
 from roundhouse_common.words import quoted
 
 __all__ = [
@@ -112,6 +113,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the problem as a response."""
+    mark_error(code)
     problem = Problem(
         type="about:blank",
         title=_title(status),
