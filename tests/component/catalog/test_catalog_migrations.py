@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from roundhouse_catalog import migrations
 from roundhouse_catalog.domain.routes import RouteSettings
-from roundhouse_catalog.store import tenants
+from roundhouse_catalog.store import tables, tenants
 from roundhouse_catalog.store.deployments import all_deployments
+from roundhouse_catalog.store.identity_tables import memberships, users
 from roundhouse_catalog.store.models import find_model
 from roundhouse_catalog.store.routes import all_routes, insert_route
 from roundhouse_catalog.store.tables import metadata
 from roundhouse_common.contracts.catalog import Rollout
+from roundhouse_common.contracts.identity import Quota
 from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.database import Database, WriteSession
 from tests.support.databases import schema_differences
@@ -50,7 +52,7 @@ def earlier_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, until
     return package.name
 
 
-_DOCUMENTS = {"tags", "spec", "facts"}
+_DOCUMENTS = {"tags", "spec", "facts", "roles"}
 
 
 async def insert(session: WriteSession, table: str, **values: object) -> None:
@@ -58,6 +60,15 @@ async def insert(session: WriteSession, table: str, **values: object) -> None:
     document = "jsonb" if session.dialect == "postgresql" else "text"
     places = ", ".join(f"CAST(:{name} AS {document})" if name in _DOCUMENTS else f":{name}" for name in values)
     await session.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({places})").bindparams(**values))
+
+
+async def seed_earlier(session: WriteSession) -> None:
+    """Write the tenant and its administrator as releases up to 0005 did at their first start."""
+    await insert(session, "tenants", id="ten_default", name="default", created_at=1.0)
+    await insert(
+        session, "users", id="usr_admin", tenant_id="ten_default", name="admin", roles='["administrator"]',
+        created_at=1.0,
+    )  # fmt: skip
 
 
 async def fill(session: WriteSession, *, numbers: int) -> None:
@@ -99,7 +110,7 @@ async def test_routes_of_the_last_release_lead_where_they_led(
     async with Database(database_url, service="catalog") as db:
         await db.migrate(earlier)
         async with db.write() as session:
-            await tenants.seed(session, now=1.0)  # type: ignore[arg-type]  # a plain number reads better here
+            await seed_earlier(session)
             for number, is_deleted in ((1, True), (2, False)):
                 await insert(
                     session, "deployments", id=f"dep_{number}", tenant_id="ten_default", name=f"smol-{is_deleted}",
@@ -134,7 +145,7 @@ async def test_models_of_the_last_release_are_kept_with_their_facts(
     async with Database(database_url, service="catalog") as db:
         await db.migrate(earlier)
         async with db.write() as session:
-            await tenants.seed(session, now=1.0)  # type: ignore[arg-type]  # a plain number reads better here
+            await seed_earlier(session)
             await insert(
                 session, "models", id="mdl_1", tenant_id="ten_default", name="smol", kind="chat", source_kind="path",
                 source_uri="/models/smol.gguf", context_length=0, licence="", tags="[]", memory_bytes=5,
@@ -157,7 +168,7 @@ async def test_what_an_earlier_release_wrote_is_kept_and_completed(
     async with Database(database_url, service="catalog") as db:
         await db.migrate(earlier)
         async with db.write() as session:
-            await tenants.seed(session, now=1.0)  # type: ignore[arg-type]  # a plain number reads better here
+            await seed_earlier(session)
             await fill(session, numbers=3)
         await db.migrate("roundhouse_catalog.migrations")
         async with db.read() as session:
@@ -172,4 +183,39 @@ async def test_what_an_earlier_release_wrote_is_kept_and_completed(
         assert (model.facts, model.defaults, model.resolved_revision) == (None, None, "")
         assert (model.source.revision, model.source.patterns, model.source.sha256) == ("", (), "")
         assert (model.total_bytes, model.file_count) == (0, 0)
+    assert await schema_differences(database_url, metadata, service="catalog") == []
+
+
+async def test_people_of_the_last_release_are_members_where_they_were(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = earlier_migrations(tmp_path, monkeypatch, until="0005")
+    async with Database(database_url, service="catalog") as db:
+        await db.migrate(earlier)
+        async with db.write() as session:
+            await seed_earlier(session)
+            await insert(session, "tenants", id="ten_2", name="other", created_at=2.0)
+            for number, name in ((2, "ann"), (3, "admin")):
+                await insert(
+                    session, "users", id=f"usr_{number}", tenant_id="ten_2", name=name, roles='["viewer"]',
+                    created_at=float(number),
+                )  # fmt: skip
+        await db.migrate("roundhouse_catalog.migrations")
+        async with db.write() as session:
+            await tenants.seed(session, now=9.0)  # type: ignore[arg-type]  # a plain number reads better here
+            names = (await session.execute(select(users.c.id, users.c.name, users.c.platform_roles))).all()
+            places = await session.execute(select(memberships.c.user_id, memberships.c.tenant_id, memberships.c.roles))
+            members = {tuple(row) for row in places}
+            policies = await session.execute(select(tables.tenants.c.quota, tables.tenants.c.is_suspended))
+            assert {tuple(row) for row in policies} == {(Quota(), False)}
+    assert {tuple(row) for row in names} == {
+        ("usr_admin", "admin", ("administrator",)),
+        ("usr_2", "ann", ()),
+        ("usr_3", "usr_3", ()),  # two of them had the name that people log in with now
+    }
+    assert members == {
+        ("usr_admin", "ten_default", ("administrator",)),
+        ("usr_2", "ten_2", ("viewer",)),
+        ("usr_3", "ten_2", ("viewer",)),
+    }
     assert await schema_differences(database_url, metadata, service="catalog") == []

@@ -59,6 +59,8 @@ class Deployment:
     created_by: str
     updated_at: UnixTime
     updated_by: str
+    project_id: str = ""
+    """Empty: of none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

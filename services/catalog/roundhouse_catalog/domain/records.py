@@ -27,6 +27,7 @@ def spec_record(deployment: Deployment) -> DeploymentSpec:
         wake_timeout_s=settings.wake_timeout_s,
         failure_budget=settings.failure_budget,
         restarts=deployment.restarts,
+        project_id=deployment.project_id,
     )
 
 

@@ -56,6 +56,8 @@ class Upload:
     completed_at: UnixTime | None
     """When all files were whole; None until then."""
     files: tuple[UploadFile, ...]
+    project_id: str = ""
+    """Empty: of none."""
 
     @property
     def total_bytes(self) -> int:
@@ -79,6 +81,7 @@ def create_upload(
     by: str,
     now: UnixTime,
     most_bytes: int,
+    project_id: str = "",
 ) -> Upload:
     """Return the checked upload. Raises InvalidInput with the faults of all files."""
     findings = Findings()
@@ -103,6 +106,7 @@ def create_upload(
             UploadFile(number=number, path=one.path, size=one.size, sha256=one.sha256)
             for number, one in enumerate(drafts, start=1)
         ),
+        project_id=project_id,
     )
 
 

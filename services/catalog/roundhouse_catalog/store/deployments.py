@@ -195,6 +195,7 @@ def _columns(deployment: Deployment) -> dict[str, object]:
         "updated_at": deployment.updated_at,
         "updated_by": deployment.updated_by,
         "deleted_at": deployment.updated_at if is_deleted else None,
+        "project_id": deployment.project_id,
     }
 
 
@@ -226,6 +227,7 @@ def _deployment(row: Row[Any]) -> Deployment:
         created_by=row.created_by,
         updated_at=UnixTime(row.updated_at),
         updated_by=row.updated_by,
+        project_id=row.project_id,
     )
 
 

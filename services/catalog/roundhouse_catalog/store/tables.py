@@ -8,7 +8,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -18,6 +17,8 @@ from sqlalchemy import (
 from roundhouse_catalog.domain.providers import SealedKey
 from roundhouse_catalog.domain.routes import RouteSettings
 from roundhouse_catalog.domain.templates import Recipe
+from roundhouse_catalog.store.identity_tables import memberships, own_roles, projects, tenants, users
+from roundhouse_catalog.store.metadata import metadata
 from roundhouse_common.contracts.catalog import Autoscale, ModelDefaults, Rollout, VersionSpec
 from roundhouse_common.contracts.models import ModelFacts
 from roundhouse_common.contracts.routing import LimitDimension, RouteTarget
@@ -28,9 +29,12 @@ __all__ = [
     "deployments",
     "idempotency",
     "limits",
+    "memberships",
     "metadata",
     "models",
     "outbox",
+    "own_roles",
+    "projects",
     "providers",
     "routes",
     "template_versions",
@@ -41,34 +45,6 @@ __all__ = [
     "users",
     "versions",
 ]
-
-_NAMING = {  # so that a migration can name what it changes, on both databases
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-metadata = MetaData(naming_convention=_NAMING)
-
-tenants = Table(
-    "tenants",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("name", String(128), nullable=False, unique=True),
-    Column("created_at", UnixSeconds, nullable=False),
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("tenant_id", String(64), ForeignKey("tenants.id"), nullable=False),
-    Column("name", String(128), nullable=False),
-    Column("roles", Json(tuple[str, ...]), nullable=False),
-    Column("created_at", UnixSeconds, nullable=False),
-    UniqueConstraint("tenant_id", "name"),
-)
 
 models = Table(
     "models",
@@ -134,6 +110,7 @@ deployments = Table(
     Column("previous_number", Integer, nullable=False),
     Column("failed_numbers", Json(tuple[int, ...]), nullable=False),
     Column("activated_generation", BigInteger, nullable=False),
+    Column("project_id", String(64), nullable=False),  # empty: of none
 )
 Index(
     "uq_deployments_tenant_id_name",
@@ -296,6 +273,7 @@ uploads = Table(
     Column("created_by", String(128), nullable=False),
     Column("touched_at", UnixSeconds, nullable=False),
     Column("completed_at", UnixSeconds),
+    Column("project_id", String(64), nullable=False),  # empty: of none
 )
 
 upload_files = Table(

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from roundhouse_catalog.store import tables
-from roundhouse_common.auth import Role
-from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_common.auth import Role, SubjectKind
+from roundhouse_common.contracts.identity import Quota, RequestLogPolicy
+from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.runtime import UnixTime
 
 __all__ = [
@@ -33,20 +34,29 @@ class Profile:
 
 
 async def seed(session: WriteSession, *, now: UnixTime) -> None:
-    """Make sure that the default tenant and its administrator exist; what is there already stays as it is."""
+    """Make the default tenant and an administrator at the first start; later what is there stays as it is."""
+    history = {"generation": 1, "created_at": now, "created_by": "", "updated_at": now, "updated_by": ""}
+    if await session.scalar(select(tables.tenants.c.id).limit(1)) is None:
+        tenant = {"name": "default", "is_suspended": False, "quota": Quota(), "request_log": RequestLogPolicy()}
+        await session.execute(insert(tables.tenants).values(id=DEFAULT_TENANT_ID, **tenant, **history))
+    if await session.scalar(select(tables.users.c.id).limit(1)) is not None:
+        return
     await session.execute(
-        upsert(session.dialect, tables.tenants, key=["id"]),
-        {"id": DEFAULT_TENANT_ID, "name": "default", "created_at": now},
+        insert(tables.users).values(
+            id=ADMIN_USER_ID,
+            tenant_id="",
+            name="admin",
+            kind=SubjectKind.USER.value,
+            display_name="Administrator",
+            email="",
+            platform_roles=(Role.ADMINISTRATOR,),
+            is_disabled=False,
+            **history,
+        )
     )
+    membership = {"roles": (Role.ADMINISTRATOR,), "own_role_ids": (), "project_roles": {}}
     await session.execute(
-        upsert(session.dialect, tables.users, key=["id"]),
-        {
-            "id": ADMIN_USER_ID,
-            "tenant_id": DEFAULT_TENANT_ID,
-            "name": "admin",
-            "roles": (Role.ADMINISTRATOR,),
-            "created_at": now,
-        },
+        insert(tables.memberships).values(tenant_id=DEFAULT_TENANT_ID, user_id=ADMIN_USER_ID, **membership, **history)
     )
 
 
@@ -65,7 +75,7 @@ async def existing_users(session: ReadSession, tenant_id: str | None, ids: Colle
     """Return which of the ids are users of the tenant, or of any, or have made an API key in it."""
     found: set[str] = set()
     for named, owner in (
-        (tables.users.c.id, tables.users.c.tenant_id),
+        (tables.memberships.c.user_id, tables.memberships.c.tenant_id),
         (tables.api_keys.c.user_id, tables.api_keys.c.tenant_id),
     ):
         query = select(named).where(named.in_(ids))

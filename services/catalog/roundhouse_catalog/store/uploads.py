@@ -39,6 +39,7 @@ async def insert_upload(session: WriteSession, upload: Upload) -> None:
             created_by=upload.created_by,
             touched_at=upload.touched_at,
             completed_at=upload.completed_at,
+            project_id=upload.project_id,
         )
     )
     rows = [
@@ -129,4 +130,5 @@ def _upload(row: Row[Any], files: Sequence[UploadFile]) -> Upload:  # Any: a row
         touched_at=UnixTime(row.touched_at),
         completed_at=None if row.completed_at is None else UnixTime(row.completed_at),
         files=tuple(files),
+        project_id=row.project_id,
     )
