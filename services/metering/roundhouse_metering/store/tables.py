@@ -7,7 +7,6 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -15,16 +14,17 @@ from sqlalchemy import (
 )
 
 from roundhouse_common.database import BigId, UnixSeconds
+from roundhouse_metering.store import money_tables, usage_tables  # noqa: F401 - so that `metadata` has all tables
+from roundhouse_metering.store.schema import metadata
 
 __all__ = ["compute_samples", "device_samples", "ledger", "metadata", "replica_spans", "rollups", "series"]
-
-metadata = MetaData()
 
 ledger = Table(
     "ledger",
     metadata,
-    # One row per admitted request, never changed and never deleted. Columns are the fields of UsageRecord.
-    Column("request_id", Text, primary_key=True),
+    # One row per admitted request, never changed. Columns are the fields of UsageRecord.
+    Column("entry", BigId, primary_key=True, autoincrement=True),  # in the order of commits, with gaps
+    Column("request_id", Text, nullable=False),
     Column("router_id", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("operation", Text, nullable=False),
@@ -66,10 +66,21 @@ ledger = Table(
     Column("device_class", Text, nullable=False, server_default=text("''")),
     Column("version_id", Text, nullable=False, server_default=text("''")),
     Column("recorded_at", UnixSeconds, nullable=False),
-    Index("ix_ledger_time", "tenant_id", "admitted_at", "request_id"),
-    Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at", "request_id"),
-    Index("ix_ledger_model", "tenant_id", "model_requested", "admitted_at", "request_id"),
-    Index("ix_ledger_router", "router_id", "sequence", "outcome"),
+    Column("cost_nano", BigInteger, nullable=True),  # when it was entered; NULL: unpriced
+    Column("price_id", Text, nullable=False, server_default=text("''")),
+    Column("currency", Text, nullable=False, server_default=text("''")),
+    UniqueConstraint("request_id", name="uq_ledger_request"),
+    # Every index costs each record: sums come from `usage_cells`, and single records are found by key or time.
+    Index("ix_ledger_time", "tenant_id", "admitted_at"),
+    Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at"),
+    Index(
+        "ix_ledger_unpriced",
+        "tenant_id",
+        "admitted_at",
+        sqlite_where=text("cost_nano IS NULL"),
+        postgresql_where=text("cost_nano IS NULL"),
+    ),
+    sqlite_autoincrement=True,
 )
 
 series = Table(

@@ -1,0 +1,73 @@
+"""Many rows in one statement, as fast as each database takes them."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Double, Integer, LargeBinary, Table, Text, TextClause, text
+
+from roundhouse_common.database import WriteSession
+
+__all__ = ["put_rows"]
+
+Rows = Sequence[tuple[Any, ...]]
+"""Any: the columns' own types, in the order of the names."""
+_ARRAYS = {
+    BigInteger: "bigint",
+    Boolean: "boolean",
+    Double: "double precision",
+    Integer: "integer",
+    LargeBinary: "bytea",
+    Text: "text",
+}
+
+
+async def put_rows(
+    session: WriteSession,
+    table: Table,
+    names: tuple[str, ...],
+    rows: Rows,
+    *,
+    key: tuple[str, ...],
+    update: tuple[str, ...] = (),
+) -> None:
+    """Insert rows; where one with the `key` columns exists, overwrite its `update` columns, or leave it without any.
+
+    A key may come only once among the rows.
+    """
+    if not rows:
+        return
+    if session.dialect == "postgresql":
+        # One array per column: the driver encodes some fifty values and not some fifty thousand.
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        await session.execute(_postgres(table, names, key, update), columns)
+    else:
+        await session.execute_many(_sqlite(table, names, key, update), rows)
+
+
+@cache
+def _postgres(table: Table, names: tuple[str, ...], key: tuple[str, ...], update: tuple[str, ...]) -> TextClause:
+    arrays = ", ".join(f"CAST(:{name} AS {_array_of(table, name)}[])" for name in names)
+    return text(
+        f"INSERT INTO {table.name} ({_quoted(names)}) SELECT * FROM unnest({arrays}){_on_conflict(key, update)}"
+    )
+
+
+@cache
+def _sqlite(table: Table, names: tuple[str, ...], key: tuple[str, ...], update: tuple[str, ...]) -> str:
+    places = ", ".join("?" * len(names))
+    return f"INSERT INTO {table.name} ({_quoted(names)}) VALUES ({places}){_on_conflict(key, update)}"
+
+
+def _on_conflict(key: tuple[str, ...], update: tuple[str, ...]) -> str:
+    kept = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
+    return f" ON CONFLICT ({_quoted(key)}) DO {f'UPDATE SET {kept}' if update else 'NOTHING'}"
+
+
+def _array_of(table: Table, name: str) -> str:
+    kind = table.c[name].type
+    return next(array for known, array in _ARRAYS.items() if type(kind) is known)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
