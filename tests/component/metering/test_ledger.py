@@ -6,6 +6,7 @@ import pytest
 
 from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord
 from roundhouse_common.database import Database
+from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.usage import BucketWidth, Dimension, Figures, UsageFilter, UsageQuery, UsageRow
 from roundhouse_metering.store.ledger import Position, enter, entries, routers, usage
 from tests.support.usage import NOON, UsageRecords, usage_record
@@ -15,7 +16,7 @@ TENANT = UsageFilter(tenant_id="ten_default")
 
 async def put(db: Database, *records: UsageRecord) -> Sequence[str]:
     async with db.write() as session:
-        return await enter(session, records, recorded_at=NOON)
+        return await enter(session, records, recorded_at=NOON, prices=PriceTable())
 
 
 async def ask(db: Database, query: UsageQuery) -> list[UsageRow]:

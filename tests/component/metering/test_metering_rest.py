@@ -12,6 +12,7 @@ from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
 from roundhouse_common.contracts.registry import REPUBLISH_USAGE
 from roundhouse_common.contracts.usage import Outcome
 from roundhouse_common.database import Database
+from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.store.ledger import enter
 from tests.support.metering_api import CLOCK, Caller, who
 from tests.support.usage import NOON, UsageRecords
@@ -31,7 +32,7 @@ async def filled(caller: Caller, ledger_db: Database) -> Caller:
     one.sequence += 1
     records.append(one.next(key_id="key_2", admitted_at=NOON + 3601))
     async with ledger_db.write() as session:
-        await enter(session, records, recorded_at=NOON + 4000)
+        await enter(session, records, recorded_at=NOON + 4000, prices=PriceTable())
     return caller
 
 

@@ -9,6 +9,7 @@ from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.database import Database, ValueNotStorable
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.records import fault
+from roundhouse_metering.store.costs import PriceCache
 from roundhouse_metering.store.ledger import enter
 
 __all__ = ["DURABLE", "UsageRecorder"]
@@ -22,6 +23,7 @@ class UsageRecorder:
     def __init__(self, db: Database, *, clock: Clock, registry: CollectorRegistry) -> None:
         self._db = db
         self._clock = clock
+        self._prices = PriceCache()
         self._records = Counter(
             "roundhouse_metering_records", "Usage records taken from the bus.", ["result"], registry=registry
         )
@@ -34,7 +36,8 @@ class UsageRecorder:
                 raise PermanentError(f"usage record {record.request_id or '(without id)'}: {reason}")
         try:
             async with self._db.write() as session:
-                entered = await enter(session, records, recorded_at=self._clock.now())
+                prices = await self._prices.current(session)
+                entered = await enter(session, records, recorded_at=self._clock.now(), prices=prices)
         except ValueNotStorable as error:
             raise PermanentError(f"usage records {records[0].request_id} ...: {error.message}") from error
         self._records.labels("entered").inc(len(entered))
