@@ -1,18 +1,20 @@
 """The ledger: entered once, read in many ways."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, text, tuple_
 
 from roundhouse_common.contracts.usage import Outcome, UsageRecord
-from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.pricing import Cost, priced
 from roundhouse_metering.domain.reconciliation import RouterLedger
 from roundhouse_metering.domain.usage import Dimension, Figures, UsageFilter, UsageQuery, UsageRow, most_rows
+from roundhouse_metering.store.bulk import put_rows
 from roundhouse_metering.store.tables import ledger
 
 __all__ = ["LedgerEntry", "Position", "enter", "entries", "routers", "usage"]
@@ -23,6 +25,11 @@ _DIMENSIONS = {
     Dimension.USER: ledger.c.user_id,
     Dimension.DEPLOYMENT: ledger.c.deployment_id,
 }
+_FIELDS = UsageRecord.__struct_fields__
+_fields = attrgetter(*_FIELDS)
+_NAMES = (*_FIELDS, "admitted_minute", "recorded_at", "cost_nano", "price_id", "currency")
+_KNOWN_POSTGRES = text("SELECT request_id FROM ledger WHERE request_id = ANY(CAST(:ids AS text[]))")
+_KNOWN_SQLITE = text("SELECT request_id FROM ledger WHERE request_id IN (SELECT value FROM json_each(:ids))")
 _TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -49,12 +56,19 @@ async def enter(
 
     Idempotent: what was entered first stays, whoever sends it again.
     """
-    # Within one statement, too, an id may come only once: Postgres takes "do nothing" per row, the caller counts ids.
-    rows = {record.request_id: _row(record, recorded_at, priced(record, prices)) for record in reversed(records)}
-    if not rows:
-        return []
-    statement = upsert(session.dialect, ledger, key=["request_id"]).returning(ledger.c.request_id)
-    return list((await session.execute(statement, list(rows.values()))).scalars())
+    first = {record.request_id: record for record in reversed(records)}
+    for known in await _known(session, list(first)):
+        del first[known]
+    rows = [_values(record, recorded_at, priced(record, prices)) for record in reversed(first.values())]
+    await put_rows(session, ledger, _NAMES, rows, key=("request_id",))
+    return [record.request_id for record in reversed(first.values())]
+
+
+async def _known(session: WriteSession, request_ids: list[str]) -> Iterable[str]:
+    """Return which of them the ledger has. Writers are serial: what is not there now is entered by this transaction."""
+    if session.dialect == "postgresql":
+        return (await session.execute(_KNOWN_POSTGRES, {"ids": request_ids})).scalars()
+    return (await session.execute(_KNOWN_SQLITE, {"ids": msgspec.json.encode(request_ids).decode()})).scalars()
 
 
 async def usage(session: ReadSession, query: UsageQuery) -> list[UsageRow]:
@@ -94,19 +108,9 @@ async def routers(session: ReadSession) -> list[RouterLedger]:
     return [RouterLedger(**row._mapping) for row in await session.execute(statement)]
 
 
-def _row(record: UsageRecord, recorded_at: float, cost: Cost) -> dict[str, object]:
-    return {
-        **msgspec.structs.asdict(record),
-        "operation": str(record.operation),
-        "outcome": str(record.outcome),
-        "source": str(record.source),
-        "reuse": str(record.reuse),
-        "admitted_minute": int(record.admitted_at // 60),
-        "recorded_at": recorded_at,
-        "cost_nano": cost.cost_nano,
-        "price_id": cost.price_id,
-        "currency": cost.currency,
-    }
+def _values(record: UsageRecord, recorded_at: float, cost: Cost) -> tuple[object, ...]:
+    """Return the columns of `_NAMES`. The values of enums are texts as they are."""
+    return (*_fields(record), int(record.admitted_at // 60), recorded_at, cost.cost_nano, cost.price_id, cost.currency)
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:

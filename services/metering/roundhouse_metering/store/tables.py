@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from roundhouse_common.database import BigId, UnixSeconds
-from roundhouse_metering.store import money_tables  # noqa: F401 - so that `metadata` has all tables
+from roundhouse_metering.store import money_tables, usage_tables  # noqa: F401 - so that `metadata` has all tables
 from roundhouse_metering.store.schema import metadata
 
 __all__ = ["compute_samples", "device_samples", "ledger", "metadata", "replica_spans", "rollups", "series"]
@@ -22,8 +22,9 @@ __all__ = ["compute_samples", "device_samples", "ledger", "metadata", "replica_s
 ledger = Table(
     "ledger",
     metadata,
-    # One row per admitted request, never changed and never deleted. Columns are the fields of UsageRecord.
-    Column("request_id", Text, primary_key=True),
+    # One row per admitted request, never changed. Columns are the fields of UsageRecord.
+    Column("entry", BigId, primary_key=True, autoincrement=True),  # in the order of commits, with gaps
+    Column("request_id", Text, nullable=False),
     Column("router_id", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("operation", Text, nullable=False),
@@ -68,10 +69,10 @@ ledger = Table(
     Column("cost_nano", BigInteger, nullable=True),  # when it was entered; NULL: unpriced
     Column("price_id", Text, nullable=False, server_default=text("''")),
     Column("currency", Text, nullable=False, server_default=text("''")),
-    Index("ix_ledger_time", "tenant_id", "admitted_at", "request_id"),
-    Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at", "request_id"),
-    Index("ix_ledger_model", "tenant_id", "model_requested", "admitted_at", "request_id"),
-    Index("ix_ledger_router", "router_id", "sequence", "outcome"),
+    UniqueConstraint("request_id", name="uq_ledger_request"),
+    # Every index costs each record: sums come from `usage_cells`, and single records are found by key or time.
+    Index("ix_ledger_time", "tenant_id", "admitted_at"),
+    Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at"),
     Index(
         "ix_ledger_unpriced",
         "tenant_id",
@@ -79,6 +80,7 @@ ledger = Table(
         sqlite_where=text("cost_nano IS NULL"),
         postgresql_where=text("cost_nano IS NULL"),
     ),
+    sqlite_autoincrement=True,
 )
 
 series = Table(
