@@ -173,7 +173,10 @@ class Attempts:
             is_lost = isinstance(answer, _Failed) and answer.kind in _LOST
             if following is None or not (is_free or (made < attempts and (is_lost or self._may_retry(flight)))):
                 if isinstance(answer, _Failed):
-                    raise answer.error
+                    try:
+                        raise answer.error
+                    finally:
+                        del answer  # the error holds this frame
                 return answer
             candidate = following
 

@@ -156,9 +156,10 @@ class _Pump:
             return False
         except UpstreamFailed as error:
             self._fail(error)
-        except Silent:
-            return await self._broken(UpstreamTimeout("The engine fell silent in the middle of its answer."))
-        except Broken:
+        except (Silent, Broken) as error:
+            error.__traceback__ = None  # it holds this frame, which holds the answer, which holds the error
+            if isinstance(error, Silent):
+                return await self._broken(UpstreamTimeout("The engine fell silent in the middle of its answer."))
             return await self._broken(UpstreamFailed("The engine broke off in the middle of its answer."))
         return False
 

@@ -1,6 +1,7 @@
 """The frame of a translated stream: splits bytes, translates piece by piece, and loses nothing before a fault."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from roundhouse_router.domain.errors import UpstreamFailed
@@ -25,7 +26,8 @@ class Translation(Generic[T]):
         self._splitter = splitter
         self._take = take
         self._end = end
-        self._fault: UpstreamFailed | None = None
+        self._fault: Callable[[], UpstreamFailed] | None = None
+        """Makes it anew: one that was raised holds the frames that it passed, and those hold this."""
 
     @property
     def has_failed(self) -> bool:
@@ -41,12 +43,12 @@ class Translation(Generic[T]):
         made = self._translated(self._splitter.finish, self._end)
         if self._fault is not None and made:
             # Nobody asks again: what was made is lost, and the fault is told.
-            raise self._fault
+            raise self._fault()
         return made
 
     def _translated(self, split: Callable[[], list[T]], end: Callable[[], bytes] | None) -> bytes:
         if self._fault is not None:
-            raise self._fault
+            raise self._fault()
         made: list[bytes] = []
         try:
             for piece in split():
@@ -54,7 +56,7 @@ class Translation(Generic[T]):
             if end is not None:
                 made.append(end())
         except UpstreamFailed as fault:
-            self._fault = fault
+            self._fault = partial(UpstreamFailed, fault.message, param=fault.param, code=fault.error_code)
             if not any(made):
                 raise
         return b"".join(made)

@@ -53,7 +53,7 @@ class Coalescer(Generic[L]):
         if shared is not None and shared.is_joinable:
             self._metrics.coalesced.inc()
             return Seat(shared, is_first=False)
-        shared = Shared(buffer_bytes=self._buffer_bytes, on_closed=lambda: self._close(key, shared))
+        shared = Shared(buffer_bytes=self._buffer_bytes, on_closed=partial(self._close, key))
         self._open[key] = shared
         return Seat(shared, is_first=True)
 
@@ -64,7 +64,7 @@ class Coalescer(Generic[L]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _close(self, key: ReuseKey, shared: "Shared[L] | None") -> None:
+    def _close(self, key: ReuseKey, shared: Shared[L]) -> None:
         """Nobody may join this work any more; other work for the key may have begun."""
         if self._open.get(key) is shared:
             del self._open[key]

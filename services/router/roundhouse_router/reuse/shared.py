@@ -22,7 +22,7 @@ class Shared(Generic[L]):
     `is_writable` is false. Who is a whole buffer behind the fastest is given up.
     """
 
-    def __init__(self, *, buffer_bytes: int, on_closed: Callable[[], None]) -> None:
+    def __init__(self, *, buffer_bytes: int, on_closed: Callable[["Shared[L]"], None]) -> None:
         self._buffer_bytes = buffer_bytes
         self._on_closed = on_closed
         self._chunks: list[bytes] = []
@@ -162,7 +162,7 @@ class Shared(Generic[L]):
 
     def _close(self) -> None:
         self.is_joinable = False
-        self._on_closed()
+        self._on_closed(self)
 
 
 class Passenger(Generic[L]):

@@ -82,9 +82,8 @@ class Reader:
             self._count_head(len(data))
 
     def close(self) -> None:
-        """Let go of the parser: the two hold each other."""
-        del self._parser
-        del self.on_body
+        """Let go of the parser and of the connection: they hold this reader, and it them."""
+        del self._parser, self.on_body, self._connection
 
     # The parser's side
 

@@ -163,6 +163,7 @@ class Reply:
             self.close()
 
     def _settle(self, error: Exception | None) -> None:
+        self._sink = None  # it holds this answer, and the request: what ends here is freed at once
         pumped = self._pumped
         if pumped is None or pumped.done():
             return

@@ -60,7 +60,6 @@ class UpstreamConnection(asyncio.Protocol):
         self.deadline = _NEVER
         self.idle_until = 0.0
         self.on_body = self._pieces.append  # spares a call per piece
-        self._parser = httptools.HttpResponseParser(self)
 
     # The caller's side
 
@@ -117,6 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
+        self._parser = httptools.HttpResponseParser(self)  # not before: where nobody listens nothing would part the two
         self._client.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
