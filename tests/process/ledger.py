@@ -1,9 +1,9 @@
 """What metering recorded for one API key."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from roundhouse_cli.errors import CliError
 from tests.process.platform import Platform, fetch, until
 
 
@@ -30,8 +30,11 @@ class Ledger:
         latest: list[dict[str, Any]] = []
 
         def count() -> bool:
-            answer = self.platform.try_command("usage", "--by", "key", "--since", "24h", "-o", "json")
-            totals = json.loads(answer.stdout) if answer.returncode == 0 else []  # metering may be starting
+            try:
+                with self.platform.services() as services:
+                    totals = services.metering.get("/api/v1/usage", by="key")["items"]
+            except CliError:  # metering may be starting
+                return False
             return any(row["key"] == self.key_id and row["requests"] >= requests for row in totals)
 
         await until(count, within_s=30, what=f"{requests} records of {self.key_id} in the ledger")

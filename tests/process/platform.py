@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import psutil
+
+from roundhouse_cli.connection import Connection
+from roundhouse_cli.rest import Services
 
 DEMO = "smollm2-135m-instruct"
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +89,12 @@ class Platform:
     def json(self, *args: str) -> Any:  # Any: whatever the listing holds
         return json.loads(self.command(*args, "-o", "json"))
 
+    @contextmanager
+    def services(self) -> Iterator[Services]:
+        """Yield the REST APIs as the command asks them: for what is polled, since a command takes long to start."""
+        with Services(Connection.load(self.data_dir / "connection.json")) as services:
+            yield services
+
     def processes(self) -> Iterator[psutil.Process]:
         """Yield every live process whose environment or command line names this data directory."""
         for process in psutil.process_iter():
@@ -106,8 +116,13 @@ class Platform:
         return None
 
     def replicas(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.json("ps")
-        return found
+        """Return the replicas that have not ended, as `ps` shows them."""
+        with self.services() as services:
+            return services.scheduler.items("/api/v1/replicas")
+
+    def nodes(self) -> list[dict[str, Any]]:
+        with self.services() as services:
+            return services.scheduler.items("/api/v1/nodes")
 
     def engine_pids(self) -> set[int]:
         return {replica["pid"] for replica in self.replicas() if replica["phase"] == "ready"}

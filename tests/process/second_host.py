@@ -40,4 +40,4 @@ def second_host(platform: Platform, directory: Path, *, nats_port: int | None = 
 
 def states(platform: Platform) -> dict[str, str]:
     """Return the state of each node."""
-    return {node["id"]: node["state"] for node in platform.json("nodes", "ls")}
+    return {node["id"]: node["state"] for node in platform.nodes()}

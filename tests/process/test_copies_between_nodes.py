@@ -35,7 +35,9 @@ def first(tmp_path: Path, hub: HubServer) -> Iterator[Platform]:
 
 
 def ready_on(platform: Platform) -> set[str]:
-    return {files["node_id"] for files in platform.json("files", "ls") if files["state"] == "ready"}
+    with platform.services() as services:
+        found = services.scheduler.items("/api/v1/model-files")
+    return {files["node_id"] for files in found if files["state"] == "ready"}
 
 
 @pytest.mark.contract("A10")

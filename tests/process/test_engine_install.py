@@ -22,7 +22,9 @@ def ordered(platform: Platform) -> Iterator[Platform]:
 
 
 def the_engine(platform: Platform) -> dict[str, Any]:
-    found = [one for one in platform.json("engines", "ls", "--engine", INSTALLED) if one["method"] == "environment"]
+    with platform.services() as services:
+        listed = services.scheduler.items("/api/v1/engines", engine=INSTALLED)
+    found = [one for one in listed if one["method"] == "environment"]
     return found[0] if found else {"state": "unknown", "detail": ""}
 
 

@@ -40,7 +40,7 @@ async def test_engines_outlive_their_node_agent_and_are_adopted(platform: Platfo
         await platform.kill("node-agent")
         await traffic.more(6)
         await until(
-            lambda: platform.engine_pids() == engines and platform.json("nodes", "ls")[0]["state"] == "ready",
+            lambda: platform.engine_pids() == engines and platform.nodes()[0]["state"] == "ready",
             within_s=30,
             what="the same engines under the new agent",
         )

@@ -89,7 +89,7 @@ async def test_a_partitioned_host_returns_and_one_of_each_pair_survives(
             assert traffic.failures == []
             mine = [event for event in await control.events(key) if event["replica_id"] == cut_off["id"]]
             assert "survivor-elsewhere" in {event["reason"] for event in mine}
-            for node in platform.json("nodes", "ls"):
+            for node in platform.nodes():
                 assert node["claimed_memory_bytes"] <= node["memory_total_bytes"]
             platform.command("deployments", "scale", DEMO, "1")
             await until(lambda: len(platform.replicas()) == 1, within_s=60, what="one replica left")

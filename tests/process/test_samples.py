@@ -30,9 +30,11 @@ async def test_the_node_and_its_replica_have_curves(platform: Platform) -> None:
 
 @pytest.mark.contract("B09")
 async def test_a_second_replica_shows_in_the_replica_hours(platform: Platform) -> None:
+    (deployment,) = platform.json("deployments", "ls")
+
     def usage() -> dict[str, Any]:
-        items = platform.json("usage", "--replicas")
-        (deployment,) = platform.json("deployments", "ls")
+        with platform.services() as services:
+            items = services.metering.get("/api/v1/replica-usage", by="deployment")["items"]
         return next((item for item in items if item["key"] == deployment["id"]), {})
 
     await until(lambda: usage().get("replicas_at_end") == 1, within_s=30, what="one replica in the ledger")
@@ -44,3 +46,4 @@ async def test_a_second_replica_shows_in_the_replica_hours(platform: Platform) -
     platform.command("deployments", "scale", DEMO, "1")
     await until(lambda: usage()["replicas_at_end"] == 1, within_s=60, what="one replica in the ledger again")
     assert usage()["held_s"] > before["held_s"]
+    assert deployment["id"] in [item["key"] for item in platform.json("usage", "--replicas")]
