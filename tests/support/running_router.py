@@ -15,7 +15,15 @@ from roundhouse_common.contracts.base import Message, Signal
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
-from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, LIMITS, PROVIDERS, REPUBLISH_USAGE, ROUTES, USAGE
+from roundhouse_common.contracts.registry import (
+    ENDPOINTS,
+    KEYS,
+    LIMITS,
+    PROVIDERS,
+    REPUBLISH_USAGE,
+    ROUTES,
+    USAGE_BATCH,
+)
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import UsageRecord
@@ -101,7 +109,7 @@ class Fleet:
     async def __aenter__(self) -> "Fleet":
         for bus in self._buses.values():
             await bus.connect()
-        consumer = self._buses[ServiceName.METERING].consumer(USAGE, "metering-usage", self._take)
+        consumer = self._buses[ServiceName.METERING].consumer(USAGE_BATCH, "metering-usage-batches", self._take)
         self._consuming = asyncio.create_task(consumer.run(), name="ledger")
         return self
 
@@ -161,7 +169,7 @@ class Fleet:
         return {record.request_id: record for record in self.records}
 
     async def _take(self, batch: Any) -> None:  # Any: a sequence of deliveries
-        self.records += [delivery.message for delivery in batch]
+        self.records += [record for delivery in batch for record in delivery.message.records]
 
     async def hear(self, contract: Signal[M], handler: SignalHandler[M]) -> None:
         """Hear what routers signal to the scheduler."""

@@ -8,7 +8,7 @@ from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
-from roundhouse_common.contracts.registry import REPLICA_TRANSITION, USAGE
+from roundhouse_common.contracts.registry import REPLICA_TRANSITION, USAGE, USAGE_BATCH
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock, SystemClock, system_random
 from roundhouse_common.service import Service, load_settings
@@ -16,7 +16,7 @@ from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_metering.api.app import create_metering_app
 from roundhouse_metering.bus.replicas import REPLICAS_DURABLE, ReplicaRecorder
 from roundhouse_metering.bus.samples import SampleRecorder
-from roundhouse_metering.bus.usage import DURABLE, UsageRecorder
+from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
 from roundhouse_metering.domain.resolutions import Retention
 from roundhouse_metering.loops.rollups import Rollups
 from roundhouse_metering.settings import MeteringSettings
@@ -25,6 +25,8 @@ __all__ = ["build", "main", "openapi"]
 
 _NAME = "metering"
 _MIGRATIONS = "roundhouse_metering.migrations"
+_BATCHES_AT_ONCE = 16
+"""Messages of routers, of up to some hundred records each."""
 
 
 def main() -> int:
@@ -57,11 +59,13 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     )
     recorder = UsageRecorder(db, clock=clock, registry=service.registry)
     usage = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
+    batches = bus.consumer(USAGE_BATCH, BATCHES_DURABLE, recorder.batches, batch=_BATCHES_AT_ONCE)
     transitions = ReplicaRecorder(db, registry=service.registry)
     replicas = bus.consumer(REPLICA_TRANSITION, REPLICAS_DURABLE, transitions, batch=settings.batch_size)
     service.resource("database", db.migrated(_MIGRATIONS))
     service.resource("bus", connected(bus))
     service.loop("usage", usage.run)
+    service.loop("usage batches", batches.run)
     service.loop("replicas", replicas.run)
     for name, run in token_loops(bus, verifier).items():
         service.loop(name, run)
@@ -70,7 +74,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     app = create_metering_app(
         db,
         bus,
-        consumers=[usage, replicas],
+        consumers=[usage, batches, replicas],
         verifier=verifier,
         clock=clock,
         rebuild_timeout_s=settings.rebuild_timeout_s,

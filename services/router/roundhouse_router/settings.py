@@ -131,8 +131,8 @@ class RouterSettings(ServiceSettings):
     """How long acknowledged usage is kept, to be published again after the bus lost it."""
     spool_retain_bytes: int = Field(default=1024 * _MIB, ge=0)
     """Acknowledged usage beyond this is deleted sooner. What is not acknowledged is never deleted."""
-    publish_in_flight: int = Field(default=64, ge=1, le=1024)
-    """Usage records that may wait for their acknowledgement at once."""
+    publish_batch: int = Field(default=128, ge=1, le=1024)
+    """Usage records after which a message is full; it may hold some more."""
     stream_check_s: float = Field(default=5.0, gt=0)
     """How often the router looks whether the usage stream was wiped."""
     snapshot_delay_s: float = Field(default=0.2, ge=0)

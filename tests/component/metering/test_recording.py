@@ -17,18 +17,29 @@ from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_k
 from roundhouse_common.bus.api import Consumer, Delivery, Handler, PermanentError
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.registry import USAGE
-from roundhouse_common.contracts.usage import Outcome, UsageRecord
+from roundhouse_common.contracts.registry import USAGE, USAGE_BATCH
+from roundhouse_common.contracts.usage import Outcome, UsageBatch, UsageRecord
 from roundhouse_common.database import Database, DatabaseUnavailable, WriteSession
 from roundhouse_common.runtime import SystemClock
 from roundhouse_metering.api.app import create_metering_app
-from roundhouse_metering.bus.usage import DURABLE, UsageRecorder
+from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
 from roundhouse_metering.domain.usage import UsageFilter
 from roundhouse_metering.store.ledger import entries
 from tests.support.eventually import eventually
 from tests.support.usage import UsageRecords
 
 CLOCK = SystemClock()
+
+
+@contextlib.asynccontextmanager
+async def running(consumer: Consumer) -> AsyncIterator[None]:
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 class Fleet:
@@ -65,13 +76,8 @@ class Fleet:
         self, handler: Handler[UsageRecord] | None = None, *, batch: int = 256
     ) -> AsyncIterator[Consumer]:
         consumer = self.metering.consumer(USAGE, DURABLE, handler or self.recorder, batch=batch)
-        task = asyncio.create_task(consumer.run())
-        try:
+        async with running(consumer):
             yield consumer
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 @pytest_asyncio.fixture
@@ -199,3 +205,19 @@ async def test_a_replayed_letter_is_recorded_and_gone(fleet: Fleet) -> None:
             assert (await http.post(f"{path}:replay")).status_code == 204
             assert (await http.get(path)).status_code == 404
     assert await fleet.ledger() == by_id([record])
+
+
+async def test_batches_are_entered_once_whatever_is_beside_them(fleet: Fleet) -> None:
+    records = [fleet.numbered.next() for _ in range(9)]
+    bad = msgspec.structs.replace(fleet.numbered.next(), tenant_id="")
+    batches = [records[:4], [*records[2:6], bad], records[5:]]  # as a router cuts them after a crash
+    for number, batch in enumerate(batches):
+        message = UsageBatch(records=tuple(batch))
+        await fleet.router.append(USAGE_BATCH, message, "router-1", event_id=f"batch-{number}")
+    await fleet.publish(records[:1])  # as an older router sends it
+    batched = fleet.metering.consumer(USAGE_BATCH, BATCHES_DURABLE, fleet.recorder.batches)
+    async with running(batched), fleet.recording():
+        letters = await eventually(batched.letters)
+        await eventually(lambda: fleet.counted("entered") == len(records))
+    assert await fleet.ledger() == by_id(records)
+    assert [bad.request_id in letter.error for letter in letters] == [True]

@@ -57,6 +57,7 @@ __all__ = [
     "TENANTS",
     "TRANSFER_PROGRESS",
     "USAGE",
+    "USAGE_BATCH",
     "VERSION_FAILED",
 ]
 
@@ -309,7 +310,16 @@ USAGE = Event(
     message=usage.UsageRecord,
     stream=USAGE_STREAM,
     durables=("metering-usage",),
-    doc="One per admitted request. Id: router id.",
+    doc="One per admitted request, of routers that do not batch them. Id: router id.",
+)
+USAGE_BATCH = Event(
+    subject="rh.use.v1.router.requests.settled",
+    owner=_S.ROUTER,
+    readers=(_S.METERING,),
+    message=usage.UsageBatch,
+    stream=USAGE_STREAM,
+    durables=("metering-usage-batches",),
+    doc="Records of admitted requests, one for each, several at once. Id: router id.",
 )
 DEPLOYMENT_CHANGED = Event(
     subject="rh.evt.v1.catalog.deployment.changed",
@@ -402,6 +412,7 @@ CONTRACTS: tuple[Contract, ...] = (
     READ_VERSION_STATES,
     REPUBLISH_USAGE,
     USAGE,
+    USAGE_BATCH,
     DEPLOYMENT_CHANGED,
     REPLICA_TRANSITION,
     VERSION_FAILED,

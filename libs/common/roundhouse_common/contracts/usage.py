@@ -2,7 +2,7 @@
 
 from roundhouse_common.contracts.base import Message, OpenEnum
 
-__all__ = ["Operation", "Outcome", "Reuse", "UsageRecord", "UsageSource"]
+__all__ = ["Operation", "Outcome", "Reuse", "UsageBatch", "UsageRecord", "UsageSource"]
 
 
 class Operation(OpenEnum):
@@ -121,3 +121,9 @@ class UsageRecord(Message, frozen=True, kw_only=True):
     """Model of the accelerators that served it, e.g. `NVIDIA H100 80GB HBM3`; `cpu` without; empty: not known."""
     version_id: str = ""
     """Of the deployment, that served it."""
+
+
+class UsageBatch(Message, frozen=True, kw_only=True):
+    """Records in the order in which one router settled them: a stream that syncs every message takes few messages."""
+
+    records: tuple[UsageRecord, ...]

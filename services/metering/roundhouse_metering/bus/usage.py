@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter
 
 from roundhouse_common.bus.api import Delivery, PermanentError
-from roundhouse_common.contracts.usage import UsageRecord
+from roundhouse_common.contracts.usage import UsageBatch, UsageRecord
 from roundhouse_common.database import Database, ValueNotStorable
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.records import fault
 from roundhouse_metering.store.costs import PriceCache
 from roundhouse_metering.store.ledger import enter
 
-__all__ = ["DURABLE", "UsageRecorder"]
+__all__ = ["BATCHES_DURABLE", "DURABLE", "UsageRecorder"]
 
 DURABLE = "metering-usage"
+BATCHES_DURABLE = "metering-usage-batches"
+_AT_ONCE = 2000
+"""Records in one transaction."""
+_FAULTS_TOLD = 3
 
 
 class UsageRecorder:
@@ -29,11 +33,27 @@ class UsageRecorder:
         )
 
     async def __call__(self, deliveries: Sequence[Delivery[UsageRecord]]) -> None:
-        """Enter the batch in one transaction. Raises PermanentError, before writing, when a record is at fault."""
+        """Take messages of one record each. Raises PermanentError, with nothing written, when a record is at fault."""
         records = [delivery.message for delivery in deliveries]
         for record in records:
             if reason := fault(record):
                 raise PermanentError(f"usage record {record.request_id or '(without id)'}: {reason}")
+        await self._enter(records)
+
+    async def batches(self, deliveries: Sequence[Delivery[UsageBatch]]) -> None:
+        """Take messages of several records each. The good ones are entered whatever is beside them; for the others the
+        message becomes a dead letter: raises PermanentError."""
+        records = [record for delivery in deliveries for record in delivery.message.records]
+        faults = [f"{record.request_id or '(without id)'}: {why}" for record in records if (why := fault(record))]
+        good = [record for record in records if not fault(record)] if faults else records
+        for start in range(0, len(good), _AT_ONCE):
+            await self._enter(good[start : start + _AT_ONCE])
+        if faults:
+            raise PermanentError(f"usage records {'; '.join(faults[:_FAULTS_TOLD])}")
+
+    async def _enter(self, records: Sequence[UsageRecord]) -> None:
+        if not records:
+            return
         try:
             async with self._db.write() as session:
                 prices = await self._prices.current(session)

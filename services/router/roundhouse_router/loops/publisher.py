@@ -1,5 +1,7 @@
 """Publishes settled usage, in the order in which it was settled, until it is acknowledged.
 
+Many records make one message: the stream syncs every message to disk, and takes some hundred in a second.
+
 At least once: after a crash, a lost acknowledgement or a wiped stream a record is published again under the same id,
 and the ledger keeps it once.
 """
@@ -9,8 +11,8 @@ from typing import Final
 
 from roundhouse_common.bus.api import Bus, BusUnavailable
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
-from roundhouse_common.contracts.registry import REPUBLISH_USAGE, USAGE
-from roundhouse_common.contracts.usage import UsageRecord
+from roundhouse_common.contracts.registry import REPUBLISH_USAGE, USAGE_BATCH
+from roundhouse_common.contracts.usage import UsageBatch, UsageRecord
 from roundhouse_common.runtime import Clock
 from roundhouse_common.service import get_logger
 from roundhouse_router.metrics import RouterMetrics
@@ -24,6 +26,8 @@ __all__ = ["UsagePublisher"]
 
 _RETRY_S: Final = (0.1, 0.5, 2.0, 5.0)
 _FLUSH_S: Final = 5.0
+_READS: Final = 4
+"""Parts of the spool, of 64 KiB each, that one message may hold: servers refuse messages of more than 1 MiB."""
 _log = get_logger(__name__)
 
 
@@ -35,7 +39,7 @@ class UsagePublisher:
         self._spool = spool
         self._clock = clock
         self._metrics = metrics
-        self._in_flight = settings.publish_in_flight
+        self._batch = settings.publish_batch
         self._check_s = settings.stream_check_s
         self._failures = 0
         self._rewinds = 0
@@ -63,7 +67,7 @@ class UsagePublisher:
         """Answer `REPUBLISH_USAGE` from now on."""
 
         async def answer(_: RebuildBus, __: tuple[str, ...]) -> Rebuilt:
-            return Rebuilt(instance=self._spool.router_id, written={USAGE.stream.name: self.republish()})
+            return Rebuilt(instance=self._spool.router_id, written={USAGE_BATCH.stream.name: self.republish()})
 
         await self._bus.serve(REPUBLISH_USAGE, answer)
 
@@ -106,43 +110,40 @@ class UsagePublisher:
             return
 
     async def _publish_next(self) -> bool:
-        """Publish some; return whether there may be more."""
+        """Publish some; return whether there may be more. Raises BusUnavailable; then they go out again later."""
         rewinds, start = self._rewinds, self.acknowledged
-        batch, after = read_after(self._spool.directory, self._spool.writer, start)
-        for begin in range(0, len(batch), self._in_flight):
-            window = batch[begin : begin + self._in_flight]
-            failure = await self._publish([record for record, _ in window])
-            if self._rewinds != rewinds:
-                return True
-            acknowledged = window if failure is None else window[: failure[0]]
-            if acknowledged:
-                self._metrics.published.inc(len(acknowledged))
-                self._behind -= len(acknowledged)
-                self._move(acknowledged[-1][1], self._cursor.stream_created_at)
-            if failure is not None:
-                raise failure[1]
+        records, after = self._read_after(start)
+        if records:
+            # After a failure the next message may hold more, and has another id then: the ledger tells records apart.
+            event_id = f"{records[0].request_id}-{len(records)}"
+            message = UsageBatch(records=tuple(records))
+            await self._bus.append(USAGE_BATCH, message, self._spool.router_id, event_id=event_id)
+        if self._rewinds != rewinds:
+            return True
+        self._metrics.published.inc(len(records))
+        self._behind -= len(records)
         if after != self.acknowledged:
             self._move(after, self._cursor.stream_created_at)
         return after != start
 
-    async def _publish(self, records: list[UsageRecord]) -> tuple[int, BusUnavailable] | None:
-        """Append all at once, in order; return the first failure and where it was, or None."""
-        sent = [
-            self._bus.append(USAGE, record, self._spool.router_id, event_id=record.request_id) for record in records
-        ]
-        for position, outcome in enumerate(await asyncio.gather(*sent, return_exceptions=True)):
-            if isinstance(outcome, BusUnavailable):
-                return position, outcome
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return None
+    def _read_after(self, start: Position) -> tuple[list[UsageRecord], Position]:
+        """Return about as many records as go into one message, and where to go on."""
+        records: list[UsageRecord] = []
+        after = start
+        for _ in range(_READS):
+            found, behind = read_after(self._spool.directory, self._spool.writer, after)
+            records += [record for record, _ in found]
+            if behind == after or len(records) >= self._batch:
+                return records, behind
+            after = behind
+        return records, after
 
     async def _look_at_stream(self) -> None:
         """Notice that the stream is another one than the one that acknowledged, and begin again then."""
         now = self._clock.monotonic()
         if now < self._check_at:
             return
-        created_at = await self._bus.stream_created_at(USAGE)
+        created_at = await self._bus.stream_created_at(USAGE_BATCH)
         self._check_at = now + self._check_s
         known = self._cursor.stream_created_at
         if known == created_at:

@@ -1,5 +1,7 @@
 """Entries of the ledger are numbered in the order of commits; usage by time is made from them."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -53,7 +55,7 @@ def _number_on_sqlite() -> None:
     op.create_index("ix_ledger_unpriced", "ledger", ["tenant_id", "admitted_at"], sqlite_where=where)
 
 
-def _ledger_columns() -> list[sa.Column[object]]:
+def _ledger_columns() -> list[sa.Column[Any]]:  # Any: of each its own type
     texts = ("operation", "key_id", "user_id", "tenant_id", "model_requested", "model_served", "deployment_id")
     empty, zero = sa.text("''"), sa.text("0")
     return [
