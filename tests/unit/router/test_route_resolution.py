@@ -163,7 +163,7 @@ names = st.sampled_from(["a", "ab", "a*", "*b", "a*b", "*", "b"])
 
 @given(st.sets(names), st.text("ab", max_size=4))
 def test_names_lead_where_the_catalog_says_they_do(live: set[str], model: str) -> None:
-    found = table(*(route(name) for name in live)).routes.find(KEY.tenant_id, model)
+    found = table(*(route(name) for name in live)).routes.find(KEY, model)
     assert (found.name if found else None) == match_route(live, model)
 
 
@@ -172,7 +172,7 @@ def test_aliases_lead_where_the_catalog_says_they_do(aliases: dict[str, str], is
     make = route if is_ours else platform
     known = table(*(make(name, alias_of=meant) for name, meant in aliases.items()), make("x"))
     for name in aliases:
-        named = known.routes.find(KEY.tenant_id, name)
+        named = known.routes.find(KEY, name)
         assert named is not None
         meant, _ = follow_alias(named, lambda tenant_id, wanted: known.routes.get((tenant_id, wanted)))
         assert is_found(known, name) == (meant is not None)

@@ -14,6 +14,7 @@ from roundhouse_router.wire.errors import CLIENT_LEFT, CLIENT_STALLED
 
 WORDS = {
     "invalid_api_key": "caller_authentication",
+    "permission_denied": "caller_permission",
     "invalid_request_error": "caller_invalid_request",
     "unknown_url": "caller_not_found",
     "method_not_supported": "caller_invalid_request",

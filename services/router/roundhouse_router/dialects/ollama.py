@@ -48,11 +48,11 @@ _LATEST: Final = ":latest"
 
 def known_name(table: RoutingTable, key: ApiKeyRecord, model: str) -> str:
     """Return the name that a model is known by: Ollama's clients may add `:latest` to any."""
-    if not model.endswith(_LATEST) or table.routes.named(key.tenant_id, model, asker=key.tenant_id) is not None:
+    if not model.endswith(_LATEST) or table.routes.named(key, model) is not None:
         return model
     short = model.removesuffix(_LATEST)
-    is_known = table.routes.named(key.tenant_id, short, asker=key.tenant_id) is not None
-    return short if is_known or table.routes.find(key.tenant_id, model) is None else model
+    is_known = table.routes.named(key, short) is not None
+    return short if is_known or table.routes.find(key, model) is None else model
 
 
 def error_body(message: str) -> bytes:

@@ -5,7 +5,9 @@ ApiError                     status  code                        whose fault
 ├── BadBody                  400     invalid_json and others     the caller's
 ├── UnknownPath              404     unknown_url                 the caller's
 ├── WrongMethod              405     method_not_supported        the caller's
-├── ModelNotFound            404     model_not_found             the caller's (also: the key may not use it)
+├── PermissionDenied         403     permission_denied           the caller's: a key that is blocked, or from elsewhere
+│   └── ModelNotPermitted    403     permission_denied           the caller's: not on the key's list of models
+├── ModelNotFound            404     model_not_found             the caller's (also: it is not open to the key)
 ├── EndpointNotServed        404     endpoint_not_served         the caller's
 ├── ModelsManaged            403     models_managed_by_platform  the caller's
 ├── BodyTooLarge             413     request_too_large           the caller's
@@ -46,9 +48,11 @@ __all__ = [
     "Internal",
     "InvalidKey",
     "ModelNotFound",
+    "ModelNotPermitted",
     "ModelsManaged",
     "NoReadyReplica",
     "NoSnapshot",
+    "PermissionDenied",
     "QueueFull",
     "RouterStopping",
     "TooManyWaiting",
@@ -121,6 +125,22 @@ class ModelNotFound(ApiError):
     def __init__(self, model: str) -> None:
         shown = model if len(model) <= 200 else f"{model[:200]}..."
         super().__init__(f"The model `{shown}` does not exist or you do not have access to it.", param="model")
+
+
+class PermissionDenied(ApiError):
+    """The key is a good one, but not for this."""
+
+    code = "permission_denied"
+    status = 403
+    type = _REQUEST
+
+
+class ModelNotPermitted(PermissionDenied):
+    """The key has a list of models, and this name is not on it, whether or not there is such a model."""
+
+    def __init__(self, model: str) -> None:
+        shown = model if len(model) <= 200 else f"{model[:200]}..."
+        super().__init__(f"The API key's list of models does not have `{shown}`.", param="model")
 
 
 class EndpointNotServed(ApiError):

@@ -13,6 +13,7 @@ __all__ = ["FAULTS", "fault_of"]
 
 _BY_CODE: Final = {
     "invalid_api_key": "caller_authentication",
+    "permission_denied": "caller_permission",
     "model_not_found": "caller_not_found",
     "unknown_url": "caller_not_found",
     "endpoint_not_served": "caller_not_found",
