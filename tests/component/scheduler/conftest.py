@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from roundhouse_common.database import Database
-from roundhouse_scheduler.store.tables import metadata
-from tests.support.databases import database
+from tests.support.databases import Migrate
 
 __all__ = ["scheduler_db"]
 
 
 @pytest_asyncio.fixture
-async def scheduler_db(database_url: str) -> AsyncIterator[Database]:
-    """An empty record with the tables that the code uses; that migrations make the same ones has a test of its own."""
-    async with database(database_url, metadata, service="scheduler") as db:
+async def scheduler_db(database_url: str, migrated: Migrate) -> AsyncIterator[Database]:
+    """An empty record with the schema that the migrations make."""
+    await migrated(database_url, "scheduler")
+    async with Database(database_url, service="scheduler") as db:
         yield db
