@@ -169,18 +169,23 @@ class Client:
         return None
 
     async def _connect(self, origin: Origin, connect_s: float) -> UpstreamConnection:
+        connection, is_made = UpstreamConnection(self, origin), False
         try:
             async with asyncio.timeout(connect_s):
-                _, connection = await self.loop.create_connection(
-                    lambda: UpstreamConnection(self, origin),
+                await self.loop.create_connection(
+                    lambda: connection,
                     origin.host,
                     origin.port,
                     ssl=self._context() if origin.is_tls else None,
                 )
+            is_made = True
         except TimeoutError:
             raise ConnectFailed(f"no connection to {origin.host}:{origin.port} within {connect_s:g} s") from None
         except (OSError, ssl.SSLError) as error:
             raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {error}") from error
+        finally:
+            if not is_made:  # uvloop tells no connection_lost when who waits for a connection is cancelled just then
+                self.closed(connection)
         return connection
 
     def _context(self) -> ssl.SSLContext:
