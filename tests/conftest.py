@@ -10,6 +10,11 @@ if _ROOT not in sys.path:
 
 pytest_plugins = [
     name
-    for name in ("tests.support.nats", "tests.support.databases", "tests.support.redis_server")
+    for name in (
+        "tests.support.nats",
+        "tests.support.databases",
+        "tests.support.redis_server",
+        "tests.support.tls_contexts",
+    )
     if importlib.util.find_spec(name)
 ]
