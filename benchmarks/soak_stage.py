@@ -79,7 +79,7 @@ class ControlPlane(Fleet):
         self.changes = 0
 
     async def _take(self, batch: Any) -> None:  # Any: a sequence of deliveries
-        for record in (delivery.message for delivery in batch):
+        for record in (record for delivery in batch for record in delivery.message.records):
             if record.sequence >= len(self._seen):
                 self._seen.extend(bytes(record.sequence + 65_536 - len(self._seen)))
             self.repeated += self._seen[record.sequence]
