@@ -19,6 +19,7 @@ from roundhouse_metering.bus.samples import SampleRecorder
 from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
 from roundhouse_metering.domain.resolutions import Retention
 from roundhouse_metering.loops.rollups import Rollups
+from roundhouse_metering.loops.usage_rollups import UsageRollups
 from roundhouse_metering.settings import MeteringSettings
 
 __all__ = ["build", "main", "openapi"]
@@ -69,6 +70,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     service.loop("replicas", replicas.run)
     for name, run in token_loops(bus, verifier).items():
         service.loop(name, run)
+    _add_usage(service, db, clock=clock)
     retention = _add_samples(service, settings, db, bus, clock=clock)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     app = create_metering_app(
@@ -82,6 +84,13 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     )
     service.http(app)
     return service
+
+
+def _add_usage(service: Service, db: Database, *, clock: Clock) -> None:
+    """Add what counts the ledger's entries."""
+    counting = UsageRollups(db, clock=clock, rng=system_random(), registry=service.registry)
+    service.loop("usage rollups", counting.run)
+    service.loop("usage forgetting", counting.run_forgetting)
 
 
 def _add_samples(

@@ -4,11 +4,30 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Double, Integer, LargeBinary, Table, Text, TextClause, text
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Double,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    TextClause,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from roundhouse_common.database import WriteSession
+from roundhouse_common.database.types import DialectName
 
-__all__ = ["put_rows"]
+__all__ = ["among", "put_rows"]
 
 Rows = Sequence[tuple[Any, ...]]
 """Any: the columns' own types, in the order of the names."""
@@ -20,6 +39,14 @@ _ARRAYS = {
     LargeBinary: "bytea",
     Text: "text",
 }
+
+
+def among(dialect: DialectName, column: Column[Any], values: Sequence[str] | Sequence[int]) -> ColumnElement[bool]:
+    """Return whether a column has one of many values: one parameter, however many there are."""
+    if dialect == "postgresql":
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    given = func.json_each(msgspec.json.encode(list(values)).decode()).table_valued("value")
+    return column.in_(select(given.c.value))
 
 
 async def put_rows(

@@ -1,0 +1,81 @@
+"""Counts the ledger's entries into cells, as they come, and forgets fine cells and records that are too old."""
+
+import asyncio
+import random
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
+from roundhouse_common.runtime import Clock
+from roundhouse_metering.domain.cells import KEPT_S
+from roundhouse_metering.store.usage_cells import Series, begin_anew, forget_cells, roll_up
+
+__all__ = ["UsageRollups"]
+
+_EVERY_S = 1.0
+_AT_ONCE = 20_000
+_FORGET_EVERY_S = 600.0
+_FORGOTTEN_AT_ONCE = 2_000
+
+_log = structlog.get_logger(__name__)
+
+
+class UsageRollups:
+    """Several instances may do it at once: each pass is one transaction that the others see."""
+
+    def __init__(self, db: Database, *, clock: Clock, rng: random.Random, registry: CollectorRegistry) -> None:
+        self._db = db
+        self._clock = clock
+        self._rng = rng
+        self._series = Series()
+        self._counted = Counter("roundhouse_metering_usage_counted", "Entries counted into cells.", registry=registry)
+        self._pass_s = Histogram("roundhouse_metering_usage_pass_seconds", "One pass.", registry=registry)
+        self._at = Gauge("roundhouse_metering_usage_counted_at", "When all was counted last.", registry=registry)
+
+    async def run(self) -> None:
+        """Count every second; without a pause while there is much."""
+        while True:
+            counted = 0
+            try:
+                counted = await self.step()
+            except (DatabaseUnavailable, DatabaseBusy) as error:
+                _log.warning("usage_is_counted_later", why=error.message)
+            if counted < _AT_ONCE:
+                self._at.set(self._clock.now())
+                await asyncio.sleep(_EVERY_S * self._rng.uniform(0.8, 1.2))
+
+    async def step(self, limit: int = _AT_ONCE) -> int:
+        """Count some entries; return how many."""
+        with self._pass_s.time():
+            counted = await roll_up(self._db, self._series, now=self._clock.now(), limit=limit)
+        self._counted.inc(counted)
+        return counted
+
+    async def count_all(self) -> None:
+        """Count until nothing is left."""
+        while await self.step():
+            pass
+
+    async def rebuild(self) -> None:
+        """Forget the cells; `run` makes them anew from the ledger. Answers lack what is not counted yet."""
+        async with self._db.write() as session:
+            await begin_anew(session)
+
+    async def run_forgetting(self) -> None:
+        """Forget every ten minutes."""
+        while True:
+            await asyncio.sleep(_FORGET_EVERY_S * self._rng.uniform(0.9, 1.1))
+            try:
+                await self.forget()
+            except (DatabaseUnavailable, DatabaseBusy) as error:
+                _log.warning("forgetting_waits", why=error.message)
+
+    async def forget(self) -> None:
+        """Delete cells of resolutions that are not kept for so long, some at a time."""
+        for resolution_s, kept_s in KEPT_S.items():
+            forgotten = 1
+            while forgotten:
+                async with self._db.write() as session:
+                    before = int(self._clock.now()) - kept_s
+                    forgotten = await forget_cells(session, resolution_s, before, _FORGOTTEN_AT_ONCE)

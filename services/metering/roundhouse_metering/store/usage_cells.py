@@ -1,0 +1,249 @@
+"""The pass that counts new entries of the ledger into cells, exactly once: what it adds and how far it came are one
+transaction, and it starts over when another instance was faster."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import delete, select
+
+from roundhouse_common.database import Database, ReadSession, WriteSession, upsert
+from roundhouse_metering.domain.admitted import RouterHour, extended
+from roundhouse_metering.domain.amounts import LINE, SUMS, VALUES, Amounts, Line
+from roundhouse_metering.domain.cells import HOUR_S, CellKey, SeriesKey, View, digest, tally
+from roundhouse_metering.domain.sketches import packed, unpacked
+from roundhouse_metering.store.bulk import among, put_rows
+from roundhouse_metering.store.money_tables import corrections
+from roundhouse_metering.store.tables import ledger
+from roundhouse_metering.store.usage_tables import (
+    admitted_ranges,
+    router_hours,
+    usage_cells,
+    usage_cursors,
+    usage_series,
+)
+
+__all__ = ["Series", "begin_anew", "cursors", "forget_cells", "lines_after", "roll_up"]
+
+LEDGER, CORRECTIONS, ROUTERS, FLOOR = "ledger", "corrections", "routers", "floor"
+"""How far was counted: entries, corrections, entries into what routers admitted. `floor`, in Unix seconds: what was
+admitted before is not in the ledger any more, and its cells are as they are."""
+LINE_COLUMNS: Final = tuple(ledger.c[name] for name in LINE)
+_KEY: Final = ("view", "resolution_s", "at", "series_id")
+_FIGURES: Final = (*SUMS, "latency_max_us", "first_token_max_us", "latency_sketch", "first_token_sketch")
+_CELL: Final = tuple(usage_cells.c[name] for name in (*_KEY, *_FIGURES))
+_ENTRY, _ROUTER, _ADMITTED, _OUTCOME = (LINE.index(name) for name in ("entry", "router_id", "admitted_at", "outcome"))
+
+
+@dataclass
+class Series:
+    """The ids of series that this process has met. They never change."""
+
+    ids: dict[tuple[View, SeriesKey], int] = field(default_factory=dict)
+
+    async def learn(self, session: ReadSession, wanted: Iterable[tuple[View, SeriesKey]]) -> None:
+        """Look up those that are not known yet."""
+        missing = {digest(*series): series for series in wanted if series not in self.ids}
+        if not missing:
+            return
+        found = select(usage_series.c.digest, usage_series.c.series_id).where(
+            among(session.dialect, usage_series.c.digest, list(missing))
+        )
+        self.ids.update({missing[row.digest]: row.series_id for row in await session.execute(found)})
+
+    async def make(self, session: WriteSession, wanted: Iterable[tuple[View, SeriesKey]]) -> None:
+        """Make those that do not exist yet."""
+        rows = [(digest(view, series), int(view), *series) for view, series in wanted if (view, series) not in self.ids]
+        await put_rows(session, usage_series, ("digest", "view", *VALUES), rows, key=("digest",))
+        await self.learn(session, wanted)
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """What a pass found to count."""
+
+    at: dict[str, int]
+    lines: Sequence[Line]
+    fixes: Sequence[tuple[Line, int, bool]]
+    to: dict[str, int]
+
+
+async def cursors(session: ReadSession) -> dict[str, int]:
+    """Return how far each count came; 0 at first."""
+    found = {row.name: row.entry for row in await session.execute(select(usage_cursors))}
+    return {name: found.get(name, 0) for name in (LEDGER, CORRECTIONS, ROUTERS, FLOOR)}
+
+
+async def roll_up(db: Database, series: Series, *, now: float, limit: int) -> int:
+    """Count up to `limit` entries and as many corrections; return how many that were."""
+    async with db.read() as session:
+        work = await _look(session, limit)
+        added = _tallied(work, now)
+        await series.learn(session, {(key.view, key.series) for key in added})
+        before = await _cells(session, series, added)
+        routers = await _routers(session, [line for line in work.lines if line[_ENTRY] > work.at[ROUTERS]])
+    for key, amounts in before.items():
+        added[key].add(amounts)
+    if work.to == work.at:
+        return 0
+    async with db.write() as session:
+        if await cursors(session) != work.at:
+            return 0
+        try:
+            await series.make(session, list({(key.view, key.series): None for key in added}))
+            await _write(session, series, added)
+            await _write_routers(session, routers)
+            put = upsert(session.dialect, usage_cursors, key=["name"], update=["entry"])
+            await session.execute(put, [{"name": name, "entry": entry} for name, entry in work.to.items()])
+        except BaseException:
+            series.ids.clear()  # ids of series that were made in vain
+            raise
+    return len(work.lines) + len(work.fixes)
+
+
+async def lines_after(session: ReadSession, entry: int, limit: int) -> list[Line]:
+    """Return entries after one, in the order of commits."""
+    found = select(*LINE_COLUMNS).where(ledger.c.entry > entry).order_by(ledger.c.entry).limit(limit)
+    return [tuple(row) for row in await session.execute(found)]
+
+
+async def begin_anew(session: WriteSession) -> None:
+    """Forget what was counted; the next passes count the whole ledger again. Cells of before the floor stay."""
+    at = await cursors(session)
+    await session.execute(delete(usage_cells).where(usage_cells.c.at >= at[FLOOR]))
+    put = upsert(session.dialect, usage_cursors, key=["name"], update=["entry"])
+    await session.execute(put, [{"name": name, "entry": 0} for name in (LEDGER, CORRECTIONS)])
+
+
+async def forget_cells(session: WriteSession, resolution_s: int, before: int, limit: int) -> int:
+    """Delete fine cells that are too old, the oldest first; return how many."""
+    forgotten = 0
+    for view in View:
+        old = (usage_cells.c.view == int(view), usage_cells.c.resolution_s == resolution_s, usage_cells.c.at < before)
+        last = select(usage_cells.c.at).where(*old).order_by(usage_cells.c.at).offset(limit).limit(1)
+        until = await session.scalar(last) or before
+        forgotten += (await session.execute(delete(usage_cells).where(*old, usage_cells.c.at <= until))).rowcount
+    return forgotten
+
+
+async def _look(session: ReadSession, limit: int) -> _Work:
+    at = await cursors(session)
+    lines = await lines_after(session, at[LEDGER], limit)
+    made = (
+        select(corrections.c.correction_id, corrections.c.delta_nano, corrections.c.was_unpriced, *LINE_COLUMNS)
+        .join(ledger, ledger.c.request_id == corrections.c.request_id)
+        .where(corrections.c.correction_id > at[CORRECTIONS])
+        .order_by(corrections.c.correction_id)
+        .limit(limit)
+    )
+    fixed = (await session.execute(made)).all()
+    to = dict(at)
+    if lines:
+        to[LEDGER] = lines[-1][_ENTRY]
+        to[ROUTERS] = max(at[ROUTERS], to[LEDGER])
+    if fixed:
+        to[CORRECTIONS] = fixed[-1].correction_id
+    fixes = [(tuple(row[3:]), row.delta_nano, row.was_unpriced) for row in fixed]
+    return _Work(at=at, lines=lines, fixes=fixes, to=to)
+
+
+def _tallied(work: _Work, now: float) -> dict[CellKey, Amounts]:
+    floor = work.at[FLOOR]
+    lines = [line for line in work.lines if line[_ADMITTED] >= floor]
+    return tally(lines, [fix for fix in work.fixes if fix[0][_ADMITTED] >= floor], now=now)
+
+
+async def _cells(session: ReadSession, series: Series, wanted: Mapping[CellKey, Amounts]) -> dict[CellKey, Amounts]:
+    """Return what the wanted cells hold already."""
+    groups: dict[tuple[View, int], list[CellKey]] = {}
+    for key in wanted:
+        if (key.view, key.series) in series.ids:
+            groups.setdefault((key.view, key.resolution_s), []).append(key)
+    found: dict[CellKey, Amounts] = {}
+    for (view, resolution_s), keys in groups.items():
+        by_id = {(key.at, series.ids[view, key.series]): key for key in keys}
+        statement = select(*_CELL).where(
+            usage_cells.c.view == int(view),
+            usage_cells.c.resolution_s == resolution_s,
+            among(session.dialect, usage_cells.c.at, sorted({at for at, _ in by_id})),
+            among(session.dialect, usage_cells.c.series_id, sorted({number for _, number in by_id})),
+        )
+        for row in await session.execute(statement):
+            if (row.at, row.series_id) in by_id:
+                found[by_id[row.at, row.series_id]] = _amounts(row)
+    return found
+
+
+def _amounts(row: Sequence[Any]) -> Amounts:  # Any: a row of _CELL
+    amounts = Amounts()
+    *sums, latency_max_us, first_token_max_us, latency, first_token = row[len(_KEY) :]
+    amounts.add_sums(sums, latency_max_us, first_token_max_us)
+    amounts.latency = unpacked(bytes(latency))
+    amounts.first_token = unpacked(bytes(first_token))
+    return amounts
+
+
+async def _write(session: WriteSession, series: Series, cells: Mapping[CellKey, Amounts]) -> None:
+    rows = [
+        (
+            *(int(key.view), key.resolution_s, key.at, series.ids[key.view, key.series]),
+            *amounts.sums,
+            *(amounts.latency_max_us, amounts.first_token_max_us),
+            *(packed(amounts.latency), packed(amounts.first_token)),
+        )
+        for key, amounts in cells.items()
+    ]
+    await put_rows(session, usage_cells, (*_KEY, *_FIGURES), rows, key=_KEY, update=_FIGURES)
+
+
+@dataclass(kw_only=True)
+class _Routers:
+    before: dict[str, list[tuple[int, int]]]
+    after: dict[str, list[tuple[int, int]]]
+    hours: dict[tuple[str, int], RouterHour]
+
+
+async def _routers(session: ReadSession, lines: Sequence[Line]) -> _Routers:
+    """Return what routers admitted, with these records."""
+    numbers: dict[str, list[int]] = {}
+    for line in lines:
+        numbers.setdefault(line[_ROUTER], []).append(line[_ROUTER + 1])
+    before: dict[str, list[tuple[int, int]]] = {router_id: [] for router_id in numbers}
+    for row in await session.execute(
+        select(admitted_ranges).where(among(session.dialect, admitted_ranges.c.router_id, list(numbers)))
+    ):
+        before[row.router_id].append((row.first, row.last))
+    hours: dict[tuple[str, int], RouterHour] = {}
+    wanted = {(line[_ROUTER], int(line[_ADMITTED]) // HOUR_S * HOUR_S) for line in lines}
+    for row in await session.execute(
+        select(router_hours).where(
+            among(session.dialect, router_hours.c.router_id, list(numbers)),
+            among(session.dialect, router_hours.c.hour, sorted({hour for _, hour in wanted})),
+        )
+    ):
+        kept = {name: value for name, value in row._mapping.items() if name not in ("router_id", "hour")}
+        hours[row.router_id, row.hour] = RouterHour(**kept)
+    for line in lines:
+        key, sequence = (line[_ROUTER], int(line[_ADMITTED]) // HOUR_S * HOUR_S), line[_ROUTER + 1]
+        hours.setdefault(key, RouterHour(first=sequence, last=sequence)).count(sequence, line[_OUTCOME])
+    after = {router_id: extended(before[router_id], numbers[router_id]) for router_id in numbers}
+    return _Routers(before=before, after=after, hours={key: hours[key] for key in wanted})
+
+
+async def _write_routers(session: WriteSession, routers: _Routers) -> None:
+    for router_id, ranges in routers.before.items():
+        kept = {first for first, _ in routers.after[router_id]}
+        gone = [first for first, _ in ranges if first not in kept]
+        of_router = admitted_ranges.c.router_id == router_id
+        await session.execute(
+            delete(admitted_ranges).where(of_router, among(session.dialect, admitted_ranges.c.first, gone))
+        )
+    rows = [(router_id, *one) for router_id, ranges in routers.after.items() for one in ranges]
+    key = ("router_id", "first")
+    await put_rows(session, admitted_ranges, (*key, "last"), rows, key=key, update=("last",))
+    names = ("first", "last", "completed", "failed", "aborted")
+    hours = [
+        (router_id, at, hour.first, hour.last, hour.completed, hour.failed, hour.aborted)
+        for (router_id, at), hour in routers.hours.items()
+    ]
+    await put_rows(session, router_hours, ("router_id", "hour", *names), hours, key=("router_id", "hour"), update=names)
