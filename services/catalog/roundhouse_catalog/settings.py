@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from roundhouse_catalog.domain.sessions import SessionRules
+from roundhouse_catalog.domain.signing_keys import KeyRules
 from roundhouse_common.service import SqlSettings
 
 __all__ = ["CatalogSettings"]
@@ -38,6 +40,36 @@ class CatalogSettings(SqlSettings):
     get the same. The first seals, all open. Empty: providers can have no keys."""
     provider_timeout_s: float = Field(default=10.0, gt=0, le=60)
     """How long an outside provider that is checked may take to answer."""
+
+    first_password_file: Path | None = None
+    """Holds the administrator's first password, which must be changed at the first login. Read while they have none."""
+    password_memory_kib: int = Field(default=65_536, ge=8, le=4_194_304)
+    """Memory that one check of a password takes; two run at once."""
+    password_passes: int = Field(default=3, ge=1, le=100)
+    """How often a check of a password goes over its memory."""
+    access_token_s: float = Field(default=300.0, ge=30, le=3600)
+    """How long an access token lives: the longest that one works after a sign-out while the bus is away."""
+    session_idle_s: float = Field(default=43_200.0, ge=60)
+    """A login that is not used for so long ends."""
+    session_most_s: float = Field(default=2_592_000.0, ge=60)
+    """A login ends after so long, however busy it is."""
+    refresh_grace_s: float = Field(default=15.0, ge=0, le=300)
+    """A client that got no answer to a refresh may repeat it for so long; after that a repetition ends its session."""
+    signing_key_lead_s: float = Field(default=120.0, ge=0)
+    """A new signing key is published for so long before it signs."""
+
+    def session_rules(self) -> SessionRules:
+        """Return how long logins and tokens live."""
+        return SessionRules(
+            access_s=self.access_token_s,
+            idle_s=self.session_idle_s,
+            absolute_s=self.session_most_s,
+            grace_s=self.refresh_grace_s,
+        )
+
+    def key_rules(self) -> KeyRules:
+        """Return how signing keys are replaced."""
+        return KeyRules(lead_s=self.signing_key_lead_s, longest_token_s=self.access_token_s)
 
     @field_validator("public_url")
     @classmethod

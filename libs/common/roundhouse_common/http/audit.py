@@ -88,7 +88,8 @@ class Audit:
             return
         record = self._record(trail, None)
         outcome = AuditOutcome.REFUSED if refused else AuditOutcome.DONE
-        members = {**_members(record), "outcome": outcome, "reason": trail.error_code if refused else ""}
+        stated = {**trail.told, "outcome": outcome, "reason": trail.error_code if refused else ""}
+        members = {**_members(record), **stated}
         if refused and (skipped := self._skip(members["actor"], trail.client_address)) is not None:
             if not skipped:
                 return

@@ -1,5 +1,6 @@
 """RFC 9457 problems: every error of a REST API has this body and the type `application/problem+json`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -133,7 +134,9 @@ def install_problems(app: FastAPI) -> None:
     async def known(request: Request, error: RoundhouseError) -> Response:
         errors = error.fields if isinstance(error, InvalidInput) else ()
         headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
-        if error.retryable:
+        if error.retry_after_s is not None:
+            headers["retry-after"] = str(math.ceil(error.retry_after_s))
+        elif error.retryable:
             headers["retry-after"] = "1"
         return problem_response(request, error.status, error.code, error.message, errors=errors, headers=headers)
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from roundhouse_common.auth import Subject
 
-__all__ = ["Trail", "TrailEnd", "current_trail", "follow", "mark_error", "mark_subject", "unfollow"]
+__all__ = ["Trail", "TrailEnd", "current_trail", "follow", "mark_error", "mark_subject", "mark_told", "unfollow"]
 
 _USER_AGENT_CHARACTERS: Final = 256
 _ACTION_CHARACTERS: Final = 64
@@ -26,6 +26,8 @@ class Trail:
     """How often the audit was told, also that nothing changed."""
     error_code: str = ""
     """Of the problem that was answered."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Members of the audit's record that the handler knows better than the address tells."""
 
     @property
     def user_agent(self) -> str:
@@ -89,3 +91,10 @@ def mark_subject(subject: Subject) -> None:
     trail = _CURRENT.get()
     if trail is not None:
         trail.subject = subject
+
+
+def mark_told(**members: str) -> None:
+    """Note what the audit shall say of this request, should it be refused: who tried to log in, for example."""
+    trail = _CURRENT.get()
+    if trail is not None:
+        trail.told.update(members)
