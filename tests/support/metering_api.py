@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -13,6 +14,7 @@ from roundhouse_common.contracts.base import Service
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import SystemClock
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.bus.publications import Publications
 
 __all__ = ["CLOCK", "Caller", "metering_api", "who"]
 
@@ -29,12 +31,19 @@ class Caller:
     async def get(
         self, path: str, query: dict[str, str] | None = None, *, subject: Subject | None = None
     ) -> httpx.Response:
-        return await self.http.get(f"/api/v1{path}", params=query, headers=self._headers(subject))
+        return await self.http.get(f"/api/v1{path}", params=query, headers=self.headers(subject))
 
     async def post(self, path: str, *, subject: Subject | None = None) -> httpx.Response:
-        return await self.http.post(f"/api/v1{path}", headers=self._headers(subject))
+        return await self.http.post(f"/api/v1{path}", headers=self.headers(subject))
 
-    def _headers(self, subject: Subject | None) -> dict[str, str]:
+    async def send(
+        self, method: str, path: str, body: Any = None, *, subject: Subject | None = None, if_match: str = ""
+    ) -> httpx.Response:
+        """Send JSON. Any: whatever JSON can be."""
+        headers = self.headers(subject) | ({"if-match": if_match} if if_match else {})
+        return await self.http.request(method, f"/api/v1{path}", json=body, headers=headers)
+
+    def headers(self, subject: Subject | None = None) -> dict[str, str]:
         return {"authorization": f"Bearer {self.signer.sign(subject or who(), 60)}"}
 
 
@@ -49,7 +58,13 @@ async def metering_api(db: Database, broker: MemoryBroker) -> AsyncIterator[Call
     bus = MemoryBus(broker, Service.METERING, clock=CLOCK)
     await bus.connect()
     app = create_metering_app(
-        db, bus, consumers=[], verifier=TokenVerifier(public, clock=CLOCK), clock=CLOCK, rebuild_timeout_s=0.2
+        db,
+        bus,
+        consumers=[],
+        verifier=TokenVerifier(public, clock=CLOCK),
+        clock=CLOCK,
+        rebuild_timeout_s=0.2,
+        publications=Publications(db, bus, CLOCK, every_s=0.05),
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as http:
         yield Caller(http, TokenSigner(private, clock=CLOCK))

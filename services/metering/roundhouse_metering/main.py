@@ -14,6 +14,7 @@ from roundhouse_common.runtime import Clock, SystemClock, system_random
 from roundhouse_common.service import Service, load_settings
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.bus.replicas import REPLICAS_DURABLE, ReplicaRecorder
 from roundhouse_metering.bus.samples import SampleRecorder
 from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
@@ -58,7 +59,8 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         clock=clock,
         registry=service.registry,
     )
-    recorder = UsageRecorder(db, clock=clock, registry=service.registry)
+    publications = Publications(db, bus, clock, every_s=settings.budgets_every_s)
+    recorder = UsageRecorder(db, clock=clock, registry=service.registry, on_spent=publications.budgets_changed)
     usage = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
     batches = bus.consumer(USAGE_BATCH, BATCHES_DURABLE, recorder.batches, batch=_BATCHES_AT_ONCE)
     transitions = ReplicaRecorder(db, registry=service.registry)
@@ -68,6 +70,9 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     service.loop("usage", usage.run)
     service.loop("usage batches", batches.run)
     service.loop("replicas", replicas.run)
+    service.loop("publish prices", publications.prices.run)
+    service.loop("publish budgets", publications.budgets.run)
+    service.loop("pace budgets", publications.pace)
     for name, run in token_loops(bus, verifier).items():
         service.loop(name, run)
     _add_usage(service, db, clock=clock)
@@ -80,6 +85,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         verifier=verifier,
         clock=clock,
         rebuild_timeout_s=settings.rebuild_timeout_s,
+        publications=publications,
         retention=retention,
     )
     service.http(app)
@@ -119,12 +125,15 @@ def _add_samples(
 def openapi() -> dict[str, Any]:  # Any: a JSON document
     """Return the OpenAPI document. Nothing is opened: the parts are only there to be described."""
     clock = SystemClock()
+    db = Database("sqlite+aiosqlite:///unopened.db", service=_NAME)
+    bus = NatsBus(ServiceName.METERING, url="nats://127.0.0.1:4222", seed_file=None, instance=_NAME, clock=clock)
     app = create_metering_app(
-        Database("sqlite+aiosqlite:///unopened.db", service=_NAME),
-        NatsBus(ServiceName.METERING, url="nats://127.0.0.1:4222", seed_file=None, instance=_NAME, clock=clock),
+        db,
+        bus,
         consumers=[],
         verifier=TokenVerifier(generate_keypair()[1], clock=clock),
         clock=clock,
         rebuild_timeout_s=1.0,
+        publications=Publications(db, bus, clock, every_s=1.0),
     )
     return app.openapi()

@@ -26,5 +26,7 @@ class MeteringSettings(SqlSettings):
     """How long their averages over a minute are kept."""
     keep_quarters_s: float = Field(default=90 * 86_400.0, ge=86_400)
     """How long their averages over 15 minutes are kept."""
+    budgets_every_s: float = Field(default=0.3, ge=0.05, le=60)
+    """How often, at the most, routers are told what was spent of budgets."""
     rebuild_timeout_s: float = Field(default=3.0, gt=0, le=300)
     """How long `POST /bus:rebuild` gathers answers. Routers answer at once, and publish afterwards."""

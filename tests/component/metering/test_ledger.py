@@ -16,7 +16,8 @@ TENANT = UsageFilter(tenant_id="ten_default")
 
 async def put(db: Database, *records: UsageRecord) -> Sequence[str]:
     async with db.write() as session:
-        return await enter(session, records, recorded_at=NOON, prices=PriceTable())
+        entered = await enter(session, records, recorded_at=NOON, prices=PriceTable())
+    return [one.record.request_id for one in entered]
 
 
 async def ask(db: Database, query: UsageQuery) -> list[UsageRow]:

@@ -22,6 +22,7 @@ from roundhouse_common.contracts.usage import Outcome, UsageBatch, UsageRecord
 from roundhouse_common.database import Database, DatabaseUnavailable, WriteSession
 from roundhouse_common.runtime import SystemClock
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
 from roundhouse_metering.domain.usage import UsageFilter
 from roundhouse_metering.store.ledger import entries
@@ -189,6 +190,7 @@ async def test_a_replayed_letter_is_recorded_and_gone(fleet: Fleet) -> None:
             verifier=TokenVerifier(public, clock=CLOCK),
             clock=CLOCK,
             rebuild_timeout_s=1,
+            publications=Publications(fleet.db, fleet.metering, CLOCK, every_s=1),
         )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),

@@ -10,11 +10,14 @@ from roundhouse_common.bus.api import Bus, Consumer
 from roundhouse_common.database import Database
 from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
-from roundhouse_common.runtime import Clock
+from roundhouse_common.runtime import Clock, Ids, SystemIds
+from roundhouse_metering.api.budgets import budget_routes
 from roundhouse_metering.api.metrics import metrics_routes
 from roundhouse_metering.api.operations import operations_routes
+from roundhouse_metering.api.prices import price_routes
 from roundhouse_metering.api.replica_usage import replica_usage_routes
 from roundhouse_metering.api.usage import usage_routes
+from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.domain.resolutions import Retention
 
 __all__ = ["create_metering_app"]
@@ -28,13 +31,18 @@ def create_metering_app(
     verifier: TokenVerifier,
     clock: Clock,
     rebuild_timeout_s: float,
+    publications: Publications,
     retention: Retention = Retention(),
+    ids: Ids | None = None,
 ) -> FastAPI:
     """Return the application; it opens nothing."""
     app = create_app("Roundhouse metering", importlib.metadata.version("roundhouse-metering"), verifier)
     app.include_router(usage_routes(db, clock))
     app.include_router(replica_usage_routes(db, clock))
     app.include_router(metrics_routes(db, clock, retention))
-    app.include_router(operations_routes(db, bus, rebuild_timeout_s=rebuild_timeout_s))
+    ids = ids or SystemIds()
+    app.include_router(price_routes(db, clock, ids, publications.prices_changed))
+    app.include_router(budget_routes(db, clock, ids, publications.budgets_changed))
+    app.include_router(operations_routes(db, bus, publications, rebuild_timeout_s=rebuild_timeout_s))
     app.include_router(dead_letter_routes(consumers))
     return app

@@ -11,6 +11,7 @@ from roundhouse_common.contracts.registry import REPUBLISH_USAGE
 from roundhouse_common.database import Database
 from roundhouse_common.http import requires
 from roundhouse_metering.api.schemas import RebuildAnswer, RebuiltRouter, ReconciliationAnswer
+from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.domain.reconciliation import reconcile
 from roundhouse_metering.store.ledger import routers
 
@@ -19,7 +20,7 @@ __all__ = ["operations_routes"]
 _Administrator = Annotated[Subject, Depends(requires("platform:admin"))]
 
 
-def operations_routes(db: Database, bus: Bus, *, rebuild_timeout_s: float) -> APIRouter:
+def operations_routes(db: Database, bus: Bus, publications: Publications, *, rebuild_timeout_s: float) -> APIRouter:
     """Return /api/v1/reconciliation and /api/v1/bus:rebuild. Both look over all tenants."""
     routes = APIRouter(prefix="/api/v1", tags=["operations"])
 
@@ -32,13 +33,14 @@ def operations_routes(db: Database, bus: Bus, *, rebuild_timeout_s: float) -> AP
 
     @routes.post("/bus:rebuild")
     async def rebuild_bus(_subject: _Administrator) -> RebuildAnswer:
-        """Ask every router to publish its retained usage records again; the ledger takes each once.
-
-        Metering itself owns no stream and no bucket. A router that does not answer in time is not listed.
+        """Write prices and budgets again, and ask every router to publish its retained usage records again; the ledger
+        takes each once. A router that does not answer in time is not listed.
         """
+        written = await publications.rebuild()
         answers = await bus.request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=rebuild_timeout_s)
         return RebuildAnswer(
-            items=[RebuiltRouter(instance=answer.instance, written=answer.written) for answer in answers]
+            written=written,
+            items=[RebuiltRouter(instance=answer.instance, written=answer.written) for answer in answers],
         )
 
     return routes

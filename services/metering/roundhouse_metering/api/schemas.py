@@ -130,8 +130,9 @@ class RebuiltRouter(BaseModel):
 
 
 class RebuildAnswer(BaseModel):
-    """What each router that answered publishes again from its disk."""
+    """What was written, and what each router that answered publishes again from its disk."""
 
+    written: dict[str, int] = Field(description="Bucket -> entries.")
     items: list[RebuiltRouter]
 
 

@@ -1,16 +1,18 @@
 """Usage records from the stream into the ledger: the acknowledgement goes out after the commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter
 
 from roundhouse_common.bus.api import Delivery, PermanentError
 from roundhouse_common.contracts.usage import UsageBatch, UsageRecord
 from roundhouse_common.database import Database, ValueNotStorable
-from roundhouse_common.runtime import Clock
+from roundhouse_common.runtime import Clock, Ids, SystemIds
 from roundhouse_metering.domain.records import fault
+from roundhouse_metering.store.budgets import charge
 from roundhouse_metering.store.costs import PriceCache
 from roundhouse_metering.store.ledger import enter
+from roundhouse_metering.store.notices import note_thresholds
 
 __all__ = ["BATCHES_DURABLE", "DURABLE", "UsageRecorder"]
 
@@ -24,12 +26,26 @@ _FAULTS_TOLD = 3
 class UsageRecorder:
     """Takes batches of usage records. Idempotent by request id, so that redelivery and replay are harmless."""
 
-    def __init__(self, db: Database, *, clock: Clock, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        clock: Clock,
+        registry: CollectorRegistry,
+        ids: Ids | None = None,
+        on_spent: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_spent` is called after a commit that charged a budget."""
         self._db = db
         self._clock = clock
+        self._ids = ids or SystemIds()
+        self._on_spent = on_spent
         self._prices = PriceCache()
         self._records = Counter(
             "roundhouse_metering_records", "Usage records taken from the bus.", ["result"], registry=registry
+        )
+        self._unpriced = Counter(
+            "roundhouse_metering_unpriced_records", "Records entered without a cost.", ["missing"], registry=registry
         )
 
     async def __call__(self, deliveries: Sequence[Delivery[UsageRecord]]) -> None:
@@ -57,8 +73,15 @@ class UsageRecorder:
         try:
             async with self._db.write() as session:
                 prices = await self._prices.current(session)
-                entered = await enter(session, records, recorded_at=self._clock.now(), prices=prices)
+                now = self._clock.now()
+                entered = await enter(session, records, recorded_at=now, prices=prices)
+                if charged := await charge(session, entered):
+                    await note_thresholds(session, charged, now=now, ids=self._ids)
+                    session.after_commit(self._on_spent)
         except ValueNotStorable as error:
             raise PermanentError(f"usage records {records[0].request_id} ...: {error.message}") from error
         self._records.labels("entered").inc(len(entered))
         self._records.labels("duplicate").inc(len(records) - len(entered))
+        for _, cost in entered:
+            if cost.cost_nano is None:
+                self._unpriced.labels(cost.missing).inc()

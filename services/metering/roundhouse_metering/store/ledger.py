@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, text, tuple_
@@ -17,7 +17,7 @@ from roundhouse_metering.domain.usage import Dimension, Figures, UsageFilter, Us
 from roundhouse_metering.store.bulk import put_rows
 from roundhouse_metering.store.tables import ledger
 
-__all__ = ["LedgerEntry", "Position", "enter", "entries", "routers", "usage"]
+__all__ = ["Entered", "LedgerEntry", "Position", "enter", "entries", "routers", "usage"]
 
 _DIMENSIONS = {
     Dimension.MODEL: ledger.c.model_requested,
@@ -49,19 +49,27 @@ class LedgerEntry:
     recorded_at: float
 
 
+class Entered(NamedTuple):
+    """A record that was not there before, and what it costs."""
+
+    record: UsageRecord
+    cost: Cost
+
+
 async def enter(
     session: WriteSession, records: Sequence[UsageRecord], *, recorded_at: float, prices: PriceTable
-) -> list[str]:
-    """Enter the records that are not there yet, with their costs, and return their request ids.
+) -> list[Entered]:
+    """Enter the records that are not there yet, with their costs, and return them.
 
     Idempotent: what was entered first stays, whoever sends it again.
     """
     first = {record.request_id: record for record in reversed(records)}
     for known in await _known(session, list(first)):
         del first[known]
-    rows = [_values(record, recorded_at, priced(record, prices)) for record in reversed(first.values())]
+    entered = [Entered(record, priced(record, prices)) for record in reversed(first.values())]
+    rows = [_values(record, recorded_at, cost) for record, cost in entered]
     await put_rows(session, ledger, _NAMES, rows, key=("request_id",))
-    return [record.request_id for record in reversed(first.values())]
+    return entered
 
 
 async def _known(session: WriteSession, request_ids: list[str]) -> Iterable[str]:

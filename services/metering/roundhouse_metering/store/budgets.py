@@ -1,0 +1,180 @@
+"""Budgets, and what was spent of them: counted in the transaction that enters the records."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
+
+from roundhouse_common.budgets import period_start
+from roundhouse_common.contracts.money import BudgetPeriod, BudgetScope, BudgetUnit
+from roundhouse_common.contracts.usage import Reuse, UsageRecord
+from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_metering.domain.budgets import Budget, Charge, charges
+from roundhouse_metering.domain.pricing import Cost
+from roundhouse_metering.store.money_tables import budget_spend, budgets, corrections
+from roundhouse_metering.store.tables import ledger
+
+__all__ = [
+    "add_charges",
+    "all_budgets",
+    "budgets_of_tenants",
+    "charge",
+    "find_budget",
+    "insert_budget",
+    "list_budgets",
+    "recount",
+    "spent_of",
+    "update_budget",
+]
+
+_FIELDS = tuple(Budget.__dataclass_fields__)
+_COLUMNS = {
+    BudgetScope.TENANT: "tenant_id",
+    BudgetScope.PROJECT: "project_id",
+    BudgetScope.USER: "user_id",
+    BudgetScope.KEY: "key_id",
+}
+_TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+
+
+async def insert_budget(session: WriteSession, budget: Budget) -> None:
+    await session.execute(insert(budgets), _values(budget))
+
+
+async def update_budget(session: WriteSession, budget: Budget) -> None:
+    await session.execute(update(budgets).where(budgets.c.budget_id == budget.budget_id).values(_values(budget)))
+
+
+async def find_budget(session: ReadSession, tenant_id: str, budget_id: str) -> Budget | None:
+    """Return a tenant's budget that is not deleted."""
+    found = await _budgets(session, budgets.c.budget_id == budget_id, budgets.c.tenant_id == tenant_id, _living())
+    return found[0] if found else None
+
+
+async def list_budgets(session: ReadSession, tenant_id: str, *, after: str, limit: int) -> list[Budget]:
+    """Return a page of a tenant's budgets in the order of their ids."""
+    return await _budgets(
+        session, budgets.c.tenant_id == tenant_id, budgets.c.budget_id > after, _living(), limit=limit
+    )
+
+
+async def all_budgets(session: ReadSession) -> list[Budget]:
+    """Return every budget, the deleted ones too."""
+    return await _budgets(session)
+
+
+async def budgets_of_tenants(session: ReadSession, tenant_ids: Collection[str]) -> list[Budget]:
+    """Return the budgets of some tenants."""
+    return await _budgets(session, budgets.c.tenant_id.in_(sorted(tenant_ids)), _living())
+
+
+async def spent_of(session: ReadSession, found: Sequence[Budget], now: float) -> dict[str, Charge]:
+    """Return what was spent of each in the period that is now."""
+    statement = select(budget_spend).where(budget_spend.c.budget_id.in_([budget.budget_id for budget in found]))
+    starts = sorted({period_start(budget.period, now) for budget in found})
+    rows = await session.execute(statement.where(budget_spend.c.period_start.in_(starts)))
+    by_place = {(row.budget_id, row.period_start): Charge(row.spent, row.unpriced) for row in rows}
+    return {
+        budget.budget_id: by_place.get((budget.budget_id, period_start(budget.period, now)), Charge())
+        for budget in found
+    }
+
+
+async def charge(session: WriteSession, entered: Sequence[tuple[UsageRecord, Cost]]) -> list[Budget]:
+    """Charge the budgets that records fall under, which were entered in this transaction, and return those budgets."""
+    found = await budgets_of_tenants(session, {record.tenant_id for record, _ in entered})
+    if not found:
+        return []
+    return await add_charges(session, found, charges(entered, found))
+
+
+async def add_charges(
+    session: WriteSession,
+    found: Iterable[Budget],
+    added: Mapping[tuple[str, int], Charge],
+    *,
+    is_new_epoch: bool = False,
+) -> list[Budget]:
+    """Add to what was spent, and return the budgets that it is about. A new epoch is for what may be less."""
+    if not added:
+        return []
+    ids = {budget_id for budget_id, _ in added}
+    known = {
+        (row.budget_id, row.period_start): row
+        for row in await session.execute(select(budget_spend).where(budget_spend.c.budget_id.in_(sorted(ids))))
+    }
+    rows = []
+    for (budget_id, start), more in added.items():
+        before = known.get((budget_id, start))
+        spent, unpriced = (before.spent, before.unpriced) if before else (0, 0)
+        rows.append(
+            {
+                "budget_id": budget_id,
+                "period_start": start,
+                "spent": spent + more.spent,
+                "unpriced": unpriced + more.unpriced,
+            }
+        )
+    put = upsert(session.dialect, budget_spend, key=["budget_id", "period_start"], update=["spent", "unpriced"])
+    await session.execute(put, rows)
+    changes: dict[str, Any] = {"generation": budgets.c.generation + 1}
+    if is_new_epoch:
+        changes["epoch"] = budgets.c.epoch + 1
+    await session.execute(update(budgets).where(budgets.c.budget_id.in_(sorted(ids))).values(changes))
+    return [budget for budget in found if budget.budget_id in ids]
+
+
+async def recount(session: WriteSession, budget: Budget, now: float) -> None:
+    """Count what the ledger and its corrections say of the period that is now: for a budget that is new."""
+    start = period_start(budget.period, now)
+    since = max(float(start), budget.starts_at)
+    of = _COLUMNS[budget.scope]
+    wanted = [
+        ledger.c.tenant_id == budget.tenant_id,
+        ledger.c.admitted_at >= since,
+        ledger.c[of] == budget.scope_id,
+    ]
+    if budget.unit is BudgetUnit.TOKENS:
+        total: ColumnElement[int] = sum((ledger.c[name] for name in _TOKENS[1:]), start=ledger.c[_TOKENS[0]])
+        spent = await session.scalar(select(func.sum(total)).where(*wanted, ledger.c.reuse == Reuse.NONE.value))
+        unpriced = 0
+    else:
+        statement = select(func.sum(ledger.c.cost_nano), func.count().filter(ledger.c.cost_nano.is_(None)))
+        spent, unpriced = (await session.execute(statement.where(*wanted))).one()
+        corrected = select(func.sum(corrections.c.delta_nano), func.count().filter(corrections.c.was_unpriced)).where(
+            corrections.c.tenant_id == budget.tenant_id,
+            corrections.c.admitted_at >= since,
+            corrections.c[of] == budget.scope_id,
+        )
+        delta, priced_later = (await session.execute(corrected)).one()
+        spent, unpriced = (spent or 0) + (delta or 0), unpriced - priced_later
+    row = {"budget_id": budget.budget_id, "period_start": start, "spent": int(spent or 0), "unpriced": unpriced}
+    put = upsert(session.dialect, budget_spend, key=["budget_id", "period_start"], update=["spent", "unpriced"])
+    await session.execute(put, row)
+
+
+def _living() -> ColumnElement[bool]:
+    return budgets.c.is_deleted.is_(False)
+
+
+async def _budgets(session: ReadSession, *conditions: ColumnElement[bool], limit: int | None = None) -> list[Budget]:
+    statement = select(budgets).where(*conditions).order_by(budgets.c.budget_id).limit(limit)
+    return [_budget(row) for row in await session.execute(statement)]
+
+
+def _budget(row: Row[Any]) -> Budget:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    return Budget(
+        **{
+            **values,
+            "scope": BudgetScope(row.scope),
+            "unit": BudgetUnit(row.unit),
+            "period": BudgetPeriod(row.period),
+        }
+    )
+
+
+def _values(budget: Budget) -> dict[str, Any]:
+    kinds = {"scope": budget.scope.value, "unit": budget.unit.value, "period": budget.period.value}
+    return {**asdict(budget), **kinds}

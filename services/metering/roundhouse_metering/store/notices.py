@@ -1,0 +1,101 @@
+"""Notices that a budget's threshold is reached: one for each period, threshold and recipient, for ever."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, select, update
+
+from roundhouse_common.budgets import period_start
+from roundhouse_common.database import ReadSession, WriteSession, upsert
+from roundhouse_common.runtime import Ids
+from roundhouse_metering.domain.budgets import Budget, crossed
+from roundhouse_metering.store.budgets import all_budgets, spent_of
+from roundhouse_metering.store.money_tables import budget_notices
+
+__all__ = ["Notice", "due_notices", "note_thresholds", "notices_of", "postpone", "settle_notice"]
+
+_KEY = ("budget_id", "period_start", "threshold", "recipient")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What somebody is to be told."""
+
+    notice_id: str
+    budget_id: str
+    period_start: int
+    threshold: int
+    recipient: str
+    spent: int
+    """When the threshold was seen to be reached."""
+    amount: int
+    noticed_at: float
+    attempts: int
+
+
+async def note_thresholds(session: WriteSession, budgets: Collection[Budget], *, now: float, ids: Ids) -> bool:
+    """Note what these budgets have reached in the period that is now, and say whether anything may be new. Safe to
+    repeat: the key decides."""
+    watched = [budget for budget in budgets if budget.recipients and budget.thresholds]
+    if not watched:
+        return False
+    spent = await spent_of(session, watched, now)
+    rows = [
+        {
+            "budget_id": budget.budget_id,
+            "period_start": period_start(budget.period, now),
+            "threshold": percent,
+            "recipient": recipient,
+            "notice_id": ids.new("ntc"),
+            "spent": spent[budget.budget_id].spent,
+            "amount": budget.amount,
+            "noticed_at": now,
+            "due_at": now,
+            "attempts": 0,
+            "sent_at": None,
+            "last_error": "",
+        }
+        for budget in watched
+        for percent in crossed(budget, spent[budget.budget_id].spent)
+        for recipient in budget.recipients
+    ]
+    if rows:
+        await session.execute(upsert(session.dialect, budget_notices, key=_KEY), rows)
+    return bool(rows)
+
+
+async def due_notices(session: WriteSession, *, now: float, lease_s: float, limit: int) -> list[tuple[Notice, Budget]]:
+    """Take notices that are due, so that nobody else sends them for a while."""
+    statement = select(budget_notices).where(budget_notices.c.due_at <= now).order_by(budget_notices.c.due_at)
+    notices = [_notice(row) for row in await session.execute(statement.limit(limit))]
+    for notice in notices:
+        await session.execute(update(budget_notices).where(_is(notice)).values(due_at=now + lease_s))
+    budgets = {budget.budget_id: budget for budget in await all_budgets(session)} if notices else {}
+    return [(notice, budgets[notice.budget_id]) for notice in notices]
+
+
+async def settle_notice(session: WriteSession, notice: Notice, *, now: float) -> None:
+    """It is sent."""
+    values = {"due_at": None, "sent_at": now, "attempts": notice.attempts + 1, "last_error": ""}
+    await session.execute(update(budget_notices).where(_is(notice)).values(values))
+
+
+async def postpone(session: WriteSession, notice: Notice, *, due_at: float | None, error: str) -> None:
+    """It could not be sent: try again then, or never (None)."""
+    values = {"due_at": due_at, "attempts": notice.attempts + 1, "last_error": error[:1000]}
+    await session.execute(update(budget_notices).where(_is(notice)).values(values))
+
+
+async def notices_of(session: ReadSession, budget_id: str) -> list[Row[Any]]:
+    """Return everything noted of a budget, the oldest first."""
+    statement = select(budget_notices).where(budget_notices.c.budget_id == budget_id)
+    return list(await session.execute(statement.order_by(budget_notices.c.noticed_at, budget_notices.c.threshold)))
+
+
+def _is(notice: Notice) -> Any:  # Any: a condition
+    return and_(*(budget_notices.c[name] == getattr(notice, name) for name in _KEY))
+
+
+def _notice(row: Row[Any]) -> Notice:
+    return Notice(**{name: getattr(row, name) for name in Notice.__dataclass_fields__})
