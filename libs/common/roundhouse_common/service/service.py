@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from roundhouse_common import telemetry
 from roundhouse_common.runtime import Clock
+from roundhouse_common.service.http_metrics import HttpMetrics
 from roundhouse_common.service.listener import HttpListener, Listener, PortInUse, bind
 from roundhouse_common.service.logging import configure_logging, get_logger
 from roundhouse_common.service.ops import ASGIApp, OpsApp
@@ -49,6 +50,7 @@ class Service:
         self.registry = CollectorRegistry()
         self.port = settings.port
         self._settings = settings
+        self._clock = clock
         self._resources: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
         self._loops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._hooks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -91,8 +93,8 @@ class Service:
         self._states[name] = state
 
     def http(self, app: ASGIApp) -> None:
-        """Send every request there, except those to the operator's endpoints. Its lifespan events are not sent."""
-        self._ops.inner = app
+        """Send every request there, measured, except those to the operator's endpoints. It gets no lifespan events."""
+        self._ops.inner = HttpMetrics(app, self.registry, now=self._clock.monotonic)
 
     def listen_with(self, make: Callable[[ASGIApp, socket.socket], HttpListener], *, is_shared: bool = False) -> None:
         """Serve by another listener than uvicorn. It is given the operator's endpoints and the bound socket.
