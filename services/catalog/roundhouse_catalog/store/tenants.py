@@ -1,7 +1,6 @@
 """Tenants and users. One of each is there from the first start."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 
@@ -14,23 +13,13 @@ from roundhouse_common.runtime import UnixTime
 __all__ = [
     "ADMIN_USER_ID",
     "DEFAULT_TENANT_ID",
-    "Profile",
     "existing_tenants",
     "existing_users",
-    "find_profile",
     "seed",
 ]
 
 DEFAULT_TENANT_ID = "ten_default"
 ADMIN_USER_ID = "usr_admin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """The names of a user and their tenant; empty where the catalog knows none, as for a service."""
-
-    user_name: str
-    tenant_name: str
 
 
 async def seed(session: WriteSession, *, now: UnixTime) -> None:
@@ -58,12 +47,6 @@ async def seed(session: WriteSession, *, now: UnixTime) -> None:
     await session.execute(
         insert(tables.memberships).values(tenant_id=DEFAULT_TENANT_ID, user_id=ADMIN_USER_ID, **membership, **history)
     )
-
-
-async def find_profile(session: ReadSession, *, user_id: str, tenant_id: str) -> Profile:
-    user_name = await session.scalar(select(tables.users.c.name).where(tables.users.c.id == user_id))
-    tenant_name = await session.scalar(select(tables.tenants.c.name).where(tables.tenants.c.id == tenant_id))
-    return Profile(user_name=user_name or "", tenant_name=tenant_name or "")
 
 
 async def existing_tenants(session: ReadSession, ids: Collection[str]) -> set[str]:
