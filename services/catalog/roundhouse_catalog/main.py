@@ -9,20 +9,27 @@ from functools import partial
 
 from roundhouse_catalog.api.app import build_app
 from roundhouse_catalog.api.context import Catalog, Uploads
+from roundhouse_catalog.api.logins import LoginRules
+from roundhouse_catalog.bus.identity import IdentityPublications
 from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.bus.questions import Questions
 from roundhouse_catalog.bus.rollbacks import DURABLE, Rollbacks
+from roundhouse_catalog.login_parts import build_logins
+from roundhouse_catalog.loops.identity import sweep_logins
 from roundhouse_catalog.loops.sweep import sweep_idempotency_keys, sweep_uploads
 from roundhouse_catalog.settings import CatalogSettings
+from roundhouse_catalog.store import audit as audit_store
 from roundhouse_catalog.store import tables
 from roundhouse_catalog.store.tenants import seed
 from roundhouse_catalog.store.upload_disk import UploadDisk
+from roundhouse_common.auth.passwords import Passwords
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.registry import VERSION_FAILED
 from roundhouse_common.database import Database, OutboxRelay
+from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system_random
 from roundhouse_common.secret_box import SecretFile
@@ -65,12 +72,34 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         registry=service.registry,
     )
     publications = Publications(db, bus)
+    identity = IdentityPublications(db, bus, clock, settings.session_rules())
     relay = OutboxRelay(db, bus, tables.outbox, clock)
     idempotency = Idempotency(db, tables.idempotency, clock)
 
     def wake() -> None:
         publications.wake()
         relay.wake()
+
+    async def rebuild() -> dict[str, int]:
+        return {**await publications.rebuild(), **await identity.rebuild()}
+
+    sealing = SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE")
+    audit = Audit(ServiceName.CATALOG, db, audit_store.record, clock=clock, ids=ids, wake=relay.wake)
+    logins = build_logins(
+        db,
+        verifier,
+        Passwords(memory_kib=settings.password_memory_kib, passes=settings.password_passes),
+        sealing=sealing,
+        clock=clock,
+        ids=ids,
+        audit=audit,
+        rules=LoginRules(
+            sessions=settings.session_rules(),
+            keys=settings.key_rules(),
+            first_password_file=settings.first_password_file,
+        ),
+        publish=identity.wake,
+    )
 
     questions = Questions(bus)
     rollbacks = bus.consumer(VERSION_FAILED, DURABLE, Rollbacks(db, clock=clock, ids=ids, wake=wake))
@@ -84,6 +113,10 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("publish routes", publications.routes.run)
     service.loop("publish providers", publications.providers.run)
     service.loop("publish limits", publications.limits.run)
+    for name, run in identity.loops().items():
+        service.loop(name, run)
+    service.loop("identity", logins.run)
+    service.loop("login sweep", partial(sweep_logins, db, clock, every_s=_SWEEP_EVERY_S))
     service.loop("outbox", relay.run)
     service.loop("rollbacks", rollbacks.run)
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
@@ -96,7 +129,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         ids=ids,
         secret_bytes=secrets.token_bytes,
         wake=wake,
-        rebuild=publications.rebuild,
+        rebuild=rebuild,
         version_states=questions.version_states,
         uploads=Uploads(
             disk=disk,
@@ -108,7 +141,9 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
             idle_s=settings.upload_idle_s,
         ),
         inspect=questions.inspect,
-        secrets=SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE"),
+        secrets=sealing,
+        audit=audit,
+        logins=logins.logins,
         provider_timeout_s=settings.provider_timeout_s,
     )
     service.http(build_app(catalog, verifier, consumers=[rollbacks]))

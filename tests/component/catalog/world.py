@@ -12,13 +12,19 @@ import httpx
 
 from roundhouse_catalog.api.app import build_app
 from roundhouse_catalog.api.context import Catalog, Uploads
+from roundhouse_catalog.api.logins import LoginRules
 from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_catalog.domain.errors import SchedulerAway
+from roundhouse_catalog.domain.sessions import SessionRules
+from roundhouse_catalog.domain.signing_keys import KeyRules
 from roundhouse_catalog.domain.version_states import States
+from roundhouse_catalog.login_parts import LoginParts, build_logins
+from roundhouse_catalog.store import audit as audit_store
 from roundhouse_catalog.store import tables, tenants
 from roundhouse_catalog.store.upload_disk import UploadDisk
 from roundhouse_common.auth import Role, Subject
+from roundhouse_common.auth.passwords import Passwords
 from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
@@ -26,6 +32,7 @@ from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.contracts.scheduler import VersionState
 from roundhouse_common.database import Database, OutboxRelay
+from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemIds, UnixTime
 from roundhouse_common.secret_box import SecretFile, new_secrets_key
@@ -61,6 +68,7 @@ class World:
     uploads_dir: Path
     http: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
     secrets: SecretFile
+    login_parts: LoginParts
     wakes: int = 0
     wakers: list[Callable[[], None]] = field(default_factory=list)
     publications: Publications | None = None
@@ -201,14 +209,28 @@ async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[W
         signer = TokenSigner(private, clock=clock)
         disk = UploadDisk(uploads_dir)
         verifier = TokenVerifier(public, clock=clock)
+        sealing = SecretFile(secrets_key(uploads_dir), setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE")
+        audit = Audit(Service.CATALOG, db, audit_store.record, clock=clock, ids=SystemIds(), wake=lambda: None)
+        login_parts = build_logins(
+            db,
+            verifier,
+            Passwords(memory_kib=8, passes=1),
+            sealing=sealing,
+            clock=clock,
+            ids=SystemIds(),
+            audit=audit,
+            rules=LoginRules(sessions=SessionRules(), keys=KeyRules()),
+            publish=lambda: None,
+        )
         world = World(
+            login_parts=login_parts,
             db=db,
             clock=clock,
             signer=signer,
             verifier=verifier,
             disk=disk,
             uploads_dir=uploads_dir,
-            secrets=SecretFile(secrets_key(uploads_dir), setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE"),
+            secrets=sealing,
         )
         kept = {"most_bytes": GIB, "most_open": 3, "headroom_bytes": 0, "expiry_s": 86_400.0, "idle_s": 10.0, **limits}
         catalog = Catalog(
@@ -224,6 +246,8 @@ async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[W
             inspect=world.inspect,
             secrets=world.secrets,
             provider_timeout_s=2.0,
+            audit=audit,
+            logins=login_parts.logins,
         )
         transport = httpx.ASGITransport(app=build_app(catalog, world.verifier))
         headers = {"authorization": f"Bearer {world.token(Role.ADMINISTRATOR)}"}

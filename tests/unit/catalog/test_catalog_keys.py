@@ -2,7 +2,7 @@
 
 import pytest
 
-from roundhouse_catalog.domain.keys import ApiKey, KeyDraft, create_key, revoke_key
+from roundhouse_catalog.domain.keys import ApiKey, KeyDraft, NewSecret, create_key, revoke_key
 from roundhouse_catalog.domain.records import key_record
 from roundhouse_common.auth import hash_api_key, new_api_key
 from roundhouse_common.errors import InvalidInput
@@ -18,8 +18,7 @@ def a_key(draft: KeyDraft, known: set[str] | None = None) -> ApiKey:
         key_id=KeyId("key_1"),
         tenant_id="ten_default",
         user_id="usr_admin",
-        secret=SECRET,
-        sha256=hash_api_key(SECRET),
+        secret=NewSecret(text=SECRET, sha256=hash_api_key(SECRET)),
         known_deployments=known or set(),
         now=NOW,
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from roundhouse_catalog.api.logins import Logins
 from roundhouse_catalog.domain.deployments import Deployment, Stamp
 from roundhouse_catalog.domain.sources import upload_address
 from roundhouse_catalog.domain.uploads import Upload
@@ -16,6 +17,7 @@ from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.database import Database
 from roundhouse_common.http import PageRequest, page_request
+from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.idempotency import Idempotency, IdempotencyKey, idempotency_key
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_common.secret_box import SecretFile
@@ -64,6 +66,11 @@ class Catalog:
     """Seals and opens the keys of outside providers."""
     provider_timeout_s: float
     """How long a provider that is checked may take to answer."""
+    audit: Audit
+    """Enters what was done, in the transaction that does it."""
+
+    logins: Logins
+    """Who proves to be whom, and gets tokens for it."""
 
     def stamp(self, subject: Subject) -> Stamp:
         """Return who changes something now."""

@@ -6,6 +6,7 @@ from msgspec import UNSET
 from pydantic import Field
 
 from roundhouse_catalog.api.launch_schemas import (
+    AccessName,
     AlternativeBody,
     AutoscaleBody,
     EngineName,
@@ -71,6 +72,7 @@ class DeploymentChanges(Body):
     is_evictable: bool | None = None
     wake_timeout_s: float | None = None
     failure_budget: int | None = None
+    access: AccessName | None = Field(default=None, description="`public` needs `platform:admin`.")
 
     def patch(self) -> DeploymentPatch:
         autoscale = self.autoscale.autoscale() if self.autoscale else None
@@ -83,6 +85,7 @@ class DeploymentChanges(Body):
             is_evictable=self.is_evictable,
             wake_timeout_s=self.wake_timeout_s,
             failure_budget=self.failure_budget,
+            access=self.access,
         )
 
 
@@ -193,6 +196,7 @@ class DeploymentView(View):
     is_evictable: bool
     wake_timeout_s: float
     failure_budget: int
+    access: AccessName
     created_at: Timestamp
     created_by: str
     updated_at: Timestamp
@@ -218,6 +222,7 @@ class DeploymentView(View):
             is_evictable=settings.is_evictable,
             wake_timeout_s=settings.wake_timeout_s,
             failure_budget=settings.failure_budget,
+            access=settings.access.value,
             created_at=deployment.created_at,
             created_by=deployment.created_by,
             updated_at=deployment.updated_at,

@@ -15,7 +15,7 @@ from roundhouse_catalog.domain.drafts import (
 )
 from roundhouse_catalog.domain.engines import ENGINES
 from roundhouse_catalog.domain.placement import ANTI_AFFINITIES, STRATEGIES
-from roundhouse_catalog.domain.settings import ROLLOUT_STRATEGIES
+from roundhouse_catalog.domain.settings import ACCESSES, ROLLOUT_STRATEGIES
 from roundhouse_common.contracts.catalog import (
     AntiAffinity,
     Autoscale,
@@ -24,9 +24,20 @@ from roundhouse_common.contracts.catalog import (
     ReplicaWindow,
     RolloutStrategy,
 )
+from roundhouse_common.contracts.routing import Access
 
-__all__ = ["AlternativeBody", "AutoscaleBody", "EngineName", "Launch", "PlacementBody", "ResourcesBody", "RolloutBody"]
+__all__ = [
+    "AccessName",
+    "AlternativeBody",
+    "AutoscaleBody",
+    "EngineName",
+    "Launch",
+    "PlacementBody",
+    "ResourcesBody",
+    "RolloutBody",
+]
 
+AccessName = Annotated[str, known_values(ACCESSES)]
 EngineName = Annotated[str, known_values({engine.value: engine for engine in ENGINES})]
 StrategyName = Annotated[str, known_values(STRATEGIES)]
 AntiAffinityName = Annotated[str, known_values(ANTI_AFFINITIES)]
@@ -209,6 +220,11 @@ class Launch(Body):
     failure_budget: int = Field(
         default=10, description="So many failed starts in a row and a replica rests until its version is restarted."
     )
+    access: AccessName = Field(
+        default=Access.PRIVATE.value,
+        description="Whose API keys may use it: `private`: its maker's, its project's and those that name it; "
+        "`tenant`: those of its tenant; `public`: all (needs `platform:admin`).",
+    )
 
     def launch(self, name: str = "") -> DeploymentDraft:
         return DeploymentDraft(
@@ -230,4 +246,5 @@ class Launch(Body):
             is_evictable=self.is_evictable,
             wake_timeout_s=self.wake_timeout_s,
             failure_budget=self.failure_budget,
+            access=self.access,
         )

@@ -18,12 +18,14 @@ from roundhouse_catalog.domain.route_drafts import RouteDraft, RoutePatch
 from roundhouse_catalog.domain.route_references import KINDS
 from roundhouse_catalog.domain.route_shapes import MOST_NAME, SPLITS
 from roundhouse_catalog.domain.routes import Route
-from roundhouse_common.contracts.routing import SplitBy
+from roundhouse_catalog.domain.settings import ACCESSES
+from roundhouse_common.contracts.routing import Access, SplitBy
 from roundhouse_common.http import Timestamp
 
 __all__ = ["RouteChanges", "RouteToCreate", "RouteView", "SettingsView"]
 
 KindName = Annotated[str, known_values(KINDS)]
+AccessName = Annotated[str, known_values(ACCESSES)]
 SplitName = Annotated[str, known_values(SPLITS)]
 
 
@@ -56,6 +58,12 @@ class RouteToCreate(Body):
     )
     key_ids: list[str] = Field(default=[], description="API keys that may use it; empty: all.")
     tenant_ids: list[str] = Field(default=[], description="Of a platform's route: tenants that may use it; empty: all.")
+    access: AccessName = Field(
+        default=Access.TENANT.value,
+        description="Whose API keys may use it: `private`: its maker's and its project's; `tenant`: those of its "
+        "tenant; `public`: all (needs `platform:admin`). It opens whatever the route leads to.",
+    )
+    project_id: str = Field(default="", description="The project whose keys may use it where it is private.")
 
     def draft(self) -> RouteDraft:
         return RouteDraft(
@@ -75,6 +83,8 @@ class RouteToCreate(Body):
             is_continued=self.is_continued,
             key_ids=tuple(self.key_ids),
             tenant_ids=tuple(self.tenant_ids),
+            access=self.access,
+            project_id=self.project_id,
         )
 
 
@@ -99,6 +109,8 @@ class RouteChanges(Body):
     is_continued: bool | None = None
     key_ids: list[str] | None = None
     tenant_ids: list[str] | None = None
+    access: AccessName | None = None
+    project_id: str | None = None
 
     def patch(self) -> RoutePatch:
         return RoutePatch(
@@ -117,6 +129,8 @@ class RouteChanges(Body):
             is_continued=self.is_continued,
             key_ids=None if self.key_ids is None else tuple(self.key_ids),
             tenant_ids=None if self.tenant_ids is None else tuple(self.tenant_ids),
+            access=self.access,
+            project_id=self.project_id,
         )
 
 
@@ -134,6 +148,8 @@ class SettingsView(View):
     is_continued: bool
     key_ids: list[str]
     tenant_ids: list[str]
+    access: AccessName
+    project_id: str
 
     @classmethod
     def settings_of(cls, route: Route) -> "SettingsView":
@@ -150,6 +166,8 @@ class SettingsView(View):
             is_continued=settings.is_continued,
             key_ids=list(settings.key_ids),
             tenant_ids=list(settings.tenant_ids),
+            access=settings.access.value,
+            project_id=settings.project_id,
         )
 
 
@@ -158,6 +176,7 @@ class _Head(View):
     name: str
     tenant_id: str = Field(description="Empty: of the platform.")
     is_platform: bool
+    owner_id: str = Field(description="Who made it.")
     deployment_id: str = Field(description="Of a deployment's own route: it lives and dies with the deployment.")
     model_kind: KindName
     targets: list[TargetBody]
@@ -181,6 +200,7 @@ class RouteView(SettingsView, _Head):
             name=route.name,
             tenant_id=route.tenant_id,
             is_platform=route.is_platform,
+            owner_id=route.owner_id,
             deployment_id=route.deployment_id,
             model_kind=route.model_kind.value,
             targets=[TargetBody.of(one) for one in route.targets],

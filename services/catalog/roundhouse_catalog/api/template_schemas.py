@@ -79,6 +79,7 @@ class TemplateView(View):
     is_evictable: bool
     wake_timeout_s: float
     failure_budget: int
+    access: str
     created_at: Timestamp
     created_by: str
 
@@ -107,6 +108,7 @@ class TemplateView(View):
             is_evictable=launch.is_evictable,
             wake_timeout_s=launch.wake_timeout_s,
             failure_budget=launch.failure_budget,
+            access=launch.access,
             created_at=template.created_at,
             created_by=template.created_by,
         )

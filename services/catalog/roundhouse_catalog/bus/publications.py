@@ -7,6 +7,7 @@ from roundhouse_catalog.domain.providers import provider_record
 from roundhouse_catalog.domain.records import key_record, spec_record
 from roundhouse_catalog.domain.routes import route_record
 from roundhouse_catalog.store.deployments import all_deployments
+from roundhouse_catalog.store.directory import blocked_keys
 from roundhouse_catalog.store.keys import all_keys
 from roundhouse_catalog.store.limits import all_limits
 from roundhouse_catalog.store.providers import all_providers
@@ -56,7 +57,8 @@ class Publications:
 
     async def _keys(self) -> Mapping[str, ApiKeyRecord]:
         async with self._db.read() as session:
-            return {one.key_id: key_record(one) for one in await all_keys(session)}
+            blocked = await blocked_keys(session)
+            return {one.key_id: key_record(one, is_blocked=one.key_id in blocked) for one in await all_keys(session)}
 
     async def _routes(self) -> Mapping[str, RouteRecord]:
         async with self._db.read() as session:

@@ -232,6 +232,7 @@ def _patched(deployment: Deployment, patch: DeploymentPatch) -> DeploymentDraft:
         is_evictable=settings.is_evictable if patch.is_evictable is None else patch.is_evictable,
         wake_timeout_s=_pick(patch.wake_timeout_s, settings.wake_timeout_s),
         failure_budget=settings.failure_budget if patch.failure_budget is None else patch.failure_budget,
+        access=settings.access.value if patch.access is None else patch.access,
     )
 
 

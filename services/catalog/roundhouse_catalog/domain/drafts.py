@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from msgspec import UNSET, UnsetType
 
 from roundhouse_common.contracts.catalog import AntiAffinity, Autoscale, EngineKind, PlacementStrategy, RolloutStrategy
+from roundhouse_common.contracts.routing import Access
 
 __all__ = [
     "AlternativeDraft",
@@ -146,6 +147,7 @@ class DeploymentDraft:
     is_evictable: bool = False
     wake_timeout_s: float = 300.0
     failure_budget: int = 10
+    access: str = Access.PRIVATE.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +162,4 @@ class DeploymentPatch:
     is_evictable: bool | None = None
     wake_timeout_s: float | None = None
     failure_budget: int | None = None
+    access: str | None = None

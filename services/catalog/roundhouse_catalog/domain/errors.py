@@ -12,6 +12,7 @@ RoundhouseError
 │   ├── LimitNotFound        404  limit_not_found
 │   └── UploadNotFound       404  upload_not_found
 ├── Conflict
+│   ├── ApiKeyRevoked        409  api_key_revoked
 │   ├── NameTaken            409  name_taken
 │   ├── ModelInUse           409  model_in_use
 │   ├── ProviderInUse        409  provider_in_use
@@ -43,6 +44,7 @@ from roundhouse_common.words import quoted
 
 __all__ = [
     "ApiKeyNotFound",
+    "ApiKeyRevoked",
     "DeploymentInUse",
     "DeploymentNotFound",
     "DeploymentRunning",
@@ -98,6 +100,15 @@ class ApiKeyNotFound(NotFound):
     def __init__(self, key_id: str) -> None:
         super().__init__(f'There is no API key with the id "{key_id}". GET /api/v1/api-keys lists those there are.')
         self.key_id = key_id
+
+
+class ApiKeyRevoked(Conflict):
+    """Nothing brings a revoked key back."""
+
+    code = "api_key_revoked"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The API key {quoted(name)} was revoked, for good. Create a new one.")
 
 
 class ProviderNotFound(NotFound):

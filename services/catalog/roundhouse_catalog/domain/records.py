@@ -31,7 +31,7 @@ def spec_record(deployment: Deployment) -> DeploymentSpec:
     )
 
 
-def key_record(key: ApiKey) -> ApiKeyRecord:
+def key_record(key: ApiKey, *, is_blocked: bool = False) -> ApiKeyRecord:
     return ApiKeyRecord(
         key_id=key.key_id,
         sha256=key.sha256,
@@ -41,4 +41,11 @@ def key_record(key: ApiKey) -> ApiKeyRecord:
         deployment_ids=key.deployment_ids,
         expires_at=key.expires_at,
         is_revoked=key.is_revoked,
+        priority=key.priority,
+        project_id=key.project_id,
+        models=key.models,
+        ip_ranges=key.ip_ranges,
+        previous_sha256=key.previous_sha256,
+        previous_until=key.previous_until,
+        is_blocked=is_blocked,
     )

@@ -16,6 +16,7 @@ from roundhouse_catalog.domain.route_references import (
 )
 from roundhouse_catalog.domain.route_shapes import FALLBACK_REASONS, SPLITS, STRATEGIES, check_shape
 from roundhouse_catalog.domain.routes import Route, RouteSettings
+from roundhouse_catalog.domain.settings import ACCESSES
 from roundhouse_common.contracts.catalog import ModelKind
 from roundhouse_common.contracts.routing import Balancing, Fallback
 from roundhouse_common.routing import PLATFORM
@@ -123,6 +124,9 @@ def _check_own(route: Route, draft: RouteDraft, findings: Findings) -> None:
             f"{quoted(draft.name)} found; it is the own route of the deployment {quoted(route.name)} and keeps its "
             "name: make an alias of it for another name",
         )
+    for name in ("access", "project_id"):
+        if (now := getattr(draft, name)) != str(getattr(route.settings, name)):
+            findings.add(name, f"{quoted(now)} found; it is the deployment's: change it there ({route.deployment_id})")
     if route.deployment_id not in [target.deployment_id for target in draft.targets]:
         findings.add(
             "targets",
@@ -163,6 +167,8 @@ def _settings(draft: RouteDraft) -> RouteSettings:
         is_continued=draft.is_continued,
         key_ids=tuple(dict.fromkeys(draft.key_ids)),
         tenant_ids=tuple(dict.fromkeys(draft.tenant_ids)),
+        access=ACCESSES[draft.access],
+        project_id=draft.project_id,
     )
 
 

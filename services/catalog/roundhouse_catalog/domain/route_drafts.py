@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from roundhouse_catalog.domain.routes import Route
 from roundhouse_common.contracts.catalog import ModelKind
 from roundhouse_common.contracts.routing import (
+    Access,
     Balancing,
     RouteCache,
     RouteQueue,
@@ -77,6 +78,8 @@ class RouteDraft:
     is_continued: bool = False
     key_ids: tuple[str, ...] = ()
     tenant_ids: tuple[str, ...] = ()
+    access: str = Access.TENANT.value
+    project_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,8 @@ class RoutePatch:
     is_continued: bool | None = None
     key_ids: tuple[str, ...] | None = None
     tenant_ids: tuple[str, ...] | None = None
+    access: str | None = None
+    project_id: str | None = None
 
 
 def draft_of(route: Route) -> RouteDraft:
@@ -120,6 +125,8 @@ def draft_of(route: Route) -> RouteDraft:
         is_continued=settings.is_continued,
         key_ids=settings.key_ids,
         tenant_ids=settings.tenant_ids,
+        access=settings.access.value,
+        project_id=settings.project_id,
     )
 
 
@@ -144,4 +151,6 @@ def patched(route: Route, patch: RoutePatch) -> RouteDraft:
         is_continued=draft.is_continued if patch.is_continued is None else patch.is_continued,
         key_ids=draft.key_ids if patch.key_ids is None else patch.key_ids,
         tenant_ids=draft.tenant_ids if patch.tenant_ids is None else patch.tenant_ids,
+        access=draft.access if patch.access is None else patch.access,
+        project_id=draft.project_id if patch.project_id is None else patch.project_id,
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.route_drafts import BalancingDraft, RouteDraft
+from roundhouse_catalog.domain.settings import ACCESSES
 from roundhouse_catalog.domain.shapes import choice_fault, range_fault, text_fault
 from roundhouse_common.contracts.routing import FallbackReason, RouteMatch, RouteTarget, SplitBy, Strategy
 
@@ -58,6 +59,7 @@ def check_shape(draft: RouteDraft, findings: Findings) -> None:
     _check_leads(draft, findings)
     _check_balancing(draft.balancing, findings)
     findings.add("split_by", choice_fault(draft.split_by, SPLITS))
+    findings.add("access", choice_fault(draft.access, ACCESSES))
     for index, fallback in enumerate(draft.fallbacks):
         findings.add(f"fallbacks.{index}.reason", choice_fault(fallback.reason, FALLBACK_REASONS))
     if len(draft.fallbacks) > _MOST_FALLBACKS:

@@ -7,6 +7,7 @@ import msgspec
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_common.contracts.catalog import DeploymentDesired, ModelKind
 from roundhouse_common.contracts.routing import (
+    Access,
     Balancing,
     Fallback,
     RouteCache,
@@ -37,6 +38,9 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     is_continued: bool = False
     key_ids: tuple[str, ...] = ()
     tenant_ids: tuple[str, ...] = ()
+    access: Access = Access.TENANT
+    """Of a deployment's own route the deployment's, as is the next."""
+    project_id: str = ""
 
 
 _DEFAULTS = RouteSettings()
@@ -64,6 +68,11 @@ class Route:
     is_deleted: bool = False
 
     @property
+    def owner_id(self) -> str:
+        """Who made it: keys of this user may use it also where it is private."""
+        return self.created_by.partition(":")[2]
+
+    @property
     def is_platform(self) -> bool:
         return self.tenant_id == PLATFORM
 
@@ -77,6 +86,7 @@ def own_route(deployment: Deployment, *, route_id: str) -> Route:
         deployment_id=deployment.deployment_id,
         model_kind=deployment.version.spec.model_kind,
         targets=(RouteTarget(deployment_id=deployment.deployment_id),),
+        settings=RouteSettings(access=deployment.settings.access, project_id=deployment.project_id),
         created_at=deployment.created_at,
         created_by=deployment.created_by,
         updated_at=deployment.updated_at,
@@ -85,14 +95,17 @@ def own_route(deployment: Deployment, *, route_id: str) -> Route:
 
 
 def followed(route: Route, deployment: Deployment) -> Route:
-    """Return a deployment's own route as the deployment is now; its settings stay."""
+    """Return a deployment's own route as the deployment is now; its other settings stay."""
     kind, is_deleted = deployment.version.spec.model_kind, deployment.desired is DeploymentDesired.DELETE
-    if (route.model_kind, route.is_deleted) == (kind, is_deleted):
+    access, project_id = deployment.settings.access, deployment.project_id
+    settings = msgspec.structs.replace(route.settings, access=access, project_id=project_id)
+    if (route.model_kind, route.is_deleted, route.settings) == (kind, is_deleted, settings):
         return route
     return replace(
         route,
         model_kind=kind,
         is_deleted=is_deleted,
+        settings=settings,
         generation=route.generation + 1,
         updated_at=deployment.updated_at,
         updated_by=deployment.updated_by,
@@ -118,5 +131,6 @@ def route_record(route: Route) -> RouteRecord:
         created_at=route.created_at,
         is_deleted=route.is_deleted,
         alias_of=route.alias_of,
+        owner_id=route.owner_id,
         **settings,
     )

@@ -6,14 +6,24 @@ from roundhouse_catalog.domain import shapes
 from roundhouse_catalog.domain.drafts import DeploymentDraft, RolloutDraft
 from roundhouse_catalog.domain.findings import Findings
 from roundhouse_common.contracts.catalog import Autoscale, ReplicaWindow, Rollout, RolloutStrategy
+from roundhouse_common.contracts.routing import Access
 from roundhouse_common.cron import cron_fault, timezone_fault
 
-__all__ = ["MOST_REPLICAS", "ROLLOUT_STRATEGIES", "Settings", "check_manual_scale", "check_settings", "settings_of"]
+__all__ = [
+    "ACCESSES",
+    "MOST_REPLICAS",
+    "ROLLOUT_STRATEGIES",
+    "Settings",
+    "check_manual_scale",
+    "check_settings",
+    "settings_of",
+]
 
 MOST_REPLICAS = 1000
 _DAY_S = 86_400.0
 _MOST_WINDOWS = 32
 _MOST_TARGET = 1_000_000.0
+ACCESSES = {one.value: one for one in Access if one is not Access.UNKNOWN}
 ROLLOUT_STRATEGIES = {one.value: one for one in RolloutStrategy if one is not RolloutStrategy.UNKNOWN}
 
 
@@ -28,6 +38,8 @@ class Settings:
     is_evictable: bool
     wake_timeout_s: float
     failure_budget: int
+    access: Access = Access.PRIVATE
+    """Whose API keys may use it by its own name."""
 
 
 def settings_of(draft: DeploymentDraft) -> Settings:
@@ -48,6 +60,7 @@ def settings_of(draft: DeploymentDraft) -> Settings:
         is_evictable=draft.is_evictable,
         wake_timeout_s=draft.wake_timeout_s,
         failure_budget=draft.failure_budget,
+        access=ACCESSES[draft.access],
     )
 
 
@@ -58,6 +71,7 @@ def check_settings(draft: DeploymentDraft, findings: Findings) -> None:
     findings.add("drain_timeout_s", shapes.range_fault(draft.drain_timeout_s, 0, _DAY_S, unit="seconds"))
     findings.add("wake_timeout_s", shapes.range_fault(draft.wake_timeout_s, 1, 3600, unit="seconds"))
     findings.add("failure_budget", shapes.range_fault(draft.failure_budget, 1, 1000))
+    findings.add("access", shapes.choice_fault(draft.access, ACCESSES))
     _check_rollout(draft.rollout, findings)
     if draft.autoscale is not None:
         _check_autoscale(draft.autoscale, findings)

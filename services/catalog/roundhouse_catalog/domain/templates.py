@@ -29,6 +29,7 @@ _SETTINGS = (
     "is_evictable",
     "wake_timeout_s",
     "failure_budget",
+    "access",
 )
 
 

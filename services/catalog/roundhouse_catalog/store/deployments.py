@@ -14,6 +14,7 @@ from roundhouse_catalog.store import tables
 from roundhouse_catalog.store.routes import find_own_route, find_route_named, insert_route, update_route
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.registry import DEPLOYMENT_CHANGED
+from roundhouse_common.contracts.routing import Access
 from roundhouse_common.database import ReadSession, WriteSession, enqueue
 from roundhouse_common.runtime import DeploymentId, UnixTime
 
@@ -26,6 +27,7 @@ __all__ = [
     "insert_deployment",
     "list_deployments",
     "list_versions",
+    "named_deployments",
     "note_failed_numbers",
     "successor_of",
     "update_deployment",
@@ -75,6 +77,12 @@ async def existing_deployments(session: ReadSession, tenant_id: str, ids: Collec
     """Return which of the ids are deployments of the tenant."""
     query = select(_D.id).where(_D.tenant_id == tenant_id, _D.deleted_at.is_(None), _D.id.in_(ids))
     return set(await session.scalars(query))
+
+
+async def named_deployments(session: ReadSession, tenant_id: str, ids: Collection[str]) -> list[Deployment]:
+    """Return those of the ids that are deployments of the tenant."""
+    rows = await session.execute(_living(tenant_id).where(_D.id.in_(ids)))
+    return [_deployment(row) for row in rows]
 
 
 async def insert_deployment(session: WriteSession, decision: Decision, *, route_id: str) -> None:
@@ -185,6 +193,7 @@ def _columns(deployment: Deployment) -> dict[str, object]:
         "is_evictable": settings.is_evictable,
         "wake_timeout_s": settings.wake_timeout_s,
         "failure_budget": settings.failure_budget,
+        "access": settings.access.value,
         "restarts": deployment.restarts,
         "last_number": deployment.last_number,
         "previous_number": deployment.previous_number,
@@ -216,6 +225,7 @@ def _deployment(row: Row[Any]) -> Deployment:
             is_evictable=row.is_evictable,
             wake_timeout_s=row.wake_timeout_s,
             failure_budget=row.failure_budget,
+            access=Access(row.access),
         ),
         is_paused=row.is_paused,
         restarts=row.restarts,

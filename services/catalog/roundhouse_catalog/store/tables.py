@@ -17,7 +17,9 @@ from sqlalchemy import (
 from roundhouse_catalog.domain.providers import SealedKey
 from roundhouse_catalog.domain.routes import RouteSettings
 from roundhouse_catalog.domain.templates import Recipe
+from roundhouse_catalog.store.audit_tables import audit, audit_seals
 from roundhouse_catalog.store.identity_tables import memberships, own_roles, projects, tenants, users
+from roundhouse_catalog.store.login_tables import credentials, personal_tokens, sessions
 from roundhouse_catalog.store.metadata import metadata
 from roundhouse_common.contracts.catalog import Autoscale, ModelDefaults, Rollout, VersionSpec
 from roundhouse_common.contracts.models import ModelFacts
@@ -26,6 +28,9 @@ from roundhouse_common.database import Json, UnixSeconds, idempotency_table, out
 
 __all__ = [
     "api_keys",
+    "audit",
+    "audit_seals",
+    "credentials",
     "deployments",
     "idempotency",
     "limits",
@@ -34,9 +39,11 @@ __all__ = [
     "models",
     "outbox",
     "own_roles",
+    "personal_tokens",
     "projects",
     "providers",
     "routes",
+    "sessions",
     "template_versions",
     "templates",
     "tenants",
@@ -111,6 +118,7 @@ deployments = Table(
     Column("failed_numbers", Json(tuple[int, ...]), nullable=False),
     Column("activated_generation", BigInteger, nullable=False),
     Column("project_id", String(64), nullable=False),  # empty: of none
+    Column("access", String(16), nullable=False),
 )
 Index(
     "uq_deployments_tenant_id_name",
@@ -231,6 +239,13 @@ api_keys = Table(
     Column("expires_at", UnixSeconds, nullable=False),
     Column("created_at", UnixSeconds, nullable=False),
     Column("revoked_at", UnixSeconds, nullable=False),
+    Column("project_id", String(64), nullable=False),  # empty: of none
+    Column("models", Json(tuple[str, ...]), nullable=False),
+    Column("ip_ranges", Json(tuple[str, ...]), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("previous_sha256", String(64), nullable=False),
+    Column("previous_until", UnixSeconds, nullable=False),
+    Column("generation", BigInteger, nullable=False),
 )
 
 templates = Table(
