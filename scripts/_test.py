@@ -9,6 +9,7 @@
 Exit codes: those of pytest, or 1 when the lint found something (the tests run all the same).
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,7 +17,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,8 @@ __all__ = ["main"]
 _SIMULATION_SEEDS = "2000"
 
 _APART = "tests/process"
-"""These wait for servers and engines more than they compute, so they run beside all others, which take every core."""
+"""These wait for servers and engines more than they compute, so they run beside the lint, which takes one core, and
+then beside all others, which take every core."""
 
 _COUNTS = "ROUNDHOUSE_TEST_COUNTS"
 """Names a file: the outcomes are added up by the process that reads it."""
@@ -54,36 +57,61 @@ def main(arguments: Sequence[str]) -> int:
     if "--sim" in own:
         os.environ["ROUNDHOUSE_SIMULATION_SEEDS"] = _SIMULATION_SEEDS
         passed_on += ["-n", "logical", "tests/simulation"]
-    lint_code = None if own & {"--no-lint", "--sim"} else lint([])
+    _keep_bytecode()
     is_all = "--sim" not in own and not any(Path(item.split("::")[0]).exists() for item in passed_on)
-    test_code, counts = _in_two(passed_on) if is_all else _in_one(passed_on)
+    with _apart(passed_on) if is_all else contextlib.nullcontext() as apart:
+        lint_code = None if own & {"--no-lint", "--sim"} else lint([])
+        beside = ["-n", "logical", f"--ignore={_APART}"] if is_all else []
+        test_code, counts = _pytest([*beside, *passed_on])
+    if apart is not None:
+        test_code, counts = _worse(test_code, apart.code), counts + apart.counts
     if _COUNTS not in os.environ:
         print(_last_line(lint_code, test_code, counts, time.monotonic() - started))
     return test_code or lint_code or 0
 
 
-def _in_one(arguments: Sequence[str]) -> tuple[int, Counter[str]]:
+def _keep_bytecode() -> None:
+    """Let Python keep what it compiles: the tests start hundreds of processes, and pytest rewrites every test file."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def _pytest(arguments: Sequence[str]) -> tuple[int, Counter[str]]:
     summary = _Summary()
     return int(pytest.main([*arguments], plugins=[summary])), Counter(summary.counts)
 
 
-def _in_two(arguments: Sequence[str]) -> tuple[int, Counter[str]]:
-    """Run what starts servers in a process of its own beside the rest, and show its output when the rest has ended."""
+@dataclass
+class _Apart:
+    """What came out of the process of its own, once it has ended."""
+
+    code: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@contextlib.contextmanager
+def _apart(arguments: Sequence[str]) -> Iterator[_Apart]:
+    """Run what starts servers in a process of its own beside the body, and show its output when both have ended."""
+    outcome = _Apart()
     with tempfile.TemporaryDirectory() as directory:
         output, counts = Path(directory, "output"), Path(directory, "counts")
         command = [sys.executable, "-m", "scripts._test", "--slow", "--no-lint", *arguments, _APART]
         environment = os.environ | {_COUNTS: str(counts)}
         with (
             output.open("wb") as file,
-            subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT) as apart,
+            subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT) as process,
         ):
-            code, found = _in_one(["-n", "logical", *arguments, f"--ignore={_APART}"])
-        apart_code = apart.returncode
+            yield outcome
+        outcome.code = process.returncode
         print(output.read_text(errors="replace"), flush=True)
-        found += Counter(json.loads(counts.read_text())) if counts.exists() else Counter()
+        if counts.exists():
+            outcome.counts.update(json.loads(counts.read_text()))
+
+
+def _worse(*codes: int) -> int:
+    """Return the worst exit code; that a part had nothing to run counts only where no part had."""
     nothing = int(pytest.ExitCode.NO_TESTS_COLLECTED)
-    worst = [item for item in (code, apart_code) if item != nothing]
-    return max(worst, default=nothing), found
+    return max((code for code in codes if code != nothing), default=nothing)
 
 
 def _last_line(lint_code: int | None, test_code: int, counts: Counter[str], took_s: float) -> str:
