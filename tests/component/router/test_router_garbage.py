@@ -35,6 +35,25 @@ async def wholes(router: RunningRouter, engine: Engine) -> None:
         await answer.read()
 
 
+async def broken_wholes(router: RunningRouter, engine: Engine) -> None:
+    async def breaks(exchange: Exchange) -> None:
+        await exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{")
+        exchange.hang_up()
+
+    engine.script = breaks
+    async with router.post({}) as answer:
+        await answer.read()
+
+
+async def engines_that_hang_up(router: RunningRouter, engine: Engine) -> None:
+    async def hangs_up(exchange: Exchange) -> None:
+        exchange.hang_up()
+
+    engine.script = hangs_up
+    async with router.post({}) as answer:
+        await answer.read()
+
+
 async def ended_streams(router: RunningRouter, engine: Engine) -> None:
     engine.script = streams(chunk("one"), chunk("two"), DONE)
     async with router.stream() as answer:
@@ -95,6 +114,8 @@ async def dead_engines(router: RunningRouter, engine: Engine) -> None:
     "traffic",
     [
         wholes,
+        broken_wholes,
+        engines_that_hang_up,
         ended_streams,
         broken_streams,
         translated_streams_without_an_end,

@@ -80,6 +80,8 @@ class Client:
         except asyncio.CancelledError:
             _give_up(connection, answered)
             raise
+        finally:
+            del answered  # its error holds this frame
 
     async def send_stream(
         self,

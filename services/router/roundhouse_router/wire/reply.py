@@ -191,5 +191,10 @@ class Reply:
             self._check()
 
     def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
+        error = self._error
+        if error is not None:
+            self._error = type(error)(*error.args)  # one that was raised holds the frames that it passed
+            try:
+                raise error
+            finally:
+                del error
