@@ -22,16 +22,16 @@ from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.entry import Entry
+from roundhouse_router.api.fast_path import FastPath
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.api.pipeline import Pipeline
 from roundhouse_router.api.reusing import Reusing
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
-from roundhouse_router.domain.choosing.chooser import Chooser, ChoosingOptions
+from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.formats import UpstreamFormat
-from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.formats.anthropic import AnthropicFormat
 from roundhouse_router.formats.ollama import OllamaFormat
 from roundhouse_router.formats.openai import OpenAiFormat
@@ -46,16 +46,16 @@ from roundhouse_router.loops.snapshots import SnapshotSaver
 from roundhouse_router.loops.spooling import SpoolKeeper
 from roundhouse_router.loops.state_sharing import StateSharer
 from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.options import choosing_of, limits_of, reuse_limits_of, wire_limits_of
 from roundhouse_router.providers.keys import ProviderKeys
 from roundhouse_router.providers.metrics import ProviderKeyMetrics
 from roundhouse_router.request_log.assembly import build_request_log
 from roundhouse_router.request_log.log import RequestLog
-from roundhouse_router.reuse.assembly import Reuse, ReuseLimits, build_reuse
+from roundhouse_router.reuse.assembly import Reuse, build_reuse
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import load_newest
-from roundhouse_router.store.spool import Spool, SpoolLimits
+from roundhouse_router.store.spool import Spool
 from roundhouse_router.wire.client import Client
-from roundhouse_router.wire.limits import WireLimits
 from roundhouse_router.wire.server import WireListener
 from roundhouse_router.workers.joining import join, own_settings
 from roundhouse_router.workers.leftovers import Leftovers
@@ -131,6 +131,7 @@ def build(
         bus,
         clock,
         load_newest(settings.state_dir, root or settings.state_dir),
+        proxies=settings.proxies(),
         on_endpoints=lambda table: metrics.know_endpoints(table.deployments.values()),
     )
     publisher = UsagePublisher(bus, spool, settings, clock, metrics)
@@ -234,6 +235,9 @@ def build(
     entry = Entry(
         control_plane=control_plane, pipeline=pipeline, counting=counting, clock=clock, ids=ids, metrics=metrics
     )
+    fast_path = _fast_path(
+        service, pipeline, attempts, chooser, upstreams, ledger, limiter, control_plane, settings, clock, ids, metrics
+    )
     if settings.worker == 0:
         leftovers = Leftovers(
             bus, settings, settings.state_dir, limits_of(settings), service.registry, clock=clock, ids=ids
@@ -247,12 +251,47 @@ def build(
             reserved,
             drain_timeout_s=settings.drain_timeout_s,
             clock=clock,
-            limits=_wire_limits(settings),
+            limits=wire_limits_of(settings),
             registry=service.registry,
+            take=fast_path.take if fast_path is not None else None,
         ),
         is_shared=peers is not None,
     )
     return service
+
+
+def _fast_path(
+    service: Service,
+    pipeline: Pipeline,
+    attempts: Attempts,
+    chooser: Chooser,
+    upstreams: Upstreams,
+    ledger: DemandLedger,
+    limiter: Limiter,
+    control_plane: ControlPlane,
+    settings: RouterSettings,
+    clock: Clock,
+    ids: Ids,
+    metrics: RouterMetrics,
+) -> FastPath | None:
+    """Return what answers common requests without a task; None where they are logged, traced or counted on Redis."""
+    if not isinstance(limiter, ProcessLimiter) or settings.request_log != "off" or settings.otlp_endpoint:
+        return None
+    path = FastPath(
+        control_plane=control_plane,
+        pipeline=pipeline,
+        attempts=attempts,
+        chooser=chooser,
+        upstreams=upstreams,
+        ledger=ledger,
+        decide=limiter.decide,
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        metrics=metrics,
+    )
+    service.loop("hand over late streams", path.run)
+    return path
 
 
 def _request_log(service: Service, settings: RouterSettings, clock: Clock) -> RequestLog | None:
@@ -308,53 +347,6 @@ def formats_of(clock: Clock) -> Mapping[ProviderFormat, UpstreamFormat]:
         ProviderFormat.OLLAMA: OllamaFormat(clock),
         ProviderFormat.REPLICATE: ReplicateFormat(clock),
     }
-
-
-def _wire_limits(settings: RouterSettings) -> WireLimits:
-    return WireLimits(
-        idle_s=settings.client_idle_timeout_s,
-        head_s=settings.client_head_timeout_s,
-        body_s=settings.client_body_timeout_s,
-        stall_s=settings.client_stall_timeout_s,
-    )
-
-
-def limits_of(settings: RouterSettings) -> SpoolLimits:
-    """Return the spool's bounds as the settings have them."""
-    return SpoolLimits(
-        segment_bytes=settings.spool_segment_bytes,
-        segment_age_s=settings.spool_segment_age_s,
-        retain_s=settings.spool_retain_s,
-        retain_bytes=settings.spool_retain_bytes,
-    )
-
-
-def choosing_of(settings: RouterSettings) -> ChoosingOptions:
-    """Return how endpoints are chosen and judged, as the settings have it."""
-    return ChoosingOptions(
-        region=settings.region,
-        prefix_entries=settings.prefix_entries,
-        health=HealthOptions(
-            rest_s=settings.failure_rest_s,
-            consecutive_failures=settings.eject_failures,
-            base_ejection_s=settings.eject_base_s,
-            max_ejection_s=settings.eject_most_s,
-            max_ejected_share=settings.eject_most_share,
-            panic_share=settings.eject_panic_share,
-            is_success_rate_judged=settings.eject_by_success_rate,
-        ),
-    )
-
-
-def reuse_limits_of(settings: RouterSettings) -> ReuseLimits:
-    """Return how much may be kept of answers, as the settings have it."""
-    return ReuseLimits(
-        cache_max_bytes=settings.cache_max_bytes,
-        idempotency_ttl_s=settings.idempotency_ttl_s,
-        idempotency_max_bytes=settings.idempotency_max_bytes,
-        coalesce_buffer_bytes=settings.coalesce_buffer_bytes,
-        redis_timeout_s=settings.cache_redis_timeout_s,
-    )
 
 
 @asynccontextmanager

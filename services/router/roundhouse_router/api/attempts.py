@@ -5,9 +5,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from roundhouse_common.contracts.catalog import EngineKind
-from roundhouse_common.contracts.routing import FallbackReason, ProviderFormat
+from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.api.answers import Live, Whole
+from roundhouse_router.api.attempt import (
+    FAILURES,
+    STARTUP_BYTES,
+    STARTUP_PIECES,
+    Failed,
+    First,
+    Sent,
+    fallback_for,
+    passed,
+)
 from roundhouse_router.api.course import Course, course_to
 from roundhouse_router.api.early import Early
 from roundhouse_router.api.flight import Flight
@@ -25,13 +35,13 @@ from roundhouse_router.domain.errors import (
     BadBody,
     BodyTooLarge,
     ModelNotFound,
+    PermissionDenied,
     UpstreamFailed,
-    UpstreamRefusedUs,
     UpstreamTimeout,
 )
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.formats import UpstreamFormat
-from roundhouse_router.domain.refusals import fallback_reason, rest_of
+from roundhouse_router.domain.refusals import rest_of
 from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.retries import RetryBudget
 from roundhouse_router.domain.routing import resolve
@@ -44,26 +54,11 @@ from roundhouse_router.wire.errors import Broken, ConnectFailed, HungUp, Silent,
 
 __all__ = ["Attempts"]
 
-_REFUSED: Final = frozenset((401, 403))
-_FAILURES: Final = frozenset((500, 502, 503, 504)) | _REFUSED
-"""Another replica may do better. 501 says the same everywhere; other 4xx are the request's fault."""
 _KEYS: Final = "keys"
 """None of a provider's keys may be used now."""
 _LOST: Final = frozenset(("connect", "hangup", "broken"))
 """The engine is gone, and works on nothing: to go on elsewhere adds no load, and the budget is not asked. When one of
 two engines dies that is half of all requests at once."""
-_STARTUP_BYTES: Final = 256 * 1024
-_STARTUP_PIECES: Final = 64
-
-
-class _Failed(Exception):
-    """One attempt came to nothing, and another may be made."""
-
-    def __init__(self, kind: str, error: ApiError, verdict: Verdict = Verdict.FAILED) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.error = error
-        self.verdict = verdict
 
 
 class Attempts:
@@ -93,33 +88,40 @@ class Attempts:
         self._metrics = metrics
         self.budget = RetryBudget(share=settings.retry_share, at_least=settings.retries_at_least)
 
-    async def answer(self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None) -> Whole | Live:
+    async def answer(
+        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None, first: First | None = None
+    ) -> Whole | Live:
         """Return the first answer that is worth passing on. Raises ApiError: nobody was ready, or the last failure.
 
         The request goes to the route's targets, and when they fail for a reason that the route has a fallback for, to
         that route's.
         """
-        self.budget.in_flight += 1
+        self.begin()
         try:
             if not flight.resolution.route.fallbacks:
-                return _passed(await self._over_endpoints(flight, headers, early))
-            return _passed(await self._over_routes(flight, headers, early))
+                return passed(await self._over_endpoints(flight, headers, early, first))
+            return passed(await self._over_routes(flight, headers, early, first))
         finally:
-            self._ends_trying(flight)
+            self.end(flight)
 
-    def _ends_trying(self, flight: Flight) -> None:
+    def begin(self) -> None:
+        """A request waits for its answer from now on; until `end`."""
+        self.budget.in_flight += 1
+
+    def end(self, flight: Flight) -> None:
         self.budget.in_flight -= 1
         if flight.is_retrying:
             flight.is_retrying = False
             self.budget.release()
 
-    async def _over_routes(self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None) -> Whole | Live:
+    async def _over_routes(
+        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None, first: First | None
+    ) -> Whole | Live:
         fallbacks = flight.resolution.route.fallbacks
-        answer: Whole | Live | ApiError
-        answer = await self._outcome(flight, headers, early)
+        answer: Whole | Live | ApiError = await self._outcome(flight, headers, early, first)
         tried = {flight.resolution.route.name}
         for fallback in fallbacks:
-            reason = None if isinstance(answer, Live) else _reason(answer)
+            reason = None if isinstance(answer, Live) else fallback_for(answer)
             if reason is None:
                 break
             if fallback.reason is not reason or fallback.route in tried:
@@ -127,7 +129,7 @@ class Attempts:
             tried.add(fallback.route)
             try:
                 flight.resolution = resolve(self._control_plane.table, flight.key, fallback.route)
-            except ModelNotFound:
+            except (ModelNotFound, PermissionDenied):
                 continue
             self._metrics.fallbacks.labels(reason.value).inc()
             answer = await self._outcome(flight, headers, early)
@@ -136,17 +138,17 @@ class Attempts:
         return answer
 
     async def _outcome(
-        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None
+        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None, first: First | None = None
     ) -> Whole | Live | ApiError:
         try:
-            return await self._over_endpoints(flight, headers, early)
+            return await self._over_endpoints(flight, headers, early, first)
         except ApiError as error:
             return error
 
     async def _over_endpoints(
-        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None
+        self, flight: Flight, headers: Mapping[bytes, bytes], early: Early | None, first: First | None
     ) -> Whole | Live:
-        found = self._found(flight)
+        found, sent = (self._found(flight), None) if first is None else (first[:2], first.sent)
         if found is None:
             found = await self._waiting.room(flight, lambda: self._found(flight), lambda: self._is_full(flight), early)
         choice, candidate = found
@@ -158,21 +160,22 @@ class Attempts:
         made = 0
         while True:
             made += 1
-            answer = await self._attempt(flight, headers, candidate, is_fresh=hung_up is candidate)
-            if not isinstance(answer, _Failed):
+            answer = await self._attempt(flight, headers, candidate, is_fresh=hung_up is candidate, sent=sent)
+            sent = None
+            if not isinstance(answer, Failed):
                 if isinstance(answer, Live) or not self._is_failure(flight, answer):
                     return answer
             elif answer.kind == "hangup" and hung_up is not candidate:
                 hung_up = candidate
                 made -= 1
                 continue  # perhaps only an idle connection that was given up; if the engine is gone that fails at once
-            is_free = isinstance(answer, _Failed) and answer.kind == _KEYS
+            is_free = isinstance(answer, Failed) and answer.kind == _KEYS
             made -= is_free  # nobody has to bear it: neither an attempt nor a retry
             choice.table = self._control_plane.table  # who died may have been replaced meanwhile
             following = choice.next(self._now())
-            is_lost = isinstance(answer, _Failed) and answer.kind in _LOST
+            is_lost = isinstance(answer, Failed) and answer.kind in _LOST
             if following is None or not (is_free or (made < attempts and (is_lost or self._may_retry(flight)))):
-                if isinstance(answer, _Failed):
+                if isinstance(answer, Failed):
                     try:
                         raise answer.error
                     finally:
@@ -191,7 +194,7 @@ class Attempts:
         try:
             return await self._go_on(flight, headers, body_for)
         finally:
-            self._ends_trying(flight)
+            self.end(flight)
 
     async def _go_on(
         self, flight: Flight, headers: Mapping[bytes, bytes], body_for: Callable[[EngineKind], bytes | None]
@@ -211,7 +214,7 @@ class Attempts:
             answer = await self._attempt(flight, headers, candidate, is_fresh=True, rest=rest)
             if isinstance(answer, Live):
                 return answer
-            is_lost = isinstance(answer, _Failed) and answer.kind in _LOST
+            is_lost = isinstance(answer, Failed) and answer.kind in _LOST
             if isinstance(answer, Whole):
                 self._is_failure(flight, answer)
         return None
@@ -251,10 +254,16 @@ class Attempts:
                 self._metrics.retries_refused.inc()
         return flight.is_retrying
 
+    def succeeded(self, flight: Flight) -> None:
+        """The fast path has an answer that is worth passing on."""
+        assert flight.candidate is not None
+        flight.tried(flight.candidate, Verdict.OK)
+        self.end(flight)
+
     def _is_failure(self, flight: Flight, answer: Whole) -> bool:
         """Whether another endpoint may do better. Tells the chooser of this one."""
         assert flight.candidate is not None
-        if answer.status in _FAILURES:
+        if answer.status in FAILURES:
             self._metrics.upstream_error("status")
             flight.tried(flight.candidate, Verdict.FAILED)
             return True
@@ -273,23 +282,27 @@ class Attempts:
         *,
         is_fresh: bool,
         rest: ParsedRequest | None = None,
-    ) -> Whole | Live | _Failed:
+        sent: Sent | None = None,
+    ) -> Whole | Live | Failed:
         """Ask one endpoint, with one provider's key after the other; for `rest` instead of the request if it is given,
         in OpenAI's API."""
         asked = flight.request
-        if isinstance(asked, MediaAsked):
+        if sent is not None:
+            course = sent.course
+        elif isinstance(asked, MediaAsked):
             course = media_course(flight.interface, asked, candidate, self._formats)
         elif rest is not None:
             course = course_to(CHAT, rest, candidate, self._formats)
         else:
             course = course_to(flight.interface, asked, candidate, self._formats)
         is_over = False
-        flight.tries(candidate)
+        if sent is None:
+            flight.tries(candidate)
         try:
-            answer = await self._ask(flight, headers, candidate, course, is_fresh=is_fresh)
+            answer = await self._ask(flight, headers, candidate, course, is_fresh=is_fresh, sent=sent)
             is_over = True
             return answer
-        except _Failed as failure:
+        except Failed as failure:
             is_over = True
             flight.tried(candidate, failure.verdict)
             self._metrics.upstream_error(failure.kind)
@@ -300,7 +313,7 @@ class Attempts:
             is_over = True
             flight.tried(candidate, Verdict.ABANDONED)  # its keys rest by themselves, each for as long as it must
             self._metrics.upstream_error(error.error_code)
-            return _Failed(_KEYS, error)
+            return Failed(_KEYS, error)
         except (BadBody, BodyTooLarge):  # an upload that turned out wrong on its way
             is_over = True
             flight.tried(candidate, Verdict.CLIENT)
@@ -315,21 +328,33 @@ class Attempts:
                 flight.tried(candidate, Verdict.ABANDONED)
 
     async def _ask(
-        self, flight: Flight, headers: Mapping[bytes, bytes], candidate: Candidate, course: Course, *, is_fresh: bool
+        self,
+        flight: Flight,
+        headers: Mapping[bytes, bytes],
+        candidate: Candidate,
+        course: Course,
+        *,
+        is_fresh: bool,
+        sent: Sent | None,
     ) -> Whole | Live:
         timeouts = flight.resolution.route.timeouts
         first_byte_s = timeouts.first_token_s or self._settings.first_byte_timeout_s
         idle_s = timeouts.idle_s or self._settings.idle_timeout_s
         began = self._now()
         try:
-            reply = await self._upstreams.ask(
-                candidate,
-                course,
-                request_id=flight.request_id,
-                headers=headers,
-                is_fresh=is_fresh,
-                first_byte_s=first_byte_s,
+            asking = (
+                sent.reply()
+                if sent is not None
+                else self._upstreams.ask(
+                    candidate,
+                    course,
+                    request_id=flight.request_id,
+                    headers=headers,
+                    is_fresh=is_fresh,
+                    first_byte_s=first_byte_s,
+                )
             )
+            reply = await asking
             try:
                 if not (timeouts.first_token_s and flight.request.is_stream):
                     return await self._read(reply, course, idle_s)
@@ -339,16 +364,16 @@ class Attempts:
                 reply.close()
                 raise
         except ConnectFailed:
-            raise _Failed("connect", UpstreamFailed("The engine cannot be reached.")) from None
+            raise Failed("connect", UpstreamFailed("The engine cannot be reached.")) from None
         except HungUp:
-            raise _Failed("hangup", UpstreamFailed("The engine closed the connection before it answered.")) from None
+            raise Failed("hangup", UpstreamFailed("The engine closed the connection before it answered.")) from None
         except (Silent, TimeoutError):
             late = UpstreamTimeout("The engine did not begin to answer in time.")
             if timeouts.first_token_s:
-                raise _Failed("silence", late) from None
+                raise Failed("silence", late) from None
             raise late from None
         except Broken:
-            raise _Failed("broken", UpstreamFailed("The engine broke off its answer.")) from None
+            raise Failed("broken", UpstreamFailed("The engine broke off its answer.")) from None
         except TooLarge:
             raise UpstreamFailed("The engine's answer is larger than the router passes on.") from None
 
@@ -363,30 +388,14 @@ class Attempts:
             try:
                 has_content = course.has_content(piece)
             except UpstreamFailed as error:
-                raise _Failed("stream_error", error) from None
+                raise Failed("stream_error", error) from None
             if not piece and not has_content:
-                raise _Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
+                raise Failed("empty", UpstreamFailed("The engine ended its stream without a word."))
             first.append(piece)
             size += len(piece)
-            if has_content or size > _STARTUP_BYTES or len(first) >= _STARTUP_PIECES:
+            if has_content or size > STARTUP_BYTES or len(first) >= STARTUP_PIECES:
                 break
             if b"error" in piece and (words := error_told(b"".join(first))) is not None:
-                raise _Failed("stream_error", UpstreamFailed(words))
+                raise Failed("stream_error", UpstreamFailed(words))
         reply.idle_timeout(idle_s)
         return Live(reply, first, course, course.stream())
-
-
-def _passed(answer: Whole | Live) -> Whole | Live:
-    """Return an answer that may be passed on. Raises UpstreamRefusedUs."""
-    if type(answer) is Whole and answer.status in _REFUSED:
-        raise UpstreamRefusedUs("The engine refused the router. This is not about your API key; tell the operator.")
-    return answer
-
-
-def _reason(answer: Whole | ApiError) -> FallbackReason | None:
-    """Return why another route may be asked; None: the answer stands."""
-    if isinstance(answer, ApiError):
-        return FallbackReason.ERROR if answer.status in (429, 500, 502, 503, 504) else None
-    if answer.status in _FAILURES or answer.status == 429:
-        return FallbackReason.ERROR
-    return fallback_reason(answer.status, answer.course.error_body(answer.status, answer.body))

@@ -12,10 +12,10 @@ import msgspec
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.runtime import Clock
+from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.course import Course
 from roundhouse_router.api.early import Headers
 from roundhouse_router.api.interfaces import COUNT_TOKENS
-from roundhouse_router.api.pipeline import key_of
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.dialects.anthropic import ANTHROPIC
@@ -76,7 +76,7 @@ class TokenCounting:
     async def answer(self, exchange: Exchange, request_id: str, headers: Headers) -> None:
         """Answer one request. Raises ApiError and ClientLeft."""
         try:
-            key = key_of(self._control_plane.table, exchange.headers, self._clock.now())
+            key = caller_of(self._control_plane, exchange, self._clock.now())
             body = await exchange.read_body(self._settings.max_body_bytes)
             request = ANTHROPIC.read(body, exchange.path)
             chat = count_request(body)

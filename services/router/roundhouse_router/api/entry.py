@@ -1,22 +1,21 @@
 """Where requests come in: which path is which, and every error in the shape of the client's API."""
 
-import asyncio
-import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import Final
 
 from roundhouse_common.runtime import Clock, Ids
+from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.early import Headers
+from roundhouse_router.api.edge import answered, id_headers
 from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES, Interface
 from roundhouse_router.api.listing import list_models, show_model
 from roundhouse_router.api.ollama import OllamaModels
 from roundhouse_router.api.ollama_interfaces import ollama_interfaces
-from roundhouse_router.api.pipeline import Pipeline, key_of
+from roundhouse_router.api.pipeline import Pipeline
 from roundhouse_router.bus.control_plane import ControlPlane
-from roundhouse_router.domain.errors import ApiError, EncodedBody, Internal, NoSnapshot, UnknownPath, WrongMethod
+from roundhouse_router.domain.errors import ApiError, EncodedBody, NoSnapshot, UnknownPath, WrongMethod
 from roundhouse_router.metrics import RouterMetrics
-from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange
 
 __all__ = ["Entry"]
@@ -25,9 +24,6 @@ _OPS_PATHS: Final = frozenset(("/livez", "/readyz", "/metrics", "/version"))
 _MODELS: Final = "/v1/models"
 _INTERFACES: Final = {**INTERFACES, COUNT_TOKENS.path: COUNT_TOKENS}
 _JSON: Final = (b"content-type", b"application/json")
-_GIVEN_ID: Final = re.compile(rb"[!-~]{1,128}")
-_ID_HEADER: Final = b"x-request-id"
-_RECORD_HEADER: Final = b"x-roundhouse-request-id"
 
 
 class Entry:
@@ -59,33 +55,24 @@ class Entry:
     async def _answer(self, exchange: Exchange) -> None:
         interface = self._interfaces.get(exchange.path)
         request_id = self._ids.new("req")
-        headers = _id_headers(exchange.headers, request_id)
+        headers = id_headers(exchange.headers, request_id)
         if interface is not None and interface.id_header:
             headers.append((interface.id_header, headers[0][1]))
-        is_defect = True
-        try:
-            if interface is not None:
-                self._check(exchange, interface.path, "POST", headers)
-                if interface is COUNT_TOKENS:
-                    await self._counting.answer(exchange, request_id, headers)
-                else:
-                    await self._pipeline.answer(interface, exchange, request_id, headers)
-            elif self._ollama.has(exchange.path):
-                await self._ollama.answer(exchange, headers)
+        await answered(exchange, interface, headers, self._answered_by(interface, exchange, request_id, headers))
+
+    async def _answered_by(
+        self, interface: Interface | None, exchange: Exchange, request_id: str, headers: Headers
+    ) -> None:
+        if interface is not None:
+            self._check(exchange, interface.path, "POST", headers)
+            if interface is COUNT_TOKENS:
+                await self._counting.answer(exchange, request_id, headers)
             else:
-                self._answer_get(exchange, headers)
-            is_defect = False
-        except ApiError as error:
-            is_defect = False
-            _answer_error(exchange, interface, error, headers)
-        except ClientLeft:
-            is_defect = False
-        except asyncio.CancelledError:
-            is_defect = False
-            raise
-        finally:  # the defect itself goes on to the server, which logs it
-            if is_defect and not exchange.is_started:
-                _answer_error(exchange, interface, Internal("The router failed. Its log says why."), headers)
+                await self._pipeline.answer(interface, exchange, request_id, headers)
+        elif self._ollama.has(exchange.path):
+            await self._ollama.answer(exchange, headers)
+        else:
+            self._answer_get(exchange, headers)
 
     def _answer_get(self, exchange: Exchange, headers: Headers) -> None:
         path = exchange.path
@@ -96,7 +83,7 @@ class Entry:
         self._check(exchange, route, "GET", headers)
         table = self._control_plane.table
         try:
-            key = key_of(table, exchange.headers, self._clock.now())
+            key = caller_of(self._control_plane, exchange, self._clock.now())
             body = list_models(table, key) if path == _MODELS else show_model(table, key, path[len(_MODELS) + 1 :])
         except ApiError as error:
             raise self._refused(route, error) from None
@@ -121,24 +108,3 @@ class Entry:
     def _refused(self, route: str, error: ApiError) -> ApiError:
         self._metrics.answered(route, error.status, "refused")
         return error
-
-
-def _answer_error(exchange: Exchange, interface: Interface | None, error: ApiError, headers: Headers) -> None:
-    """Send an error, unless an answer has begun."""
-    if exchange.is_started:
-        return
-    extra = [_JSON, *error.headers]
-    if error.retry_after_s and not any(name == b"retry-after" for name, _ in extra):
-        extra.append((b"retry-after", b"%d" % error.retry_after_s))
-    if error.status == 401:
-        extra.append((b"www-authenticate", b"Bearer"))
-    dialect = interface.dialect if interface is not None else None
-    body = error.body() if dialect is None else dialect.error(error, headers[0][1].decode())
-    exchange.answer(error.status, [*headers, *extra], body)
-
-
-def _id_headers(headers: Mapping[bytes, bytes], request_id: str) -> Headers:
-    given = headers.get(_ID_HEADER)
-    if given is None or not _GIVEN_ID.fullmatch(given):
-        return [(_ID_HEADER, request_id.encode())]
-    return [(_ID_HEADER, given), (_RECORD_HEADER, request_id.encode())]

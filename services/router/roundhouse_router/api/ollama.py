@@ -6,8 +6,8 @@ import msgspec
 
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.runtime import Clock
+from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.early import Headers
-from roundhouse_router.api.pipeline import key_of
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.dialects.ollama import error_body, known_name
 from roundhouse_router.dialects.ollama_models import (
@@ -77,7 +77,7 @@ class OllamaModels:
         table = self._control_plane.table
         if not table.is_known:
             raise NoSnapshot("The router has not heard from the control plane yet. Try again in a moment.")
-        key = key_of(table, exchange.headers, self._clock.now())
+        key = caller_of(self._control_plane, exchange, self._clock.now())
         if path == "/api/show":
             name = known_name(table, key, model_to_show(await exchange.read_body(_MOST_BYTES)))
             return show(_with_targets(table, key, name), table.deployments)

@@ -10,7 +10,9 @@ from roundhouse_common.contracts.usage import Operation, Outcome
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_common.telemetry import SpanKind, inject, span
 from roundhouse_router.api.answers import Live
+from roundhouse_router.api.attempt import First
 from roundhouse_router.api.attempts import Attempts
+from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Early, Headers
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
@@ -40,7 +42,7 @@ from roundhouse_router.store.spool import Spool
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange
 
-__all__ = ["Pipeline", "key_of"]
+__all__ = ["Pipeline", "demand_of", "key_of", "raised"]
 
 _JSON: Final = (b"content-type", b"application/json")
 _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
@@ -98,6 +100,14 @@ class Pipeline:
         with flight.watch:
             await self._begun(flight, plan, sink, headers)
 
+    async def go_on(self, flight: Flight, exchange: Exchange, headers: Headers, first: First | None) -> None:
+        """Answer an admitted request that the fast path does not answer. Raises as `answer` does."""
+        await self._settled(flight, exchange, self._fly(flight, exchange, headers, first))
+
+    async def fail(self, flight: Flight, exchange: Exchange, error: Exception) -> None:
+        """Settle a request of the fast path that failed, and raise the error."""
+        await self._settled(flight, exchange, raised(error))
+
     async def _begun(self, flight: Flight, plan: Plan | None, exchange: Sink, headers: Headers) -> None:
         if plan is None:
             await self._settled(flight, exchange, self._fly(flight, exchange, headers))
@@ -137,7 +147,7 @@ class Pipeline:
         One that asks for nothing is answered at once, and has none.
         """
         received = self._clock.monotonic()
-        key = key_of(self._control_plane.table, exchange.headers, self._clock.now())
+        key = caller_of(self._control_plane, exchange, self._clock.now())
         interface, request = await self._read(interface, exchange)
         table = self._control_plane.table
         name = request.model if interface.known_name is None else interface.known_name(table, key, request.model)
@@ -172,22 +182,9 @@ class Pipeline:
             plan = await self._reusing.plan(table, interface, exchange, request, resolution, facts)
         try:
             if plan is None or plan.kept is None:
-                grant = await self._grant(facts, request, interface.operation, route.route_id)
-            flight = Flight(
-                request_id=request_id,
-                interface=interface,
-                key=facts.key,
-                request=request,
-                resolution=resolution,
-                facts=facts,
-                grant=grant or UNLIMITED,
-                priority=priority,
-                received=received,
-                chooser=self._chooser,
-                freed=self._freed,
-                clock=self._clock,
-                spool=self._spool,
-                metrics=self._metrics,
+                grant = await self._limiter.admit(demand_of(facts.key, request, interface.operation, route.route_id))
+            flight = self.flight(
+                request_id, interface, request, resolution, facts, grant or UNLIMITED, received, priority=priority
             )
         except BaseException:  # nobody would give back what it holds
             if grant is not None:
@@ -197,18 +194,34 @@ class Pipeline:
             raise
         return flight, plan
 
-    async def _grant(self, facts: RequestFacts, request: ParsedRequest, operation: Operation, route_id: str) -> Grant:
-        """Reserve what the request needs. Raises LimitExceeded."""
-        key = facts.key
-        return await self._limiter.admit(
-            Demand(
-                tenant_id=key.tenant_id,
-                user_id=key.user_id,
-                key_id=key.key_id,
-                route_id=route_id,
-                input_tokens=estimate_input(request.body),
-                output_tokens=most_output(operation, request.max_tokens, request.choices),
-            )
+    def flight(
+        self,
+        request_id: str,
+        interface: Interface,
+        request: ParsedRequest,
+        resolution: Resolution,
+        facts: RequestFacts,
+        grant: Grant,
+        received: float,
+        *,
+        priority: int,
+    ) -> Flight:
+        """Admit the request: from here on it has a usage record."""
+        return Flight(
+            request_id=request_id,
+            interface=interface,
+            key=facts.key,
+            request=request,
+            resolution=resolution,
+            facts=facts,
+            grant=grant,
+            priority=priority,
+            received=received,
+            chooser=self._chooser,
+            freed=self._freed,
+            clock=self._clock,
+            spool=self._spool,
+            metrics=self._metrics,
         )
 
     async def _read(self, interface: Interface, exchange: Exchange) -> tuple[Interface, ParsedRequest]:
@@ -222,10 +235,10 @@ class Pipeline:
             return interface, parse(body, interface.operation)
         return interface, interface.dialect.read(body, exchange.path)
 
-    async def _fly(self, flight: Flight, exchange: Sink, headers: Headers) -> None:
+    async def _fly(self, flight: Flight, exchange: Sink, headers: Headers, first: First | None = None) -> None:
         total_s = flight.resolution.route.timeouts.total_s
         if not total_s:
-            await self._ask_and_relay(flight, exchange, headers)
+            await self._ask_and_relay(flight, exchange, headers, first)
             return
         try:
             async with asyncio.timeout(total_s):
@@ -237,12 +250,16 @@ class Pipeline:
             flight.settle(Outcome.FAILED, flight.status_sent, late.error_code)
             exchange.end(stream_error(flight, late))
 
-    async def _ask_and_relay(self, flight: Flight, exchange: Sink, headers: Headers) -> None:
+    async def _ask_and_relay(
+        self, flight: Flight, exchange: Sink, headers: Headers, first: First | None = None
+    ) -> None:
         early = None
         if flight.request.is_stream:
             early = Early(flight, exchange, headers, every_s=self._settings.keep_alive_comment_s)
+            if first is not None and first.is_late:
+                early.say()
         try:
-            answer = await self._attempts.answer(flight, self._sent_headers(flight.facts.headers), early)
+            answer = await self._attempts.answer(flight, self._sent_headers(flight.facts.headers), early, first)
         except ApiError as error:
             if not flight.status_sent:
                 raise
@@ -283,6 +300,26 @@ def key_of(table: RoutingTable, headers: Mapping[bytes, bytes], now: UnixTime) -
     if authorization is None and b"x-api-key" in headers:
         return authenticate_secret(table, headers[b"x-api-key"].strip(), now)
     return authenticate(table, authorization or b"", now)
+
+
+def demand_of(key: ApiKeyRecord, request: ParsedRequest, operation: Operation, route_id: str) -> Demand:
+    """Return what a request asks of the limits."""
+    return Demand(
+        key.tenant_id,
+        key.user_id,
+        key.key_id,
+        route_id,
+        estimate_input(request.body),
+        most_output(operation, request.max_tokens, request.choices),
+    )
+
+
+async def raised(error: Exception) -> None:
+    """An answering that fails with this."""
+    try:
+        raise error
+    finally:
+        del error  # it holds this frame
 
 
 def _priority(key: ApiKeyRecord, headers: Mapping[bytes, bytes]) -> int:

@@ -17,7 +17,7 @@ from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.wire.errors import Broken, Silent
 
-__all__ = ["DONE", "last_event", "relay_live", "relay_whole"]
+__all__ = ["DONE", "Pump", "last_event", "relay_live", "relay_whole"]
 
 _PASSED_ON: Final = (b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms")
 _JSON: Final = (b"content-type", b"application/json")
@@ -51,32 +51,31 @@ async def relay_live(
     flight: Flight, live: Live, exchange: Sink, headers: Headers, *, drain_s: float, sequel: Sequel | None = None
 ) -> None:
     """Pass on a stream, piece by piece, without a task in between. Raises ClientLeft; the upstream is closed then."""
-    flight.first_token()
-    pump = _Pump(flight, live, exchange, sequel)
+    pump = Pump(flight, live, exchange, sequel)
     try:
-        if not exchange.is_started:
-            flight.status_sent = 200
-            kind = live.course.stream_type(live.reply.headers.get(b"content-type", b""))
-            exchange.start(200, stream_headers(flight, headers, kind))
+        pump.start(headers)
         while await pump.run(drain_s):
             pass
     finally:
         pump.close()
 
 
-class _Pump:
-    """Moves pieces from the engine to the client; a client that takes none stops the engine's too."""
+class Pump:
+    """Moves pieces from the engine to the client; a client that takes none stops the engine's too.
+
+    `start`, then `take` every piece and `ended`, or await `run`; `close` in the end.
+    """
 
     __slots__ = (
         "_asked",
         "_exchange",
         "_flight",
-        "_is_over",
         "_last_two",
         "_live",
         "_reader",
         "_sequel",
         "_verdict",
+        "is_over",
     )
 
     def __init__(self, flight: Flight, live: Live, exchange: Sink, sequel: Sequel | None) -> None:
@@ -85,11 +84,21 @@ class _Pump:
         self._reader = live.reader
         self._exchange = exchange
         self._sequel = sequel
-        self._is_over = False
+        self.is_over = False
+        """The client has the end of its answer."""
         self._last_two = b""
         self._asked = flight.candidate
         """Whose stream it is; None once the chooser knows what came of it."""
         self._verdict = Verdict.ABANDONED
+
+    def start(self, headers: Headers) -> None:
+        """The first content is here: send the head, with the first piece."""
+        flight, live, exchange = self._flight, self._live, self._exchange
+        flight.first_token()
+        if not exchange.is_started:
+            flight.status_sent = 200
+            kind = live.course.stream_type(live.reply.headers.get(b"content-type", b""))
+            exchange.start(200, stream_headers(flight, headers, kind))
 
     def close(self) -> None:
         """Tell what became of the engine's stream, and let go of it."""
@@ -100,7 +109,7 @@ class _Pump:
 
     def take(self, piece: bytes) -> None:
         """Send what may go out of one piece; the end is sent once it is seen, however long the engine keeps on."""
-        if self._is_over:
+        if self.is_over:
             return
         if self._sequel is not None:
             piece = self._sequel.hear(piece)
@@ -110,7 +119,7 @@ class _Pump:
         try:
             out = self._reader.feed(piece)
         except UpstreamFailed as error:
-            self._fail(error)
+            self.fail(error)
             self._live.reply.close()  # whatever else it would say is for nobody
             return
         if self._reader.is_done or self._reader.has_error:
@@ -126,7 +135,7 @@ class _Pump:
         except UpstreamFailed as error:
             if out:
                 self._exchange.write(out)
-            self._fail(error)
+            self.fail(error)
             self._live.reply.close()
             return
         if self._reader.is_done:
@@ -138,41 +147,58 @@ class _Pump:
     async def run(self, drain_s: float) -> bool:
         """Return when the engine has ended its answer, or a moment after the client has all of it; or true: another
         engine goes on."""
-        reply, exchange = self._live.reply, self._exchange
-        exchange.on_paused, exchange.on_drained = reply.pause, reply.resume
-        for piece in self._live.first:
-            self.take(piece)
-        ended = reply.pump(self.take)
-        if not exchange.is_writable:
-            reply.pause()
+        self.take_first()
+        ended = self._live.reply.pump(self.take)
+        if not self._exchange.is_writable:
+            self._live.reply.pause()
+        failure: Exception | None = None
         try:
-            if self._is_over:
+            if self.is_over:
                 async with asyncio.timeout(drain_s):
                     await ended
             else:
                 await ended
-            self._end()
         except TimeoutError:
             return False
-        except UpstreamFailed as error:
-            self._fail(error)
-        except (Silent, Broken) as error:
-            error.__traceback__ = None  # it holds this frame, which holds the answer, which holds the error
-            if isinstance(error, Silent):
-                return await self._broken(UpstreamTimeout("The engine fell silent in the middle of its answer."))
-            return await self._broken(UpstreamFailed("The engine broke off in the middle of its answer."))
-        return False
+        except (UpstreamFailed, Silent, Broken) as error:
+            failure = error
+        told = self.ended(failure)
+        return told is not None and await self._broken(told)
+
+    def take_first(self) -> None:
+        """Send what is here already, and let the client's pace be the engine's from now on."""
+        reply, exchange = self._live.reply, self._exchange
+        exchange.on_paused, exchange.on_drained = reply.pause, reply.resume
+        for piece in self._live.first:
+            self.take(piece)
+
+    def ended(self, error: Exception | None) -> ApiError | None:
+        """The engine's stream is over. Return what it broke off with; the client has not been told of that yet."""
+        try:
+            if error is not None:
+                raise error
+            self._end()
+        except UpstreamFailed as failure:
+            self.fail(failure)
+        except Silent:
+            return UpstreamTimeout("The engine fell silent in the middle of its answer.")
+        except Broken:
+            return UpstreamFailed("The engine broke off in the middle of its answer.")
+        finally:
+            if error is not None:
+                error.__traceback__ = None  # it holds frames, which hold the answer, which holds the error
+        return None
 
     async def _broken(self, error: ApiError) -> bool:
         """Have another engine go on, or end the stream with the error."""
-        if self._sequel is None or self._is_over:
-            self._fail(error)
+        if self._sequel is None or self.is_over:
+            self.fail(error)
             return False
         self._tell(Verdict.FAILED)
         self._live.reply.close()
         following = await self._sequel.next(self._reader.so_far())
         if following is None:
-            self._fail(error)
+            self.fail(error)
             return False
         self._live, self._asked = following, self._flight.candidate
         return True
@@ -190,7 +216,7 @@ class _Pump:
 
     def _end(self) -> None:
         """The engine ended its answer, with or without saying so inside it."""
-        if self._is_over:
+        if self.is_over:
             return
         if self._sequel is not None and (rest := self._sequel.rest()):
             self._pass_on(rest)
@@ -200,10 +226,10 @@ class _Pump:
         self._finish(last)
 
     def _finish(self, last: bytes) -> None:
-        if self._is_over:
+        if self.is_over:
             return
         flight, reader = self._flight, self._reader
-        self._is_over = True
+        self.is_over = True
         is_final = reader.usage is not None
         flight.know(self._counts(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
         if reader.has_error:
@@ -214,10 +240,11 @@ class _Pump:
             flight.settle(Outcome.COMPLETED, 200)
         self._exchange.end(last)
 
-    def _fail(self, error: ApiError) -> None:
-        if self._is_over:
+    def fail(self, error: ApiError) -> None:
+        """End the stream with the error."""
+        if self.is_over:
             return
-        self._is_over = True
+        self.is_over = True
         self._verdict = Verdict.FAILED
         flight = self._flight
         flight.know(self._counts(), UsageSource.ENGINE_RUNNING)

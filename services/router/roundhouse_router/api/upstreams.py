@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from roundhouse_common.contracts.routing import ProviderFormat, ProviderRecord
+from roundhouse_common.contracts.scheduler import Endpoint
 from roundhouse_common.runtime import Clock
 from roundhouse_router.api.course import Course
 from roundhouse_router.domain.choosing.candidate import Candidate
@@ -18,6 +19,7 @@ from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.client import Client, Origin
 from roundhouse_router.wire.errors import Broken, Silent, TooLarge
 from roundhouse_router.wire.reply import Reply
+from roundhouse_router.wire.upstream import Listener, UpstreamConnection
 
 __all__ = ["Upstreams"]
 
@@ -66,22 +68,30 @@ class Upstreams:
 
         Of the client's headers only those of the trace go on.
         """
-        lines = [b"x-request-id: ", request_id.encode(), b"\r\n"]
-        if course.request.is_stream:
-            lines.append(b"accept: text/event-stream\r\n")
-        if course.content_type is not None:
-            lines += (b"content-type: ", course.content_type, b"\r\n")
-        for name in _TRACE:
-            if name in headers:
-                lines += (name, b": ", headers[name], b"\r\n")
         endpoint, provider = candidate.endpoint, candidate.provider
+        lines = _own_lines(course, request_id, headers)
         if endpoint is not None:
             origin, head = self._head(endpoint.base_url, course, endpoint.engine_api_key)
-            return await self._send(origin, head + b"".join(lines), course, is_fresh, first_byte_s)
+            return await self._send(origin, head + lines, course, is_fresh, first_byte_s)
         assert provider is not None
         origin, head = self._head(provider.base_url, course, "")
-        head += b"".join(lines)
+        head += lines
         return await self._with_key(candidate, provider, origin, head, course, is_fresh, first_byte_s)
+
+    def ask_at_once(
+        self,
+        endpoint: Endpoint,
+        course: Course,
+        listener: Listener,
+        *,
+        request_id: str,
+        headers: Mapping[bytes, bytes],
+        first_byte_s: float,
+    ) -> UpstreamConnection | None:
+        """Send it to an engine on a connection that is idle; None: there is none, and nothing was sent."""
+        origin, head = self._head(endpoint.base_url, course, endpoint.engine_api_key)
+        head += _own_lines(course, request_id, headers)
+        return self._client.send_at_once(origin, head, course.body, listener, first_byte_s=first_byte_s)
 
     async def _with_key(
         self,
@@ -152,6 +162,19 @@ async def _code_of(reply: UpstreamReply) -> str:
     except (Broken, Silent, TooLarge, msgspec.DecodeError):
         return ""
     return found.error.code or found.error.type or ""
+
+
+def _own_lines(course: Course, request_id: str, headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the header lines of one request."""
+    lines = b"x-request-id: %b\r\n" % request_id.encode()
+    if course.request.is_stream:
+        lines += b"accept: text/event-stream\r\n"
+    if course.content_type is not None:
+        lines += b"content-type: %b\r\n" % course.content_type
+    for name in _TRACE:
+        if name in headers:
+            lines += b"%b: %b\r\n" % (name, headers[name])
+    return lines
 
 
 def _head_of(base_url: str, path: str, secret: str, is_json: bool, method: str = "POST") -> tuple[Origin, bytes]:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from roundhouse_router.wire.errors import ConnectFailed
 from roundhouse_router.wire.reply import Reply
-from roundhouse_router.wire.upstream import UpstreamConnection
+from roundhouse_router.wire.upstream import Awaited, Listener, UpstreamConnection
 
 __all__ = ["Client", "Origin"]
 
@@ -68,13 +68,7 @@ class Client:
         connection = None if is_fresh else self._take(origin)
         if connection is None:
             connection = await self._connect(origin, connect_s)
-        answered = connection.begin(first_byte_s)
-        head = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
-        if len(body) < _ONE_WRITE:
-            connection.write(head + body)
-        else:
-            connection.write(head)
-            connection.write(body)
+        answered = self._send(connection, head, body, first_byte_s)
         try:
             return await answered
         except asyncio.CancelledError:
@@ -82,6 +76,17 @@ class Client:
             raise
         finally:
             del answered  # its error holds this frame
+
+    def send_at_once(
+        self, origin: Origin, head: bytes, body: bytes, listener: Listener, *, first_byte_s: float
+    ) -> UpstreamConnection | None:
+        """Send on a connection that is idle; return it. None: there is none, and nothing was sent. For who cannot
+        await: the listener hears what becomes of it, and never before this returns."""
+        connection = self._take(origin)
+        if connection is not None:
+            connection.begin(listener, first_byte_s)
+            _write(connection, head, body)
+        return connection
 
     async def send_stream(
         self,
@@ -100,7 +105,9 @@ class Client:
         connection = None if is_fresh else self._take(origin)
         if connection is None:
             connection = await self._connect(origin, connect_s)
-        answered = connection.begin(first_byte_s)
+        awaited = Awaited(self.loop)
+        answered = awaited.future
+        connection.begin(awaited, first_byte_s)
         connection.sending(True)
         connection.write(head + b"transfer-encoding: chunked\r\n\r\n")
         sending = self.loop.create_task(_send_body(connection, chunks), name="send body")
@@ -162,6 +169,14 @@ class Client:
         self._ticking = self.loop.call_later(_TICK_S, self._tick)
         self.sweep()
 
+    def _send(
+        self, connection: UpstreamConnection, head: bytes, body: bytes, first_byte_s: float
+    ) -> "asyncio.Future[Reply]":
+        awaited = Awaited(self.loop)
+        connection.begin(awaited, first_byte_s)
+        _write(connection, head, body)
+        return awaited.future
+
     def _take(self, origin: Origin) -> UpstreamConnection | None:
         idle = self._idle.get(origin)
         while idle:
@@ -194,6 +209,14 @@ class Client:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+
+def _write(connection: UpstreamConnection, head: bytes, body: bytes) -> None:
+    if len(body) < _ONE_WRITE:
+        connection.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+    else:
+        connection.write(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)))
+        connection.write(body)
 
 
 async def _send_body(connection: UpstreamConnection, chunks: AsyncIterator[bytes]) -> None:

@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         if reader.ready and self.answering is None:
             self.answering = exchange = reader.ready.pop(0)
             if reader.refusal is None or reader.incoming is not exchange:
-                self.server.run(exchange)
+                self.server.begin(exchange)
         if reader.refusal is not None:
             self._stop(reader.refusal)
         elif reader.incoming is not None:
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
             self._resume()
         if reader.ready:
             self.answering = reader.ready.pop(0)
-            self.server.run(self.answering)
+            self.server.begin(self.answering)
         elif reader.refusal is not None:
             self._stop(reader.refusal)
         elif self._ahead:

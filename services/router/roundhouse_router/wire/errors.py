@@ -14,6 +14,7 @@ from typing import Final
 __all__ = [
     "CLIENT_LEFT",
     "CLIENT_STALLED",
+    "CUT_OFF",
     "Broken",
     "ClientLeft",
     "ConnectFailed",
@@ -25,6 +26,8 @@ __all__ = [
 
 CLIENT_LEFT: Final = "client_left"
 CLIENT_STALLED: Final = "client_stalled"
+CUT_OFF: Final = "router_stopped"
+"""The router stops, and does not wait for the answer any longer."""
 
 
 class WireError(Exception):

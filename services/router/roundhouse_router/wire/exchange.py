@@ -1,12 +1,12 @@
 """`Exchange`: one request and its answer, as the handler sees them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from roundhouse_router.wire.errors import CLIENT_LEFT, ClientLeft
-from roundhouse_router.wire.heads import answer_head
+from roundhouse_router.wire.errors import CLIENT_LEFT, CUT_OFF, ClientLeft
+from roundhouse_router.wire.heads import Headers, answer_head
 from roundhouse_router.wire.incoming import Incoming, too_large
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Exchange:
 
     When the client leaves before the answer has ended, `has_left` is set and the task is cancelled; inside
     `async with exchange.guarded()` that is a ClientLeft instead. Writes to a client that has left go nowhere.
+
+    Who answers without a task (`WireServer.take`) sets `on_left` instead, which is called with the reason.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Exchange:
         "is_watched",
         "method",
         "on_drained",
+        "on_left",
         "on_paused",
         "path",
         "query",
@@ -88,6 +91,7 @@ class Exchange:
         self.has_left = False
         self.on_drained: Callable[[], None] | None = None
         self.on_paused: Callable[[], None] | None = None
+        self.on_left: Callable[[str], None] | None = None
         self.task: asyncio.Task[None] | None = None
         self._head = b""
         self._is_bare = method == "HEAD"
@@ -118,7 +122,7 @@ class Exchange:
             async for chunk in incoming.chunks(limit):
                 yield chunk
 
-    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer in one write. The server adds content-length, date and connection."""
         framing = self._begin(status)
         if status not in _BODILESS:
@@ -127,7 +131,17 @@ class Exchange:
         self.is_started = True
         self._finish(head, b"" if self._is_bare else body)
 
-    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def continue_by(self, handler: "Handler") -> None:
+        """Let a task go on with what was begun without one; until its first step `on_left` is who hears."""
+        self._connection.server.run(self, handler)
+
+    def cut_off(self) -> None:
+        """The server stops: tell who answers without a task."""
+        on_left, self.on_left = self.on_left, None
+        if on_left is not None:
+            on_left(CUT_OFF)
+
+    def start(self, status: int, headers: Headers) -> None:
         """Begin an answer that comes in pieces. Its head goes out with the first one; `write(b"")` sends it alone."""
         self._is_chunked = not self.is_old and status not in _BODILESS
         if self.is_old:
@@ -198,6 +212,9 @@ class Exchange:
         if self.incoming is not None:
             self.incoming.fail(ClientLeft(reason))
         self._tell_over()
+        on_left, self.on_left = self.on_left, None
+        if on_left is not None:
+            on_left(reason)
         if self.task is not None:
             self.task.cancel()
             if not self.is_running:  # it never will be

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["DateLine", "answer_head", "check_lines", "error_body", "request_head"]
+__all__ = ["DateLine", "Headers", "answer_head", "check_lines", "error_body", "request_head"]
 
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus

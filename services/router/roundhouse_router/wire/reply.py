@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from roundhouse_router.wire.errors import Broken, TooLarge
@@ -14,18 +15,19 @@ __all__ = ["Reply"]
 _HIGH_WATER: Final = 256 * 1024
 """What is kept of an answer that nobody reads; beyond, the upstream is made to wait."""
 Sink = Callable[[bytes], None]
+End = Callable[[Exception | None], None]
 
 
 class Reply:
-    """An answer, from when its head is there. Read it by `read_all`, by `read`, or have it pumped; one of the three."""
+    """An answer, from when its head is there. Read it by `read_all`, by `read`, or have it poured; one of the three."""
 
     __slots__ = (
         "_connection",
         "_error",
         "_held",
         "_is_whole",
+        "_on_end",
         "_pieces",
-        "_pumped",
         "_sink",
         "_waiter",
         "headers",
@@ -42,8 +44,13 @@ class Reply:
         self._is_whole = False
         self._error: Exception | None = None
         self._sink: Sink | None = None
-        self._pumped: asyncio.Future[None] | None = None
+        self._on_end: End | None = None
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, if all of it came with the head in one piece and nobody has read it. None: wait for it."""
+        return self._pieces[0] if self._is_whole and len(self._pieces) == 1 else None
 
     async def read_all(self, limit: int) -> bytes:
         """Return the whole body. Raises Broken, Silent, TooLarge."""
@@ -79,7 +86,12 @@ class Reply:
         An exception of `sink` ends the future with it, and closes the connection.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pumped = future
+        self.pour(sink, partial(_end, future))
+        return future
+
+    def pour(self, sink: Sink, on_end: End) -> None:
+        """The same for who cannot await: `on_end` is called once, with what went wrong, or None."""
+        self._on_end = on_end
         self._sink = sink
         pieces, self._pieces = self._pieces, []
         self._held = 0
@@ -91,7 +103,12 @@ class Reply:
             self._settle(self._error)
         elif self._is_whole:
             self._settle(None)
-        return future
+
+    def take_back(self, pieces: list[bytes]) -> None:
+        """Undo `pour`: these, which it has given, are to be read by `read_all` or `read`, and what follows them."""
+        self._sink = self._on_end = None
+        self._pieces = pieces
+        self._held = sum(map(len, pieces))
 
     def pause(self) -> None:
         """Make the upstream wait: nobody takes what it sends."""
@@ -164,13 +181,9 @@ class Reply:
 
     def _settle(self, error: Exception | None) -> None:
         self._sink = None  # it holds this answer, and the request: what ends here is freed at once
-        pumped = self._pumped
-        if pumped is None or pumped.done():
-            return
-        if error is None:
-            pumped.set_result(None)
-        else:
-            pumped.set_exception(error)
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(error)
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -198,3 +211,12 @@ class Reply:
                 raise error
             finally:
                 del error
+
+
+def _end(future: "asyncio.Future[None]", error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

@@ -28,13 +28,21 @@ _LONGEST_TICK_S: Final = 1.0
 _CUT_OFF_TIMEOUT_S: Final = 1.0
 """How long requests that were cancelled when the drain timeout passed may take to clean up."""
 
+Take = Callable[[Exchange], bool]
 _log = get_logger(__name__)
 
 
 class WireServer:
-    """Runs the handler as one task per request. Time is looked at by one sweeper, not by timers of connections."""
+    """Runs the handler as one task per request, but for those that `take` answers without one.
 
-    def __init__(self, handler: Handler, *, clock: Clock, limits: WireLimits | None = None) -> None:
+    Time is looked at by one sweeper, not by timers of connections.
+    """
+
+    def __init__(
+        self, handler: Handler, *, clock: Clock, limits: WireLimits | None = None, take: Take | None = None
+    ) -> None:
+        """`take` is asked for each request whose body came with its head. Who returns true ends the exchange, in a
+        later turn of the event loop, and hears by `on_left` that nobody waits."""
         self.limits = limits or WireLimits()
         self.connections: set[Connection] = set()
         self.now = clock.monotonic()
@@ -45,6 +53,7 @@ class WireServer:
         self.refusals: dict[str, int] = {}
         """Requests that no handler saw, by code."""
         self._handler = handler
+        self._take = take
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
@@ -74,6 +83,9 @@ class WireServer:
                 await asyncio.wait(self._tasks, timeout=left)
             else:
                 await asyncio.sleep(min(0.01, left))  # what was written goes out
+        for connection in list(self.connections):
+            if connection.answering is not None:
+                connection.answering.cut_off()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -85,12 +97,18 @@ class WireServer:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a handler runs."""
-        return bool(self._tasks)
+        """Whether something is being answered."""
+        return bool(self._tasks) or any(connection.answering is not None for connection in self.connections)
 
-    def run(self, exchange: Exchange) -> None:
-        """Start the handler. For connections."""
-        task = self._loop.create_task(self._run(exchange), name="request")
+    def begin(self, exchange: Exchange) -> None:
+        """Have the request answered. For connections."""
+        take = self._take
+        if take is None or exchange.incoming is not None or not take(exchange):
+            self.run(exchange)
+
+    def run(self, exchange: Exchange, handler: Handler | None = None) -> None:
+        """Start a task that answers: by the server's handler, or this one. For connections and exchanges."""
+        task = self._loop.create_task(self._run(exchange, handler or self._handler), name="request")
         exchange.task = task
         self._tasks.add(task)
 
@@ -114,10 +132,11 @@ class WireServer:
         """Let go of a task that was cancelled before its first step. For exchanges."""
         self._tasks.discard(task)
 
-    async def _run(self, exchange: Exchange) -> None:
+    async def _run(self, exchange: Exchange, handler: Handler) -> None:
         exchange.is_running = True
+        exchange.on_left = None
         try:
-            await self._handler(exchange)
+            await handler(exchange)
         except ClientLeft:
             return
         except ApiError as error:
@@ -150,12 +169,13 @@ class WireListener:
         clock: Clock,
         limits: WireLimits | None = None,
         registry: CollectorRegistry | None = None,
+        take: Take | None = None,
     ) -> None:
         self._handler = handler
         self._ops = ops
         self._reserved = reserved
         self._drain_timeout_s = drain_timeout_s
-        self.server = WireServer(self._answer, clock=clock, limits=limits)
+        self.server = WireServer(self._answer, clock=clock, limits=limits, take=take)
         if registry is not None:
             registry.register(WireFigures(self.server))
         self._is_started = False

@@ -1,7 +1,7 @@
 """A connection to an upstream: one request at a time, and when its answer is whole, broken or silent."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import httptools
 
@@ -11,10 +11,37 @@ from roundhouse_router.wire.reply import Reply
 if TYPE_CHECKING:
     from roundhouse_router.wire.client import Client, Origin
 
-__all__ = ["UpstreamConnection"]
+__all__ = ["Awaited", "Listener", "UpstreamConnection"]
 
 _NEVER: Final = float("inf")
 _HEAD_BYTES: Final = 64 * 1024
+
+
+class Listener(Protocol):
+    """Who asked. Hears one of the two, once, in the turn of the event loop in which it is known."""
+
+    def answered(self, reply: Reply) -> None:
+        """The head is there, possibly with the whole body."""
+
+    def failed(self, error: WireError) -> None:
+        """There will be no answer."""
+
+
+class Awaited:
+    """A listener for who awaits."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[Reply] = loop.create_future()
+
+    def answered(self, reply: Reply) -> None:
+        if not self.future.done():
+            self.future.set_result(reply)
+
+    def failed(self, error: WireError) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -23,12 +50,12 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_client",
         "_framed",
-        "_head",
         "_head_bytes",
         "_headers",
         "_is_complete",
         "_is_reusable",
         "_is_sending",
+        "_listener",
         "_parser",
         "_pieces",
         "_transport",
@@ -45,7 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, client: "Client", origin: "Origin") -> None:
         self._client = client
         self.origin = origin
-        self._head: asyncio.Future[Reply] | None = None
+        self._listener: Listener | None = None
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._pieces: list[bytes] = []
@@ -67,14 +94,17 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
-    def begin(self, silence_s: float) -> "asyncio.Future[Reply]":
-        """Expect an answer. The future ends with its head."""
-        client = self._client
-        self._head = head = client.loop.create_future()
+    def begin(self, listener: Listener, silence_s: float) -> None:
+        """Expect an answer."""
+        self._listener = listener
         self._is_complete = False
         self.silence_s = silence_s
-        self.deadline = client.now + silence_s
-        return head
+        self.deadline = self._client.now + silence_s
+
+    def give_up(self) -> None:
+        """Close: nobody waits for the answer any more, and nobody is told."""
+        self._listener = None
+        self.abort()
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request."""
@@ -140,7 +170,7 @@ class UpstreamConnection(asyncio.Protocol):
             waiter.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        if self._head is None and self.reply is None:
+        if self._listener is None and self.reply is None:
             self.abort()  # nobody asked: what comes next would be taken for another request's answer
             return
         try:
@@ -172,11 +202,10 @@ class UpstreamConnection(asyncio.Protocol):
                 reply.feed(piece)
             if not self.is_paused:
                 self.deadline = self._client.now + self.silence_s
-        head = self._head
-        if head is not None:
-            self._head = None
-            if not head.done():
-                head.set_result(reply)
+        listener = self._listener
+        if listener is not None:
+            self._listener = None
+            listener.answered(reply)
 
     # The parser's side
 
@@ -194,7 +223,7 @@ class UpstreamConnection(asyncio.Protocol):
         if status < 200:
             self._head_bytes = 1  # something came: a connection that closes now did not hang up without a word
             return
-        if self.reply is not None or self._head is None:
+        if self.reply is not None or self._listener is None:
             raise Broken("two answers to one request")
         self._is_reusable = self._parser.should_keep_alive()
         if b"content-length" in headers or status in (204, 304):
@@ -212,10 +241,10 @@ class UpstreamConnection(asyncio.Protocol):
     def fail(self, error: WireError) -> None:
         """Tell whoever waits. Nothing more comes."""
         self.deadline = _NEVER
-        head, self._head = self._head, None
+        listener, self._listener = self._listener, None
         reply, self.reply = self.reply, None
-        if head is not None and not head.done():
-            head.set_exception(error)
+        if listener is not None:
+            listener.failed(error)
         if reply is not None:
             reply.fail(error)
 

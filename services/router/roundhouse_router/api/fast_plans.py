@@ -1,0 +1,101 @@
+"""What the routing table says of requests that are alike, found once in its life."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
+from roundhouse_common.runtime import UnixTime
+from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.pipeline import key_of
+from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_router.domain.errors import ApiError
+from roundhouse_router.domain.features import check_served
+from roundhouse_router.domain.routing import resolve
+from roundhouse_router.domain.tables import RoutingTable
+from roundhouse_router.domain.targets import Resolution
+
+__all__ = ["Caller", "FastPlans"]
+
+_CALLERS_MOST: Final = 10_000
+_NAMES_MOST: Final = 1_000
+
+
+class Caller(msgspec.Struct, eq=False):
+    """Who sends a credential."""
+
+    key: ApiKeyRecord
+    resolutions: dict[tuple[str, str], Resolution]
+    """By path and model: those that the fast path may take."""
+
+
+class FastPlans:
+    """Forgets everything with the table. What is refused is not kept: saying why is the pipeline's."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+        self._table: RoutingTable | None = None
+        self._callers: dict[bytes, Caller] = {}
+
+    def caller(self, headers: Mapping[bytes, bytes], now: UnixTime) -> Caller | None:
+        """Return who is asking; None: the pipeline is to look."""
+        table = self._control_plane.table
+        if table is not self._table:
+            self._table, self._callers = table, {}
+        caller = self._callers.get(headers.get(b"authorization", b""))
+        if caller is None:
+            return self._looked_up(table, headers, now)
+        expires_at = caller.key.expires_at
+        return None if expires_at and expires_at <= now else caller
+
+    def resolution(self, caller: Caller, interface: Interface, model: str) -> Resolution | None:
+        """Return where the request leads, if it is one of the common kind; None: the pipeline is to look."""
+        found = caller.resolutions.get((interface.path, model))
+        return found or self._resolved(caller, interface, model)
+
+    def _looked_up(self, table: RoutingTable, headers: Mapping[bytes, bytes], now: UnixTime) -> Caller | None:
+        authorization = headers.get(b"authorization")
+        if authorization is None or not table.is_known:
+            return None
+        try:
+            key = key_of(table, headers, now)
+        except ApiError:
+            return None
+        if key.ip_ranges:  # where each request comes from is to be looked at
+            return None
+        if key.ip_ranges:  # another decision with every request
+            return None
+        if len(self._callers) >= _CALLERS_MOST:
+            self._callers.clear()
+        caller = self._callers[authorization] = Caller(key, {})
+        return caller
+
+    def _resolved(self, caller: Caller, interface: Interface, model: str) -> Resolution | None:
+        table = self._control_plane.table
+        try:
+            resolution = resolve(table, caller.key, model)
+            check_served(
+                table.deployments, resolution.targets, interface.features, path=interface.path, model=resolution.model
+            )
+        except ApiError:
+            return None
+        if not _is_common(resolution.route) or any(not target.deployment_id for target in resolution.targets):
+            return None
+        if len(caller.resolutions) >= _NAMES_MOST:
+            caller.resolutions.clear()
+        caller.resolutions[interface.path, model] = resolution
+        return resolution
+
+
+def _is_common(route: RouteRecord) -> bool:
+    """Whether nothing of the route needs a task: no answer that is given again, no queue, no deadline of its own."""
+    timeouts = route.timeouts
+    return not (
+        route.is_coalesced
+        or route.cache.ttl_s
+        or route.is_continued
+        or route.queue.max_waiting
+        or timeouts.first_token_s
+        or timeouts.total_s
+    )

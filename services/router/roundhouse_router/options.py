@@ -1,0 +1,58 @@
+"""What the parts of the router may be told, out of its settings."""
+
+from roundhouse_router.domain.choosing.chooser import ChoosingOptions
+from roundhouse_router.domain.health import HealthOptions
+from roundhouse_router.reuse.assembly import ReuseLimits
+from roundhouse_router.settings import RouterSettings
+from roundhouse_router.store.spool import SpoolLimits
+from roundhouse_router.wire.limits import WireLimits
+
+__all__ = ["choosing_of", "limits_of", "reuse_limits_of", "wire_limits_of"]
+
+
+def wire_limits_of(settings: RouterSettings) -> WireLimits:
+    """Return how large and how slow clients may be, as the settings have it."""
+    return WireLimits(
+        idle_s=settings.client_idle_timeout_s,
+        head_s=settings.client_head_timeout_s,
+        body_s=settings.client_body_timeout_s,
+        stall_s=settings.client_stall_timeout_s,
+    )
+
+
+def limits_of(settings: RouterSettings) -> SpoolLimits:
+    """Return the spool's bounds as the settings have them."""
+    return SpoolLimits(
+        segment_bytes=settings.spool_segment_bytes,
+        segment_age_s=settings.spool_segment_age_s,
+        retain_s=settings.spool_retain_s,
+        retain_bytes=settings.spool_retain_bytes,
+    )
+
+
+def choosing_of(settings: RouterSettings) -> ChoosingOptions:
+    """Return how endpoints are chosen and judged, as the settings have it."""
+    return ChoosingOptions(
+        region=settings.region,
+        prefix_entries=settings.prefix_entries,
+        health=HealthOptions(
+            rest_s=settings.failure_rest_s,
+            consecutive_failures=settings.eject_failures,
+            base_ejection_s=settings.eject_base_s,
+            max_ejection_s=settings.eject_most_s,
+            max_ejected_share=settings.eject_most_share,
+            panic_share=settings.eject_panic_share,
+            is_success_rate_judged=settings.eject_by_success_rate,
+        ),
+    )
+
+
+def reuse_limits_of(settings: RouterSettings) -> ReuseLimits:
+    """Return how much may be kept of answers, as the settings have it."""
+    return ReuseLimits(
+        cache_max_bytes=settings.cache_max_bytes,
+        idempotency_ttl_s=settings.idempotency_ttl_s,
+        idempotency_max_bytes=settings.idempotency_max_bytes,
+        coalesce_buffer_bytes=settings.coalesce_buffer_bytes,
+        redis_timeout_s=settings.cache_redis_timeout_s,
+    )
