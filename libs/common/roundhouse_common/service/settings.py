@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from roundhouse_common.client_address import ForwardedHeader, Proxies, networks
+
 __all__ = ["EXIT_BAD_SETTINGS", "ServiceSettings", "SettingsError", "SqlSettings", "load_settings"]
 
 EXIT_BAD_SETTINGS = 2
@@ -43,12 +45,27 @@ class ServiceSettings(BaseSettings):
     """Base URL of an OTLP/HTTP collector, e.g. http://127.0.0.1:4318; empty sends no traces."""
     drain_timeout_s: float = Field(default=30.0, ge=0)
     """How long requests in flight, and then each drain hook, may take after SIGTERM."""
+    trusted_proxies: list[str] = []
+    """Networks of the proxies in front, as a JSON list, e.g. ["10.0.0.0/24"]: the client's address is what they say it
+    is. It is what the audit names, and what API keys for some networks are held to."""
+    forwarded_header: ForwardedHeader = "x-forwarded-for"
+    """In which header those proxies say it: x-forwarded-for or forwarded. The other one is not looked at."""
 
     @classmethod
     def service_name(cls) -> str:
         """Return the service that the environment prefix names, e.g. `node-agent`."""
         prefix = str(cls.model_config.get("env_prefix", ""))
         return prefix.removeprefix("ROUNDHOUSE_").strip("_").lower().replace("_", "-") or "service"
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, ranges: list[str]) -> list[str]:
+        networks(ranges)
+        return ranges
+
+    def proxies(self) -> Proxies:
+        """Return the proxies in front of the service."""
+        return Proxies(trusted=networks(self.trusted_proxies), header=self.forwarded_header)
 
     @field_validator("port")
     @classmethod

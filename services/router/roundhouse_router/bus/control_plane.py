@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.projection import Projection
+from roundhouse_common.client_address import Proxies
 from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, LIMITS, PROVIDERS, ROUTES
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
@@ -29,7 +30,13 @@ class ControlPlane:
     """Holds the one current table and swaps it whole. Nothing that was heard is ever forgotten but by a tombstone."""
 
     def __init__(
-        self, bus: Bus, clock: Clock, saved: SavedTable | None, *, on_endpoints: Callable[[RoutingTable], None]
+        self,
+        bus: Bus,
+        clock: Clock,
+        saved: SavedTable | None,
+        *,
+        on_endpoints: Callable[[RoutingTable], None],
+        proxies: Proxies = Proxies(),
     ) -> None:
         self._clock = clock
         self._on_endpoints = on_endpoints
@@ -45,6 +52,8 @@ class ControlPlane:
         self._endpoints_view = Projection(bus, ENDPOINTS, on_change=self._hear_endpoints)
         self._providers_view = Projection(bus, PROVIDERS, on_change=self._hear_providers)
         self._limits_view = Projection(bus, LIMITS, on_change=self._hear_limits)
+        self.proxies = proxies
+        """Those in front of this router: what they say of their clients is believed."""
         self.table = EMPTY
         self.limits: LimitsTable = NO_TABLE
         """Those of the table, as they are counted."""
