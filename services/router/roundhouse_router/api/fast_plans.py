@@ -64,8 +64,6 @@ class FastPlans:
             return None
         if key.ip_ranges:  # where each request comes from is to be looked at
             return None
-        if key.ip_ranges:  # another decision with every request
-            return None
         if len(self._callers) >= _CALLERS_MOST:
             self._callers.clear()
         caller = self._callers[authorization] = Caller(key, {})
