@@ -22,6 +22,7 @@ from roundhouse_catalog.api import (
     roles,
     routes,
     service_accounts,
+    sessions,
     templates,
     tenants,
     uploads,
@@ -32,10 +33,22 @@ from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Consumer
 from roundhouse_common.http import create_app
+from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds
 
-__all__ = ["build_app", "openapi_document"]
+__all__ = ["UNAUDITED", "build_app", "openapi_document"]
+
+UNAUDITED = frozenset(
+    (
+        "check_provider",  # a question to others
+        "preview_route",  # a question
+        "refresh_session",  # every few minutes of every login
+        "send_file",  # a piece of an upload, which is entered as a whole
+        "validate_deployment",  # a dry run
+    )
+)
+"""Operations by POST or PUT that change nothing that the audit is about."""
 
 _ROUTERS = (
     models.router,
@@ -58,12 +71,13 @@ _ROUTERS = (
     roles.router,
     me.router,
     platform.router,
+    sessions.router,
 )
 
 
 def build_app(catalog: Catalog, verifier: TokenVerifier, *, consumers: Sequence[Consumer] = ()) -> FastAPI:
     """Return the application that answers with this catalog, and with the dead letters of its consumers."""
-    app = _bare_app(verifier, catalog.ids, consumers)
+    app = _bare_app(verifier, catalog.ids, consumers, catalog.audit)
     app.state.catalog = catalog
     return app
 
@@ -75,9 +89,17 @@ def openapi_document() -> dict[str, Any]:
     return _bare_app(TokenVerifier(public_keys, clock=clock), SystemIds(), ()).openapi()
 
 
-def _bare_app(verifier: TokenVerifier, ids: Ids, consumers: Sequence[Consumer]) -> FastAPI:
+def _bare_app(verifier: TokenVerifier, ids: Ids, consumers: Sequence[Consumer], audit: Audit | None = None) -> FastAPI:
     version = importlib.metadata.version("roundhouse-catalog")
-    app = create_app("Roundhouse catalog", version, verifier, ids=ids, is_streamed=uploads.is_streamed)
+    app = create_app(
+        "Roundhouse catalog",
+        version,
+        verifier,
+        ids=ids,
+        is_streamed=uploads.is_streamed,
+        audit=audit,
+        unaudited=UNAUDITED,
+    )
     for router in _ROUTERS:
         app.include_router(router, generate_unique_id_function=lambda route: route.name)
     app.include_router(dead_letter_routes(consumers), generate_unique_id_function=lambda route: route.name)

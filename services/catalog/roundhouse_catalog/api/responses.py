@@ -12,6 +12,7 @@ __all__ = [
     "NOT_READABLE",
     "PRECONDITIONS",
     "SEALING",
+    "TOO_MANY",
     "UNWRITABLE",
     "UPLOADING",
     "tagged",
@@ -30,6 +31,7 @@ CONFLICT: Final = _problem(409, "The name is taken")
 IN_USE: Final = _problem(409, "It is still in use")
 NOT_READABLE: Final = _problem(409, "No node could read the model's files")
 UNWRITABLE: Final = _problem(409, "A Modelfile cannot say what the model has")
+TOO_MANY: Final = _problem(429, "Too many attempts have failed; `retry-after` says how long to wait")
 SEALING: Final = _problem(503, "There is no file of keys to seal and open secrets with, or it cannot be used")
 AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")
 UPLOADING: Final = {
