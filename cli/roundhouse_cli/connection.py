@@ -1,6 +1,7 @@
 """How a command finds its Roundhouse: `--url`, the environment, or `.roundhouse/connection.json` upward from here."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from roundhouse_cli.local.layout import Ports, default_data_dir
 
 __all__ = ["Connection", "find_connection"]
 
-_SAVED = ("router_url", "catalog_url", "scheduler_url", "metering_url", "api_key", "admin_token")
+_SAVED = ("router_url", "catalog_url", "scheduler_url", "metering_url", "api_key")
 _FILE = Path(".roundhouse") / "connection.json"
 
 
@@ -25,13 +26,12 @@ class Connection:
     scheduler_url: str
     metering_url: str
     api_key: str = field(default="", repr=False)
-    admin_token: str = field(default="", repr=False)
     source: Path | None = None
     """The file it was read from; not saved."""
 
     @classmethod
     def of_ports(
-        cls, ports: Ports, *, host: str = "127.0.0.1", api_key: str = "", admin_token: str = ""
+        cls, ports: Ports, *, host: str = "127.0.0.1", api_key: str = "", source: Path | None = None
     ) -> "Connection":
         """Return the connection to a Roundhouse that listens on the ports of `roundhouse up`."""
         bracketed = f"[{host}]" if ":" in host else host
@@ -45,8 +45,14 @@ class Connection:
             scheduler_url=url("scheduler"),
             metering_url=url("metering"),
             api_key=api_key,
-            admin_token=admin_token,
+            source=source,
         )
+
+    @property
+    def secrets_dir(self) -> Path | None:
+        """The secrets of the data directory that the connection file lies in, when this user can read them."""
+        directory = None if self.source is None else self.source.parent / "secrets"
+        return directory if directory is not None and os.access(directory / "token-private.json", os.R_OK) else None
 
     @property
     def host(self) -> str:
@@ -112,5 +118,4 @@ def _of_url(url: str, environment: Mapping[str, str]) -> Connection:
         Ports(parts.port),
         host=parts.hostname,
         api_key=environment.get("ROUNDHOUSE_API_KEY", ""),
-        admin_token=environment.get("ROUNDHOUSE_ADMIN_TOKEN", ""),
     )

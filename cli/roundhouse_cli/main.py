@@ -27,6 +27,10 @@ _COMMANDS = {
     "ps": "replicas",
     "chat": "chat",
     "usage": "usage",
+    "login": "login",
+    "logout": "login",
+    "whoami": "login",
+    "passwd": "login",
 }
 """Command to its module in `commands`, where a function has its name."""
 _GROUPS = {
@@ -44,6 +48,7 @@ _GROUPS = {
     "routes": "routes",
     "limits": "limits",
     "providers": "providers",
+    "sessions": "sessions",
     "admin": "admin",
 }
 """Group of commands to its module, where the group is `app`."""

@@ -1,6 +1,7 @@
 """The REST APIs of the services, as the command uses them."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import httpx
 
 from roundhouse_cli.connection import Connection
+from roundhouse_cli.credentials import tokens_for
 from roundhouse_cli.errors import Failure, Refused, Unreachable
-from roundhouse_common.runtime import Ids, SystemIds
+from roundhouse_common.runtime import Ids, SystemClock, SystemIds
 
 __all__ = ["Api", "Item", "Readiness", "Services"]
 
@@ -37,7 +39,7 @@ class Readiness:
 class Api:
     """One service. Every method raises Unreachable or Refused, whose text can be shown as it is."""
 
-    def __init__(self, http: httpx.Client, service: str, base_url: str, token: str, ids: Ids) -> None:
+    def __init__(self, http: httpx.Client, service: str, base_url: str, token: Callable[[], str], ids: Ids) -> None:
         self._http = http
         self._ids = ids
         self._token = token
@@ -170,7 +172,8 @@ class Api:
         return answer
 
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
-        return {**more, **({"authorization": f"Bearer {self._token}"} if self._token else {})}
+        token = self._token()
+        return {**more, **({"authorization": f"Bearer {token}"} if token else {})}
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         why = "it does not answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
@@ -182,9 +185,7 @@ class Api:
     def _refused(self, answer: httpx.Response) -> Refused:
         message, code = _explained(answer)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            message += (
-                " The credentials come from the connection file (`roundhouse up` renews them) or the environment."
-            )
+            message += " `roundhouse whoami` says where the credentials come from, `roundhouse login` gets new ones."
         return Refused(message, status=answer.status_code, code=code)
 
 
@@ -193,22 +194,23 @@ class Services:
 
     def __init__(self, connection: Connection, ids: Ids | None = None) -> None:
         self.connection = connection
-        self._http = httpx.Client(timeout=_TIMEOUT, trust_env=False)
+        self.http = httpx.Client(timeout=_TIMEOUT, trust_env=False)
         self._ids = ids or SystemIds()
-        self.catalog = self._api("catalog", connection.catalog_url, connection.admin_token)
-        self.scheduler = self._api("scheduler", connection.scheduler_url, connection.admin_token)
-        self.metering = self._api("metering", connection.metering_url, connection.admin_token)
-        self.router = self._api("router", connection.router_url, connection.api_key)
+        self.tokens = tokens_for(connection, os.environ, self.http, SystemClock())
+        self.catalog = self._api("catalog", connection.catalog_url, self.tokens.current)
+        self.scheduler = self._api("scheduler", connection.scheduler_url, self.tokens.current)
+        self.metering = self._api("metering", connection.metering_url, self.tokens.current)
+        self.router = self._api("router", connection.router_url, lambda: connection.api_key)
 
     def all(self) -> tuple[Api, ...]:
         return (self.router, self.catalog, self.scheduler, self.metering)
 
     def api(self, service: str, base_url: str) -> Api:
         """Return another service that serves only the operations endpoints."""
-        return self._api(service, base_url, "")
+        return self._api(service, base_url, lambda: "")
 
     def close(self) -> None:
-        self._http.close()
+        self.http.close()
 
     def __enter__(self) -> "Services":
         return self
@@ -216,8 +218,8 @@ class Services:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _api(self, service: str, url: str, token: str) -> Api:
-        return Api(self._http, service, url.rstrip("/"), token, self._ids)
+    def _api(self, service: str, url: str, token: Callable[[], str]) -> Api:
+        return Api(self.http, service, url.rstrip("/"), token, self._ids)
 
 
 def _given(query: dict[str, object]) -> dict[str, str]:

@@ -17,7 +17,9 @@ import aiohttp
 import psutil
 
 from roundhouse_cli.connection import Connection
+from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.rest import Services
+from roundhouse_common.runtime import SystemClock
 
 DEMO = "smollm2-135m-instruct"
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,8 +85,10 @@ class Platform:
 
     @property
     def connection(self) -> dict[str, str]:
+        """Return the connection file, and an administrator's token signed with the key of the data directory."""
         found: dict[str, str] = json.loads((self.data_dir / "connection.json").read_text())
-        return found
+        token = Secrets(self.data_dir / "secrets").admin_token(SystemClock(), 3600.0)
+        return {**found, "admin_token": token}
 
     def json(self, *args: str) -> Any:  # Any: whatever the listing holds
         return json.loads(self.command(*args, "-o", "json"))

@@ -29,6 +29,7 @@ Roundhouse runs.
   scheduler   {connection.scheduler_url}/api/v1
   metering    {connection.metering_url}/api/v1
   data        {data_dir.path}
+  login       admin, first password in {data_dir.secrets / "admin-password"}
 
 Try it:
 

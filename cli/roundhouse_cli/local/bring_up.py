@@ -8,7 +8,6 @@ from roundhouse_cli.connection import Connection
 from roundhouse_cli.errors import CliError, Failure
 from roundhouse_cli.local.demo import Demo
 from roundhouse_cli.local.layout import DataDir, Ports
-from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.output import note
 from roundhouse_cli.rest import Api, Services
 from roundhouse_cli.steps import Step, Steps
@@ -50,8 +49,7 @@ def bring_up(data_dir: DataDir, ports: Ports, clock: Clock, *, with_demo: bool) 
     Raises ServiceFailed when a service does not come up.
     """
     steps = Steps(clock)
-    token = Secrets(data_dir.secrets).admin_token(clock)
-    connection = Connection.of_ports(ports, host=ports.host, admin_token=token)
+    connection = Connection.of_ports(ports, host=ports.host, source=data_dir.connection)
     with Services(connection) as services, steps.step("Starting NATS and the catalog") as step:
         wait_until_ready([services.catalog], data_dir, clock, step)
         connection = replace(connection, api_key=ensure_key(services, known_key(data_dir)))

@@ -14,10 +14,9 @@ from roundhouse_common.nats_auth.keys import KeyKind, new_seed
 from roundhouse_common.runtime import Clock
 from roundhouse_common.secret_box import new_secrets_key
 
-__all__ = ["ADMIN_TOKEN_TTL_S", "Secrets"]
+__all__ = ["Secrets"]
 
-ADMIN_TOKEN_TTL_S = 365 * 86_400.0
-"""The token lies beside the key that signs it, so a short life would protect nothing; every `up` makes a new one."""
+_PASSWORD_BYTES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,11 @@ class Secrets:
         """What secrets of outside providers are sealed with; the first line seals, all open."""
         return self.path / "provider-secrets.keys"
 
+    @property
+    def first_password(self) -> Path:
+        """The administrator's first password, to be changed at the first login. Of no use after that."""
+        return self.path / "admin-password"
+
     def nats_seed(self, service: Service) -> Path:
         """The secret key of a service. Kept apart from what is signed for it, which may be signed anew."""
         return self.path / f"nats-{service}.seed"
@@ -66,6 +70,8 @@ class Secrets:
             write_private(self.token_public, public)
         if not self.provider_keys.exists():
             write_private(self.provider_keys, new_secrets_key(secrets.token_bytes) + "\n")
+        if not self.first_password.exists():
+            write_private(self.first_password, secrets.token_urlsafe(_PASSWORD_BYTES) + "\n")
         for service in services:
             if not self.nats_seed(service).exists():
                 write_private(self.nats_seed(service), new_seed(KeyKind.USER, secrets.token_bytes) + "\n")
@@ -76,15 +82,15 @@ class Secrets:
         """Return the keys of NATS. Raises ValueError when the file is damaged."""
         return Root.loads(self.nats_root.read_text(encoding="utf-8"))
 
-    def admin_token(self, clock: Clock) -> str:
-        """Return a new token of the administrator."""
+    def admin_token(self, clock: Clock, ttl_s: float) -> str:
+        """Return a new token of the administrator: the key lies here, so whoever reads it is one."""
         subject = Subject(
             id="usr_admin",
             tenant_id="ten_default",
             roles=frozenset({Role.ADMINISTRATOR}),
             platform_roles=frozenset({Role.ADMINISTRATOR}),
         )
-        return TokenSigner.from_file(self.token_private, clock=clock).sign(subject, ADMIN_TOKEN_TTL_S)
+        return TokenSigner.from_file(self.token_private, clock=clock).sign(subject, ttl_s)
 
     def cookie(self) -> str:
         """Return the random word that marks processes of this data directory."""

@@ -93,7 +93,10 @@ def environment(service: Service, data_dir: DataDir, ports: Ports, *, node_id: s
         settings |= {"SECRETS_KEY_FILE": secrets.provider_keys}
     if service is Service.CATALOG:
         reached = own_address(ports.listen) if ports.is_open else ports.host
-        settings |= {"PUBLIC_URL": f"http://{reached}:{ports.services[service]}"}
+        settings |= {
+            "PUBLIC_URL": f"http://{reached}:{ports.services[service]}",
+            "FIRST_PASSWORD_FILE": secrets.first_password,
+        }
     if service is Service.SCHEDULER:
         settings |= {
             "NATS_AUTHORITY_FILE": secrets.nats_authority,

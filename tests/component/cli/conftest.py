@@ -65,8 +65,8 @@ def roundhouse(
 def connect(url: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands find every service at the url."""
     file = directory / "connection.json"
-    Connection(
-        router_url=url, catalog_url=url, scheduler_url=url, metering_url=url, api_key="rh-key", admin_token="token"
-    ).save(file)
+    Connection(router_url=url, catalog_url=url, scheduler_url=url, metering_url=url, api_key="rh-key").save(file)
     monkeypatch.delenv("ROUNDHOUSE_URL", raising=False)
+    monkeypatch.setenv("ROUNDHOUSE_TOKEN", "token")
+    monkeypatch.setenv("ROUNDHOUSE_CONFIG_DIR", str(directory / "config"))
     monkeypatch.setenv("ROUNDHOUSE_CONNECTION", str(file))

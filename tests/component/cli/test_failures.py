@@ -93,7 +93,7 @@ def test_refused_credentials_say_where_they_come_from(roundhouse: Command, serve
     result = roundhouse.fails("models", "ls")
 
     assert result.code == 1
-    assert "connection file" in result.err
+    assert "roundhouse login" in result.err
 
 
 def test_what_is_not_a_roundhouse_is_said(roundhouse: Command, server: Scripted) -> None:

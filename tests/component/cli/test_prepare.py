@@ -67,7 +67,7 @@ def test_no_secret_is_in_the_plan(data_dir: DataDir, prepared: Plan) -> None:
 def test_the_administrators_token_is_accepted_by_the_public_key(data_dir: DataDir, prepared: Plan) -> None:
     secrets = Secrets(data_dir.secrets)
 
-    subject = TokenVerifier.from_file(secrets.token_public).verify(secrets.admin_token(SystemClock()))
+    subject = TokenVerifier.from_file(secrets.token_public).verify(secrets.admin_token(SystemClock(), 60.0))
 
     assert (subject.id, subject.tenant_id) == ("usr_admin", "ten_default")
     assert subject.roles == {Role.ADMINISTRATOR}

@@ -11,7 +11,7 @@ from roundhouse_cli.local.layout import Ports
 
 
 def saved(directory: Path, base_port: int) -> Connection:
-    connection = Connection.of_ports(Ports(base_port), api_key="rh-key", admin_token="token")
+    connection = Connection.of_ports(Ports(base_port), api_key="rh-key")
     (directory / ".roundhouse").mkdir(parents=True)
     connection.save(directory / ".roundhouse" / "connection.json")
     return connection
@@ -28,7 +28,6 @@ def test_it_is_saved_privately_with_exactly_the_documented_fields(tmp_path: Path
         "scheduler_url": "http://127.0.0.1:9002",
         "metering_url": "http://127.0.0.1:9003",
         "api_key": "rh-key",
-        "admin_token": "token",
     }
 
 
@@ -66,7 +65,7 @@ def test_credentials_of_a_file_are_not_sent_to_the_server_of_a_url(tmp_path: Pat
 
     found = find_connection("http://example.org:9200", {}, tmp_path)
 
-    assert (found.api_key, found.admin_token) == ("", "")
+    assert (found.api_key, found.secrets_dir) == ("", None)
 
 
 @pytest.mark.parametrize("url", ["https://example.org:1", "http://example.org", "ftp://x:1"])
@@ -86,7 +85,6 @@ def test_a_broken_file_is_named(text: str, what: str, tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_in_the_representation() -> None:
-    shown = repr(Connection.of_ports(Ports(9000), api_key="rh-key", admin_token="a.b.c"))
+    shown = repr(Connection.of_ports(Ports(9000), api_key="rh-key"))
 
     assert "rh-key" not in shown
-    assert "a.b.c" not in shown
