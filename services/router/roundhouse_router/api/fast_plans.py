@@ -1,20 +1,20 @@
 """What the routing table says of requests that are alike, found once in its life."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.runtime import UnixTime
+from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.interfaces import Interface
-from roundhouse_router.api.pipeline import key_of
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.features import check_served
 from roundhouse_router.domain.routing import resolve
 from roundhouse_router.domain.tables import RoutingTable
 from roundhouse_router.domain.targets import Resolution
+from roundhouse_router.wire.exchange import Exchange
 
 __all__ = ["Caller", "FastPlans"]
 
@@ -38,14 +38,14 @@ class FastPlans:
         self._table: RoutingTable | None = None
         self._callers: dict[bytes, Caller] = {}
 
-    def caller(self, headers: Mapping[bytes, bytes], now: UnixTime) -> Caller | None:
+    def caller(self, exchange: Exchange, now: UnixTime) -> Caller | None:
         """Return who is asking; None: the pipeline is to look."""
         table = self._control_plane.table
         if table is not self._table:
             self._table, self._callers = table, {}
-        caller = self._callers.get(headers.get(b"authorization", b""))
+        caller = self._callers.get(exchange.headers.get(b"authorization", b""))
         if caller is None:
-            return self._looked_up(table, headers, now)
+            return self._looked_up(exchange, now)
         expires_at = caller.key.expires_at
         return None if expires_at and expires_at <= now else caller
 
@@ -54,16 +54,16 @@ class FastPlans:
         found = caller.resolutions.get((interface.path, model))
         return found or self._resolved(caller, interface, model)
 
-    def _looked_up(self, table: RoutingTable, headers: Mapping[bytes, bytes], now: UnixTime) -> Caller | None:
-        authorization = headers.get(b"authorization")
-        if authorization is None or not table.is_known:
+    def _looked_up(self, exchange: Exchange, now: UnixTime) -> Caller | None:
+        authorization = exchange.headers.get(b"authorization")
+        if authorization is None or not self._control_plane.table.is_known:
             return None
         try:
-            key = key_of(table, headers, now)
+            key = caller_of(self._control_plane, exchange, now)
         except ApiError:
             return None
-        if key.ip_ranges:  # where each request comes from is to be looked at
-            return None
+        if key.ip_ranges:  # the next request may come from elsewhere
+            return Caller(key, {})
         if len(self._callers) >= _CALLERS_MOST:
             self._callers.clear()
         caller = self._callers[authorization] = Caller(key, {})
