@@ -9,8 +9,8 @@ import pytest
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 MOST_MIB_PER_HOUR = 40
-"""Python takes memory from the system by the MiB: two such steps in the five minutes that are judged look like 36 MiB per
-hour (measured: 14, where an hour's second half is level). 17 bytes that leak with each request, at 650 per second, are 40."""
+"""Python takes memory from the system by the MiB: two such steps in the five minutes that are judged look like 36 MiB
+per hour (measured: 14). 17 bytes that leak with each request, at 650 requests per second, are 40."""
 
 
 def test_ten_minutes_at_half_load_leak_nothing() -> None:
