@@ -146,7 +146,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         logins=logins.logins,
         provider_timeout_s=settings.provider_timeout_s,
     )
-    service.http(build_app(catalog, verifier, consumers=[rollbacks]))
+    service.http(build_app(catalog, verifier, consumers=[rollbacks], proxies=settings.proxies()))
     return service
 
 

@@ -54,9 +54,11 @@ class Audit:
         after: BaseModel | None = None,
         action: str = "",
         subject: Subject | None = None,
+        detail: str = "",
         **stated: Any,  # Any: other members of AuditRecord, over what follows from the request and the views
     ) -> None:
-        """Record a change in its own transaction. Nothing is written when `before` and `after` say the same.
+        """Record a change in its own transaction. Nothing is written when `before` and `after` say the same, unless a
+        `detail` says what else there was.
 
         `before` and `after` are views as REST shows them, so without secrets: neither a creation without `before` nor a
         deletion without `after` needs more. Action, object and caller follow from the request unless they are stated.
@@ -65,6 +67,8 @@ class Audit:
         if trail is not None:
             trail.entered += 1
         change = change_between(before, after)
+        if detail and not change:
+            change = {"detail": [None, detail]}
         if before is not None and after is not None and not change:
             return
         shown = after or before

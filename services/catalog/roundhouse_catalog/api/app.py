@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from roundhouse_catalog.api import (
+    audit,
     deployments,
     keys,
     limits,
@@ -25,6 +26,7 @@ from roundhouse_catalog.api import (
     sessions,
     templates,
     tenants,
+    tokens,
     uploads,
     users,
     versions,
@@ -32,6 +34,7 @@ from roundhouse_catalog.api import (
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Consumer
+from roundhouse_common.client_address import Proxies
 from roundhouse_common.http import create_app
 from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.dead_letters import dead_letter_routes
@@ -42,6 +45,7 @@ __all__ = ["UNAUDITED", "build_app", "openapi_document"]
 UNAUDITED = frozenset(
     (
         "check_provider",  # a question to others
+        "exchange_token",  # as above
         "preview_route",  # a question
         "refresh_session",  # every few minutes of every login
         "send_file",  # a piece of an upload, which is entered as a whole
@@ -70,14 +74,18 @@ _ROUTERS = (
     service_accounts.router,
     roles.router,
     me.router,
+    audit.router,
     platform.router,
     sessions.router,
+    tokens.router,
 )
 
 
-def build_app(catalog: Catalog, verifier: TokenVerifier, *, consumers: Sequence[Consumer] = ()) -> FastAPI:
+def build_app(
+    catalog: Catalog, verifier: TokenVerifier, *, consumers: Sequence[Consumer] = (), proxies: Proxies = Proxies()
+) -> FastAPI:
     """Return the application that answers with this catalog, and with the dead letters of its consumers."""
-    app = _bare_app(verifier, catalog.ids, consumers, catalog.audit)
+    app = _bare_app(verifier, catalog.ids, consumers, catalog.audit, proxies)
     app.state.catalog = catalog
     return app
 
@@ -89,7 +97,13 @@ def openapi_document() -> dict[str, Any]:
     return _bare_app(TokenVerifier(public_keys, clock=clock), SystemIds(), ()).openapi()
 
 
-def _bare_app(verifier: TokenVerifier, ids: Ids, consumers: Sequence[Consumer], audit: Audit | None = None) -> FastAPI:
+def _bare_app(
+    verifier: TokenVerifier,
+    ids: Ids,
+    consumers: Sequence[Consumer],
+    auditing: Audit | None = None,
+    proxies: Proxies = Proxies(),
+) -> FastAPI:
     version = importlib.metadata.version("roundhouse-catalog")
     app = create_app(
         "Roundhouse catalog",
@@ -97,8 +111,9 @@ def _bare_app(verifier: TokenVerifier, ids: Ids, consumers: Sequence[Consumer], 
         verifier,
         ids=ids,
         is_streamed=uploads.is_streamed,
-        audit=audit,
+        audit=auditing,
         unaudited=UNAUDITED,
+        proxies=proxies,
     )
     for router in _ROUTERS:
         app.include_router(router, generate_unique_id_function=lambda route: route.name)

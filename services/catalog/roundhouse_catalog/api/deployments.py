@@ -13,6 +13,7 @@ from roundhouse_catalog.api.deployment_schemas import (
     ValidatedView,
 )
 from roundhouse_catalog.api.finding import applied, find_deployment, require_same
+from roundhouse_catalog.api.key_access import require_open
 from roundhouse_catalog.api.launching import launch_of, prepare
 from roundhouse_catalog.api.responses import AWAY, CONFLICT, IN_USE, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain import deployments as decide
@@ -42,11 +43,13 @@ async def create_deployment(
     With a template, only the model must be stated. The model's files are read by a node when the memory that it needs
     is stated nowhere.
     """
+    require_open(subject, body.access)
     unread = await prepare(catalog, subject, body)
 
     async def work(session: WriteSession) -> Response:
         decision = await _created(session, subject, body, catalog, unread=unread)
         await store.insert_deployment(session, decision, route_id=catalog.ids.new("rte"))
+        await catalog.audit.enter(session, after=DeploymentView.of(decision.deployment))
         session.after_commit(catalog.wake)
         location = f"{router.prefix}/{decision.deployment.deployment_id}"
         return _shown(decision.deployment, 201, {"location": location})
@@ -92,7 +95,8 @@ async def show_deployment(deployment_id: str, subject: Reader, catalog: CatalogH
 async def change_deployment(
     deployment_id: str, body: DeploymentChanges, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None
 ) -> Response:
-    """Scale a deployment or change its settings."""
+    """Scale a deployment or change its settings, or whose API keys may use it."""
+    require_open(subject, body.access)
     async with catalog.db.write() as session:
         before = await find_deployment(session, subject, deployment_id)
         require_if_match(if_match, before.generation)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from roundhouse_catalog.api.context import Catalog, may_see_unpublished
+from roundhouse_catalog.api.deployment_schemas import DeploymentView
 from roundhouse_catalog.domain.deployments import Decision, Deployment
 from roundhouse_catalog.domain.errors import DeploymentNotFound, SchedulerAway, TemplateNotFound
 from roundhouse_catalog.domain.findings import did_you_mean, quoted
@@ -50,9 +51,13 @@ def require_same(seen: Deployment, now: Deployment) -> None:
 
 async def applied(session: WriteSession, catalog: Catalog, before: Deployment, decision: Decision | None) -> Deployment:
     """Write the decision, if there is one, and return the deployment as it is then."""
+    was = DeploymentView.of(before)
     if decision is None:
+        await catalog.audit.enter(session, before=was, after=was)
         return before
     await store.update_deployment(session, decision)
+    now, detail = DeploymentView.of(decision.deployment), decision.event.detail
+    await catalog.audit.enter(session, before=was, after=now, detail=detail, object_kind="deployment")
     session.after_commit(catalog.wake)
     return decision.deployment
 

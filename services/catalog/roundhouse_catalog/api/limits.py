@@ -42,6 +42,7 @@ async def add_limit(body: LimitToCreate, subject: Writer, key: RepeatKey, catalo
         )
         await _require_free(session, limit)
         await store.insert_limit(session, limit)
+        await catalog.audit.enter(session, after=LimitView.of(limit), tenant_id=limit.tenant_id)
         session.after_commit(catalog.wake)
         return _shown(limit, 201, {"location": f"{router.prefix}/{limit.limit_id}"})
 
@@ -85,6 +86,8 @@ async def change_limit(
             await _require_free(session, revised)
             await store.update_limit(session, revised)
             session.after_commit(catalog.wake)
+        was, now = LimitView.of(limit), LimitView.of(revised)
+        await catalog.audit.enter(session, before=was, after=now, tenant_id=limit.tenant_id)
     return _shown(revised)
 
 
@@ -96,6 +99,7 @@ async def remove_limit(limit_id: str, subject: Writer, catalog: CatalogHere, if_
         if if_match is not None:
             require_if_match(if_match, limit.generation)
         await store.update_limit(session, delete_limit(limit, now=catalog.clock.now(), actor=subject.actor))
+        await catalog.audit.enter(session, before=LimitView.of(limit), tenant_id=limit.tenant_id)
         session.after_commit(catalog.wake)
 
 

@@ -56,6 +56,7 @@ async def import_litellm(
         existing = await _existing(session, catalog, subject)
         settled = settle(plan, existing, _settling(catalog, subject, is_sealed=True), report)
         await _write(session, settled)
+        await _enter(session, catalog, settled)
         session.after_commit(catalog.wake)
         return reply(LiteLLMImportedView.of(settled, report, plan.variables_needed, is_dry_run=False))
 
@@ -102,6 +103,21 @@ async def _write(session: WriteSession, settled: Settled) -> None:
         await limits.insert_limit(session, limit)
     for limit in settled.limits.updated:
         await limits.update_limit(session, limit)
+
+
+async def _enter(session: WriteSession, catalog: Catalog, settled: Settled) -> None:
+    """Enter what came of it, one entry for each thing."""
+    kinds = (("provider", settled.providers), ("route", settled.routes), ("limit", settled.limits))
+    for kind, changes in kinds:
+        for done, things in (("created", changes.created), ("updated", changes.updated)):
+            for thing in things:
+                await catalog.audit.enter(
+                    session,
+                    detail=done,
+                    object_kind=kind,
+                    object_name=thing.name,
+                    object_id=getattr(thing, f"{kind}_id"),
+                )
 
 
 def _missing(plan: ImportPlan) -> InvalidInput:

@@ -97,6 +97,7 @@ async def change_model(
         revised = revise_model(model, patch, now=catalog.clock.now(), address=address)
         if revised is not model:
             await store.update_model(session, revised)
+        await catalog.audit.enter(session, before=ModelView.of(model), after=ModelView.of(revised))
     return reply(ModelView.of(revised), headers=tagged(revised.generation))
 
 
@@ -122,6 +123,7 @@ async def remove_model(model_id: str, subject: Writer, catalog: CatalogHere, if_
         if users := await store.users_of_model(session, model.model_id):
             raise ModelInUse(model.name, users)
         await store.delete_model(session, model.model_id, now=catalog.clock.now())
+        await catalog.audit.enter(session, before=ModelView.of(model))
         upload_id = await _unneeded_upload(session, model)
     if upload_id:
         await catalog.uploads.disk.remove(upload_id)
@@ -137,6 +139,7 @@ def adding(
             source = SourceDraft(kind=SourceKind.UPLOAD.value, uri=shown_uri(model.source))
             await upload_behind(session, catalog, subject, source)
         await store.insert_model(session, model)
+        await catalog.audit.enter(session, after=ModelView.of(model), action="model.add")
         location = f"{router.prefix}/{model.model_id}"
         return reply(view(model), 201, {"location": location, **tagged(model.generation)})
 

@@ -62,6 +62,7 @@ async def add_provider(body: ProviderToCreate, subject: Writer, key: RepeatKey, 
             actor=subject.actor,
         )
         await store.insert_provider(session, provider)
+        await catalog.audit.enter(session, after=ProviderView.of(provider), tenant_id=tenant_id)
         session.after_commit(catalog.wake)
         headers = {"location": f"{router.prefix}/{provider.provider_id}", **tagged(provider.generation)}
         return reply(ProviderView.of(provider), 201, headers)
@@ -190,6 +191,11 @@ async def _save(session: WriteSession, catalog: Catalog, before: Provider, after
     if after is not before:
         await store.update_provider(session, after)
         session.after_commit(catalog.wake)
+    was, now = ProviderView.of(before), ProviderView.of(after)
+    detail = "removed" if after.is_deleted else ""
+    await catalog.audit.enter(
+        session, before=was, after=now, detail=detail, tenant_id=before.tenant_id, object_kind="provider"
+    )
 
 
 async def _found(session: ReadSession, subject: Subject, provider_id: str) -> Provider:

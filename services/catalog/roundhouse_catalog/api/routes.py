@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey
+from roundhouse_catalog.api.key_access import require_open
 from roundhouse_catalog.api.knowing import known_to, require_owner, seen_by
 from roundhouse_catalog.api.responses import CONFLICT, IN_USE, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.api.route_schemas import RouteChanges, RouteToCreate, RouteView
@@ -29,6 +30,7 @@ Writer = Annotated[Subject, Depends(requires("routes:write"))]
 @router.post("", status_code=201, response_model=RouteView, responses=CONFLICT)
 async def add_route(body: RouteToCreate, subject: Writer, key: RepeatKey, catalog: CatalogHere) -> Response:
     """Add a route. A deployment has one of its own name by itself."""
+    require_open(subject, body.access)
     draft = body.draft()
     owner = PLATFORM if draft.is_platform else subject.tenant_id
     require_owner(subject, owner)
@@ -42,6 +44,7 @@ async def add_route(body: RouteToCreate, subject: Writer, key: RepeatKey, catalo
             change=change_by(catalog, subject),
         )
         await store.insert_route(session, route)
+        await catalog.audit.enter(session, after=RouteView.of(route), tenant_id=owner)
         session.after_commit(catalog.wake)
         return _shown(route, 201, {"location": f"{router.prefix}/{route.route_id}"})
 
@@ -75,6 +78,7 @@ async def change_route(
     route_id: str, body: RouteChanges, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None
 ) -> Response:
     """Change a route. Requests under way go on as they began."""
+    require_open(subject, body.access)
     patch = body.patch()
     async with catalog.db.write() as session:
         route = await _found(session, subject, route_id)
@@ -84,6 +88,8 @@ async def change_route(
         if revised is not route:
             await store.update_route(session, revised)
             session.after_commit(catalog.wake)
+        was, now = RouteView.of(route), RouteView.of(revised)
+        await catalog.audit.enter(session, before=was, after=now, tenant_id=route.tenant_id)
     return _shown(revised)
 
 
@@ -96,6 +102,7 @@ async def remove_route(route_id: str, subject: Writer, catalog: CatalogHere, if_
             require_if_match(if_match, route.generation)
         deleted = delete_route(route, await known_to(session, route.tenant_id), change=change_by(catalog, subject))
         await store.update_route(session, deleted)
+        await catalog.audit.enter(session, before=RouteView.of(route), tenant_id=route.tenant_id)
         session.after_commit(catalog.wake)
 
 

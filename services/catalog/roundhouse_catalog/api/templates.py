@@ -89,6 +89,7 @@ async def delete_template(name: str, subject: Writer, catalog: CatalogHere) -> N
     async with catalog.db.write() as session:
         template = await find_template(session, subject, TemplateName(name=name))
         await store.delete_template(session, template, now=catalog.clock.now())
+        await catalog.audit.enter(session, before=TemplateView.of(template))
 
 
 @router.get("/{name}/versions", responses=MISSING)
@@ -114,8 +115,7 @@ async def add_template_version(
 
     async def work(session: WriteSession) -> Response:
         before = await find_template(session, subject, TemplateName(name=name))
-        at, by = catalog.clock.now(), subject.actor
-        return _shown(await store.append_template(session, before, recipe=recipe, at=at, by=by), 201)
+        return _shown(await _append(session, catalog, subject, before, recipe), 201)
 
     return await catalog.idempotency.run(key, subject, work)
 
@@ -178,13 +178,12 @@ async def _import(session: WriteSession, catalog: Catalog, subject: Subject, bod
         return ImportedView(name=body.name, number=created.number, change="created")
     if before.recipe == recipe:
         return ImportedView(name=body.name, number=before.number, change="unchanged")
-    at, by = catalog.clock.now(), subject.actor
-    after = await store.append_template(session, before, recipe=recipe, at=at, by=by)
+    after = await _append(session, catalog, subject, before, recipe)
     return ImportedView(name=body.name, number=after.number, change="updated")
 
 
 async def _insert(session: WriteSession, catalog: Catalog, subject: Subject, name: str, recipe: Recipe) -> Template:
-    return await store.insert_template(
+    template = await store.insert_template(
         session,
         template_id=catalog.ids.new("tpl"),
         tenant_id=subject.tenant_id,
@@ -193,6 +192,18 @@ async def _insert(session: WriteSession, catalog: Catalog, subject: Subject, nam
         at=catalog.clock.now(),
         by=subject.actor,
     )
+    await catalog.audit.enter(session, after=TemplateView.of(template), action="template.create")
+    return template
+
+
+async def _append(
+    session: WriteSession, catalog: Catalog, subject: Subject, before: Template, recipe: Recipe
+) -> Template:
+    """Add the next number."""
+    after = await store.append_template(session, before, recipe=recipe, at=catalog.clock.now(), by=subject.actor)
+    was, now = TemplateView.of(before), TemplateView.of(after)
+    await catalog.audit.enter(session, before=was, after=now, action="template.add-version")
+    return after
 
 
 async def _show(catalog: Catalog, subject: Subject, wanted: TemplateName, format: str) -> Response:  # noqa: A002

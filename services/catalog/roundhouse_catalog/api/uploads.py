@@ -65,6 +65,7 @@ async def begin_upload(body: UploadToCreate, subject: Uploader, key: RepeatKey, 
             raise DiskFull(f"the upload has {upload.total_bytes} bytes, and {max(0, room_bytes)} are left for uploads")
         await store.insert_upload(session, upload)
         view = UploadView.of(upload, {file.path: 0 for file in upload.files}, frozenset(), expiry_s=uploads.expiry_s)
+        await catalog.audit.enter(session, after=view)
         return reply(view, 201, {"location": f"{_PREFIX}/{upload.upload_id}"})
 
     return await catalog.idempotency.run(key, subject, work)
@@ -95,6 +96,7 @@ async def remove_upload(upload_id: str, subject: Uploader, catalog: CatalogHere)
         if users := await store.users_of_upload(session, upload.upload_id):
             raise UploadInUse(upload.upload_id, users)
         await store.delete_upload(session, upload.upload_id)
+        await catalog.audit.enter(session, object_id=upload.upload_id)
     await catalog.uploads.disk.remove(upload.upload_id)
 
 

@@ -9,13 +9,23 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select
 
-from roundhouse_catalog.domain.audit_chain import GENESIS, Entry, Head, entry_after
+from roundhouse_catalog.domain.audit_chain import GENESIS, Break, Entry, Head, entry_after, first_break
 from roundhouse_catalog.store.audit_tables import audit, audit_seals
 from roundhouse_common.contracts.identity import AuditRecord
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.runtime import UnixTime
 
-__all__ = ["Filter", "entries_after", "head", "list_entries", "record", "remove_sealed", "seal", "sealed_head"]
+__all__ = [
+    "Filter",
+    "Verified",
+    "head",
+    "list_entries",
+    "record",
+    "remove_sealed",
+    "seal",
+    "sealed_head",
+    "verified_after",
+]
 
 _A = audit.c
 
@@ -71,10 +81,40 @@ async def sealed_head(session: ReadSession) -> Head:
     return Head(sequence=0, hash=GENESIS) if row is None else Head(sequence=row.last_sequence, hash=row.last_hash)
 
 
-async def entries_after(session: ReadSession, sequence: int, *, limit: int) -> Sequence[Entry]:
-    """Return entries of all tenants in the order of the chain."""
-    query = select(audit).where(_A.sequence > sequence).order_by(_A.sequence).limit(limit)
-    return [_entry(row) for row in await session.execute(query)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a walk over some entries found."""
+
+    outcome: Head | Break
+    checked: int
+    is_anchored: bool
+    """The expected head was among them, as it was."""
+
+
+async def verified_after(session: ReadSession, after: Head, expected: Head | None, *, limit: int) -> Verified | None:
+    """Walk the next entries of all tenants; None when there are none. The columns for filters are held to the text."""
+    query = select(audit).where(_A.sequence > after.sequence).order_by(_A.sequence).limit(limit)
+    rows = (await session.execute(query)).all()
+    if not rows:
+        return None
+    outcome = first_break([_entry(row) for row in rows], after)
+    if isinstance(outcome, Head):
+        outcome = next((found for row in rows if (found := _column_break(row)) is not None), outcome)
+    anchors = [row for row in rows if expected is not None and row.sequence == expected.sequence]
+    if expected is not None and anchors and anchors[0].hash != expected.hash and isinstance(outcome, Head):
+        outcome = Break(sequence=expected.sequence, why="its hash is not the one that was kept elsewhere")
+    return Verified(outcome=outcome, checked=len(rows), is_anchored=bool(anchors))
+
+
+def _column_break(row: Row[Any]) -> Break | None:  # Any: a row of `audit`
+    """Return the break where a column says something else than the text: filters would not find the entry."""
+    record = _entry(row).read()
+    said = (record.record_id, record.at, record.tenant_id, record.actor, record.action, record.object_kind)
+    is_same = said == (row.record_id, row.at, row.tenant_id, row.actor, row.action, row.object_kind) and (
+        record.object_id[:256],
+        record.outcome.value,
+    ) == (row.object_id, row.outcome)
+    return None if is_same else Break(sequence=row.sequence, why="a column for filters differs from what it says")
 
 
 async def list_entries(
@@ -91,11 +131,14 @@ async def list_entries(
 
 
 async def seal(session: WriteSession, *, before: UnixTime, at: UnixTime, actor: str) -> Head | None:
-    """Seal the chain up to the last of the oldest entries that are all older than `before`; None if there is none."""
-    younger = select(func.min(_A.sequence)).where(_A.at >= before)
-    query = select(_A.sequence, _A.hash).order_by(_A.sequence.desc()).limit(1)
-    first = await session.scalar(younger)
-    row = (await session.execute(query if first is None else query.where(_A.sequence < first))).one_or_none()
+    """Seal the chain up to the last of the oldest entries that are all older than `before`; None if there is none.
+
+    The newest entry stays: it shows where the chain goes on.
+    """
+    first = await session.scalar(select(func.min(_A.sequence)).where(_A.at >= before))
+    end = (await head(session)).sequence if first is None else first
+    query = select(_A.sequence, _A.hash).where(_A.sequence < end).order_by(_A.sequence.desc()).limit(1)
+    row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
     values = {"last_sequence": row.sequence, "last_hash": row.hash, "sealed_at": at, "sealed_by": actor}
