@@ -90,7 +90,7 @@ class FastPath:
         if len(body) > self._max_body_bytes:
             return False
         received = self._clock.monotonic()
-        caller = self._plans.caller(headers, self._clock.now())
+        caller = self._plans.caller(exchange, self._clock.now())
         if caller is None:
             return False
         try:

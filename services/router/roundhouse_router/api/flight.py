@@ -1,11 +1,11 @@
 """One admitted request: what its usage record needs, from admission to the one settlement."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord, UsageSource
-from roundhouse_common.runtime import Clock
+from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
@@ -19,29 +19,41 @@ from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 from roundhouse_router.limits import Grant
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.request_log.watch import Watch
+from roundhouse_router.store.frames import AdmissionFrame, RecordFrame
+from roundhouse_router.store.segments import encode_admission, encode_record
 from roundhouse_router.store.spool import Spool
 
-__all__ = ["CLIENT_LEFT_STATUS", "Flight"]
+__all__ = ["CLIENT_LEFT_STATUS", "Flight", "FlightServices"]
 
 _NO_FIGURES: Final = MediaFigures()
+_FRAMES_MOST: Final = 1000
+"""Kept for one resolution: replicas come and go."""
 CLIENT_LEFT_STATUS: Final = 499
 """Recorded when nothing was answered; nginx's number for it."""
+
+
+class FlightServices(NamedTuple):
+    """What all flights use."""
+
+    chooser: Chooser
+    freed: Callable[[], None]
+    """A request has ended: somebody may wait for that."""
+    clock: Clock
+    spool: Spool
+    metrics: RouterMetrics
 
 
 class Flight:
     """Made at admission, which writes it to the spool. `settle` counts once; later calls change nothing."""
 
     __slots__ = (
-        "_admission",
+        "_admitted_at",
         "_asked_at",
-        "_chooser",
-        "_clock",
         "_first_token_at",
-        "_freed",
         "_is_asking",
-        "_metrics",
         "_received",
-        "_spool",
+        "_sequence",
+        "_services",
         "_tally",
         "attempts",
         "candidate",
@@ -79,36 +91,17 @@ class Flight:
         grant: Grant,
         priority: int,
         received: float,
-        chooser: Chooser,
-        freed: Callable[[], None],
-        clock: Clock,
-        spool: Spool,
-        metrics: RouterMetrics,
+        services: "FlightServices",
     ) -> None:
-        self._clock = clock
-        self._spool = spool
-        self._metrics = metrics
-        self._chooser = chooser
-        self._freed = freed
+        spool = services.spool
+        self._services = services
         self._received = received
         self._first_token_at: float | None = None
         self._asked_at = received
         self._tally: Tally | None = None
         self._is_asking = False
-        self._admission = Admission(
-            request_id,
-            spool.take_sequence(),
-            interface.operation,
-            key.key_id,
-            key.user_id,
-            key.tenant_id,
-            request.model,
-            resolution.targets[0].deployment_id,
-            clock.now(),
-            request.is_stream,
-            interface.api,
-            resolution.route.route_id,
-        )
+        self._sequence = spool.take_sequence()
+        self._admitted_at = services.clock.now()
         self.request_id = request_id
         self.interface = interface
         self.key = key
@@ -139,13 +132,13 @@ class Flight:
         """Among requests that wait: higher ones go first."""
         self.queued_s = 0.0
         """How long it has waited for room or for a replica."""
-        spool.admit(self._admission)
-        metrics.in_flight += 1
+        spool.admit_line(request_id, self._admission_line())
+        services.metrics.in_flight += 1
 
     def first_token(self) -> None:
         """The first content of a stream is there."""
         if self._first_token_at is None:
-            now = self._first_token_at = self._clock.monotonic()
+            now = self._first_token_at = self._services.clock.monotonic()
             if self._tally is not None:
                 self._tally.ttft_count += 1
                 self._tally.ttft_sum_s += now - self._asked_at
@@ -170,26 +163,26 @@ class Flight:
 
     def tries(self, candidate: Candidate) -> None:
         """An attempt goes out to this endpoint. End it with `tried`, or by settling."""
-        now = self._clock.monotonic()
+        now = self._services.clock.monotonic()
         if not self.attempts:
-            self._metrics.overhead.observe(now - self._received - self.queued_s)
+            self._services.metrics.overhead.observe(now - self._received - self.queued_s)
         else:
-            self._metrics.retries.inc()
+            self._services.metrics.retries.inc()
         self._asked_at = now
         self.attempts += 1
         self.candidate = candidate
-        self._chooser.sent(candidate, now)
+        self._services.chooser.sent(candidate, now)
 
     def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0) -> None:
         """The attempt came to nothing, or ended."""
-        now = self._clock.monotonic()
+        now = self._services.clock.monotonic()
         first = None
         if self._first_token_at is not None and self._first_token_at >= self._asked_at:
             first = self._first_token_at - self._asked_at
         elif self.interface.operation not in GENERATING:
             first = now - self._asked_at  # nothing is told before all is there
-        self._chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s)
-        self._freed()
+        self._services.chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s)
+        self._services.freed()
 
     def settle(self, outcome: Outcome, status: int, error_code: str = "") -> None:
         """Write the outcome. Call it before the last byte goes out."""
@@ -204,18 +197,16 @@ class Flight:
         made = counts.output_tokens + counts.reasoning_tokens
         if not told and outcome is Outcome.ABORTED and self.attempts:
             # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
-            self.grant.settle(estimate_input(self.request.body), made)
+            self.grant.settle(estimate_input(self.request.body), made, self._bill)
         else:
-            self.grant.settle(told, made)
-        duration_s = self._clock.monotonic() - self._received
+            self.grant.settle(told, made, self._bill)
+        duration_s = self._services.clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
-        record = self._record(outcome, status, error_code, duration_s, first_token_s, counts)
-        self._spool.settle(record)
-        if self.watch is not None:
-            self.watch.settled(record, route=self.resolution.route.name, provider=self._provider)
-        self._metrics.in_flight -= 1
+        services = self._services
+        services.spool.settle_line(self.request_id, self._record_line(duration_s, first_token_s, counts))
+        services.metrics.in_flight -= 1
         interface, candidate = self.interface, self.candidate
-        series = self._metrics.series(
+        series = services.metrics.series(
             interface.path,
             interface.operation.value,
             self.resolution.route.name,
@@ -233,23 +224,103 @@ class Flight:
             return self.candidate.provider.name
         return self.candidate.endpoint.engine.value if self.candidate.endpoint is not None else ""
 
+    def _admission_line(self) -> bytes:
+        """Return the spool's entry of the admission."""
+        kept, kind = self.resolution.kept, ("admission", self.interface.path, self.request.is_stream)
+        frame = kept.get(kind)
+        if frame is None:
+            frame = kept[kind] = AdmissionFrame(self._admission())
+        assert isinstance(frame, AdmissionFrame)
+        line = frame.line(self.request_id.encode(), self._sequence, self._admitted_at)
+        return line or encode_admission(self._admission())
+
+    def _admission(self) -> Admission:
+        return Admission(
+            self.request_id,
+            self._sequence,
+            self.interface.operation,
+            self.key.key_id,
+            self.key.user_id,
+            self.key.tenant_id,
+            self.request.model,
+            self.resolution.targets[0].deployment_id,
+            self._admitted_at,
+            self.request.is_stream,
+            self.interface.api,
+            self.resolution.route.route_id,
+        )
+
+    def _record_line(self, duration_s: float, first_token_s: float | None, counts: TokenCounts) -> bytes:
+        """Return the spool's entry of the outcome, and tell it to the request log."""
+        now = self._services.clock.now()
+        if self.watch is None and self._is_plain(counts) and (frame := self._frame()) is not None:
+            line = frame.line(
+                self.request_id.encode(),
+                self._sequence,
+                self._admitted_at,
+                now,
+                duration_s * 1000,
+                None if first_token_s is None else first_token_s * 1000,
+                counts.input_tokens,
+                counts.cached_input_tokens,
+                counts.output_tokens,
+                counts.reasoning_tokens,
+            )
+            if line is not None:
+                return line
+        record = self._record(now, duration_s, first_token_s, counts)
+        if self.watch is not None:
+            self.watch.settled(record, route=self.resolution.route.name, provider=self._provider)
+        elif self._is_plain(counts):
+            self._keep_frame(record)
+        return encode_record(record)
+
+    def _is_plain(self, counts: TokenCounts) -> bool:
+        """Whether its record differs from others of its kind by the members that a `RecordFrame` has gaps for."""
+        return (
+            self.outcome is Outcome.COMPLETED
+            and self.http_status == 200
+            and not self.error_code
+            and self.attempts == 1
+            and self.source is UsageSource.ENGINE_FINAL
+            and self.reuse is Reuse.NONE
+            and not self.continuations
+            and not self.queued_s
+            and not counts.cache_write_tokens
+            and self.request.figures is None
+            and self.candidate is not None
+            and self.candidate.deployment is not None
+        )
+
+    def _frame(self) -> RecordFrame | None:
+        candidate = self.candidate
+        assert candidate is not None
+        frame = self.resolution.kept.get((self.interface.path, self.request.is_stream, candidate.endpoint_id))
+        return frame if isinstance(frame, RecordFrame) and frame.engine is candidate.deployment else None
+
+    def _keep_frame(self, record: UsageRecord) -> None:
+        candidate, kept = self.candidate, self.resolution.kept
+        assert candidate is not None
+        if len(kept) >= _FRAMES_MOST:
+            kept.clear()
+        kind = (self.interface.path, self.request.is_stream, candidate.endpoint_id)
+        kept[kind] = RecordFrame(record, candidate.deployment)
+
+    def _bill(self) -> UsageRecord:
+        """Return what budgets are charged by."""
+        return self._record(self._services.clock.now(), 0.0, None, self.counts or NO_TOKENS)
+
     def _record(
-        self,
-        outcome: Outcome,
-        status: int,
-        error_code: str,
-        duration_s: float,
-        first_token_s: float | None,
-        counts: TokenCounts,
+        self, now: UnixTime, duration_s: float, first_token_s: float | None, counts: TokenCounts
     ) -> UsageRecord:
-        admission, candidate = self._admission, self.candidate
+        admission, candidate = self._admission(), self.candidate
         figures = self.request.figures or _NO_FIGURES
         deployment = candidate.deployment if candidate is not None else None
         endpoint = candidate.endpoint if candidate is not None else None
         provider = candidate.provider if candidate is not None else None
         return UsageRecord(
             request_id=admission.request_id,
-            router_id=self._spool.router_id,
+            router_id=self._services.spool.router_id,
             sequence=admission.sequence,
             operation=admission.operation,
             key_id=admission.key_id,
@@ -261,13 +332,13 @@ class Flight:
             replica_id=endpoint.replica_id if endpoint else "",
             node_id=endpoint.node_id if endpoint else "",
             admitted_at=admission.admitted_at,
-            ended_at=self._clock.now(),
+            ended_at=now,
             duration_ms=duration_s * 1000,
             time_to_first_token_ms=None if first_token_s is None else first_token_s * 1000,
             is_stream=admission.is_stream,
-            outcome=outcome,
-            http_status=status,
-            error_code=error_code,
+            outcome=self.outcome,
+            http_status=self.http_status,
+            error_code=self.error_code,
             input_tokens=counts.input_tokens,
             cached_input_tokens=counts.cached_input_tokens,
             output_tokens=counts.output_tokens,
@@ -284,4 +355,7 @@ class Flight:
             images=figures.images,
             input_characters=figures.input_characters,
             queued_ms=self.queued_s * 1000,
+            region=endpoint.region if endpoint else "",
+            device_class=endpoint.device_class if endpoint else "",
+            version_id=deployment.version_id if deployment else "",
         )

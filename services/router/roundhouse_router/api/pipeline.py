@@ -7,7 +7,7 @@ from typing import Final
 
 from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import Operation, Outcome
-from roundhouse_common.runtime import Clock, UnixTime
+from roundhouse_common.runtime import Clock
 from roundhouse_common.telemetry import SpanKind, inject, span
 from roundhouse_router.api.answers import Live
 from roundhouse_router.api.attempt import First
@@ -15,7 +15,7 @@ from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Early, Headers
-from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
+from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight, FlightServices
 from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.api.media_reading import read_media
 from roundhouse_router.api.relay import last_event, relay_live, relay_whole, stream_error
@@ -30,7 +30,6 @@ from roundhouse_router.domain.limits.estimates import estimate_input, most_outpu
 from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.reuse import IDEMPOTENCY_HEADER
 from roundhouse_router.domain.routing import resolve
-from roundhouse_router.domain.tables import RoutingTable, authenticate, authenticate_secret
 from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.limits import Grant, Limiter
 from roundhouse_router.limits.api import UNLIMITED
@@ -42,7 +41,7 @@ from roundhouse_router.store.spool import Spool
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange
 
-__all__ = ["Pipeline", "demand_of", "key_of", "raised"]
+__all__ = ["Pipeline", "demand_of", "raised"]
 
 _JSON: Final = (b"content-type", b"application/json")
 _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
@@ -69,11 +68,9 @@ class Pipeline:
     ) -> None:
         self._control_plane = control_plane
         self._attempts = attempts
-        self._chooser = chooser
-        self._freed = freed
         self._limiter = limiter
         self._reusing = reusing
-        self._spool = spool
+        self._services = FlightServices(chooser, freed, clock, spool, metrics)
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
@@ -217,11 +214,7 @@ class Pipeline:
             grant=grant,
             priority=priority,
             received=received,
-            chooser=self._chooser,
-            freed=self._freed,
-            clock=self._clock,
-            spool=self._spool,
-            metrics=self._metrics,
+            services=self._services,
         )
 
     async def _read(self, interface: Interface, exchange: Exchange) -> tuple[Interface, ParsedRequest]:
@@ -292,14 +285,6 @@ class Pipeline:
             "roundhouse.request_id": flight.request_id,
         }
         return span(f"POST {flight.interface.path}", kind=SpanKind.SERVER, parent=parent, attributes=attributes)
-
-
-def key_of(table: RoutingTable, headers: Mapping[bytes, bytes], now: UnixTime) -> ApiKeyRecord:
-    """Return the caller's key, from `Authorization: Bearer` or Anthropic's `x-api-key`. Raises InvalidKey."""
-    authorization = headers.get(b"authorization")
-    if authorization is None and b"x-api-key" in headers:
-        return authenticate_secret(table, headers[b"x-api-key"].strip(), now)
-    return authenticate(table, authorization or b"", now)
 
 
 def demand_of(key: ApiKeyRecord, request: ParsedRequest, operation: Operation, route_id: str) -> Demand:

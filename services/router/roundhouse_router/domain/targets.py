@@ -56,6 +56,8 @@ class Resolution:
     """Those that the key may use; `model` of a provider's is what the provider is sent."""
     is_plain: bool = field(init=False)
     """There is one target, and it is for everybody."""
+    kept: dict[tuple[object, ...], object] = field(default_factory=dict, init=False, repr=False)
+    """What requests that go this way find out once. It forgets itself with the resolution."""
 
     def __post_init__(self) -> None:
         is_plain = len(self.targets) == 1 and self.targets[0].match is None

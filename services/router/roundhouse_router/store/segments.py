@@ -27,6 +27,7 @@ __all__ = [
     "encode_admission",
     "encode_head",
     "encode_record",
+    "framed",
     "scan",
     "segment_numbers",
     "segment_path",
@@ -85,15 +86,15 @@ def segment_numbers(directory: Path) -> list[int]:
 
 
 def encode_head(head: Head) -> bytes:
-    return _framed(_HEAD + b" - " + _encoder.encode(head))
+    return framed(_HEAD + b" - " + _encoder.encode(head))
 
 
 def encode_admission(admission: Admission) -> bytes:
-    return _framed(b"A %b %b" % (admission.request_id.encode(), _encoder.encode(admission)))
+    return framed(b"A %b %b" % (admission.request_id.encode(), _encoder.encode(admission)))
 
 
 def encode_record(record: UsageRecord) -> bytes:
-    return _framed(b"S %b %b" % (record.request_id.encode(), _encoder.encode(record)))
+    return framed(b"S %b %b" % (record.request_id.encode(), _encoder.encode(record)))
 
 
 def decode_admission(line: Line) -> Admission:
@@ -116,7 +117,8 @@ def scan(data: bytes, start: int = 0) -> Iterator[Line]:
         position = end + 1
 
 
-def _framed(rest: bytes) -> bytes:
+def framed(rest: bytes) -> bytes:
+    """Return the line of an entry."""
     return b"%08x %b\n" % (crc32(rest), rest)
 
 

@@ -44,7 +44,7 @@ class Spool:
         self._limits = limits
         self._clock = clock
         self._open: dict[str, int] = {}
-        self._waiting: deque[UsageRecord] = deque()
+        self._waiting: deque[bytes] = deque()
         self._sequence = recovered.next_sequence
         self._lock = -1
         self.directory = directory
@@ -88,18 +88,27 @@ class Spool:
 
     def admit(self, admission: Admission) -> None:
         """Write that the request is about to run. On a full disk its outcome alone will have to do."""
-        self.writer.write(encode_admission(admission), is_final=False)
-        self._open[admission.request_id] = self.writer.number
+        self.admit_line(admission.request_id, encode_admission(admission))
+
+    def admit_line(self, request_id: str, line: bytes) -> None:
+        """The same with an admission that is encoded already."""
+        writer = self.writer
+        writer.write(line, is_final=False)
+        self._open[request_id] = writer.number
 
     def settle(self, record: UsageRecord) -> None:
         """Write the outcome. When this returns a kill can no longer lose it, unless the disk is full."""
-        self._open.pop(record.request_id, None)
-        if self._waiting or not self.writer.write(encode_record(record), is_final=True):
-            self._wait(record)
+        self.settle_line(record.request_id, encode_record(record))
+
+    def settle_line(self, request_id: str, line: bytes) -> None:
+        """The same with a record that is encoded already."""
+        self._open.pop(request_id, None)
+        if self._waiting or not self.writer.write(line, is_final=True):
+            self._wait(line)
 
     async def sync(self) -> None:
         """Make what was written durable; retry what could not be written; close a segment that is old enough."""
-        while self._waiting and self.writer.write(encode_record(self._waiting[0]), is_final=True):
+        while self._waiting and self.writer.write(self._waiting[0], is_final=True):
             self._waiting.popleft()
         if self.writer.finals and self._clock.now() - self.writer.head.created_at > self._limits.segment_age_s:
             self.writer.roll()
@@ -142,11 +151,11 @@ class Spool:
             os.close(self._lock)
             self._lock = -1
 
-    def _wait(self, record: UsageRecord) -> None:
+    def _wait(self, line: bytes) -> None:
         if len(self._waiting) >= self._limits.waiting_records:
             self._waiting.popleft()
             self.counters.lost_records += 1
-        self._waiting.append(record)
+        self._waiting.append(line)
 
     def _head(self) -> Head:
         return Head(router_id=self.router_id, next_sequence=self._sequence, created_at=self._clock.now())

@@ -3,6 +3,7 @@
 import http
 from collections.abc import Iterable, Sequence
 from email.utils import formatdate
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -12,6 +13,9 @@ __all__ = ["DateLine", "Headers", "answer_head", "check_lines", "error_body", "r
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
 }
+_LINE: Final = b"%b: %b\r\n"
+_LINES_MOST: Final = 32
+_LINES: Final = tuple(_LINE * count for count in range(_LINES_MOST))
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -34,8 +38,9 @@ class DateLine:
 
 def answer_head(status: int, headers: Headers, framing: bytes) -> bytes:
     """Return the head of an answer. `framing` is header lines of ours. Raises ValueError for a line break inside."""
-    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-    check_lines(lines, len(headers))
+    count = len(headers)
+    lines = (_LINES[count] if count < _LINES_MOST else _LINE * count) % tuple(chain.from_iterable(headers))
+    check_lines(lines, count)
     first = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
     return b"%b%b%b\r\n" % (first, lines, framing)
 
