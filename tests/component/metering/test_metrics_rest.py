@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from roundhouse_common.auth import Role
+from roundhouse_common.auth import Role, Subject
 from roundhouse_common.bus.api import Delivery
 from roundhouse_common.contracts.node import NodeSample
 from roundhouse_common.contracts.scheduler import Phase
@@ -174,3 +174,22 @@ async def test_a_viewer_may_look_and_nobody_else(caller: Caller, ledger_db: Data
     for path in ("/metrics/nodes", "/metrics/nodes/nod_a", "/metrics/deployments/dep_a", "/replica-usage"):
         assert (await caller.get(path, subject=who(role=Role.VIEWER))).status_code == 200
         assert (await caller.http.get(f"/api/v1{path}")).status_code == 401
+
+
+@pytest.mark.contract("E03")
+async def test_curves_of_replicas_are_seen_by_their_tenant_only(caller: Caller, ledger_db: Database) -> None:
+    await put(ledger_db, [node_sample(NOW - 200, replicas=(replica_sample(),))])
+    recorder = ReplicaRecorder(ledger_db, registry=CollectorRegistry())
+    one = transition(NOW - 210, Phase.PENDING, Phase.READY)
+    await recorder([Delivery(message=one, event_id=one.event_id, subject="", stream_sequence=1, deliveries=1)])
+    mine = Subject(id="usr_a", tenant_id="ten_default", roles=frozenset({Role.DEPLOYER}))
+    other = Subject(id="usr_b", tenant_id="ten_2", roles=frozenset({Role.ADMINISTRATOR}))
+    query = of_minute(-4)
+    assert (await caller.get("/metrics/replicas/rep_a", query, subject=mine)).status_code == 200
+    refused = await caller.get("/metrics/replicas/rep_a", query, subject=other)
+    unknown = await caller.get("/metrics/replicas/rep_none", query, subject=other)
+    assert (refused.status_code, refused.json()["code"]) == (404, unknown.json()["code"])
+    seen = (await caller.get("/metrics/deployments/dep_a", query, subject=mine)).json()
+    hidden = (await caller.get("/metrics/deployments/dep_a", query, subject=other)).json()
+    assert (len(seen["replicas"]), hidden["replicas"]) == (1, [])
+    assert (await caller.get("/metrics/nodes", subject=mine)).status_code == 403

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.client_address import Proxies
 from roundhouse_common.http.middleware import RequestMiddleware
+from roundhouse_common.http.permissions import admit_all
 from roundhouse_common.http.problems import PROBLEM_RESPONSES, install_problems, with_problem_schema
 from roundhouse_common.http.trail import TrailEnd
 from roundhouse_common.runtime import Ids, SystemIds
@@ -43,6 +44,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.verifier = verifier
+    app.state.admission = admit_all
     generate = app.openapi
     app.openapi = lambda: with_problem_schema(generate())  # type: ignore[method-assign]  # FastAPI's documented way
     install_problems(app)

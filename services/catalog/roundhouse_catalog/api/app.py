@@ -31,6 +31,7 @@ from roundhouse_catalog.api import (
     users,
     versions,
 )
+from roundhouse_catalog.api.admission import admission
 from roundhouse_catalog.api.context import Catalog
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
 from roundhouse_common.bus.api import Consumer
@@ -87,6 +88,7 @@ def build_app(
     """Return the application that answers with this catalog, and with the dead letters of its consumers."""
     app = _bare_app(verifier, catalog.ids, consumers, catalog.audit, proxies)
     app.state.catalog = catalog
+    app.state.admission = admission(catalog.db)
     return app
 
 

@@ -10,7 +10,7 @@ from roundhouse_catalog.store import tables
 from roundhouse_common.auth import ACTIONS, PLATFORM_ACTIONS, Action, Role, Subject, SubjectKind
 from roundhouse_common.database import ReadSession
 
-__all__ = ["blocked_keys", "find_subject"]
+__all__ = ["blocked_keys", "find_subject", "refusal_of"]
 
 _T = tables.tenants.c
 _U = tables.users.c
@@ -44,6 +44,31 @@ async def find_subject(session: ReadSession, user_id: str, tenant_id: str) -> Su
         project_roles=await _project_roles(session, membership) if membership else MappingProxyType({}),
         grants=_SELF | (await _granted(session, membership) if membership else frozenset()),
     )
+
+
+async def refusal_of(session: ReadSession, subject: Subject) -> str | None:
+    """Return why a token that is true may not be used any more, or None. Roles that changed since wait for the next
+    token; a user whom the directory does not know is one of our own services, or their tenant's word is all there is.
+    """
+    query = (
+        select(
+            tables.tenants.c.is_suspended,
+            tables.tenants.c.deleted_at.label("tenant_deleted_at"),
+            _U.is_disabled,
+            _U.deleted_at,
+        )
+        .select_from(tables.tenants)
+        .outerjoin(tables.users, _U.id == subject.id)
+        .where(_T.id == subject.tenant_id)
+    )
+    row = (await session.execute(query)).one_or_none()
+    if row is None or row.tenant_deleted_at is not None:
+        return "the tenant of the token does not exist"
+    if row.is_disabled or row.deleted_at is not None:
+        return "the user of the token is disabled"
+    if row.is_suspended and not subject.platform_roles:
+        return "the tenant of the token is suspended"
+    return None
 
 
 async def blocked_keys(session: ReadSession) -> set[str]:

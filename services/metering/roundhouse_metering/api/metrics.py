@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AwareDatetime
 
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.database import Database, ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput, NotFound
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
@@ -29,10 +29,12 @@ from roundhouse_metering.store.latest import LatestNode, latest_nodes
 from roundhouse_metering.store.rollups import rolled_up_until
 from roundhouse_metering.store.samples import compute_curves, device_curves
 from roundhouse_metering.store.series import Series, series_of_deployment, series_of_node, series_of_replica
+from roundhouse_metering.store.spans import has_replicas
 
 __all__ = ["metrics_routes"]
 
 _Reader = Annotated[Subject, Depends(requires("nodes:read"))]
+_Owner = Annotated[Subject, Depends(requires("deployments:read"))]
 _Id = Annotated[str, Path(max_length=200)]
 _LATEST_WITHIN_S = 900
 _SEEN_SLACK_S = 600
@@ -64,7 +66,8 @@ _Range = Annotated[_Asked, Depends(_asked)]
 
 
 def metrics_routes(db: Database, clock: Clock, retention: Retention) -> APIRouter:
-    """Return the routes below /api/v1/metrics. Machines belong to the platform, not to a tenant."""
+    """Return the routes below /api/v1/metrics. Machines belong to the platform, not to a tenant; replicas to their
+    deployment's, which sees them, as those do who see the machines."""
     routes = APIRouter(prefix="/api/v1/metrics", tags=["metrics"])
 
     def query_of(asked: _Asked, curves: int) -> CurveQuery:
@@ -99,11 +102,11 @@ def metrics_routes(db: Database, clock: Clock, retention: Retention) -> APIRoute
         return NodeCurves(node_id=node_id, **_range(query), **dict(curves[""]))
 
     @routes.get("/replicas/{replica_id}")
-    async def get_replica_curves(replica_id: _Id, _subject: _Reader, asked: _Range) -> ReplicaCurves:
+    async def get_replica_curves(replica_id: _Id, subject: _Owner, asked: _Range) -> ReplicaCurves:
         """Show processor, memory and devices of one replica over time."""
         async with db.read() as session:
             found = await series_of_replica(session, replica_id)
-            if not found:
+            if not found or not await _may_see(session, subject, found[0].deployment_id):
                 raise NotFound(f"There is no sample of a replica {replica_id}: it never ran, or too long ago.")
             query = query_of(asked, len(found))
             curves = await _curves(session, found, query)
@@ -116,13 +119,15 @@ def metrics_routes(db: Database, clock: Clock, retention: Retention) -> APIRoute
         )
 
     @routes.get("/deployments/{deployment_id}")
-    async def get_deployment_curves(deployment_id: _Id, _subject: _Reader, asked: _Range) -> DeploymentCurves:
+    async def get_deployment_curves(deployment_id: _Id, subject: _Owner, asked: _Range) -> DeploymentCurves:
         """Show the curves of every replica of a deployment that ran in the time; an empty list when none did."""
         begin = query_of(_Asked(since=asked.since, until=asked.until, step_s=None), 1).since
         async with db.read() as session:
             found = await series_of_deployment(
                 session, deployment_id, seen_since=begin - _SEEN_SLACK_S, limit=_MOST_SERIES + 1
             )
+            if not await _may_see(session, subject, deployment_id):
+                found = []
             if len(found) > _MOST_SERIES:
                 message = f"The deployment had more than {_MOST_SERIES} curves in that time."
                 raise InvalidInput(message, FieldError("since", "use a shorter range, or ask for single replicas"))
@@ -140,6 +145,13 @@ def metrics_routes(db: Database, clock: Clock, retention: Retention) -> APIRoute
         return DeploymentCurves(deployment_id=deployment_id, replicas=shown, **_range(query))
 
     return routes
+
+
+async def _may_see(session: ReadSession, subject: Subject, deployment_id: str) -> bool:
+    """Whether the deployment is of the subject's tenant, or the subject sees the machines themselves."""
+    if allowed(subject, "nodes:read", subject.tenant_id):
+        return True
+    return await has_replicas(session, subject.tenant_id, deployment_id)
 
 
 async def _curves(session: ReadSession, found: Sequence[Series], query: CurveQuery) -> dict[str, Curves]:

@@ -11,7 +11,7 @@ from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.spans import By, HeldFigures, HeldQuery, HeldRow, Span, chained
 from roundhouse_metering.store.tables import replica_spans
 
-__all__ = ["enter_spans", "held", "most_rows", "spans_of"]
+__all__ = ["enter_spans", "has_replicas", "held", "most_rows", "spans_of"]
 
 most_rows = 10_000
 """More rows than this are refused, not cut off."""
@@ -49,6 +49,12 @@ async def enter_spans(session: WriteSession, spans: Iterable[Span]) -> int:
 async def spans_of(session: ReadSession, replica_id: str) -> list[Span]:
     """Return everything known of a replica, in the order of time."""
     return await _select(session, replica_spans.c.replica_id == replica_id)
+
+
+async def has_replicas(session: ReadSession, tenant_id: str, deployment_id: str) -> bool:
+    """Whether a deployment of the tenant ever had a replica."""
+    mine = (replica_spans.c.tenant_id == tenant_id) & (replica_spans.c.deployment_id == deployment_id)
+    return await session.scalar(select(replica_spans.c.event_id).where(mine).limit(1)) is not None
 
 
 async def held(session: ReadSession, query: HeldQuery) -> list[HeldRow]:
