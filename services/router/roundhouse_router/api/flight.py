@@ -197,9 +197,9 @@ class Flight:
         made = counts.output_tokens + counts.reasoning_tokens
         if not told and outcome is Outcome.ABORTED and self.attempts:
             # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
-            self.grant.settle(estimate_input(self.request.body), made, self._bill)
+            self.grant.settle(estimate_input(self.request.body), made)
         else:
-            self.grant.settle(told, made, self._bill)
+            self.grant.settle(told, made)
         duration_s = self._services.clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         services = self._services
@@ -305,10 +305,6 @@ class Flight:
             kept.clear()
         kind = (self.interface.path, self.request.is_stream, candidate.endpoint_id)
         kept[kind] = RecordFrame(record, candidate.deployment)
-
-    def _bill(self) -> UsageRecord:
-        """Return what budgets are charged by."""
-        return self._record(self._services.clock.now(), 0.0, None, self.counts or NO_TOKENS)
 
     def _record(
         self, now: UnixTime, duration_s: float, first_token_s: float | None, counts: TokenCounts
