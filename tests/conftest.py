@@ -1,8 +1,12 @@
 """Puts the root of the project on the path, so that `tests.support` can be imported, and registers its fixtures."""
 
+import gc
 import importlib.util
 import sys
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
@@ -18,3 +22,15 @@ pytest_plugins = [
     )
     if importlib.util.find_spec(name)
 ]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect the tests without the garbage collector: what they are made of lives until the end, and is a lot."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
