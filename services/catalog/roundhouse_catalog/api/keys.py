@@ -133,7 +133,8 @@ async def _entered(
     await catalog.audit.enter(
         session, before=None if before is None else KeyView.of(before, ()), after=KeyView.of(after, ())
     )
-    session.after_commit(catalog.wake)
+    if after is not before:
+        session.after_commit(catalog.wake)
     if secret is None:
         return reply(shown)
     return reply(CreatedKeyView(**shown.model_dump(), secret=secret.text), 201 if before is None else 200)
