@@ -140,7 +140,8 @@ def post(http: httpx.Client, catalog_url: str, path: str, body: Mapping[str, Any
         answer = http.post(f"{catalog_url.rstrip('/')}{path}", json=dict(body))
     except httpx.TransportError as error:
         raise Unreachable(f"The catalog at {catalog_url} cannot be reached: {error}.") from error
-    found: dict[str, Any] = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    is_json = "json" in answer.headers.get("content-type", "") and bool(answer.content)
+    found: dict[str, Any] = answer.json() if is_json else {}
     if answer.is_error:
         message = str(found.get("detail") or f"The catalog answered {answer.status_code}.")
         raise Refused(message, status=answer.status_code, code=str(found.get("code", "")))

@@ -1,6 +1,5 @@
-"""Logging in, going on and logging out, on both databases."""
+"""Logging in, going on and logging out. What is subtle in SQL runs on both databases."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,11 +14,21 @@ from tests.component.catalog.world import API, World
 
 
 @pytest.fixture
-async def ready(world: World) -> AsyncIterator[World]:
+async def ready(sqlite_world: World) -> World:
     """A world where Ann can log in."""
+    return await with_ann(sqlite_world)
+
+
+@pytest.fixture
+async def on_both(world: World) -> World:
+    """The same on SQLite, and again on Postgres."""
+    return await with_ann(world)
+
+
+async def with_ann(world: World) -> World:
     await add_person(world)
     await world.login_parts.keeper.look()
-    yield world
+    return world
 
 
 async def refresh(world: World, token: str, **more: Any) -> Any:
@@ -74,15 +83,15 @@ async def test_each_refresh_brings_the_next_token(ready: World) -> None:
     assert await subject_of(ready, third["access_token"]) is not None
 
 
-async def test_stolen_refresh_token_ends_the_session_for_both(ready: World) -> None:
-    first = (await log_in(ready)).json()
-    ready.clock.seconds += 60
-    thiefs = (await refresh(ready, first["refresh_token"], agent="thief")).json()
-    ready.clock.seconds += 60
-    assert (await refresh(ready, first["refresh_token"])).json()["code"] == "refresh_refused"
-    assert (await refresh(ready, thiefs["refresh_token"], agent="thief")).status_code == 401
-    assert await subject_of(ready, thiefs["access_token"]) is None
-    async with ready.db.read() as session:
+async def test_stolen_refresh_token_ends_the_session_for_both(on_both: World) -> None:
+    first = (await log_in(on_both)).json()
+    on_both.clock.seconds += 60
+    thiefs = (await refresh(on_both, first["refresh_token"], agent="thief")).json()
+    on_both.clock.seconds += 60
+    assert (await refresh(on_both, first["refresh_token"])).json()["code"] == "refresh_refused"
+    assert (await refresh(on_both, thiefs["refresh_token"], agent="thief")).status_code == 401
+    assert await subject_of(on_both, thiefs["access_token"]) is None
+    async with on_both.db.read() as session:
         entries = await list_entries(session, Filter(action="session.end"), limit=10)
     assert ["refresh-token-reused" in str(entry) for entry in entries] == [True]
 
@@ -124,19 +133,19 @@ async def test_session_ends_after_a_month_however_busy(ready: World) -> None:
     assert codes == [200] * 60 + [401]
 
 
-async def test_switching_the_tenant_is_a_refresh_for_another(ready: World) -> None:
-    await add_tenant(ready, "ten_2")
-    await add_tenant(ready, "ten_3")
-    await add_person(ready, user_id="usr_bob", name="bob", tenants=("ten_default", "ten_2"))
-    first = (await log_in(ready, "bob", tenant="ten_default")).json()
-    second = (await refresh(ready, first["refresh_token"], tenant="ten_2")).json()
+async def test_switching_the_tenant_is_a_refresh_for_another(on_both: World) -> None:
+    await add_tenant(on_both, "ten_2")
+    await add_tenant(on_both, "ten_3")
+    await add_person(on_both, user_id="usr_bob", name="bob", tenants=("ten_default", "ten_2"))
+    first = (await log_in(on_both, "bob", tenant="ten_default")).json()
+    second = (await refresh(on_both, first["refresh_token"], tenant="ten_2")).json()
     assert second["tenant_id"] == "ten_2"
-    third = (await refresh(ready, second["refresh_token"])).json()
+    third = (await refresh(on_both, second["refresh_token"])).json()
     assert third["tenant_id"] == "ten_2", "it stays there"
     for other in ("ten_3", "ten_nowhere"):
-        refused = await refresh(ready, third["refresh_token"], tenant=other)
+        refused = await refresh(on_both, third["refresh_token"], tenant=other)
         assert (refused.status_code, refused.json()["code"]) == (403, "no_tenant")
-    assert (await refresh(ready, third["refresh_token"])).status_code == 200, "a refusal uses nothing up"
+    assert (await refresh(on_both, third["refresh_token"])).status_code == 200, "a refusal uses nothing up"
 
 
 async def test_logging_out_voids_tokens_at_once(ready: World) -> None:
@@ -148,15 +157,15 @@ async def test_logging_out_voids_tokens_at_once(ready: World) -> None:
     assert (await refresh(ready, one["refresh_token"])).status_code == 401
 
 
-async def test_signing_out_everywhere_ends_all_and_the_next_login_is_good_at_once(ready: World) -> None:
-    one, other = (await log_in(ready)).json(), (await log_in(ready)).json()
-    ready.clock.seconds += 0.5
-    answer = await post(ready, "/sessions:sign-out-everywhere", {}, token=one["access_token"])
+async def test_signing_out_everywhere_ends_all_and_the_next_login_is_good_at_once(on_both: World) -> None:
+    one, other = (await log_in(on_both)).json(), (await log_in(on_both)).json()
+    on_both.clock.seconds += 0.5
+    answer = await post(on_both, "/sessions:sign-out-everywhere", {}, token=one["access_token"])
     assert answer.json() == {"sessions_ended": 2}
     for person in (one, other):
-        assert await subject_of(ready, person["access_token"]) is None
-        assert (await refresh(ready, person["refresh_token"])).status_code == 401
-    assert await subject_of(ready, (await log_in(ready)).json()["access_token"]) is not None
+        assert await subject_of(on_both, person["access_token"]) is None
+        assert (await refresh(on_both, person["refresh_token"])).status_code == 401
+    assert await subject_of(on_both, (await log_in(on_both)).json()["access_token"]) is not None
 
 
 async def test_own_sessions_are_listed_and_others_cannot_be_ended(ready: World) -> None:

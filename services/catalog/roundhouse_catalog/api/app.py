@@ -12,6 +12,7 @@ from roundhouse_catalog.api import (
     keys,
     limits,
     litellm_import,
+    login_admin,
     me,
     members,
     models,
@@ -79,6 +80,7 @@ _ROUTERS = (
     platform.router,
     sessions.router,
     tokens.router,
+    login_admin.router,
 )
 
 

@@ -34,9 +34,9 @@ from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.trail import mark_told
 from roundhouse_common.runtime import Clock, UnixTime
 
-__all__ = ["LoginDesk", "Proven"]
+__all__ = ["GIVEN_S", "LoginDesk", "Proven"]
 
-_GIVEN_S = 7 * 86_400.0
+GIVEN_S = 7 * 86_400.0
 """A password that an administrator gave is good for a first login for so long."""
 _GIVEN_BYTES = 15
 _NAME_CHARACTERS = 200
@@ -126,7 +126,7 @@ class LoginDesk:
                 user_id=user_id,
                 password_hash=hashed,
                 must_change=True,
-                expires_at=UnixTime(0.0) if password else UnixTime(now + _GIVEN_S),
+                expires_at=UnixTime(0.0) if password else UnixTime(now + GIVEN_S),
                 changed_at=now,
             )
             await store.put_credential(session, credential)

@@ -79,6 +79,7 @@ async def change_member(
             await require_to_hold(session, subject, membership, revised)
             before = await store.administrators(session, [tenant_id])
             await store.update_membership(session, revised)
+            await catalog.logins.sessions.void(session, user_id)
             await require_still_administered(session, before, [tenant_id])
     return _shown(user, revised)
 
@@ -93,6 +94,7 @@ async def remove_member(user_id: str, subject: Writer, catalog: CatalogHere, if_
         await require_to_hold(session, subject, membership, None)
         before = await store.administrators(session, [subject.tenant_id])
         await store.delete_membership(session, membership)
+        await catalog.logins.sessions.void(session, user_id)
         await require_still_administered(session, before, [subject.tenant_id])
         session.after_commit(catalog.wake)
 

@@ -82,6 +82,8 @@ async def change_service_account(
         revised = revise_user(account, body.patch(), now=catalog.clock.now(), actor=subject.actor)
         if revised is not account:
             await _write(session, subject, revised)
+            if revised.is_disabled != account.is_disabled:
+                await catalog.logins.sessions.void(session, account_id)
             session.after_commit(catalog.wake)
     return _shown(revised)
 
@@ -96,6 +98,7 @@ async def remove_service_account(
         if if_match is not None:
             require_if_match(if_match, account.history.generation)
         await _write(session, subject, delete_user(account, now=catalog.clock.now(), actor=subject.actor))
+        await catalog.logins.sessions.void(session, account_id)
         session.after_commit(catalog.wake)
 
 

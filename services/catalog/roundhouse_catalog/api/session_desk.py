@@ -113,6 +113,11 @@ class SessionDesk:
         session.after_commit(self._wake)
         return count
 
+    async def void(self, session: WriteSession, user_id: str) -> None:
+        """Make the user's access tokens void: their rights have changed. Sessions go on, if they still may."""
+        await store.void_tokens(session, user_id, now=self._clock.now())
+        session.after_commit(self._wake)
+
     async def _continued(self, session: WriteSession, secret: str, *, tenant: str, client: Client) -> Issued | None:
         """Return what is given for the refresh token; None, with what follows from that written, when it is refused."""
         now = self._clock.now()

@@ -46,6 +46,7 @@ class TokensView(View):
     access_token: str = Field(description="For `Authorization: Bearer`, at every service.")
     token_type: str = "Bearer"
     expires_at: Timestamp = Field(description="Of the access token.")
+    expires_in: int = Field(description="Seconds that the access token lives.")
     refresh_token: str
     session_id: str
     session_expires_at: Timestamp = Field(description="However often it is refreshed.")
@@ -57,6 +58,7 @@ class TokensView(View):
         return cls(
             access_token=issued.access_token,
             expires_at=issued.access_expires_at,
+            expires_in=round(issued.access_expires_at - issued.subject.issued_at),
             refresh_token=issued.refresh_token,
             session_id=issued.session.session_id,
             session_expires_at=issued.session.expires_at,

@@ -96,6 +96,8 @@ async def change_user(
         if revised is not user:
             require_held_on_platform(subject, user.platform_roles, revised.platform_roles)
             await _write(session, revised)
+            if (revised.platform_roles, revised.is_disabled) != (user.platform_roles, user.is_disabled):
+                await catalog.logins.sessions.void(session, user_id)
             session.after_commit(catalog.wake)
     return _shown(revised)
 
@@ -109,6 +111,7 @@ async def remove_user(user_id: str, subject: Administrator, catalog: CatalogHere
             require_if_match(if_match, user.history.generation)
         require_held_on_platform(subject, user.platform_roles, ())
         await _write(session, delete_user(user, now=catalog.clock.now(), actor=subject.actor))
+        await catalog.logins.sessions.void(session, user_id)
         session.after_commit(catalog.wake)
 
 

@@ -3,7 +3,7 @@
 import enum
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from roundhouse_common.contracts.identity import EndedSession, SignOut
@@ -17,7 +17,6 @@ __all__ = [
     "SessionRules",
     "Step",
     "digest",
-    "ended",
     "judged",
     "new_secret",
     "sign_out_record",
@@ -137,20 +136,15 @@ def judged(
     return Step.REPLACE if was_lost and same_client and now <= token.used_at + rules.grace_s else Step.END
 
 
-def ended(session: Session, reason: EndReason, now: UnixTime) -> Session:
-    """Return the session, ended; one that has ended stays as it is."""
-    return session if session.ended_at is not None else replace(session, ended_at=now, end_reason=reason)
+def sign_out_record(user_id: str, *, issued_before: float, ended: list[tuple[str, float]], access_s: float) -> SignOut:
+    """Return what the other services must know about a user's void tokens.
 
-
-def sign_out_record(
-    user_id: str, *, issued_before: float, ended_sessions: list[Session], rules: SessionRules
-) -> SignOut:
-    """Return what the other services must know about a user's void tokens."""
+    `ended` are ids of sessions and personal tokens, with when they ended.
+    """
     return SignOut(
         user_id=user_id,
         issued_before=issued_before,
         sessions=tuple(
-            EndedSession(session_id=one.session_id, until=(one.ended_at or 0.0) + rules.access_s)
-            for one in sorted(ended_sessions, key=lambda one: one.session_id)
+            EndedSession(session_id=session_id, until=ended_at + access_s) for session_id, ended_at in sorted(ended)
         ),
     )

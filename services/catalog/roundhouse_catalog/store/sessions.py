@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from roundhouse_catalog.domain.sessions import Client, EndReason, RefreshToken, Session, SessionRules, sign_out_record
-from roundhouse_catalog.store.login_tables import refresh_tokens, sessions, sign_outs
+from roundhouse_catalog.store.login_tables import personal_tokens, refresh_tokens, sessions, sign_outs
 from roundhouse_common.contracts.identity import SignOut
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_common.runtime import UnixTime
@@ -101,12 +101,15 @@ async def all_sign_outs(session: ReadSession, rules: SessionRules, now: UnixTime
     query = select(sign_outs).where(outs.issued_before > now - _KEEP_SIGN_OUTS_S)
     before = {row.user_id: row.issued_before for row in await session.execute(query)}
     since = now - max(rules.access_s, _KEEP_SIGN_OUTS_S)
-    ended: dict[str, list[Session]] = {}
+    ended: dict[str, list[tuple[str, float]]] = {}
     for row in await session.execute(select(sessions).where(_S.ended_at > since)):
-        ended.setdefault(row.user_id, []).append(_session(row))
+        ended.setdefault(row.user_id, []).append((row.id, row.ended_at))
+    revoked = select(personal_tokens).where(personal_tokens.c.revoked_at > since)
+    for row in await session.execute(revoked):
+        ended.setdefault(row.user_id, []).append((row.id, row.revoked_at))
     return {
         user_id: sign_out_record(
-            user_id, issued_before=before.get(user_id, 0.0), ended_sessions=ended.get(user_id, []), rules=rules
+            user_id, issued_before=before.get(user_id, 0.0), ended=ended.get(user_id, []), access_s=rules.access_s
         )
         for user_id in sorted(before.keys() | ended.keys())
     }
