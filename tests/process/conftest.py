@@ -29,8 +29,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture
 def ledger(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """The ledger as one fresh API key sees it: exactly the test's own requests."""
-    with platform.services() as services:
-        made = services.catalog.post("/api/v1/api-keys", {"name": request.node.name[:60]})
+    made = platform.ask(lambda services: services.catalog.post("/api/v1/api-keys", {"name": request.node.name[:60]}))
     yield Ledger(platform, key_id=made["id"], secret=made["secret"])
-    with platform.services() as services:
-        services.catalog.delete(f"/api/v1/api-keys/{made['id']}")
+    platform.ask(lambda services: services.catalog.delete(f"/api/v1/api-keys/{made['id']}"))

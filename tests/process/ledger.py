@@ -31,8 +31,7 @@ class Ledger:
 
         def count() -> bool:
             try:
-                with self.platform.services() as services:
-                    totals = services.metering.get("/api/v1/usage", by="key")["items"]
+                totals = self.platform.ask(lambda services: services.metering.get("/api/v1/usage", by="key"))["items"]
             except CliError:  # metering may be starting
                 return False
             return any(row["key"] == self.key_id and row["requests"] >= requests for row in totals)

@@ -9,20 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import psutil
 
 from roundhouse_cli.connection import Connection
 from roundhouse_cli.local.secrets import Secrets
+from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.rest import Services
 from roundhouse_common.runtime import SystemClock
 
+T = TypeVar("T")
+
 DEMO = "smollm2-135m-instruct"
 ROOT = Path(__file__).resolve().parents[2]
+_LISTENS_WITHIN_S = 20.0
 
 
 def free_base_port() -> int:
@@ -93,11 +96,20 @@ class Platform:
     def json(self, *args: str) -> Any:  # Any: whatever the listing holds
         return json.loads(self.command(*args, "-o", "json"))
 
-    @contextmanager
-    def services(self) -> Iterator[Services]:
-        """Yield the REST APIs as the command asks them: for what is polled, since a command takes long to start."""
-        with Services(Connection.load(self.data_dir / "connection.json")) as services:
-            yield services
+    def ask(self, question: Callable[[Services], T]) -> T:
+        """Ask the REST APIs as the command does: for what is polled, since a command takes long to start.
+
+        A service that has just been started again may not listen yet; it is asked again.
+        """
+        deadline = time.monotonic() + _LISTENS_WITHIN_S
+        while True:
+            try:
+                with Services(Connection.load(self.data_dir / "connection.json")) as services:
+                    return question(services)
+            except Unreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def processes(self) -> Iterator[psutil.Process]:
         """Yield every live process whose environment or command line names this data directory."""
@@ -121,12 +133,10 @@ class Platform:
 
     def replicas(self) -> list[dict[str, Any]]:
         """Return the replicas that have not ended, as `ps` shows them."""
-        with self.services() as services:
-            return services.scheduler.items("/api/v1/replicas")
+        return self.ask(lambda services: services.scheduler.items("/api/v1/replicas"))
 
     def nodes(self) -> list[dict[str, Any]]:
-        with self.services() as services:
-            return services.scheduler.items("/api/v1/nodes")
+        return self.ask(lambda services: services.scheduler.items("/api/v1/nodes"))
 
     def engine_pids(self) -> set[int]:
         return {replica["pid"] for replica in self.replicas() if replica["phase"] == "ready"}

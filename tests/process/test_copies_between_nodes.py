@@ -35,8 +35,7 @@ def first(tmp_path: Path, hub: HubServer) -> Iterator[Platform]:
 
 
 def ready_on(platform: Platform) -> set[str]:
-    with platform.services() as services:
-        found = services.scheduler.items("/api/v1/model-files")
+    found = platform.ask(lambda services: services.scheduler.items("/api/v1/model-files"))
     return {files["node_id"] for files in found if files["state"] == "ready"}
 
 

@@ -22,8 +22,7 @@ def ordered(platform: Platform) -> Iterator[Platform]:
 
 
 def the_engine(platform: Platform) -> dict[str, Any]:
-    with platform.services() as services:
-        listed = services.scheduler.items("/api/v1/engines", engine=INSTALLED)
+    listed = platform.ask(lambda services: services.scheduler.items("/api/v1/engines", engine=INSTALLED))
     found = [one for one in listed if one["method"] == "environment"]
     return found[0] if found else {"state": "unknown", "detail": ""}
 

@@ -28,7 +28,7 @@ async def test_killing_a_control_plane_service_fails_no_request_and_loses_no_rec
     assert len(records) == traffic.completed
     assert {record["request_id"] for record in records} == set(traffic.request_ids)
     assert sum(record["output_tokens"] for record in records) == traffic.output_tokens
-    assert platform.engine_pids() == engines
+    await until(lambda: platform.engine_pids() == engines, within_s=30, what="the same engines are ready")
 
 
 @pytest.mark.contract("A12")

@@ -33,9 +33,8 @@ async def test_a_second_replica_shows_in_the_replica_hours(platform: Platform) -
     (deployment,) = platform.json("deployments", "ls")
 
     def usage() -> dict[str, Any]:
-        with platform.services() as services:
-            items = services.metering.get("/api/v1/replica-usage", by="deployment")["items"]
-        return next((item for item in items if item["key"] == deployment["id"]), {})
+        told = platform.ask(lambda services: services.metering.get("/api/v1/replica-usage", by="deployment"))
+        return next((item for item in told["items"] if item["key"] == deployment["id"]), {})
 
     await until(lambda: usage().get("replicas_at_end") == 1, within_s=30, what="one replica in the ledger")
     before = usage()
