@@ -16,8 +16,8 @@ import aiohttp
 import psutil
 
 from roundhouse_cli.connection import Connection
-from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.errors import Unreachable
+from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.rest import Services
 from roundhouse_common.runtime import SystemClock
 
