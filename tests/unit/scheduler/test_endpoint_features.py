@@ -60,3 +60,9 @@ def test_the_defaults_are_those_of_the_active_version() -> None:
     fleet = a_fleet(versions={"ver_1": a_version(defaults=defaults)})
     assert document(fleet).defaults == defaults
     assert document(a_fleet()).defaults is None
+
+
+def test_routers_are_told_which_version_and_what_devices_serve() -> None:
+    [told] = document(a_fleet()).endpoints
+    fleet = a_fleet()
+    assert (told.version_id, told.device_class) == (fleet.only().version_id, "cpu")

@@ -237,6 +237,8 @@ class Endpoint(Message, frozen=True, kw_only=True):
     """Requests at once that it was started for; 0: not known."""
     device_class: str = ""
     """Model of its accelerators; `cpu` without; empty: not known."""
+    version_id: str = ""
+    """Of the deployment, that it runs."""
 
 
 class DeploymentEndpoints(Message, frozen=True, kw_only=True):

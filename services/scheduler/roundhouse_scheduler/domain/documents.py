@@ -84,6 +84,14 @@ def _membership(replica: Replica) -> GangMembership | None:
     )
 
 
+def device_class(replica: Replica, node: Node | None) -> str:
+    """Return the model of the replica's accelerators, those of several joined; `cpu` without any; empty: not known."""
+    if not replica.device_uuids:
+        return "cpu" if replica.resources.device_count == 0 else ""
+    models = {device.uuid: device.model for device in node.inventory.devices} if node is not None else {}
+    return " + ".join(sorted({models[uuid] for uuid in replica.device_uuids if models.get(uuid)}))
+
+
 def endpoint_of(replica: Replica, node: Node | None, version: VersionSpec | None = None) -> Endpoint | None:
     """Return the address of a replica that takes requests or finishes them, else None. A gang's is its leader's.
 
@@ -109,6 +117,8 @@ def endpoint_of(replica: Replica, node: Node | None, version: VersionSpec | None
         region=node.in_region,
         engine=replica.engine,
         features=replica.features,
+        device_class=device_class(replica, node),
+        version_id=replica.version_id,
         concurrency=capacity_of(as_placed(version, replica.alternative)).concurrency if version is not None else 0,
     )
 

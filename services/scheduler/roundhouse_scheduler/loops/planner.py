@@ -272,7 +272,7 @@ class Planner:
         async with self._db.write() as session:
             await self._leadership.check(session)
             revision = await commit_plan(
-                session, plan, rows, at=self._clock.now(), ids=self._ids, deployments=view.deployments
+                session, plan, rows, at=self._clock.now(), ids=self._ids, deployments=view.deployments, nodes=view.nodes
             )
             session.after_commit(self._on_commit)
         return revision

@@ -10,8 +10,9 @@ from roundhouse_common.contracts.registry import REPLICA_TRANSITION
 from roundhouse_common.contracts.scheduler import Phase, Reason, ReplicaTransition
 from roundhouse_common.database import Outgoing, WriteSession, enqueue_all
 from roundhouse_common.runtime import Ids
+from roundhouse_scheduler.domain.documents import device_class
 from roundhouse_scheduler.domain.plan import Created, Moved, NodeMarked, Noted, Plan, Scaled, Wanted
-from roundhouse_scheduler.domain.records import Deployment, Replica
+from roundhouse_scheduler.domain.records import Deployment, Node, Replica
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.node_events import note_marks
 from roundhouse_scheduler.store.revision import next_revision
@@ -32,12 +33,13 @@ async def commit_plan(
     at: float,
     ids: Ids,
     deployments: Mapping[str, Deployment] = MappingProxyType({}),
+    nodes: Mapping[str, Node] = MappingProxyType({}),
 ) -> int:
     """Write the plan whole and return the revision of its rows, or raise StaleView when any row it touches has
     changed since it was read. A statement for each kind of row, however many there are.
 
-    `replicas` are all replicas that the plan's actions speak of, as they are after it; `deployments` those that they
-    belong to.
+    `replicas` are all replicas that the plan's actions speak of, as they are after it; `deployments` and `nodes` those
+    that they belong to.
     """
     revision = await next_revision(session)
     await _write_rows(session, plan, revision)
@@ -54,7 +56,9 @@ async def commit_plan(
                 events.append(_noted(action, replica, at=at, ids=ids))
                 if action.before is not action.after or action.reason is Reason.FAILURE_BUDGET_SPENT:
                     owner = deployments.get(replica.deployment_id)
-                    message = _transition(action, replica, owner, at=at, event_id=ids.new("evt"))
+                    message = _transition(
+                        action, replica, owner, nodes.get(replica.node_id), at=at, event_id=ids.new("evt")
+                    )
                     transitions.append(Outgoing(message, (replica.replica_id,), message.event_id))
             case Noted():
                 events.append(_told(action, at=at, ids=ids))
@@ -134,7 +138,7 @@ def _scaled(action: Scaled, *, at: float, ids: Ids) -> _Event:
 
 
 def _transition(
-    action: Moved, replica: Replica, deployment: Deployment | None, *, at: float, event_id: str
+    action: Moved, replica: Replica, deployment: Deployment | None, node: Node | None, *, at: float, event_id: str
 ) -> ReplicaTransition:
     """Say what changed, and what the replica holds and does from here on: replica-seconds are counted from it.
 
@@ -157,4 +161,5 @@ def _transition(
         is_serving=replica.is_serving and replica.phase in (Phase.READY, Phase.UNKNOWN),
         resources=replica.resources,
         device_uuids=replica.device_uuids,
+        device_class=device_class(replica, node),
     )
