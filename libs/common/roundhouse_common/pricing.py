@@ -186,16 +186,22 @@ def cost(rates: Rates, quantities: Quantities, *, percent: int = 100) -> int | N
     return (2 * above + below) // (2 * below)
 
 
-def most_cost(rates: Rates, *, input_tokens: int, output_tokens: int, requests: int = 1) -> int | None:
+def most_cost(
+    rates: Rates, *, input_tokens: int, output_tokens: int, requests: int = 1, images: int = 0
+) -> int | None:
     """Return the most that so many tokens may cost, rounded up, whichever of their classes they turn out to be; None
-    where the price has no rate for them. For a reservation, before anything is counted."""
+    where the price has no rate for them. For a reservation, before anything is counted: seconds of audio and characters
+    are not known then, and a price that goes by them reserves only its fees."""
     inputs, outputs = _input_rates(rates), _output_rates(rates)
+    fees = requests * (rates.per_request or 0) + images * (rates.per_image or 0)
+    if not _has_token_rates(rates) and _has_measure_rates(rates):
+        return fees
     if (input_tokens and None in inputs) or (output_tokens and None in outputs):
         return None
     dearest_input = max((rate for rate in inputs if rate is not None), default=0)
     dearest_output = max((rate for rate in outputs if rate is not None), default=0)
     above = input_tokens * dearest_input + output_tokens * dearest_output
-    return -(-above // _MILLION) + requests * (rates.per_request or 0)
+    return -(-above // _MILLION) + fees
 
 
 def _exact(rates: Rates, quantities: Quantities, percent: int) -> tuple[int, int]:
@@ -237,6 +243,11 @@ def _output_rates(rates: Rates) -> tuple[int | None, int | None]:
 
 def _has_token_rates(rates: Rates) -> bool:
     return any(rate is not None for rate in (*_input_rates(rates), *_output_rates(rates)))
+
+
+def _has_measure_rates(rates: Rates) -> bool:
+    measures = (rates.per_image, rates.per_audio_second, rates.characters_per_million)
+    return any(rate is not None for rate in measures)
 
 
 def _missing_token_rate(rates: Rates, quantities: Quantities) -> str | None:

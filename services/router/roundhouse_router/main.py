@@ -32,12 +32,21 @@ from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.formats import UpstreamFormat
+from roundhouse_router.domain.limits import Spending
 from roundhouse_router.formats.anthropic import AnthropicFormat
 from roundhouse_router.formats.ollama import OllamaFormat
 from roundhouse_router.formats.openai import OpenAiFormat
 from roundhouse_router.formats.predictions import Predictions
 from roundhouse_router.formats.replicate import ReplicateFormat
-from roundhouse_router.limits import Decider, Limiter, LimiterFigures, ProcessLimiter, RedisLimiter
+from roundhouse_router.limits import (
+    BudgetFigures,
+    Decider,
+    Limiter,
+    LimiterFigures,
+    ProcessLimiter,
+    RedisLimiter,
+    Reserver,
+)
 from roundhouse_router.limits.routers import RouterCount
 from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.provider_keys import keep_provider_keys
@@ -313,14 +322,24 @@ def _limiter(
     routers: Callable[[], int],
 ) -> Limiter:
     """Return what judges requests by limits: with Redis for all routers together, else by this process alone."""
-    figures = LimiterFigures(lambda: len(control_plane.limits.unread))
+    figures, budget_figures = LimiterFigures(lambda: len(control_plane.limits.unread)), BudgetFigures()
     service.registry.register(figures)
+    service.registry.register(budget_figures)
+    reserver = Reserver(
+        lambda: control_plane.budgets,
+        Spending(lambda: control_plane.prices, lambda: control_plane.table.deployments),
+        clock=clock,
+        figures=budget_figures,
+        unpriced=settings.unpriced,
+        output_estimate=settings.limit_output_estimate,
+    )
     if not settings.redis_url:
         return ProcessLimiter(
             lambda: control_plane.limits,
             clock,
             output_estimate=settings.limit_output_estimate,
             tally=figures.tallies[Decider.PROCESS],
+            reserver=reserver,
         )
     limiter = RedisLimiter(
         lambda: control_plane.limits,
@@ -333,6 +352,7 @@ def _limiter(
         timeout_s=settings.limit_redis_timeout_s,
         lease_s=settings.limit_lease_s,
         output_estimate=settings.limit_output_estimate,
+        reserver=reserver,
     )
     service.loop("count limits", limiter.run)
     service.before_stop("count limits", limiter.flush)

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from redis.asyncio.connection import parse_url
 
 from roundhouse_common.service import ServiceSettings
-from roundhouse_router.domain.limits import RedisLostMode
+from roundhouse_router.domain.limits import RedisLostMode, UnpricedMode
 from roundhouse_router.domain.redaction import read_patterns
 
 __all__ = ["RouterSettings"]
@@ -108,6 +108,9 @@ class RouterSettings(ServiceSettings):
     """How long Redis may take to judge a request before it counts as lost."""
     limit_lease_s: float = Field(default=15.0, ge=1)
     """How long requests in flight on a router that died count as concurrent."""
+    unpriced: UnpricedMode = UnpricedMode.REFUSE
+    """Requests under a hard budget of money for which there is no price: `refuse` (403), or `admit` (they take nothing
+    from the budget, and a metric counts them)."""
     limit_output_estimate: int = Field(default=1000, ge=0)
     """Output tokens that are reserved for a request that does not say how many it wants at most."""
     cache_max_bytes: int = Field(default=256 * _MIB, ge=0)

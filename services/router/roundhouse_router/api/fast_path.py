@@ -121,7 +121,8 @@ class FastPath:
         request_id = self._ids.new("req")
         headers = id_headers(exchange.headers, request_id)
         try:
-            grant = self._decide(demand_of(key, request, interface.operation, resolution.route.route_id))
+            route_id, targets = resolution.route.route_id, resolution.targets
+            grant = self._decide(demand_of(key, request, interface.operation, route_id, targets))
         except ApiError as error:
             self._metrics.refused(interface.path, interface.operation.value, error)
             refusal = error

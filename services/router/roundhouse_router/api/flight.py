@@ -197,9 +197,9 @@ class Flight:
         made = counts.output_tokens + counts.reasoning_tokens
         if not told and outcome is Outcome.ABORTED and self.attempts:
             # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
-            self.grant.settle(estimate_input(self.request.body), made)
+            self.grant.settle(estimate_input(self.request.body), made, self._bill)
         else:
-            self.grant.settle(told, made)
+            self.grant.settle(told, made, self._bill)
         duration_s = self._services.clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         services = self._services
@@ -248,6 +248,7 @@ class Flight:
             self.request.is_stream,
             self.interface.api,
             self.resolution.route.route_id,
+            self.key.project_id,
         )
 
     def _record_line(self, duration_s: float, first_token_s: float | None, counts: TokenCounts) -> bytes:
@@ -306,6 +307,10 @@ class Flight:
         kind = (self.interface.path, self.request.is_stream, candidate.endpoint_id)
         kept[kind] = RecordFrame(record, candidate.deployment)
 
+    def _bill(self) -> UsageRecord:
+        """Return what budgets are charged by."""
+        return self._record(self._services.clock.now(), 0.0, None, self.counts or NO_TOKENS)
+
     def _record(
         self, now: UnixTime, duration_s: float, first_token_s: float | None, counts: TokenCounts
     ) -> UsageRecord:
@@ -351,7 +356,8 @@ class Flight:
             images=figures.images,
             input_characters=figures.input_characters,
             queued_ms=self.queued_s * 1000,
+            project_id=self.key.project_id,
             region=endpoint.region if endpoint else "",
             device_class=endpoint.device_class if endpoint else "",
-            version_id=deployment.version_id if deployment else "",
+            version_id=endpoint.version_id if endpoint else "",
         )

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
-from roundhouse_common.contracts.routing import ApiKeyRecord
+from roundhouse_common.contracts.routing import ApiKeyRecord, RouteTarget
 from roundhouse_common.contracts.usage import Operation, Outcome
 from roundhouse_common.runtime import Clock
 from roundhouse_common.telemetry import SpanKind, inject, span
@@ -179,7 +179,8 @@ class Pipeline:
             plan = await self._reusing.plan(table, interface, exchange, request, resolution, facts)
         try:
             if plan is None or plan.kept is None:
-                grant = await self._limiter.admit(demand_of(facts.key, request, interface.operation, route.route_id))
+                wanted = demand_of(facts.key, request, interface.operation, route.route_id, resolution.targets)
+                grant = await self._limiter.admit(wanted)
             flight = self.flight(
                 request_id, interface, request, resolution, facts, grant or UNLIMITED, received, priority=priority
             )
@@ -287,8 +288,10 @@ class Pipeline:
         return span(f"POST {flight.interface.path}", kind=SpanKind.SERVER, parent=parent, attributes=attributes)
 
 
-def demand_of(key: ApiKeyRecord, request: ParsedRequest, operation: Operation, route_id: str) -> Demand:
-    """Return what a request asks of the limits."""
+def demand_of(
+    key: ApiKeyRecord, request: ParsedRequest, operation: Operation, route_id: str, targets: tuple[RouteTarget, ...]
+) -> Demand:
+    """Return what a request asks of limits and budgets."""
     return Demand(
         key.tenant_id,
         key.user_id,
@@ -296,6 +299,9 @@ def demand_of(key: ApiKeyRecord, request: ParsedRequest, operation: Operation, r
         route_id,
         estimate_input(request.body),
         most_output(operation, request.max_tokens, request.choices),
+        key.project_id,
+        operation,
+        targets,
     )
 
 

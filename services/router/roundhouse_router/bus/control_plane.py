@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+import msgspec
+
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.projection import Projection
 from roundhouse_common.client_address import Proxies
-from roundhouse_common.contracts.registry import ENDPOINTS, KEYS, LIMITS, PROVIDERS, ROUTES
+from roundhouse_common.contracts.money import BudgetRecord, PriceRecord
+from roundhouse_common.contracts.registry import BUDGETS, ENDPOINTS, KEYS, LIMITS, PRICES, PROVIDERS, ROUTES
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
+from roundhouse_common.pricing import PriceTable
 from roundhouse_common.runtime import Clock
-from roundhouse_router.domain.limits import NO_TABLE, LimitsTable, limits_table
+from roundhouse_router.domain.limits import NO_TABLE, BudgetTable, LimitsTable, limits_table
 from roundhouse_router.domain.tables import (
     EMPTY,
     RoutingTable,
@@ -24,6 +28,9 @@ from roundhouse_router.domain.tables import (
 from roundhouse_router.store.snapshot import SavedTable
 
 __all__ = ["ControlPlane"]
+
+_SPENT_SAVED_S = 30.0
+"""How often the snapshot on disk learns what was spent of budgets."""
 
 
 class ControlPlane:
@@ -45,6 +52,9 @@ class ControlPlane:
         self._endpoints = dict(saved.endpoints) if saved else {}
         self._providers = dict(saved.providers) if saved else {}
         self._limits = dict(saved.limits) if saved else {}
+        self._prices = dict(saved.prices) if saved else {}
+        self._budgets = dict(saved.budgets) if saved else {}
+        self._told_at = 0.0
         self._listeners: list[Callable[[], None]] = []
         self._next = asyncio.Event()
         self._keys_view = Projection(bus, KEYS, on_change=self._hear_keys)
@@ -52,11 +62,15 @@ class ControlPlane:
         self._endpoints_view = Projection(bus, ENDPOINTS, on_change=self._hear_endpoints)
         self._providers_view = Projection(bus, PROVIDERS, on_change=self._hear_providers)
         self._limits_view = Projection(bus, LIMITS, on_change=self._hear_limits)
+        self._prices_view = Projection(bus, PRICES, on_change=self._hear_prices)
+        self._budgets_view = Projection(bus, BUDGETS, on_change=self._hear_budgets)
         self.proxies = proxies
         """Those in front of this router: what they say of their clients is believed."""
         self.table = EMPTY
         self.limits: LimitsTable = NO_TABLE
         """Those of the table, as they are counted."""
+        self.prices = PriceTable(self._prices.values())
+        self.budgets = BudgetTable(self._budgets.values())
         if saved:
             self._swap(
                 RoutingTable(
@@ -79,6 +93,8 @@ class ControlPlane:
             ("endpoints", self._endpoints_view.run),
             ("providers", self._providers_view.run),
             ("limits", self._limits_view.run),
+            ("prices", self._prices_view.run),
+            ("budgets", self._budgets_view.run),
         )
 
     async def changed(self) -> None:
@@ -99,6 +115,8 @@ class ControlPlane:
             endpoints=dict(self._endpoints),
             providers={name: provider for name, provider in self._providers.items() if not provider.is_deleted},
             limits={limit_id: limit for limit_id, limit in self._limits.items() if not limit.is_deleted},
+            prices={name: price for name, price in self._prices.items() if not _has_ended(price, self._clock.now())},
+            budgets={name: budget for name, budget in self._budgets.items() if not budget.is_deleted},
         )
 
     def _hear_keys(self, changed: Mapping[str, ApiKeyRecord]) -> None:
@@ -122,6 +140,27 @@ class ControlPlane:
         self._limits.update(changed)
         self._swap(replace(self.table, limits=in_force(self._limits.values())))
 
+    def _hear_prices(self, changed: Mapping[str, PriceRecord]) -> None:
+        self._prices.update(changed)
+        self.prices = PriceTable(self._prices.values())
+        self._swap(replace(self.table))
+
+    def _hear_budgets(self, changed: Mapping[str, BudgetRecord]) -> None:
+        """Spending changes all the time: that alone makes no new table, so that it is not saved every second."""
+        known = self._budgets
+        newer = {
+            name: budget
+            for name, budget in changed.items()
+            if name not in known or budget.generation >= known[name].generation
+        }
+        is_same = all(name in known and _settings_of(newer[name]) == _settings_of(known[name]) for name in newer)
+        self._budgets = {**known, **newer}
+        self.budgets = BudgetTable(self._budgets.values())
+        now = self._clock.monotonic()
+        if not is_same or not self.table.is_known or now - self._told_at > _SPENT_SAVED_S:
+            self._told_at = now
+            self._swap(replace(self.table))
+
     def _swap(self, table: RoutingTable) -> None:
         if not table.is_known:
             views = (
@@ -130,6 +169,8 @@ class ControlPlane:
                 self._endpoints_view,
                 self._providers_view,
                 self._limits_view,
+                self._prices_view,
+                self._budgets_view,
             )
             table = replace(table, is_known=all(view.has_synced for view in views))
         if table.limits is not self.table.limits:
@@ -139,3 +180,12 @@ class ControlPlane:
         self._next = asyncio.Event()
         for on_change in self._listeners:
             on_change()
+
+
+def _settings_of(budget: BudgetRecord) -> BudgetRecord:
+    """Return the budget without what changes with every request."""
+    return msgspec.structs.replace(budget, spent=0, generation=0, period_start=0.0)
+
+
+def _has_ended(price: PriceRecord, now: float) -> bool:
+    return price.is_deleted or bool(price.valid_until and price.valid_until < now)

@@ -13,6 +13,8 @@ ApiError                     status  code                        whose fault
 ├── BodyTooLarge             413     request_too_large           the caller's
 ├── EncodedBody              415     unsupported_encoding        the caller's
 ├── LimitExceeded            429     rate_limit_exceeded         a policy's (domain/limits/refusal.py)
+├── BudgetExhausted          429     insufficient_quota          a policy's (there too)
+├── ModelUnpriced            403     model_unpriced              ours (there too): no budget can hold it
 ├── LimiterUnavailable       503     limiter_unavailable         ours, retryable (there too)
 ├── IdempotencyKeyReused     422     idempotency_key_reused      the caller's
 ├── IdempotencyKeyInUse      409     idempotency_key_in_use      the caller's, retryable

@@ -28,6 +28,7 @@ class Admission(msgspec.Struct, frozen=True, array_like=True):
     is_stream: bool
     api: str = ""
     route_id: str = ""
+    project_id: str = ""
 
 
 def settle_interrupted(admission: Admission, router_id: str, now: UnixTime) -> UsageRecord:
@@ -55,4 +56,5 @@ def settle_interrupted(admission: Admission, router_id: str, now: UnixTime) -> U
         source=UsageSource.NONE,
         api=admission.api,
         route_id=admission.route_id,
+        project_id=admission.project_id,
     )

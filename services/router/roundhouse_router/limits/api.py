@@ -1,9 +1,10 @@
 """What the pipeline sees of a limiter, whichever it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_router.domain.limits import Demand, Rule
 
 __all__ = ["UNLIMITED", "CounterUse", "Grant", "Limiter", "Unlimited"]
@@ -16,8 +17,12 @@ class Grant(Protocol):
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """OpenAI's rate limit headers of the limits with the least left; empty where no limit counts such."""
 
-    def settle(self, input_tokens: int, output_tokens: int) -> None:
-        """Count what was really used, and give back the place among concurrent requests. Safe to call once more."""
+    def settle(self, input_tokens: int, output_tokens: int, record: Callable[[], UsageRecord] | None = None) -> None:
+        """Count what was really used, and give back the place among concurrent requests. Safe to call once more.
+
+        `record` makes what budgets are charged by, as the ledger will do it: called only where there are some. Without
+        it they get back what was reserved.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class CounterUse:
 
 class Limiter(Protocol):
     async def admit(self, demand: Demand) -> Grant:
-        """Reserve what the request needs under all limits at once, or nothing. Raises LimitExceeded.
+        """Reserve what the request needs under all limits and budgets at once, or nothing. Raises LimitExceeded,
+        BudgetExhausted and ModelUnpriced.
 
         In process this never suspends.
         """
@@ -45,7 +51,7 @@ class Unlimited:
     __slots__ = ()
     headers: Final[tuple[tuple[bytes, bytes], ...]] = ()
 
-    def settle(self, input_tokens: int, output_tokens: int) -> None:
+    def settle(self, input_tokens: int, output_tokens: int, record: Callable[[], UsageRecord] | None = None) -> None:
         pass
 
 

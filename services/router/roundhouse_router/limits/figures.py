@@ -6,7 +6,7 @@ from enum import Enum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["Decider", "LimiterFigures", "Tally"]
+__all__ = ["BudgetFigures", "Decider", "LimiterFigures", "Tally"]
 
 
 class Decider(Enum):
@@ -27,6 +27,24 @@ class Tally:
     def __init__(self) -> None:
         self.admitted = 0
         self.refused = 0
+
+
+class BudgetFigures(Collector):
+    """What became of requests under hard budgets. Register it once."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self.unpriced = 0
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "roundhouse_router_budget_refusals", "Requests that a hard budget had no room for", value=self.refused
+        )
+        yield CounterMetricFamily(
+            "roundhouse_router_unpriced_requests",
+            "Requests under a hard budget of money that have no price: refused or admitted, as the setting says",
+            value=self.unpriced,
+        )
 
 
 class LimiterFigures(Collector):

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Sequence
 
+from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import Clock
-from roundhouse_router.domain.limits import Demand, LimitExceeded, LimitsTable, exceeded
+from roundhouse_router.domain.limits import (
+    BudgetExhausted,
+    Demand,
+    LimitExceeded,
+    LimitsTable,
+    Reservation,
+    exceeded,
+)
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.limits.api import UNLIMITED, CounterUse, Unlimited
+from roundhouse_router.limits.budgets import BudgetCounters, Held, Reserver, settle_held, take_held
 from roundhouse_router.limits.counters import Counters, Moves
 from roundhouse_router.limits.figures import Tally
 
@@ -27,7 +36,7 @@ def needs_of(demand: Demand, output_estimate: int) -> Needs:
 class ProcessGrant:
     """What an admitted request holds."""
 
-    __slots__ = ("_at_ms", "_moves", "_needs", "_now_ms", "headers")
+    __slots__ = ("_at_ms", "_held", "_moves", "_needs", "_now_ms", "_used", "headers")
 
     def __init__(
         self,
@@ -36,17 +45,24 @@ class ProcessGrant:
         at_ms: int,
         now_ms: Callable[[], int],
         headers: tuple[tuple[bytes, bytes], ...],
+        held: Held = (),
+        used: Callable[[Sequence[Reservation], Callable[[], UsageRecord] | None], list[int]] | None = None,
     ) -> None:
+        """`held` of budgets; `used` says what a record means for them."""
+        self._held = held
+        self._used = used
         self._moves: Moves | None = moves
         self._needs = needs
         self._at_ms = at_ms
         self._now_ms = now_ms
         self.headers = headers
 
-    def settle(self, input_tokens: int, output_tokens: int) -> None:
+    def settle(self, input_tokens: int, output_tokens: int, record: Callable[[], UsageRecord] | None = None) -> None:
         moves, self._moves = self._moves, None
         if moves is None:
             return
+        if self._held and self._used is not None:
+            settle_held(self._held, self._used([one for _, one in self._held], record))
         for places, _ in moves.places:
             places.taken -= 1
         if not moves.tokens:
@@ -73,8 +89,10 @@ class ProcessLimiter:
         output_estimate: int = 1000,
         share_of: Callable[[], int] = lambda: 1,
         tally: Tally | None = None,
+        reserver: Reserver | None = None,
     ) -> None:
-        """`output_estimate` tokens are reserved for requests that do not bound their answer.
+        """`output_estimate` tokens are reserved for requests that do not bound their answer. Without a `reserver` there
+        are no budgets.
 
         Each bound is divided by `share_of()`, never to less than 1.
         """
@@ -83,19 +101,22 @@ class ProcessLimiter:
         self._output_estimate = output_estimate
         self._tally = tally or Tally()
         self._counters = Counters(table, share_of, self._now_ms)
+        self._reserver = reserver or Reserver(clock=clock)
+        self._budgets = BudgetCounters(share_of)
 
     async def admit(self, demand: Demand) -> ProcessGrant | Unlimited:
         """Admit, or raise LimitExceeded. Never suspends."""
         return self.decide(demand)
 
     def decide(self, demand: Demand) -> ProcessGrant | Unlimited:
-        """The same for who cannot await. Raises LimitExceeded."""
-        moves = self._counters.of(demand)
-        if moves.is_empty:
+        """The same for who cannot await. Raises LimitExceeded, BudgetExhausted and ModelUnpriced."""
+        moves, reserved = self._counters.of(demand), self._reserver.of(demand)
+        if moves.is_empty and not reserved:
             return UNLIMITED
         if moves.closed is not None:
             self._tally.refused += 1
             raise exceeded([Standing(moves.closed, 0, 1, 1)])
+        held = self._room(reserved) if reserved else ()
         needs, now_ms = needs_of(demand, self._output_estimate), self._now_ms()
         for counter, _ in moves.requests:
             if now_ms >= counter.ends_ms:
@@ -112,24 +133,35 @@ class ProcessLimiter:
             if places.taken >= bound:
                 raise self._refusal(moves, needs, now_ms)
         self._tally.admitted += 1
-        return self._take(moves, needs, now_ms)
+        return self._take(moves, needs, now_ms, held)
 
-    def charge(self, demand: Demand) -> ProcessGrant | Unlimited:
+    def charge(self, demand: Demand, reserved: Sequence[Reservation] = ()) -> ProcessGrant | Unlimited:
         """Count a request that somebody else admitted, whatever the limits say."""
         moves = self._counters.of(demand)
-        if moves.is_empty:
+        if moves.is_empty and not reserved:
             return UNLIMITED
         now_ms = self._now_ms()
         for counter in moves.windows:
             if now_ms >= counter.ends_ms:
                 counter.advance(now_ms)
-        return self._take(moves, needs_of(demand, self._output_estimate), now_ms)
+        return self._take(moves, needs_of(demand, self._output_estimate), now_ms, self._budgets.held(reserved))
 
     async def peek(self, demand: Demand) -> Sequence[CounterUse]:
         standings = self._counters.of(demand).standings((0, 0, 0), self._now_ms())
         return [CounterUse(one.rule, one.used) for one in standings]
 
-    def _take(self, moves: Moves, needs: Needs, now_ms: int) -> ProcessGrant:
+    def _room(self, reserved: Sequence[Reservation]) -> Held:
+        """Return the counters of budgets that have room. Raises BudgetExhausted."""
+        held = self._budgets.held(reserved)
+        try:
+            self._budgets.check(held)
+        except BudgetExhausted:
+            self._tally.refused += 1
+            self._reserver.figures.refused += 1
+            raise
+        return held
+
+    def _take(self, moves: Moves, needs: Needs, now_ms: int, held: Held) -> ProcessGrant:
         headers: tuple[tuple[bytes, bytes], ...] = ()
         tightest, least = None, 0
         for counter, made in moves.requests:
@@ -147,7 +179,9 @@ class ProcessLimiter:
             headers += tightest.of(least)
         for places, _ in moves.places:
             places.taken += 1
-        return ProcessGrant(moves, needs, now_ms, self._now_ms, headers)
+        if held:
+            take_held(held)
+        return ProcessGrant(moves, needs, now_ms, self._now_ms, headers, held, self._reserver.used)
 
     def _refusal(self, moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
         self._tally.refused += 1

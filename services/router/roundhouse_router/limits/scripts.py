@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from roundhouse_router.domain.limits import Rule
+from roundhouse_router.domain.limits import Reservation, Rule
 
-__all__ = ["ADMIT", "HOLD", "SCRIPTS", "SETTLE", "Script", "key_of"]
+__all__ = ["ADMIT", "HOLD", "SCRIPTS", "SETTLE", "Script", "budget_keys", "key_of"]
 
 _LUA: Final = Path(__file__).parent / "lua"
 _KEY_PREFIX: Final = "{roundhouse-limits}:"
@@ -27,8 +27,8 @@ class Script:
         return ("EVALSHA", self.sha1, len(keys), *keys, *arguments)
 
 
-ADMIT: Final = Script("window.lua", "admit.lua")
-SETTLE: Final = Script("window.lua", "settle.lua")
+ADMIT: Final = Script("window.lua", "budget.lua", "admit.lua")
+SETTLE: Final = Script("window.lua", "budget.lua", "settle.lua")
 HOLD: Final = Script("hold.lua")
 SCRIPTS: Final = (ADMIT, SETTLE, HOLD)
 
@@ -36,3 +36,9 @@ SCRIPTS: Final = (ADMIT, SETTLE, HOLD)
 def key_of(rule: Rule) -> str:
     """Return the name of a rule's counter on Redis."""
     return _KEY_PREFIX + rule.counter_id
+
+
+def budget_keys(reservation: Reservation) -> tuple[str, str]:
+    """Return the names of a budget's counter and of its leases."""
+    name = _KEY_PREFIX + reservation.counter_id
+    return name, name + "/leases"

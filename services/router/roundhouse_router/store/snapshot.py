@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from roundhouse_common.contracts.money import BudgetRecord, PriceRecord
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.service import get_logger
@@ -29,6 +30,8 @@ class SavedTable(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, DeploymentEndpoints]
     providers: dict[str, ProviderRecord] = {}
     limits: dict[str, LimitRecord] = {}
+    prices: dict[str, PriceRecord] = {}
+    budgets: dict[str, BudgetRecord] = {}
 
 
 def load_table(directory: Path) -> SavedTable | None:

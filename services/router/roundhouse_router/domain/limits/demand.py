@@ -2,6 +2,9 @@
 
 import msgspec
 
+from roundhouse_common.contracts.routing import RouteTarget
+from roundhouse_common.contracts.usage import Operation
+
 __all__ = ["Demand"]
 
 
@@ -16,3 +19,7 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     """An estimate, before any tokenizer has seen the prompt."""
     output_tokens: int | None
     """The most that the request allows; None: it does not say."""
+    project_id: str = ""
+    operation: Operation = Operation.CHAT
+    targets: tuple[RouteTarget, ...] = ()
+    """Those that may answer it: what it costs depends on who does."""

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["RedisLostMode"]
+__all__ = ["RedisLostMode", "UnpricedMode"]
 
 
 class RedisLostMode(StrEnum):
@@ -14,3 +14,12 @@ class RedisLostMode(StrEnum):
     """Limits hold nobody."""
     CLOSED = "closed"
     """Requests that a limit is about are refused with 503."""
+
+
+class UnpricedMode(StrEnum):
+    """What becomes of a request under a hard budget of money for which there is no price."""
+
+    REFUSE = "refuse"
+    """It is refused with 403: nobody could say what it takes from the budget."""
+    ADMIT = "admit"
+    """It is admitted, counted in a metric, and takes nothing from the budget."""

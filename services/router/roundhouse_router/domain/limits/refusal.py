@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
+from roundhouse_common.contracts.money import NANO, BudgetPeriod
 from roundhouse_router.domain.errors import ApiError
+from roundhouse_router.domain.limits.budgets import Reservation
 from roundhouse_router.domain.limits.headers import rate_limit_headers
 from roundhouse_router.domain.limits.rules import Measure, Rule
 
-__all__ = ["LimitExceeded", "LimiterUnavailable", "Standing", "exceeded"]
+__all__ = [
+    "BudgetExhausted",
+    "LimitExceeded",
+    "LimiterUnavailable",
+    "ModelUnpriced",
+    "Standing",
+    "exceeded",
+    "exhausted",
+]
 
 _BUSY_WAIT_MS: Final = 1000
 """When a place among concurrent requests comes free, nobody knows: a client asks again after this."""
@@ -28,6 +39,26 @@ class LimitExceeded(ApiError):
         self.rule = rule
         self.wait_ms = wait_ms
         """0: waiting does not help."""
+
+
+class BudgetExhausted(ApiError):
+    """A budget has no room for the request. Waiting for a moment does not help, so clients must not try again."""
+
+    code = "insufficient_quota"
+    status = 429
+    type = "insufficient_quota"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers: tuple[tuple[bytes, bytes], ...] = ((b"x-should-retry", b"false"),)
+
+
+class ModelUnpriced(ApiError):
+    """What the request would cost is not known, and a budget of money is to hold it."""
+
+    code = "model_unpriced"
+    status = 403
+    type = "insufficient_quota"
 
 
 class LimiterUnavailable(ApiError):
@@ -68,6 +99,28 @@ def exceeded(standings: Sequence[Standing]) -> LimitExceeded:
     else:
         text += f"Try again in {wait_ms / 1000:g} s."
     return LimitExceeded(text, rule=rule, wait_ms=wait_ms, headers=(*_tightest(standings), *retry))
+
+
+def exhausted(reservation: Reservation, used: int) -> BudgetExhausted:
+    """Return the refusal of a budget of which so much is used."""
+    budget, record = reservation.budget, reservation.budget.record
+    amounts = (record.amount, used * budget.scale, reservation.need * budget.scale)
+    amount, spent, asked = (_units(one) for one in amounts) if budget.is_money else map(str, amounts)
+    unit = "units of the currency" if budget.is_money else "tokens"
+    period = "" if record.period is BudgetPeriod.TOTAL else f" per {record.period.value}"
+    text = (
+        f"Budget `{record.name}` of the {record.scope.value} is used up: {amount} {unit}{period}, used {spent} with "
+        f"requests in flight, this request may use {asked}. "
+    )
+    if reservation.end:
+        return BudgetExhausted(
+            f"{text}It begins anew at {datetime.fromtimestamp(reservation.end, UTC):%Y-%m-%dT%H:%MZ}."
+        )
+    return BudgetExhausted(f"{text}It does not begin anew: have it raised.")
+
+
+def _units(nano: int) -> str:
+    return f"{nano // NANO}.{nano % NANO:09}".rstrip("0").rstrip(".")
 
 
 def _what(rule: Rule) -> str:
