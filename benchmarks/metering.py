@@ -7,6 +7,7 @@ wheel); records are made here.
 import argparse
 import asyncio
 import contextlib
+import enum
 import os
 import random
 import tempfile
@@ -14,7 +15,10 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from sqlalchemy import make_url, text
 
@@ -24,8 +28,15 @@ from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord, U
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import SystemClock
 from roundhouse_metering.bus.usage import UsageRecorder
+from roundhouse_metering.domain.amounts import LINE, Line
+from roundhouse_metering.domain.cells import DAY_S, tally
+from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageFilter, UsageQuery
+from roundhouse_metering.store.analytics import usage_figures
+from roundhouse_metering.store.usage_cells import Series, put_cells
 
 _BEGIN = 1_793_491_200.0
+_DAYS = 30
+_END = _BEGIN + _DAYS * DAY_S
 _KEYS = 200
 _MODELS = 12
 
@@ -99,12 +110,89 @@ async def _ingest(url: str, *, count: int, batch: int) -> None:
         )
 
 
-async def _bytes(db: Database, url: str) -> int:
+async def _analytics(url: str, *, count: int) -> None:
+    """Measure questions about a month of so many records.
+
+    Cells are made by the product's own counting, day by day. The records themselves are not entered: no question here
+    reads them, and ten million take an hour.
+    """
+    db = Database(url, service="metering")
+    await db.migrate("roundhouse_metering.migrations")
+    async with db:
+        began, cells = time.perf_counter(), 0
+        series = Series()
+        for day in range(_DAYS):
+            added = tally(_lines(day, count // _DAYS), (), now=_END)
+            async with db.write() as session:
+                await series.make(session, list({(key.view, key.series): None for key in added}))
+                await put_cells(session, series, added)
+            cells += len(added)
+        print(f"{count} records in {cells} cells of {len(series.ids)} series, {time.perf_counter() - began:.0f} s")
+        print(f"{await _bytes(db, url, 'usage_cells') / 1e6:.0f} MB")
+        for name, query in _QUESTIONS.items():
+            took = []
+            for _ in range(3):
+                began = time.perf_counter()
+                async with db.read() as session:
+                    found = await usage_figures(session, query, now=_END)
+                took.append(time.perf_counter() - began)
+            print(f"{1000 * min(took):6.0f} ms  {len(found.rows):5} rows  {name}")
+
+
+def _lines(day: int, count: int) -> list[Line]:
+    rng = random.Random(day)
+    shapes = [_line(_record(number + 1, rng, _BEGIN)) for number in range(20_000)]
+    admitted = LINE.index("admitted_at")
+    found: list[Line] = []
+    for number in range(count):
+        line = list(shapes[rng.randrange(len(shapes))])
+        line[admitted] = _BEGIN + day * DAY_S + number * DAY_S / count
+        found.append(line)
+    return found
+
+
+def _line(record: UsageRecord) -> Line:
+    values = {**msgspec.structs.asdict(record), "entry": 0, "cost_nano": 1_000 * record.input_tokens}
+    return [str(values[name]) if isinstance(values[name], enum.Enum) else values[name] for name in LINE]
+
+
+def _asked(*by: Dimension, bucket: BucketWidth | None = None, days: int = _DAYS, **changes: Any) -> UsageQuery:
+    wanted = UsageFilter(
+        tenant_id=changes.pop("tenant_id", None),
+        equal=changes.pop("equal", {}),
+        since=_END - days * DAY_S - 1,
+        until=_END - 1,
+    )
+    return UsageQuery(filter=wanted, by=by, bucket=bucket, **changes)
+
+
+_TENANT = f"ten_{0:032x}"
+_QUESTIONS = {
+    "totals of the month, all tenants": _asked(),
+    "by model": _asked(Dimension.MODEL),
+    "by key": _asked(Dimension.KEY),
+    "by tenant and day": _asked(Dimension.TENANT, bucket=BucketWidth.DAY),
+    "by model and hour": _asked(Dimension.MODEL, bucket=BucketWidth.HOUR),
+    "by model and day in New York": _asked(Dimension.MODEL, bucket=BucketWidth.DAY, zone=ZoneInfo("America/New_York")),
+    "by key and day": _asked(Dimension.KEY, bucket=BucketWidth.DAY),
+    "one tenant by key and day": _asked(Dimension.KEY, bucket=BucketWidth.DAY, tenant_id=_TENANT),
+    "one key by hour": _asked(bucket=BucketWidth.HOUR, tenant_id=_TENANT, equal={"key_id": f"key_{3:032x}"}),
+    "one key by model and day": _asked(
+        Dimension.MODEL, bucket=BucketWidth.DAY, tenant_id=_TENANT, equal={"key_id": f"key_{3:032x}"}
+    ),
+    "by replica": _asked(Dimension.REPLICA),
+    "by replica and day": _asked(Dimension.REPLICA, bucket=BucketWidth.DAY),
+    "a week by model and 15 minutes": _asked(Dimension.MODEL, bucket=BucketWidth.QUARTER, days=7),
+    "a day by model and 5 minutes": _asked(Dimension.MODEL, bucket=BucketWidth.FIVE_MINUTES, days=1),
+}
+
+
+async def _bytes(db: Database, url: str, table: str = "ledger") -> int:
     if db.dialect == "sqlite":
         path = Path(make_url(url).database or "")
         return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
     async with db.write() as session:
-        return int((await session.execute(text("SELECT pg_total_relation_size('ledger')"))).scalar_one())
+        return int((await session.execute(text(f"SELECT pg_total_relation_size('{table}')"))).scalar_one())
 
 
 @contextlib.contextmanager
@@ -124,11 +212,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="scripts/bench metering", description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--records", type=int, default=50_000)
+    parser.add_argument("--analytics", action="store_true", help="questions about a month instead of entering")
+    parser.add_argument("--records", type=int, help="50,000 to enter, or a month of 10,000,000")
     parser.add_argument("--batch", type=int, default=1000)
     asked = parser.parse_args()
     with _database(asked.database) as url:
-        asyncio.run(_ingest(url, count=asked.records, batch=asked.batch))
+        if asked.analytics:
+            asyncio.run(_analytics(url, count=asked.records or 10_000_000))
+        else:
+            asyncio.run(_ingest(url, count=asked.records or 50_000, batch=asked.batch))
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ async def test_an_empty_ledger_answers_with_zeros(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ({"by": "colour"}, "by"),
+        ({"by": "colour"}, "by.0"),
         ({"bucket": "7m", "since": "2026-11-21T12:00:00Z"}, "bucket"),
         ({"bucket": "1m", "since": "2020-01-01T00:00:00Z"}, "bucket"),
         ({"bucket": "1h"}, "since"),

@@ -75,7 +75,7 @@ async def test_every_view_and_resolution_adds_up_to_the_same(ledger_db: Database
         for row in await session.execute(select(usage_cells)):
             total = sums.setdefault((row.view, row.resolution_s), [0] * len(SUMS))
             total[:] = [before + row._mapping[name] for before, name in zip(total, SUMS, strict=True)]
-    assert len(sums) == 14
+    assert len(sums) == 17
     assert len({tuple(total) for total in sums.values()}) == 1
 
 

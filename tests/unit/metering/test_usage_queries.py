@@ -3,22 +3,14 @@
 import pytest
 
 from roundhouse_common.errors import InvalidInput
-from roundhouse_metering.domain.usage import (
-    BucketWidth,
-    Dimension,
-    Figures,
-    UsageFilter,
-    UsageQuery,
-    UsageRow,
-    total,
-)
+from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageFilter, UsageQuery
 
 NOW = 1_000_000.0
 
 
 def query(*, since: float | None = None, until: float | None = None, bucket: BucketWidth | None = None) -> UsageQuery:
     return UsageQuery(
-        filter=UsageFilter(tenant_id="ten_default", since=since, until=until), by=Dimension.KEY, bucket=bucket
+        filter=UsageFilter(tenant_id="ten_default", since=since, until=until), by=(Dimension.KEY,), bucket=bucket
     )
 
 
@@ -46,18 +38,8 @@ def test_an_answerable_question_passes(asked: UsageQuery) -> None:
     asked.check(now=NOW)
 
 
-def test_totals_add_every_figure() -> None:
-    one = Figures(requests=6, completed=3, failed=2, aborted=1, input_tokens=4, output_tokens=5)
-    two = Figures(requests=1, completed=1, cached_input_tokens=7, reasoning_tokens=8)
-    rows = [UsageRow(value=name, bucket_start=None, figures=figures) for name, figures in (("a", one), ("b", two))]
-    assert total(rows) == Figures(
-        requests=7,
-        completed=4,
-        failed=2,
-        aborted=1,
-        input_tokens=4,
-        cached_input_tokens=7,
-        output_tokens=5,
-        reasoning_tokens=8,
-    )
-    assert total([]) == Figures()
+def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
+    friday = 1_795_132_800  # 2026-11-20
+    assert BucketWidth.WEEK.start(friday) == friday - 4 * 86_400
+    assert BucketWidth.MONTH.start(friday) == friday - 19 * 86_400
+    assert BucketWidth.MONTH.next(BucketWidth.MONTH.start(friday)) == friday + 11 * 86_400

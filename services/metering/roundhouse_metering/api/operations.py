@@ -13,7 +13,7 @@ from roundhouse_common.http import requires
 from roundhouse_metering.api.schemas import RebuildAnswer, RebuiltRouter, ReconciliationAnswer
 from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.domain.reconciliation import reconcile
-from roundhouse_metering.store.ledger import routers
+from roundhouse_metering.store.routers import routers
 
 __all__ = ["operations_routes"]
 

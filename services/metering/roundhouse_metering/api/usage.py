@@ -1,48 +1,79 @@
-"""Usage: sums and single entries, of the caller's tenant."""
+"""Usage: sums, series for charts, and the single records behind them."""
 
+import enum
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 
-from roundhouse_common.auth import Subject
-from roundhouse_common.database import Database
+from roundhouse_common.database import Database, ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, requires
-from roundhouse_common.http.times import unix_seconds
+from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request
 from roundhouse_common.runtime import Clock
-from roundhouse_metering.api.schemas import UsageAnswer, UsageEntry
-from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageFilter, UsageQuery, most_rows, total
-from roundhouse_metering.store.ledger import LedgerEntry, Position, entries, usage
+from roundhouse_metering.api.usage_schemas import (
+    OTHER,
+    Figures,
+    UsageAnswer,
+    UsageChart,
+    UsageEntry,
+    chart,
+    figures,
+    items,
+    total,
+)
+from roundhouse_metering.api.usage_scope import UsageScope
+from roundhouse_metering.domain.amounts import Amounts
+from roundhouse_metering.domain.plans import bucket_starts
+from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageFilter, UsageQuery
+from roundhouse_metering.store.analytics import UsageFigures, currency, usage_figures
+from roundhouse_metering.store.ledger import LedgerEntry, Position, entries
 
 __all__ = ["usage_routes"]
 
-_Reader = Annotated[Subject, Depends(requires("usage:read"))]
-_Time = Annotated[AwareDatetime | None, Query(description="RFC 3339, with a zone; of the request's admission.")]
-_Name = Annotated[str | None, Query(max_length=512)]
+_MOST_SERIES = 50
 
 
-def _filter(
-    subject: _Reader,
-    key_id: _Name = None,
-    model: Annotated[str | None, Query(max_length=512, description="The model's name as the client sent it.")] = None,
-    user: _Name = None,
-    deployment: Annotated[str | None, Query(max_length=512, description="A deployment's id.")] = None,
-    since: _Time = None,
-    until: _Time = None,
-) -> UsageFilter:
-    return UsageFilter(
-        tenant_id=subject.tenant_id,
-        key_id=key_id,
-        model=model,
-        user_id=user,
-        deployment_id=deployment,
-        since=None if since is None else unix_seconds(since),
-        until=None if until is None else unix_seconds(until),
-    )
+class Order(enum.StrEnum):
+    """What the top is the top of."""
+
+    REQUESTS = "requests"
+    COST = "cost"
+    TOKENS = "tokens"
+    FAILED = "failed"
 
 
-_Filter = Annotated[UsageFilter, Depends(_filter)]
+class Metric(enum.StrEnum):
+    """What a chart shows."""
+
+    REQUESTS = "requests"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    ERROR_RATE = "error_rate"
+    INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    TOTAL_TOKENS = "total_tokens"
+    COST = "cost_nano"
+    LATENCY_AVG = "latency_ms.avg"
+    LATENCY_MAX = "latency_ms.max"
+    LATENCY_P50 = "latency_ms.p50"
+    LATENCY_P75 = "latency_ms.p75"
+    LATENCY_P90 = "latency_ms.p90"
+    LATENCY_P95 = "latency_ms.p95"
+    LATENCY_P99 = "latency_ms.p99"
+    FIRST_TOKEN_AVG = "time_to_first_token_ms.avg"
+    FIRST_TOKEN_P50 = "time_to_first_token_ms.p50"
+    FIRST_TOKEN_P95 = "time_to_first_token_ms.p95"
+    FIRST_TOKEN_P99 = "time_to_first_token_ms.p99"
+
+
+_By = Annotated[list[Dimension], Query(description="What to sum by; repeat it for combinations, 3 at the most.")]
+_Zone = Annotated[str, Query(max_length=64, description="Whose days and months, e.g. `Europe/Berlin`.")]
+_Compare = Annotated[bool, Query(description="Tell the totals of the time before, too; needs `since`.")]
+_Top = Annotated[int | None, Query(ge=1, le=1000, description="Only the first; the rest is summed up as `(other)`.")]
 
 
 def usage_routes(db: Database, clock: Clock) -> APIRouter:
@@ -51,23 +82,70 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
 
     @routes.get("")
     async def get_usage(
-        wanted: _Filter,
-        by: Annotated[Dimension, Query(description="What to sum by.")] = Dimension.MODEL,
+        wanted: UsageScope,
+        by: _By = [Dimension.MODEL],  # noqa: B006 - FastAPI copies it
         bucket: Annotated[BucketWidth | None, Query(description="Split by time; needs `since`.")] = None,
+        time_zone: _Zone = "UTC",
+        top: _Top = None,
+        order: Annotated[Order, Query(description="What `top` goes by.")] = Order.REQUESTS,
+        compare: _Compare = False,
     ) -> UsageAnswer:
-        """Sum requests and tokens."""
-        query = UsageQuery(filter=wanted, by=by, bucket=bucket)
+        """Sum requests, tokens, costs and latencies."""
+        query = UsageQuery(filter=wanted, by=tuple(by), bucket=bucket, zone=_zone(time_zone))
         query.check(now=clock.now())
         async with db.read() as session:
-            rows = await usage(session, query)
-        if len(rows) > most_rows:
-            message = f"The answer has more than {most_rows} rows."
-            raise InvalidInput(message, FieldError("since", "use a shorter range, a filter or a wider bucket"))
-        return UsageAnswer.of(rows, total(rows))
+            found = await usage_figures(session, query, now=clock.now())
+            previous = await _previous(session, query, now=clock.now()) if compare else None
+            money = await currency(session)
+        totals = total(found.rows.values())
+        if top is not None:
+            _keep_top(found, query, top, order)
+        return UsageAnswer(
+            items=items(found, query, _ordered(found, order if top is not None else None)),
+            totals=Figures(**figures(totals)),
+            previous_totals=previous,
+            currency=money,
+            is_complete=found.is_complete,
+        )
+
+    @routes.get("/chart")
+    async def get_usage_chart(
+        wanted: UsageScope,
+        bucket: Annotated[BucketWidth, Query(description="Width of a bar.")],
+        by: Annotated[list[Dimension] | None, Query(description="One series for each; none: one for all.")] = None,
+        metric: Annotated[list[Metric] | None, Query(description="What the series show; `requests` if none.")] = None,
+        time_zone: _Zone = "UTC",
+        top: Annotated[int, Query(ge=1, le=_MOST_SERIES, description="Series; the rest is `(other)`.")] = 10,
+        order: Annotated[Order, Query(description="What `top` goes by.")] = Order.REQUESTS,
+        compare: _Compare = False,
+    ) -> UsageChart:
+        """Return series over time as a chart draws them: every bucket of the range has a value."""
+        if wanted.since is None:
+            raise InvalidInput("A chart needs a start.", FieldError("since", "is required"))
+        ending = replace(wanted, until=wanted.until if wanted.until is not None else clock.now())
+        query = UsageQuery(filter=ending, by=tuple(by or ()), bucket=bucket, zone=_zone(time_zone))
+        query.check(now=clock.now())
+        async with db.read() as session:
+            found = await usage_figures(session, query, now=clock.now())
+            previous = await _previous(session, query, now=clock.now()) if compare else None
+            money = await currency(session)
+        totals = total(found.rows.values())
+        _keep_top(found, query, top, order)
+        starts = bucket_starts(bucket, query.zone, wanted.since, ending.until or 0.0)
+        return UsageChart(
+            bucket=bucket,
+            time_zone=time_zone,
+            starts=[float(start) for start in starts],
+            series=chart(found, query, starts, metric or [Metric.REQUESTS]),
+            totals=Figures(**figures(totals)),
+            previous_totals=previous,
+            currency=money,
+            is_complete=found.is_complete,
+        )
 
     @routes.get("/records")
     async def list_usage_records(
-        wanted: _Filter, page: Annotated[PageRequest, Depends(page_request)]
+        wanted: UsageScope, page: Annotated[PageRequest, Depends(page_request)]
     ) -> Page[UsageEntry]:
         """List single requests, the oldest first."""
         async with db.read() as session:
@@ -75,6 +153,54 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
         return page_of(found, page, key=_key, item=UsageEntry.of)
 
     return routes
+
+
+async def _previous(session: ReadSession, query: UsageQuery, *, now: float) -> Figures:
+    since, until = query.filter.since, query.filter.until if query.filter.until is not None else now
+    if since is None:
+        raise InvalidInput("A comparison needs a start.", FieldError("since", "is required with compare"))
+    before = UsageFilter(
+        tenant_id=query.filter.tenant_id, equal=query.filter.equal, since=since - (until - since), until=since
+    )
+    found = await usage_figures(session, UsageQuery(filter=before), now=now)
+    return Figures(**figures(total(found.rows.values())))
+
+
+def _weight(amounts: Amounts, order: Order) -> int:
+    match order:
+        case Order.COST:
+            return amounts["cost_nano"]
+        case Order.TOKENS:
+            return sum(amounts[name] for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+        case _:
+            return amounts[order.value]
+
+
+def _keep_top(found: UsageFigures, query: UsageQuery, top: int, order: Order) -> None:
+    """Sum what is not among the first, over the whole range, up as one."""
+    weights: dict[tuple[str, ...], int] = {}
+    for (_, values), amounts in found.rows.items():
+        weights[values] = weights.get(values, 0) + _weight(amounts, order)
+    kept = set(sorted(weights, key=lambda values: (-weights[values], values))[:top])
+    other = (OTHER,) * len(query.by)
+    for start, values in [place for place in found.rows if place[1] not in kept]:
+        amounts = found.rows.pop((start, values))
+        found.rows.setdefault((start, other), Amounts()).add(amounts)
+
+
+def _ordered(found: UsageFigures, order: Order | None) -> Sequence[tuple[int, tuple[str, ...]]]:
+    if order is None:
+        return sorted(found.rows)
+    return sorted(found.rows, key=lambda place: (place[0], OTHER in place[1], -_weight(found.rows[place], order)))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput(
+            f"There is no time zone {name!r}.", FieldError("time_zone", "use a name like Europe/Berlin, or UTC")
+        ) from None
 
 
 def _key(entry: LedgerEntry) -> str:

@@ -1,11 +1,11 @@
 """What is summed over records: whole numbers only, so that the order of adding makes no difference."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from roundhouse_metering.domain.sketches import Sketch, bin_of, merge
 
-__all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Line"]
+__all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Counted", "Line", "counted"]
 
 VALUES: Final = (
     *("tenant_id", "operation", "project_id", "user_id", "key_id", "model_requested", "model_served"),
@@ -56,28 +56,20 @@ class Amounts:
         return self.sums[_AT[name]]
 
     def add_line(self, line: Line) -> None:
-        """Count one record. Latencies are those of completed requests: how long a failure took says something else."""
+        """Count one record."""
+        self.add_counted(counted(line))
+
+    def add_counted(self, record: "Counted") -> None:
+        """Count a record that `counted` made of its line: what goes into several cells is worked out once."""
         sums = self.sums
-        sums[0] += 1
-        outcome = _OUTCOMES[line[_OUTCOME]]
-        sums[outcome] += 1
-        duration_ms, first_token_ms, cost_nano = line[_OUTCOME + 1], line[_OUTCOME + 2], line[_OUTCOME + 3]
-        if cost_nano is None:
-            sums[_UNPRICED] += 1
-        else:
-            sums[_COST] += cost_nano
-        for position, count in enumerate(line[_FIRST_COUNT_IN_LINE:], _FIRST_COUNT):
-            if count:
-                sums[position] += count
-        if outcome != _COMPLETED:
-            return
-        latency_us = round(1000 * duration_ms)
-        self.latency_max_us = max(self.latency_max_us, latency_us)
-        _count(sums, _LATENCY, self.latency, latency_us)
-        if first_token_ms is not None:
-            first_token_us = round(1000 * first_token_ms)
-            self.first_token_max_us = max(self.first_token_max_us, first_token_us)
-            _count(sums, _FIRST_TOKEN, self.first_token, first_token_us)
+        for position, amount in record.sums:
+            sums[position] += amount
+        if record.latency_us >= 0:
+            self.latency_max_us = max(self.latency_max_us, record.latency_us)
+            self.latency[record.latency_bin] = self.latency.get(record.latency_bin, 0) + 1
+        if record.first_token_us >= 0:
+            self.first_token_max_us = max(self.first_token_max_us, record.first_token_us)
+            self.first_token[record.first_token_bin] = self.first_token.get(record.first_token_bin, 0) + 1
 
     def correct(self, delta_nano: int, *, was_unpriced: bool) -> None:
         """Count a correction of a record's cost."""
@@ -101,8 +93,30 @@ class Amounts:
         self.first_token_max_us = max(self.first_token_max_us, first_token_max_us)
 
 
-def _count(sums: list[int], position: int, sketch: Sketch, value_us: int) -> None:
-    sums[position] += 1
-    sums[position + 1] += value_us
-    number = bin_of(value_us)
-    sketch[number] = sketch.get(number, 0) + 1
+class Counted(NamedTuple):
+    """What one record adds. Times are -1 where there is none."""
+
+    sums: list[tuple[int, int]]
+    """Position in SUMS, and amount."""
+    latency_us: int = -1
+    latency_bin: int = 0
+    first_token_us: int = -1
+    first_token_bin: int = 0
+
+
+def counted(line: Line) -> Counted:
+    """Return what a record adds. Latencies are those of completed requests: how long a failure took says something
+    else."""
+    duration_ms, first_token_ms, cost_nano = line[_OUTCOME + 1], line[_OUTCOME + 2], line[_OUTCOME + 3]
+    outcome = _OUTCOMES[line[_OUTCOME]]
+    sums = [(0, 1), (outcome, 1), (_UNPRICED, 1) if cost_nano is None else (_COST, cost_nano)]
+    sums += [(position, count) for position, count in enumerate(line[_FIRST_COUNT_IN_LINE:], _FIRST_COUNT) if count]
+    if outcome != _COMPLETED:
+        return Counted(sums)
+    latency_us = round(1000 * duration_ms)
+    sums += [(_LATENCY, 1), (_LATENCY + 1, latency_us)]
+    if first_token_ms is None:
+        return Counted(sums, latency_us, bin_of(latency_us))
+    first_token_us = round(1000 * first_token_ms)
+    sums += [(_FIRST_TOKEN, 1), (_FIRST_TOKEN + 1, first_token_us)]
+    return Counted(sums, latency_us, bin_of(latency_us), first_token_us, bin_of(first_token_us))

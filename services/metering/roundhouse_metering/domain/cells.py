@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from roundhouse_metering.domain.amounts import LINE, VALUES, Amounts, Line
+from roundhouse_metering.domain.amounts import LINE, VALUES, Amounts, Line, counted
 
 __all__ = [
     "DAY_S",
@@ -43,6 +43,7 @@ class View(enum.IntEnum):
     TOTAL = 1
     MODEL = 2
     KEY = 3
+    REPLICA = 4
 
 
 VIEWS: Final[dict[View, frozenset[str]]] = {
@@ -51,10 +52,19 @@ VIEWS: Final[dict[View, frozenset[str]]] = {
         ("tenant_id", "operation", "model_requested", "model_served", "deployment_id", "provider_id")
     ),
     View.KEY: frozenset(("tenant_id", "operation", "project_id", "user_id", "key_id")),
+    View.REPLICA: frozenset(
+        ("tenant_id", "operation", "deployment_id", "version_id", "replica_id", "node_id", "region", "device_class")
+    ),
     View.FINE: frozenset(VALUES),
 }
 """What each tells apart, the smallest first."""
-FINEST: Final = {View.TOTAL: MINUTE_S, View.MODEL: MINUTE_S, View.KEY: MINUTE_S, View.FINE: HOUR_S}
+FINEST: Final = {
+    View.TOTAL: MINUTE_S,
+    View.MODEL: MINUTE_S,
+    View.KEY: MINUTE_S,
+    View.REPLICA: QUARTER_S,
+    View.FINE: HOUR_S,
+}
 _ADMITTED_AT: Final = LINE.index("admitted_at")
 _encoder: Final = msgspec.msgpack.Encoder()
 
@@ -90,11 +100,12 @@ def tally(lines: Iterable[Line], fixes: Iterable[tuple[Line, int, bool]], *, now
     """Return what some records add to which cells, and corrections: record, amount in nano, whether it had no price."""
     finest: dict[CellKey, Amounts] = {}
     for line in lines:
+        record = counted(line)
         for key in _finest_keys(line):
             found = finest.get(key)
             if found is None:
                 found = finest[key] = Amounts()
-            found.add_line(line)
+            found.add_counted(record)
     for line, delta_nano, was_unpriced in fixes:
         for key in _finest_keys(line):
             finest.setdefault(key, Amounts()).correct(delta_nano, was_unpriced=was_unpriced)

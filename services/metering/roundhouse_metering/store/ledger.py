@@ -6,31 +6,24 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, text, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Row, ScalarSelect, cast, func, select, text, tuple_
 
-from roundhouse_common.contracts.usage import Outcome, UsageRecord
+from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.pricing import Cost, priced
-from roundhouse_metering.domain.reconciliation import RouterLedger
-from roundhouse_metering.domain.usage import Dimension, Figures, UsageFilter, UsageQuery, UsageRow, most_rows
+from roundhouse_metering.domain.usage import UsageFilter
 from roundhouse_metering.store.bulk import put_rows
+from roundhouse_metering.store.money_tables import corrections
 from roundhouse_metering.store.tables import ledger
 
-__all__ = ["Entered", "LedgerEntry", "Position", "enter", "entries", "routers", "usage"]
+__all__ = ["Entered", "LedgerEntry", "Position", "enter", "entries", "entries_after"]
 
-_DIMENSIONS = {
-    Dimension.MODEL: ledger.c.model_requested,
-    Dimension.KEY: ledger.c.key_id,
-    Dimension.USER: ledger.c.user_id,
-    Dimension.DEPLOYMENT: ledger.c.deployment_id,
-}
 _FIELDS = UsageRecord.__struct_fields__
 _fields = attrgetter(*_FIELDS)
 _NAMES = (*_FIELDS, "admitted_minute", "recorded_at", "cost_nano", "price_id", "currency")
 _KNOWN_POSTGRES = text("SELECT request_id FROM ledger WHERE request_id = ANY(CAST(:ids AS text[]))")
 _KNOWN_SQLITE = text("SELECT request_id FROM ledger WHERE request_id IN (SELECT value FROM json_each(:ids))")
-_TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +39,23 @@ class LedgerEntry:
     """One line of the ledger."""
 
     record: UsageRecord
+    entry: int
+    """Its number, in the order of commits."""
     recorded_at: float
+    cost_nano: int | None
+    """By the prices of when it was entered; None: unpriced."""
+    price_id: str
+    currency: str
+    correction_nano: int
+    """What corrections have added to the cost since."""
+    is_corrected: bool
+
+    @property
+    def total_nano(self) -> int | None:
+        """What it costs now; None: still unpriced."""
+        return (
+            None if self.cost_nano is None and not self.is_corrected else (self.cost_nano or 0) + self.correction_nano
+        )
 
 
 class Entered(NamedTuple):
@@ -79,41 +88,32 @@ async def _known(session: WriteSession, request_ids: list[str]) -> Iterable[str]
     return (await session.execute(_KNOWN_SQLITE, {"ids": msgspec.json.encode(request_ids).decode()})).scalars()
 
 
-async def usage(session: ReadSession, query: UsageQuery) -> list[UsageRow]:
-    """Return the figures by dimension and bucket, in that order; one row more than `most_rows` at the most."""
-    value = _DIMENSIONS[query.by].label("value")
-    start = _bucket_start(query).label("bucket_start")
-    statement = (
-        select(value, start, *_figures())
-        .where(*_conditions(query.filter))
-        .group_by(text("bucket_start"), value)
-        .order_by(text("bucket_start"), value)
-        .limit(most_rows + 1)
-    )
-    return [_usage_row(row, has_buckets=query.bucket is not None) for row in await session.execute(statement)]
+_CORRECTED: ScalarSelect[int] = (
+    select(cast(func.sum(corrections.c.delta_nano), BigInteger))
+    .where(corrections.c.request_id == ledger.c.request_id)
+    .scalar_subquery()
+)
+_ENTRIES = select(ledger, _CORRECTED.label("correction_nano"))
+
+
+async def entries_after(session: ReadSession, entry: int, *, tenant_id: str | None, limit: int) -> list[LedgerEntry]:
+    """Return entries after one, in the order of commits, of one tenant or of all."""
+    statement = _ENTRIES.where(ledger.c.entry > entry).order_by(ledger.c.entry).limit(limit)
+    if tenant_id is not None:
+        statement = statement.where(ledger.c.tenant_id == tenant_id)
+    return [_entry(row) for row in await session.execute(statement)]
 
 
 async def entries(
     session: ReadSession, wanted: UsageFilter, *, after: Position | None, limit: int
 ) -> list[LedgerEntry]:
     """Return a page of entries, the oldest admission first."""
-    statement = select(ledger).where(*_conditions(wanted))
+    statement = _ENTRIES.where(*_conditions(wanted))
     if after is not None:
         place = tuple_(ledger.c.admitted_at, ledger.c.request_id)
         statement = statement.where(place > tuple_(after.admitted_at, after.request_id))
     statement = statement.order_by(ledger.c.admitted_at, ledger.c.request_id).limit(limit)
     return [_entry(row) for row in await session.execute(statement)]
-
-
-async def routers(session: ReadSession) -> list[RouterLedger]:
-    """Return what the ledger holds of each router, over all tenants."""
-    statement: Select[Any] = select(
-        ledger.c.router_id,
-        func.max(ledger.c.sequence).label("highest_sequence"),
-        func.count(ledger.c.sequence.distinct()).label("distinct_sequences"),
-        *_outcome_counts(),
-    ).group_by(ledger.c.router_id)
-    return [RouterLedger(**row._mapping) for row in await session.execute(statement)]
 
 
 def _values(record: UsageRecord, recorded_at: float, cost: Cost) -> tuple[object, ...]:
@@ -123,43 +123,22 @@ def _values(record: UsageRecord, recorded_at: float, cost: Cost) -> tuple[object
 
 def _entry(row: Row[Any]) -> LedgerEntry:
     values = {field: getattr(row, field) for field in UsageRecord.__struct_fields__}
-    return LedgerEntry(record=msgspec.convert(values, UsageRecord), recorded_at=row.recorded_at)
+    return LedgerEntry(
+        record=msgspec.convert(values, UsageRecord),
+        entry=row.entry,
+        recorded_at=row.recorded_at,
+        cost_nano=row.cost_nano,
+        price_id=row.price_id,
+        currency=row.currency,
+        correction_nano=row.correction_nano or 0,
+        is_corrected=row.correction_nano is not None,
+    )
 
 
 def _conditions(wanted: UsageFilter) -> list[ColumnElement[bool]]:
-    equal = {
-        ledger.c.key_id: wanted.key_id,
-        ledger.c.model_requested: wanted.model,
-        ledger.c.user_id: wanted.user_id,
-        ledger.c.deployment_id: wanted.deployment_id,
-    }
-    conditions = [ledger.c.tenant_id == wanted.tenant_id]
-    conditions += [column == value for column, value in equal.items() if value is not None]
+    conditions = [ledger.c[name] == value for name, value in wanted.values.items()]
     if wanted.since is not None:
         conditions.append(ledger.c.admitted_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(ledger.c.admitted_at < wanted.until)
     return conditions
-
-
-def _bucket_start(query: UsageQuery) -> ColumnElement[Any]:
-    if query.bucket is None:
-        return literal_column("0")
-    # A literal: as a bound value it would not be the same expression in SELECT and GROUP BY.
-    minutes: ColumnElement[int] = literal_column(str(query.bucket.minutes))
-    return ledger.c.admitted_minute // minutes * minutes * literal_column("60")
-
-
-def _outcome_counts() -> list[ColumnElement[int]]:
-    known = (Outcome.COMPLETED, Outcome.FAILED, Outcome.ABORTED)
-    return [func.count().filter(ledger.c.outcome == str(outcome)).label(str(outcome)) for outcome in known]
-
-
-def _figures() -> list[ColumnElement[int]]:
-    tokens = [func.sum(ledger.c[name]).label(name) for name in _TOKENS]
-    return [func.count().label("requests"), *_outcome_counts(), *tokens]
-
-
-def _usage_row(row: Row[Any], *, has_buckets: bool) -> UsageRow:
-    figures = Figures(**{name: int(row._mapping[name]) for name in Figures.__dataclass_fields__})
-    return UsageRow(value=row.value, bucket_start=float(row.bucket_start) if has_buckets else None, figures=figures)

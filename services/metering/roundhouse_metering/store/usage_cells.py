@@ -23,7 +23,20 @@ from roundhouse_metering.store.usage_tables import (
     usage_series,
 )
 
-__all__ = ["Series", "begin_anew", "cursors", "forget_cells", "lines_after", "roll_up"]
+__all__ = [
+    "CORRECTIONS",
+    "LEDGER",
+    "LINE_COLUMNS",
+    "ROUTERS",
+    "Series",
+    "Uncounted",
+    "begin_anew",
+    "cursors",
+    "forget_cells",
+    "put_cells",
+    "roll_up",
+    "uncounted",
+]
 
 LEDGER, CORRECTIONS, ROUTERS, FLOOR = "ledger", "corrections", "routers", "floor"
 """How far was counted: entries, corrections, entries into what routers admitted. `floor`, in Unix seconds: what was
@@ -59,8 +72,8 @@ class Series:
 
 
 @dataclass(kw_only=True)
-class _Work:
-    """What a pass found to count."""
+class Uncounted:
+    """What is to be counted: records and corrections, from where, and how far that is."""
 
     at: dict[str, int]
     lines: Sequence[Line]
@@ -77,7 +90,7 @@ async def cursors(session: ReadSession) -> dict[str, int]:
 async def roll_up(db: Database, series: Series, *, now: float, limit: int) -> int:
     """Count up to `limit` entries and as many corrections; return how many that were."""
     async with db.read() as session:
-        work = await _look(session, limit)
+        work = await uncounted(session, await cursors(session), limit)
         added = _tallied(work, now)
         await series.learn(session, {(key.view, key.series) for key in added})
         before = await _cells(session, series, added)
@@ -91,7 +104,7 @@ async def roll_up(db: Database, series: Series, *, now: float, limit: int) -> in
             return 0
         try:
             await series.make(session, list({(key.view, key.series): None for key in added}))
-            await _write(session, series, added)
+            await put_cells(session, series, added)
             await _write_routers(session, routers)
             put = upsert(session.dialect, usage_cursors, key=["name"], update=["entry"])
             await session.execute(put, [{"name": name, "entry": entry} for name, entry in work.to.items()])
@@ -99,12 +112,6 @@ async def roll_up(db: Database, series: Series, *, now: float, limit: int) -> in
             series.ids.clear()  # ids of series that were made in vain
             raise
     return len(work.lines) + len(work.fixes)
-
-
-async def lines_after(session: ReadSession, entry: int, limit: int) -> list[Line]:
-    """Return entries after one, in the order of commits."""
-    found = select(*LINE_COLUMNS).where(ledger.c.entry > entry).order_by(ledger.c.entry).limit(limit)
-    return [tuple(row) for row in await session.execute(found)]
 
 
 async def begin_anew(session: WriteSession) -> None:
@@ -126,9 +133,10 @@ async def forget_cells(session: WriteSession, resolution_s: int, before: int, li
     return forgotten
 
 
-async def _look(session: ReadSession, limit: int) -> _Work:
-    at = await cursors(session)
-    lines = await lines_after(session, at[LEDGER], limit)
+async def uncounted(session: ReadSession, at: dict[str, int], limit: int) -> Uncounted:
+    """Return up to `limit` entries, and as many corrections, that no cell has yet."""
+    entered = select(*LINE_COLUMNS).where(ledger.c.entry > at[LEDGER]).order_by(ledger.c.entry).limit(limit)
+    lines = [tuple(row) for row in await session.execute(entered)]
     made = (
         select(corrections.c.correction_id, corrections.c.delta_nano, corrections.c.was_unpriced, *LINE_COLUMNS)
         .join(ledger, ledger.c.request_id == corrections.c.request_id)
@@ -144,10 +152,10 @@ async def _look(session: ReadSession, limit: int) -> _Work:
     if fixed:
         to[CORRECTIONS] = fixed[-1].correction_id
     fixes = [(tuple(row[3:]), row.delta_nano, row.was_unpriced) for row in fixed]
-    return _Work(at=at, lines=lines, fixes=fixes, to=to)
+    return Uncounted(at=at, lines=lines, fixes=fixes, to=to)
 
 
-def _tallied(work: _Work, now: float) -> dict[CellKey, Amounts]:
+def _tallied(work: Uncounted, now: float) -> dict[CellKey, Amounts]:
     floor = work.at[FLOOR]
     lines = [line for line in work.lines if line[_ADMITTED] >= floor]
     return tally(lines, [fix for fix in work.fixes if fix[0][_ADMITTED] >= floor], now=now)
@@ -183,7 +191,8 @@ def _amounts(row: Sequence[Any]) -> Amounts:  # Any: a row of _CELL
     return amounts
 
 
-async def _write(session: WriteSession, series: Series, cells: Mapping[CellKey, Amounts]) -> None:
+async def put_cells(session: WriteSession, series: Series, cells: Mapping[CellKey, Amounts]) -> None:
+    """Write cells as they are now; their series are known."""
     rows = [
         (
             *(int(key.view), key.resolution_s, key.at, series.ids[key.view, key.series]),

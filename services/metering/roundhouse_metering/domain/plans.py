@@ -1,0 +1,128 @@
+"""Which cells answer for which time: the coarsest that fit, finer ones at the edges, single records at the ends."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+from roundhouse_metering.domain.cells import DAY_S, FINEST, KEPT_S, RESOLUTIONS, View
+from roundhouse_metering.domain.usage import BucketWidth
+
+__all__ = ["RECORDS", "Part", "bucket_start", "bucket_starts", "parts"]
+
+RECORDS: Final = 0
+"""Instead of a resolution: the records themselves."""
+_AHEAD_S: Final = 2 * DAY_S
+"""Routers' clocks may be ahead of ours: an open end is so far in the future."""
+_STEP_S: Final = DAY_S
+UTC_NAME: Final = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A stretch of time that cells of one resolution cover, and by how much its zone is ahead of UTC in it."""
+
+    resolution_s: int
+    since: float
+    until: float
+    offset_s: int = 0
+
+
+def parts(
+    since: float | None, until: float | None, *, view: View, width_s: int | None, zone: tzinfo, now: float
+) -> list[Part]:
+    """Return what covers the range, without a gap or an overlap, in order.
+
+    With a width no part's cell reaches from one bucket of that width, by the zone's clock, into the next.
+    """
+    begin = since if since is not None else 0.0
+    end = until if until is not None else float((math.floor(now) + _AHEAD_S) // DAY_S * DAY_S)
+    found: list[Part] = []
+    for start, stop, offset_s in _stretches(begin, end, zone if width_s and str(zone) != UTC_NAME else UTC):
+        usable = [
+            step
+            for step in RESOLUTIONS
+            if step >= FINEST[view] and (width_s is None or (width_s % step == 0 and offset_s % step == 0))
+        ]
+        _cover(found, start, stop, usable, offset_s, now)
+    return found
+
+
+def bucket_start(bucket: BucketWidth, zone: tzinfo, local_s: int, offset_s: int) -> int:
+    """Return when a bucket begins, in Unix seconds, from the start, by the zone's clock, of what is in it."""
+    if bucket.seconds < DAY_S:
+        return local_s - offset_s
+    return _utc(zone, bucket.start(local_s))
+
+
+def bucket_starts(bucket: BucketWidth, zone: tzinfo, since: float, until: float) -> list[int]:
+    """Return when each bucket of a range begins, in order."""
+    found: list[int] = []
+    if bucket.seconds < DAY_S:
+        for start, stop, offset_s in _stretches(since, until, zone):
+            first = math.floor((start + offset_s) / bucket.seconds) * bucket.seconds - offset_s
+            found += range(first, math.ceil(stop), bucket.seconds)
+        return found
+    local_s = bucket.start(math.floor((since + _offset(zone, since)) / DAY_S) * DAY_S)
+    while (start := _utc(zone, local_s)) < until:
+        found.append(start)
+        local_s = bucket.next(local_s)
+    return found
+
+
+def _cover(found: list[Part], since: float, until: float, steps: Sequence[int], offset_s: int, now: float) -> None:
+    if since >= until:
+        return
+    if not steps:
+        found.append(Part(resolution_s=RECORDS, since=since, until=until, offset_s=offset_s))
+        return
+    step, finer = steps[0], steps[1:]
+    first, last = math.ceil(since / step) * step, math.floor(until / step) * step
+    if step in KEPT_S:
+        first = max(first, math.ceil((now - KEPT_S[step]) / step) * step)
+    if first >= last:
+        _cover(found, since, until, finer, offset_s, now)
+        return
+    _cover(found, since, first, finer, offset_s, now)
+    found.append(Part(resolution_s=step, since=first, until=last, offset_s=offset_s))
+    _cover(found, last, until, finer, offset_s, now)
+
+
+def _stretches(since: float, until: float, zone: tzinfo) -> list[tuple[float, float, int]]:
+    """Split the range where the zone's clock is changed."""
+    if zone is UTC:
+        return [(since, until, 0)]
+    found: list[tuple[float, float, int]] = []
+    start, offset_s, at = since, _offset(zone, since), since
+    while at < until:
+        following = min(at + _STEP_S, until)
+        if (changed := _offset(zone, following)) != offset_s:
+            turn = _turn(zone, at, following, offset_s)
+            found.append((start, turn, offset_s))
+            start, offset_s = turn, changed
+        at = following
+    if start < until:
+        found.append((start, until, offset_s))
+    return found
+
+
+def _turn(zone: tzinfo, before: float, after: float, offset_s: int) -> float:
+    low, high = math.floor(before), math.ceil(after)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(zone, middle) == offset_s:
+            low = middle
+        else:
+            high = middle
+    return float(high)
+
+
+def _offset(zone: tzinfo, at: float) -> int:
+    offset = datetime.fromtimestamp(at, zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+def _utc(zone: tzinfo, local_s: int) -> int:
+    """Return when the zone's clock shows a time, which is given in seconds as if it were UTC."""
+    return local_s - _offset(zone, local_s - _offset(zone, local_s))

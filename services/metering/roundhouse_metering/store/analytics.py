@@ -1,0 +1,180 @@
+"""Usage from cells, with what is not in cells yet from the ledger: one snapshot, so that nothing counts twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, ColumnElement, Integer, cast, func, literal_column, select
+
+from roundhouse_common.database import ReadSession
+from roundhouse_common.errors import FieldError, InvalidInput
+from roundhouse_metering.domain.amounts import LINE, SUMS, VALUES, Amounts, Line
+from roundhouse_metering.domain.cells import View, view_for
+from roundhouse_metering.domain.plans import RECORDS, Part, bucket_start, parts
+from roundhouse_metering.domain.sketches import merge, unpacked
+from roundhouse_metering.domain.usage import COLUMNS, UsageQuery, most_rows
+from roundhouse_metering.store.money_tables import corrections, price_versions
+from roundhouse_metering.store.tables import ledger
+from roundhouse_metering.store.usage_cells import CORRECTIONS, LEDGER, LINE_COLUMNS, Uncounted, cursors, uncounted
+from roundhouse_metering.store.usage_tables import usage_cells, usage_series
+
+__all__ = ["UsageFigures", "currency", "usage_figures"]
+
+_MOST_RECORDS: Final = 200_000
+_TAIL: Final = 20_000
+_ADMITTED: Final = LINE.index("admitted_at")
+_ZERO: Final[ColumnElement[int]] = literal_column("0", Integer)
+_SUMS: Final = tuple(cast(func.sum(usage_cells.c[name]), BigInteger).label(name) for name in SUMS)
+_MAXIMA: Final = tuple(func.max(usage_cells.c[name]) for name in ("latency_max_us", "first_token_max_us"))
+
+Place = tuple[int, tuple[str, ...]]
+"""Start of the bucket in Unix seconds (0 without buckets), and the values that were summed by."""
+
+
+@dataclass(kw_only=True)
+class UsageFigures:
+    rows: dict[Place, Amounts] = field(default_factory=dict)
+    is_complete: bool = True
+    """False while much is not counted yet: after an upgrade, a rebuild or a rush."""
+
+    def at(self, place: Place) -> Amounts:
+        """Return the amounts of a place, which are 0 at first. Raises InvalidInput when there are too many."""
+        found = self.rows.get(place)
+        if found is None:
+            if len(self.rows) >= most_rows:
+                message = f"The answer has more than {most_rows} rows."
+                raise InvalidInput(message, FieldError("since", "use a shorter range, a filter or a wider bucket"))
+            found = self.rows[place] = Amounts()
+        return found
+
+
+async def currency(session: ReadSession) -> str:
+    """Return the currency of all prices, empty without any."""
+    return await session.scalar(select(price_versions.c.currency).limit(1)) or ""
+
+
+async def usage_figures(session: ReadSession, query: UsageQuery, *, now: float) -> UsageFigures:
+    """Answer the question. Raises InvalidInput when the answer or the work would have no bound."""
+    return await _Asking(session, query, now).answer()
+
+
+class _Asking:
+    def __init__(self, session: ReadSession, query: UsageQuery, now: float) -> None:
+        self._session = session
+        self._query = query
+        self._now = now
+        self._by = [COLUMNS[dimension] for dimension in query.by]
+        self._equal = query.filter.values
+        self._view = view_for({*self._by, *self._equal})
+        self._found = UsageFigures()
+        self._at: dict[str, int] = {}
+        self._indices = [VALUES.index(name) for name in self._by]
+
+    async def answer(self) -> UsageFigures:
+        wanted, bucket = self._query.filter, self._query.bucket
+        self._at = await cursors(self._session)
+        width_s = bucket.seconds if bucket else None
+        plan = parts(wanted.since, wanted.until, view=self._view, width_s=width_s, zone=self._query.zone, now=self._now)
+        for part in plan:
+            if part.resolution_s == RECORDS:
+                await self._add_records(part)
+            else:
+                await self._add_cells(part)
+        tail = await uncounted(self._session, self._at, _TAIL)
+        self._found.is_complete = len(tail.lines) < _TAIL
+        self._add_tail(plan, tail)
+        return self._found
+
+    async def _add_cells(self, part: Part) -> None:
+        start = self._start(part)
+        groups: list[ColumnElement[Any]] = [usage_series.c[name] for name in self._by]
+        where = [
+            usage_cells.c.view == int(self._view),
+            usage_cells.c.resolution_s == part.resolution_s,
+            usage_cells.c.at >= int(part.since),
+            usage_cells.c.at < int(part.until),
+        ]
+        cells = usage_cells.join(usage_series, usage_series.c.series_id == usage_cells.c.series_id)
+        where += [usage_series.c[name] == value for name, value in self._equal.items()]
+        if self._equal:
+            where.append(usage_series.c.view == int(self._view))
+        sums = select(start, *groups, *_SUMS, *_MAXIMA).select_from(cells).where(*where)
+        grouped = [start, *groups] if self._query.bucket else groups
+        if grouped:
+            sums = sums.group_by(*grouped)
+        width = len(groups) + 1
+        for row in await self._session.execute(sums.limit(most_rows + 1)):
+            if row[width] is not None:  # of no row at all the sum is NULL
+                amounts = self._row(part, row)
+                amounts.add_sums(row[width:-2], row[-2], row[-1])
+        if self._query.has_latency:
+            sketches = select(start, *groups, usage_cells.c.latency_sketch, usage_cells.c.first_token_sketch)
+            has_any = usage_cells.c.latency_count > 0
+            for row in await self._session.execute(sketches.select_from(cells).where(*where, has_any)):
+                amounts = self._row(part, row)
+                merge(amounts.latency, unpacked(row[-2]))
+                if row[-1]:
+                    merge(amounts.first_token, unpacked(row[-1]))
+
+    async def _add_records(self, part: Part) -> None:
+        """Count single records of a stretch that is shorter than any cell."""
+        of_tenant = self._of_tenants()
+        within = (*of_tenant, ledger.c.admitted_at >= part.since, ledger.c.admitted_at < part.until)
+        equal = [ledger.c[name] == value for name, value in self._equal.items() if name != "tenant_id"]
+        counted = select(*LINE_COLUMNS).where(*within, *equal, ledger.c.entry <= self._at[LEDGER])
+        lines = (await self._session.execute(counted.limit(_MOST_RECORDS + 1))).all()
+        if len(lines) > _MOST_RECORDS:
+            raise InvalidInput(
+                f"The question needs more than {_MOST_RECORDS} single records.",
+                FieldError("bucket", "use an hour or more, a shorter range, or begin and end at a full hour"),
+            )
+        for line in lines:
+            self._place(part, line).add_line(line)
+        made = (
+            select(corrections.c.delta_nano, corrections.c.was_unpriced, *LINE_COLUMNS)
+            .join(ledger, ledger.c.request_id == corrections.c.request_id)
+            .where(*within, *equal, corrections.c.correction_id <= self._at[CORRECTIONS])
+        )
+        for row in await self._session.execute(made):
+            self._place(part, row[2:]).correct(row[0], was_unpriced=row[1])
+
+    def _add_tail(self, plan: Sequence[Part], tail: Uncounted) -> None:
+        for line in tail.lines:
+            if (part := self._part_of(plan, line)) is not None:
+                self._place(part, line).add_line(line)
+        for line, delta_nano, was_unpriced in tail.fixes:
+            if (part := self._part_of(plan, line)) is not None:
+                self._place(part, line).correct(delta_nano, was_unpriced=was_unpriced)
+
+    def _part_of(self, plan: Sequence[Part], line: Line) -> Part | None:
+        if any(line[VALUES.index(name)] != value for name, value in self._equal.items()):
+            return None
+        return next((part for part in plan if part.since <= line[_ADMITTED] < part.until), None)
+
+    def _of_tenants(self) -> list[ColumnElement[bool]]:
+        """Return the condition that lets the index by time be used: over all tenants there are as many ranges."""
+        if self._query.filter.tenant_id is not None:
+            return [ledger.c.tenant_id == self._query.filter.tenant_id]
+        all_tenants = select(usage_series.c.tenant_id).where(usage_series.c.view == int(View.TOTAL)).distinct()
+        return [ledger.c.tenant_id.in_(all_tenants)]
+
+    def _start(self, part: Part) -> ColumnElement[int]:
+        if self._query.bucket is None:
+            return _ZERO
+        # Literals: as bound values they would not be the same expression in SELECT and GROUP BY.
+        width: Column[int] = literal_column(str(self._query.bucket.seconds))  # type: ignore[assignment]
+        at = usage_cells.c.at + literal_column(str(part.offset_s))
+        return (at // width * width).label("start")
+
+    def _row(self, part: Part, row: Sequence[Any]) -> Amounts:  # Any: a row of the database
+        return self._amounts(part, int(row[0]), tuple(row[1 : len(self._by) + 1]))
+
+    def _place(self, part: Part, line: Line) -> Amounts:
+        width_s = self._query.bucket.seconds if self._query.bucket else 0
+        start = (int(line[_ADMITTED]) + part.offset_s) // width_s * width_s if width_s else 0
+        return self._amounts(part, start, tuple(line[index] for index in self._indices))
+
+    def _amounts(self, part: Part, start: int, values: tuple[str, ...]) -> Amounts:
+        if self._query.bucket is not None:
+            start = bucket_start(self._query.bucket, self._query.zone, start, part.offset_s)
+        return self._found.at((start, values))
