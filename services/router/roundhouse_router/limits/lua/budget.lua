@@ -22,11 +22,13 @@ end
 local function hear(budget, epoch, projected)
   if epoch > budget.epoch then
     budget.settled = projected + math.max(0, budget.settled - budget.projected)
-    budget.epoch, budget.projected = epoch, projected
   elseif epoch == budget.epoch and projected > budget.projected then
-    budget.projected = projected
     budget.settled = math.max(budget.settled, projected)
+  else
+    return
   end
+  budget.epoch, budget.projected = epoch, projected
+  redis.call('HSET', budget.key, 'v', text(budget.settled), 'e', text(epoch), 'p', text(projected))
 end
 
 local function load_budget(key, leases, epoch, projected, now)
