@@ -43,7 +43,7 @@ async def test_traffic_goes_on_while_the_control_plane_is_down(
 ) -> None:
     engines = platform.engine_pids()
     assert engines
-    async with Traffic(platform.connection["router_url"], ledger.secret) as traffic:
+    async with Traffic(platform.connection["router_url"], ledger.secret, rest_s=0.5) as traffic:
         await traffic.more(3)
         with down(platform, *_CONTROL_PLANE):
             down_since = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Clients that stream chat completions without a pause and keep count of what they got."""
+"""Clients that stream chat completions one after the other and keep count of what they got."""
 
 import asyncio
 import json
@@ -16,8 +16,16 @@ class Traffic:
     """
 
     def __init__(
-        self, router_url: str, api_key: str, *, clients: int = 3, max_tokens: int = 12, model: str = DEMO
+        self,
+        router_url: str,
+        api_key: str,
+        *,
+        clients: int = 3,
+        max_tokens: int = 12,
+        model: str = DEMO,
+        rest_s: float = 0.1,
     ) -> None:
+        """`rest_s` is how long a client waits between two requests: without it the engine takes every core."""
         self._url = f"{router_url}/v1/chat/completions"
         self._headers = {"authorization": f"Bearer {api_key}"}
         self._body = {
@@ -28,6 +36,7 @@ class Traffic:
             "messages": [{"role": "user", "content": "Count from one to twenty."}],
         }
         self._clients = clients
+        self._rest_s = rest_s
         self._stopping = asyncio.Event()
         self._progress = asyncio.Condition()
         self.completed = 0
@@ -60,9 +69,9 @@ class Traffic:
                 await self._request()
             except (aiohttp.ClientError, TimeoutError, AssertionError) as error:
                 self.failures.append(f"{type(error).__name__}: {error}")
-                await asyncio.sleep(0.05)
             async with self._progress:
                 self._progress.notify_all()
+            await asyncio.sleep(self._rest_s)
 
     async def _request(self) -> None:
         finished, usage, done = False, None, False

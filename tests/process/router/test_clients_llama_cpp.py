@@ -15,7 +15,7 @@ from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.routing import LimitDimension
 from roundhouse_common.contracts.usage import Outcome
 from tests.support.limit_records import limit
-from tests.support.real_llama_cpp import llama_cpp, served
+from tests.support.real_llama_cpp import served
 from tests.support.running_router import SECRET, Fleet, RunningRouter
 
 pytestmark = [pytest.mark.process, pytest.mark.contract("D11")]
@@ -33,12 +33,6 @@ CITY: Any = {
 SPOKEN = (Feature.CHAT, Feature.MESSAGES, Feature.TOKENIZE)
 CHAT_ONLY = (Feature.CHAT, Feature.COMPLETIONS)
 spoken_or_not = pytest.mark.parametrize("features", [SPOKEN, CHAT_ONLY], ids=["spoken", "translated"])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine_url() -> AsyncIterator[str]:
-    async with llama_cpp() as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """Anthropic's and OpenAI's clients through the router to the real llama.cpp: in its own APIs, and translated."""
 
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import anthropic
 import jsonschema
 import openai
@@ -17,15 +14,11 @@ import pytest_asyncio
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.usage import Outcome
-from roundhouse_node_agent.engines import xllamacpp_runner
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
 from tests.support.running_router import SECRET, Fleet, RunningRouter, api_key, endpoint, route
-from tests.support.scheduler_stub import SMOLLM2
 
 pytestmark = [pytest.mark.process, pytest.mark.contract("D11")]
 
-TEMPLATE = Path(__file__).parents[2] / "fixtures" / "chat_templates" / "hermes_tools.jinja"
 HI: Any = [{"role": "user", "content": "Say hi."}]
 ASKED: Any = {"model": "tiny", "max_tokens": 8, "messages": HI, "extra_body": {"temperature": 0}}
 WEATHER: dict[str, Any] = {
@@ -40,21 +33,6 @@ CHAT_ONLY = (Feature.CHAT, Feature.TOKENIZE)
 
 def question(city: str) -> str:
     return f"What is the weather in {city} in celsius?"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine_url() -> AsyncIterator[str]:
-    """One llama.cpp for the module, with a chat template that knows tools."""
-    port = free_port()
-    command = [sys.executable, "-I", xllamacpp_runner.__file__, "--model", str(SMOLLM2), "--alias", "tiny"]
-    options = ["--port", str(port), "--parallel", "2", "--context", "2048", "--chat-template-file", str(TEMPLATE)]
-    with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-                await eventually(lambda: _is_up(session), within_s=30)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 @pytest_asyncio.fixture(params=[SPOKEN, CHAT_ONLY], ids=["spoken", "translated"])
@@ -172,11 +150,3 @@ async def test_structured_output_through_the_clients_own_stream(openai_client: o
     async with openai_client.responses.stream(**asked) as stream:
         told = await stream.get_final_response()
     jsonschema.validate(json.loads(told.output_text), WEATHER)
-
-
-async def _is_up(session: aiohttp.ClientSession) -> bool:
-    try:
-        async with session.get("/health") as answer:
-            return answer.status == 200
-    except aiohttp.ClientConnectionError:
-        return False

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from roundhouse_common.contracts.usage import Outcome
 from tests.support.eventually import eventually
-from tests.support.real_llama_cpp import llama_cpp, served
+from tests.support.real_llama_cpp import served
 from tests.support.running_router import SECRET, Fleet, RunningRouter
 
 pytestmark = [pytest.mark.process, pytest.mark.contract("D11", "G17")]
@@ -24,12 +24,6 @@ class GetWeather(pydantic.BaseModel):
 
     city: Literal["Rome", "London", "Paris"]
     unit: Literal["celsius", "fahrenheit"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine_url() -> AsyncIterator[str]:
-    async with llama_cpp() as url:
-        yield url
 
 
 @pytest_asyncio.fixture

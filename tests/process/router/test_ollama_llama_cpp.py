@@ -12,7 +12,6 @@ import pytest_asyncio
 
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from tests.support.eventually import eventually
-from tests.support.real_llama_cpp import llama_cpp
 from tests.support.real_llama_cpp import served as serving
 from tests.support.running_router import SECRET, Fleet
 
@@ -24,12 +23,6 @@ SHORT = {"num_predict": 8, "temperature": 0, "seed": 1, "num_ctx": 512}
 
 def question(city: str) -> str:
     return f"What is the weather in {city} in celsius?"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine_url() -> AsyncIterator[str]:
-    async with llama_cpp() as url:
-        yield url
 
 
 @pytest_asyncio.fixture

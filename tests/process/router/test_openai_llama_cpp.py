@@ -15,7 +15,7 @@ from roundhouse_common.contracts.routing import LimitDimension
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from tests.support.eventually import eventually
 from tests.support.limit_records import limit
-from tests.support.real_llama_cpp import llama_cpp, served
+from tests.support.real_llama_cpp import served
 from tests.support.running_router import SECRET, Fleet, RunningRouter
 
 pytestmark = [pytest.mark.process, pytest.mark.contract("D11")]
@@ -29,12 +29,6 @@ class Weather(pydantic.BaseModel):
 
     city: Literal["Paris", "Rome"]
     unit: Literal["celsius", "fahrenheit"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine_url() -> AsyncIterator[str]:
-    async with llama_cpp() as url:
-        yield url
 
 
 @pytest_asyncio.fixture
