@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from roundhouse_common.contracts.routing import LimitDimension
-from roundhouse_common.contracts.usage import UsageRecord
+from roundhouse_common.contracts.usage import Outcome, UsageRecord
 from roundhouse_router.api.pipeline import Pipeline
 from tests.support.eventually import eventually
 from tests.support.limit_records import limit
@@ -315,6 +315,34 @@ async def test_streams(act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("act", [is_silent, falls_silent, half_of_it], ids=lambda act: act.__name__)
 async def test_clients_that_leave(act: Act, is_stream: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await compare(act, tmp_path, monkeypatch, is_stream=is_stream, leaves=True)
+
+
+@pytest.mark.parametrize("act", [is_silent, falls_silent], ids=lambda act: act.__name__)
+async def test_a_router_that_stops_cuts_off_what_it_does_not_wait_for(
+    act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taken(monkeypatch)
+    async with Fleet() as fleet, Engine() as engine:
+        async with RunningRouter(tmp_path, fleet, drain_timeout_s=0.5) as router:
+            await fleet.serve(engine)
+            await router.ready()
+            async with router.post() as warm:
+                assert warm.status == 200
+            taken.count = 0
+            engine.script = lambda exchange: act(exchange, 1)
+            asking = asyncio.ensure_future(stream(router))
+            await eventually(lambda: len(engine.exchanges) == 2)
+            router.service.stop()
+            await eventually(lambda: len(fleet.by_id) == 2)
+            await asyncio.gather(asking, return_exceptions=True)
+        assert taken.count == 0, "the pipeline took it"
+        record = max(fleet.by_id.values(), key=lambda record: record.sequence)
+    assert (record.outcome, record.error_code) == (Outcome.ABORTED, "router_stopped")
+
+
+async def stream(router: RunningRouter) -> bytes:
+    async with router.stream() as got:
+        return await read(got)
 
 
 async def compare(act: Act, path: Path, patch: pytest.MonkeyPatch, *, is_stream: bool, leaves: bool = False) -> None:
