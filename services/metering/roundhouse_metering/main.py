@@ -9,8 +9,9 @@ from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.registry import REPLICA_TRANSITION, USAGE, USAGE_BATCH
-from roundhouse_common.database import Database
-from roundhouse_common.runtime import Clock, SystemClock, system_random
+from roundhouse_common.database import Database, OutboxRelay
+from roundhouse_common.http.audit import Audit, to_outbox
+from roundhouse_common.runtime import Clock, SystemClock, SystemIds, system_random
 from roundhouse_common.service import Service, load_settings
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_metering.api.app import create_metering_app
@@ -22,6 +23,7 @@ from roundhouse_metering.domain.resolutions import Retention
 from roundhouse_metering.loops.rollups import Rollups
 from roundhouse_metering.loops.usage_rollups import UsageRollups
 from roundhouse_metering.settings import MeteringSettings
+from roundhouse_metering.store.tables import outbox
 
 __all__ = ["build", "main", "openapi"]
 
@@ -77,6 +79,10 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         service.loop(name, run)
     _add_usage(service, db, clock=clock)
     retention = _add_samples(service, settings, db, bus, clock=clock)
+    relay = OutboxRelay(db, bus, outbox, clock)
+    service.loop("outbox", relay.run)
+    service.before_stop("outbox", relay.flush_before_stop)
+    write = to_outbox(ServiceName.METERING)
     service.ready_when("bus", lambda: None if bus.is_connected else "no connection to NATS")
     app = create_metering_app(
         db,
@@ -87,6 +93,8 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         rebuild_timeout_s=settings.rebuild_timeout_s,
         publications=publications,
         retention=retention,
+        audit=Audit(ServiceName.METERING, db, write, clock=clock, ids=SystemIds(), wake=relay.wake),
+        proxies=settings.proxies(),
     )
     service.http(app)
     return service

@@ -17,8 +17,10 @@ from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_accounts import NatsAccounts
 from roundhouse_common.bus.nats_bus import NatsBus
+from roundhouse_common.client_address import Proxies
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.database import Database
+from roundhouse_common.http.audit import Audit, to_outbox
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.nats_auth.authority import NodeAuthority
 from roundhouse_common.runtime import Clock, SystemClock, SystemIds, system_random
@@ -93,7 +95,10 @@ def build(settings: SchedulerSettings, *, clock: Clock, verifier: TokenVerifier)
     if authority is not None:
         accounts = NatsAccounts(settings.nats_url, authority.publisher, account=authority.account)
         service.loop("credentials", CredentialKeeper(db, accounts, authority, clock=clock, waker=waker).run)
-    service.http(_app(db, bus, core, verifier, _joining(settings, db, clock, authority, waker)))
+    write = to_outbox(ServiceName.SCHEDULER)
+    audit = Audit(ServiceName.SCHEDULER, db, write, clock=clock, ids=SystemIds(), wake=core.relay.wake)
+    joining = _joining(settings, db, clock, authority, waker)
+    service.http(_app(db, bus, core, verifier, joining, audit=audit, proxies=settings.proxies()))
     return service
 
 
@@ -133,7 +138,16 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
     return _app(db, bus, core, TokenVerifier(generate_keypair()[1], clock=clock), joining).openapi()
 
 
-def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier, joining: Joining) -> FastAPI:
+def _app(
+    db: Database,
+    bus: Bus,
+    core: SchedulerCore,
+    verifier: TokenVerifier,
+    joining: Joining,
+    *,
+    audit: Audit | None = None,
+    proxies: Proxies = Proxies(),
+) -> FastAPI:
     seen = Scheduler(
         db=db,
         bus=bus,
@@ -148,7 +162,13 @@ def _app(db: Database, bus: Bus, core: SchedulerCore, verifier: TokenVerifier, j
         ids=SystemIds(),
     )
     return create_scheduler_app(
-        seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=verifier, joining=joining
+        seen,
+        consumers=[core.changes],
+        rebuild=core.rebuild_bus,
+        verifier=verifier,
+        joining=joining,
+        audit=audit,
+        proxies=proxies,
     )
 
 

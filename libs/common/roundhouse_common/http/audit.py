@@ -16,7 +16,7 @@ from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailab
 from roundhouse_common.http.trail import Trail, current_trail
 from roundhouse_common.runtime import Clock, Ids
 
-__all__ = ["Audit", "change_between", "to_outbox"]
+__all__ = ["ANONYMOUS", "Audit", "change_between", "to_outbox"]
 
 Write = Callable[[WriteSession, AuditRecord], Awaitable[None]]
 

@@ -7,12 +7,16 @@ from fastapi import FastAPI
 
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.bus.api import Bus, Consumer
+from roundhouse_common.client_address import Proxies
 from roundhouse_common.database import Database
 from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
+from roundhouse_common.http.trail import TrailEnd
 from roundhouse_common.runtime import Clock, Ids, SystemIds
 from roundhouse_metering.api.budgets import budget_routes
+from roundhouse_metering.api.exports import export_routes
 from roundhouse_metering.api.metrics import metrics_routes
+from roundhouse_metering.api.openai_usage import openai_usage_routes
 from roundhouse_metering.api.operations import operations_routes
 from roundhouse_metering.api.prices import price_routes
 from roundhouse_metering.api.replica_usage import replica_usage_routes
@@ -20,7 +24,10 @@ from roundhouse_metering.api.usage import usage_routes
 from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.domain.resolutions import Retention
 
-__all__ = ["create_metering_app"]
+__all__ = ["UNAUDITED", "create_metering_app"]
+
+UNAUDITED = frozenset(("preview_price",))
+"""Operations by POST that change nothing: questions."""
 
 
 def create_metering_app(
@@ -34,10 +41,15 @@ def create_metering_app(
     publications: Publications,
     retention: Retention = Retention(),
     ids: Ids | None = None,
+    audit: TrailEnd | None = None,
+    proxies: Proxies = Proxies(),
 ) -> FastAPI:
     """Return the application; it opens nothing."""
-    app = create_app("Roundhouse metering", importlib.metadata.version("roundhouse-metering"), verifier)
+    version = importlib.metadata.version("roundhouse-metering")
+    app = create_app("Roundhouse metering", version, verifier, audit=audit, unaudited=UNAUDITED, proxies=proxies)
     app.include_router(usage_routes(db, clock))
+    app.include_router(export_routes(db, clock))
+    app.include_router(openai_usage_routes(db, clock))
     app.include_router(replica_usage_routes(db, clock))
     app.include_router(metrics_routes(db, clock, retention))
     ids = ids or SystemIds()

@@ -13,11 +13,11 @@ from sqlalchemy import (
     text,
 )
 
-from roundhouse_common.database import BigId, UnixSeconds
+from roundhouse_common.database import BigId, UnixSeconds, outbox_table
 from roundhouse_metering.store import money_tables, usage_tables  # noqa: F401 - so that `metadata` has all tables
 from roundhouse_metering.store.schema import metadata
 
-__all__ = ["compute_samples", "device_samples", "ledger", "metadata", "replica_spans", "rollups", "series"]
+__all__ = ["compute_samples", "device_samples", "ledger", "metadata", "outbox", "replica_spans", "rollups", "series"]
 
 ledger = Table(
     "ledger",
@@ -170,3 +170,5 @@ replica_spans = Table(
     Index("ix_replica_spans_deployment", "tenant_id", "deployment_id", "began_at"),
     Index("ix_replica_spans_end", "tenant_id", "is_holding", "ended_at"),
 )
+
+outbox = outbox_table(metadata)

@@ -7,8 +7,10 @@ from fastapi import FastAPI
 
 from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.bus.api import Consumer
+from roundhouse_common.client_address import Proxies
 from roundhouse_common.http import create_app
 from roundhouse_common.http.dead_letters import dead_letter_routes
+from roundhouse_common.http.trail import TrailEnd
 from roundhouse_scheduler.api.deployments import deployment_routes
 from roundhouse_scheduler.api.engine_orders import engine_order_routes
 from roundhouse_scheduler.api.file_orders import file_order_routes
@@ -22,7 +24,10 @@ from roundhouse_scheduler.api.replicas import replica_routes
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.api.switches import switch_routes
 
-__all__ = ["create_scheduler_app"]
+__all__ = ["UNAUDITED", "create_scheduler_app"]
+
+UNAUDITED = frozenset(("dry_run",))
+"""Operations by POST that change nothing: questions."""
 
 
 def create_scheduler_app(
@@ -32,9 +37,12 @@ def create_scheduler_app(
     rebuild: Callable[[], Awaitable[dict[str, int]]],
     verifier: TokenVerifier,
     joining: Joining | None = None,
+    audit: TrailEnd | None = None,
+    proxies: Proxies = Proxies(),
 ) -> FastAPI:
     """Return the application; it opens nothing."""
-    app = create_app("Roundhouse scheduler", importlib.metadata.version("roundhouse-scheduler"), verifier)
+    version = importlib.metadata.version("roundhouse-scheduler")
+    app = create_app("Roundhouse scheduler", version, verifier, audit=audit, unaudited=UNAUDITED, proxies=proxies)
     app.include_router(node_routes(scheduler))
     app.include_router(node_order_routes(scheduler))
     app.include_router(engine_order_routes(scheduler))
