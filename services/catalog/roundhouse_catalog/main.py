@@ -10,6 +10,7 @@ from functools import partial
 from roundhouse_catalog.api.app import build_app
 from roundhouse_catalog.api.context import Catalog, Uploads
 from roundhouse_catalog.api.logins import LoginRules
+from roundhouse_catalog.bus.audit import audit_consumers
 from roundhouse_catalog.bus.identity import IdentityPublications
 from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.bus.questions import Questions
@@ -27,7 +28,7 @@ from roundhouse_common.auth.tokens import TokenVerifier
 from roundhouse_common.bus.connected import connected
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
-from roundhouse_common.contracts.registry import VERSION_FAILED
+from roundhouse_common.contracts.registry import AUDIT, VERSION_FAILED
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.idempotency import Idempotency
@@ -119,6 +120,9 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("login sweep", partial(sweep_logins, db, clock, every_s=_SWEEP_EVERY_S))
     service.loop("outbox", relay.run)
     service.loop("rollbacks", rollbacks.run)
+    entries = audit_consumers(bus, db)
+    for contract, consumer in zip(AUDIT.values(), entries, strict=True):
+        service.loop(f"audit of {contract.owner}", consumer.run)
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
     service.loop("upload sweep", sweep)
     service.before_stop("outbox", relay.flush_before_stop)
@@ -146,7 +150,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         logins=logins.logins,
         provider_timeout_s=settings.provider_timeout_s,
     )
-    service.http(build_app(catalog, verifier, consumers=[rollbacks], proxies=settings.proxies()))
+    service.http(build_app(catalog, verifier, consumers=[rollbacks, *entries], proxies=settings.proxies()))
     return service
 
 
