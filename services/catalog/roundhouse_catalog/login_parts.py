@@ -9,6 +9,9 @@ import structlog
 from roundhouse_catalog.api.login_desk import LoginDesk
 from roundhouse_catalog.api.logins import LoginRules, Logins
 from roundhouse_catalog.api.minting import Minter
+from roundhouse_catalog.api.oidc_client import OidcClient
+from roundhouse_catalog.api.oidc_desk import OidcDesk
+from roundhouse_catalog.api.oidc_people import OidcPeople
 from roundhouse_catalog.api.session_desk import SessionDesk
 from roundhouse_catalog.loops.identity import IdentityKeeper
 from roundhouse_catalog.store.tenants import ADMIN_USER_ID
@@ -62,8 +65,9 @@ def build_logins(
     audit: Audit,
     rules: LoginRules,
     publish: Callable[[], None],
+    public_url: Callable[[], str],
 ) -> LoginParts:
-    """Return the parts. `publish` hurries the publishers of keys and sign-outs."""
+    """Return the parts. `publish` hurries the publishers of keys and sign-outs; `public_url` is what browsers reach."""
     minter = Minter(sealing, clock, ttl_s=rules.sessions.access_s)
     keeper = IdentityKeeper(
         db,
@@ -91,5 +95,16 @@ def build_logins(
         wake=changed,
     )
     desk = LoginDesk(db, passwords, sessions, clock=clock, random_bytes=secrets.token_bytes, audit=audit)
-    logins = Logins(passwords=desk, sessions=sessions, minter=minter, rules=rules, changed=changed)
+    oidc = OidcDesk(
+        db,
+        OidcClient(clock),
+        OidcPeople(sessions, clock=clock, ids=ids, audit=audit),
+        sessions,
+        sealing=sealing,
+        clock=clock,
+        random_bytes=secrets.token_bytes,
+        public_url=public_url,
+        redirects=rules.redirects,
+    )
+    logins = Logins(passwords=desk, oidc=oidc, sessions=sessions, minter=minter, rules=rules, changed=changed)
     return LoginParts(logins=logins, keeper=keeper)

@@ -98,8 +98,10 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
             sessions=settings.session_rules(),
             keys=settings.key_rules(),
             first_password_file=settings.first_password_file,
+            redirects=tuple(settings.login_redirects),
         ),
         publish=identity.wake,
+        public_url=lambda: settings.public_url or own_url(settings.host, service.port),
     )
 
     questions = Questions(bus)

@@ -43,6 +43,9 @@ class CatalogSettings(SqlSettings):
 
     first_password_file: Path | None = None
     """Holds the administrator's first password, which must be changed at the first login. Read while they have none."""
+    login_redirects: list[str] = []
+    """Addresses, as a JSON list, that a login at an identity provider may end at beside http://127.0.0.1:PORT: a
+    console's."""
     password_memory_kib: int = Field(default=65_536, ge=8, le=4_194_304)
     """Memory that one check of a password takes; two run at once."""
     password_passes: int = Field(default=3, ge=1, le=100)

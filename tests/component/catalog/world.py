@@ -179,6 +179,7 @@ async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
         publications.routes.run,
         publications.limits.run,
         publications.providers.run,
+        publications.tenants.run,
         relay.run,
     ]
     try:
@@ -221,6 +222,7 @@ async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[W
             audit=audit,
             rules=LoginRules(sessions=SessionRules(), keys=KeyRules()),
             publish=lambda: None,
+            public_url=lambda: "http://catalog",
         )
         world = World(
             login_parts=login_parts,

@@ -16,6 +16,8 @@ from roundhouse_catalog.api import (
     me,
     members,
     models,
+    oidc_login,
+    oidc_providers,
     own_models,
     platform,
     previews,
@@ -48,6 +50,8 @@ UNAUDITED = frozenset(
     (
         "check_provider",  # a question to others
         "exchange_token",  # as above
+        "redeem_login_code",  # the session is entered
+        "take_provider_logout",  # each session is entered
         "preview_route",  # a question
         "refresh_session",  # every few minutes of every login
         "send_file",  # a piece of an upload, which is entered as a whole
@@ -81,6 +85,8 @@ _ROUTERS = (
     sessions.router,
     tokens.router,
     login_admin.router,
+    oidc_providers.router,
+    oidc_login.router,
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from roundhouse_catalog.api.login_desk import LoginDesk
 from roundhouse_catalog.api.minting import Minter
+from roundhouse_catalog.api.oidc_desk import OidcDesk
 from roundhouse_catalog.api.session_desk import SessionDesk
 from roundhouse_catalog.domain.sessions import SessionRules
 from roundhouse_catalog.domain.signing_keys import KeyRules
@@ -20,6 +21,8 @@ class LoginRules:
     sessions: SessionRules
     keys: KeyRules
     first_password_file: Path | None = None
+    redirects: tuple[str, ...] = ()
+    """Where clients may be answered after a login at an identity provider, beside this machine itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Logins:
 
     passwords: LoginDesk
     sessions: SessionDesk
+    oidc: OidcDesk
     minter: Minter
     rules: LoginRules
     changed: Callable[[], None]

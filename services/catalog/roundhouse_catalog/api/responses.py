@@ -11,6 +11,7 @@ __all__ = [
     "MISSING",
     "NOT_READABLE",
     "PRECONDITIONS",
+    "PROVIDER_AWAY",
     "SEALING",
     "TOO_MANY",
     "UNWRITABLE",
@@ -31,6 +32,7 @@ CONFLICT: Final = _problem(409, "The name is taken")
 IN_USE: Final = _problem(409, "It is still in use")
 NOT_READABLE: Final = _problem(409, "No node could read the model's files")
 UNWRITABLE: Final = _problem(409, "A Modelfile cannot say what the model has")
+PROVIDER_AWAY: Final = _problem(503, "The identity provider cannot be asked now")
 TOO_MANY: Final = _problem(429, "Too many attempts have failed; `retry-after` says how long to wait")
 SEALING: Final = _problem(503, "There is no file of keys to seal and open secrets with, or it cannot be used")
 AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")

@@ -8,13 +8,16 @@ RoundhouseError
 ├── Forbidden
 │   ├── PasswordChangeRequired  403  password_change_required
 │   ├── PasswordExpired         403  password_expired
-│   └── NoTenant                403  no_tenant
+│   ├── NoTenant                403  no_tenant
+│   └── OidcRefused             403  oidc_refused, with a reason
 ├── TooManyLogins               429  too_many_logins
 ├── NotFound
+│   ├── OidcProviderNotFound    404  oidc_provider_not_found
 │   ├── SessionNotFound         404  session_not_found
 │   └── TokenNotFound           404  token_not_found
 └── Unavailable
-    └── NoSigningKey            503  no_signing_key
+    ├── NoSigningKey            503  no_signing_key
+    └── OidcProviderAway        503  oidc_provider_away
 
 None says whether there is a user of a name: who asks may be anybody.
 """
@@ -27,6 +30,9 @@ __all__ = [
     "LoginRefused",
     "NoSigningKey",
     "NoTenant",
+    "OidcProviderAway",
+    "OidcProviderNotFound",
+    "OidcRefused",
     "PasswordChangeRequired",
     "PasswordExpired",
     "RefreshRefused",
@@ -114,3 +120,27 @@ class NoSigningKey(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("There is no key to sign access tokens with: set ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE.")
+
+
+class OidcRefused(Forbidden):
+    """The provider's word is not believed, or not enough. `reason` is for programs and the audit."""
+
+    code = "oidc_refused"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class OidcProviderNotFound(NotFound):
+    code = "oidc_provider_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no identity provider {quoted(name)} that is enabled; GET /api/v1/login lists them.")
+
+
+class OidcProviderAway(Unavailable):
+    code = "oidc_provider_away"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"The identity provider {quoted(name)} cannot be used now: {why}.")
