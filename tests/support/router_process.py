@@ -12,6 +12,7 @@ from types import TracebackType
 import aiohttp
 import msgspec
 
+from roundhouse_common.contracts.money import BudgetRecord, PriceRecord
 from roundhouse_common.contracts.routing import LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import Endpoint
 from roundhouse_router.store.snapshot import SavedTable, save_table
@@ -31,6 +32,8 @@ class RouterProcess:
         limits: Iterable[LimitRecord] = (),
         routes: Iterable[RouteRecord] = (),
         providers: Iterable[ProviderRecord] = (),
+        prices: Iterable[PriceRecord] = (),
+        budgets: Iterable[BudgetRecord] = (),
         **settings: str,
     ) -> None:
         """`routes` beside the one called `tiny`, or instead of it."""
@@ -47,6 +50,8 @@ class RouterProcess:
                 endpoints={deployment.deployment_id: deployment},
                 limits={limit.limit_id: limit for limit in limits},
                 providers={provider.provider_id: provider for provider in providers},
+                prices={price.price_id: price for price in prices},
+                budgets={budget.budget_id: budget for budget in budgets},
             ),
         )
 
