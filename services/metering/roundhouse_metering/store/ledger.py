@@ -96,11 +96,9 @@ _CORRECTED: ScalarSelect[int] = (
 _ENTRIES = select(ledger, _CORRECTED.label("correction_nano"))
 
 
-async def entries_after(session: ReadSession, entry: int, *, tenant_id: str | None, limit: int) -> list[LedgerEntry]:
-    """Return entries after one, in the order of commits, of one tenant or of all."""
-    statement = _ENTRIES.where(ledger.c.entry > entry).order_by(ledger.c.entry).limit(limit)
-    if tenant_id is not None:
-        statement = statement.where(ledger.c.tenant_id == tenant_id)
+async def entries_after(session: ReadSession, entry: int, *, wanted: UsageFilter, limit: int) -> list[LedgerEntry]:
+    """Return entries after one, in the order of commits."""
+    statement = _ENTRIES.where(ledger.c.entry > entry, *_conditions(wanted)).order_by(ledger.c.entry).limit(limit)
     return [_entry(row) for row in await session.execute(statement)]
 
 

@@ -1,0 +1,112 @@
+"""FOCUS 1.2 (FinOps Open Cost and Usage Specification): one row per day and combination of who used what."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from roundhouse_common.contracts.money import NANO
+from roundhouse_metering.domain.amounts import Amounts
+
+__all__ = ["FOCUS_COLUMNS", "FocusCharge", "focus_row"]
+
+_ISSUER: Final = "Roundhouse"
+_SERVICE: Final = "Model inference"
+_TOKENS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+FOCUS_COLUMNS: Final = (
+    *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
+    *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
+    *("ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit"),
+    *("ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingCategory", "PricingQuantity"),
+    *("PricingUnit", "ProviderName", "PublisherName", "RegionId", "RegionName", "ResourceId", "ResourceName"),
+    *("ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SubAccountId"),
+    *("SubAccountName", "SubAccountType", "Tags"),
+    *("x_KeyId", "x_UserId", "x_Requests", "x_InputTokens", "x_CachedInputTokens", "x_CacheWriteTokens"),
+    *("x_OutputTokens", "x_ReasoningTokens", "x_UnpricedRequests"),
+)
+"""The mandatory columns, those that apply here, and our own, which the specification wants to begin with `x_`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FocusCharge:
+    """What a row is about. Texts may be empty where nobody knows."""
+
+    day: datetime
+    """Its beginning, UTC."""
+    currency: str
+    tenant_id: str
+    project_id: str
+    user_id: str
+    key_id: str
+    model_served: str
+    operation: str
+    deployment_id: str
+    provider_id: str
+    region: str
+
+
+def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
+    """Return the row as texts; empty means null. Requests without a price are not in its costs, and counted."""
+    cost = _decimal(amounts["cost_nano"])
+    tokens = sum(amounts[name] for name in _TOKENS)
+    month = charge.day.replace(day=1)
+    quantity, unit = (tokens, "Tokens") if tokens else (amounts["requests"], "Requests")
+    resource = charge.deployment_id or charge.provider_id
+    return {
+        "BilledCost": cost,
+        "BillingAccountId": charge.tenant_id,
+        "BillingAccountName": charge.tenant_id,
+        "BillingAccountType": "Tenant",
+        "BillingCurrency": charge.currency,
+        "BillingPeriodEnd": _time((month + timedelta(days=32)).replace(day=1)),
+        "BillingPeriodStart": _time(month),
+        "ChargeCategory": "Usage",
+        "ChargeClass": "",
+        "ChargeDescription": f"{charge.operation} by {charge.model_served or 'an unknown model'}",
+        "ChargeFrequency": "Usage-Based",
+        "ChargePeriodEnd": _time(charge.day + timedelta(days=1)),
+        "ChargePeriodStart": _time(charge.day),
+        "ConsumedQuantity": str(quantity),
+        "ConsumedUnit": unit,
+        "ContractedCost": cost,
+        "EffectiveCost": cost,
+        "InvoiceIssuerName": _ISSUER,
+        "ListCost": cost,
+        "PricingCategory": "Standard",
+        "PricingQuantity": str(quantity),
+        "PricingUnit": unit,
+        "ProviderName": _ISSUER,
+        "PublisherName": charge.provider_id or _ISSUER,
+        "RegionId": charge.region,
+        "RegionName": charge.region,
+        "ResourceId": resource,
+        "ResourceName": resource,
+        "ResourceType": ("Deployment" if charge.deployment_id else "Provider") if resource else "",
+        "ServiceCategory": "AI and Machine Learning",
+        "ServiceName": _SERVICE,
+        "ServiceSubcategory": "Generative AI",
+        "SkuId": charge.model_served or "unknown",
+        "SubAccountId": charge.project_id,
+        "SubAccountName": charge.project_id,
+        "SubAccountType": "Project" if charge.project_id else "",
+        "Tags": json.dumps({"key": charge.key_id, "user": charge.user_id}),
+        "x_KeyId": charge.key_id,
+        "x_UserId": charge.user_id,
+        "x_Requests": str(amounts["requests"]),
+        "x_InputTokens": str(amounts["input_tokens"]),
+        "x_CachedInputTokens": str(amounts["cached_input_tokens"]),
+        "x_CacheWriteTokens": str(amounts["cache_write_tokens"]),
+        "x_OutputTokens": str(amounts["output_tokens"]),
+        "x_ReasoningTokens": str(amounts["reasoning_tokens"]),
+        "x_UnpricedRequests": str(amounts["unpriced"]),
+    }
+
+
+def _decimal(nano: int) -> str:
+    return f"{Decimal(nano) / NANO:f}"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
