@@ -20,6 +20,7 @@ from roundhouse_metering.api.openai_usage import openai_usage_routes
 from roundhouse_metering.api.operations import operations_routes
 from roundhouse_metering.api.prices import price_routes
 from roundhouse_metering.api.replica_usage import replica_usage_routes
+from roundhouse_metering.api.repricing import repricing_routes
 from roundhouse_metering.api.usage import usage_routes
 from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.domain.resolutions import Retention
@@ -54,6 +55,7 @@ def create_metering_app(
     app.include_router(metrics_routes(db, clock, retention))
     ids = ids or SystemIds()
     app.include_router(price_routes(db, clock, ids, publications.prices_changed))
+    app.include_router(repricing_routes(db, clock, ids, publications.budgets_changed))
     app.include_router(budget_routes(db, clock, ids, publications.budgets_changed))
     app.include_router(operations_routes(db, bus, publications, rebuild_timeout_s=rebuild_timeout_s))
     app.include_router(dead_letter_routes(consumers))
