@@ -12,6 +12,8 @@ from tests.simulation.chaos import chaos
 from tests.simulation.simulate import simulate
 
 _SEEDS = int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS", "20"))
+_FIRST_SEEDS = 12
+"""So many are enough to see everything that chaos can do."""
 _SEEDS_PER_TEST = 5
 _HAPPENS = (
     "after=lost",
@@ -35,12 +37,12 @@ _HAPPENS = (
 )
 
 
-@pytest.mark.parametrize("first", range(0, _SEEDS, _SEEDS_PER_TEST))
-def test_five_seeds_from(first: int) -> None:
-    for seed in range(first, first + _SEEDS_PER_TEST):
-        simulate(chaos, seed)
-
-
-def test_the_faults_reach_what_they_should_test() -> None:
-    seen = "\n".join(line for seed in range(12) for line in simulate(chaos, seed).lines)
+def test_the_faults_of_the_first_seeds_reach_what_they_should_test() -> None:
+    seen = "\n".join(line for seed in range(_FIRST_SEEDS) for line in simulate(chaos, seed).lines)
     assert [what for what in _HAPPENS if what not in seen] == []
+
+
+@pytest.mark.parametrize("first", range(_FIRST_SEEDS, _SEEDS, _SEEDS_PER_TEST))
+def test_five_seeds_from(first: int) -> None:
+    for seed in range(first, min(first + _SEEDS_PER_TEST, _SEEDS)):
+        simulate(chaos, seed)
