@@ -116,6 +116,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("publish routes", publications.routes.run)
     service.loop("publish providers", publications.providers.run)
     service.loop("publish limits", publications.limits.run)
+    service.loop("publish tenants", publications.tenants.run)
     for name, run in identity.loops().items():
         service.loop(name, run)
     service.loop("identity", logins.run)

@@ -11,8 +11,15 @@ from tests.support.access_routes import Endpoint
 
 PUBLIC = frozenset(
     (
+        "catalog GET /api/v1/login",  # which ways there are
+        "catalog GET /api/v1/login/oidc/{name}",
+        "catalog GET /api/v1/login/oidc/{name}/callback",
+        "catalog GET /api/v1/login/oidc/{name}/logout",
+        "catalog POST /api/v1/login/oidc/{name}/backchannel-logout",  # signed by the provider
         "catalog POST /api/v1/password:change",  # with the password as it was
         "catalog POST /api/v1/sessions",
+        "catalog POST /api/v1/sessions:exchange",  # a personal token
+        "catalog POST /api/v1/sessions:redeem",  # a code, used once
         "catalog POST /api/v1/sessions:refresh",
     )
 )

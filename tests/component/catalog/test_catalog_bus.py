@@ -152,7 +152,8 @@ async def test_rebuilding_restores_wiped_buckets(world: World, broker: MemoryBro
         broker.wipe()
         assert await others.everything() == ({}, {}, [])
         answer = await world.post("/bus:rebuild")
-        assert answer.json() == {"written": {"specs": 1, "keys": 1, "routes": 1, "providers": 0, "limits": 0}}
+        written = {"specs": 1, "keys": 1, "routes": 1, "providers": 0, "limits": 0, "tenants": 1}
+        assert answer.json() == {"written": written}
         assert await others.everything() == before
 
 

@@ -59,7 +59,7 @@ def reply(model: BaseModel, status: int = 200, headers: dict[str, str] | None = 
 
 
 class Idempotency:
-    """Runs writes at most once per subject and key."""
+    """Runs writes at most once per subject, tenant and key."""
 
     def __init__(self, db: Database, table: Table, clock: Clock) -> None:
         self._db = db
@@ -96,7 +96,7 @@ class Idempotency:
 
     async def _find(self, session: WriteSession, key: IdempotencyKey, subject: Subject) -> Row[Any] | None:
         """Return the stored response; one that is too old is removed instead."""
-        mine = (self._table.c.subject_id == subject.id) & (self._table.c.key == key.value)
+        mine = (self._table.c.subject_id == _owner(subject)) & (self._table.c.key == key.value)
         row = (await session.execute(select(self._table).where(mine))).first()
         if row is None or row.created_at >= self._clock.now() - _KEEP_S:
             return row
@@ -112,7 +112,7 @@ class Idempotency:
         secret_fields: frozenset[str],
     ) -> None:
         values = {
-            "subject_id": subject.id,
+            "subject_id": _owner(subject),
             "key": key.value,
             "fingerprint": key.fingerprint,
             "created_at": self._clock.now(),
@@ -121,6 +121,11 @@ class Idempotency:
             "body": _without(bytes(response.body), secret_fields),
         }
         await session.execute(insert(self._table).values(values))
+
+
+def _owner(subject: Subject) -> str:
+    """Return whose key it is: somebody in another of their tenants asks for something else with the same words."""
+    return hashlib.sha256(f"{subject.tenant_id}/{subject.id}".encode()).hexdigest()
 
 
 def _replay(row: Row[Any], key: IdempotencyKey) -> Response:

@@ -53,6 +53,7 @@ class DeploymentToCreate(Launch):
         examples=["smollm2-135m-instruct"],
     )
     model: str = Field(description="Id or name of a model in the catalog.")
+    project_id: str = Field(default="", description="The project that it belongs to, for good; empty: none.")
     template: str = Field(
         default="", description="A template's `name`, or `name@number` for one that is not the newest."
     )
@@ -183,6 +184,7 @@ class DeploymentView(View):
     id: str = Field(examples=["dep_0193a0c5f0d97c3e8a4b5c6d7e8f9012"])
     name: str
     tenant_id: str
+    project_id: str
     desired: Annotated[str, known_values(_DESIRED)]
     is_paused: bool
     replicas: int
@@ -209,6 +211,7 @@ class DeploymentView(View):
             id=deployment.deployment_id,
             name=deployment.name,
             tenant_id=deployment.tenant_id,
+            project_id=deployment.project_id,
             desired=deployment.desired.value,
             is_paused=deployment.is_paused,
             replicas=deployment.replicas,

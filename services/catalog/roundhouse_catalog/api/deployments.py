@@ -15,6 +15,8 @@ from roundhouse_catalog.api.deployment_schemas import (
 from roundhouse_catalog.api.finding import applied, find_deployment, require_same
 from roundhouse_catalog.api.key_access import require_open
 from roundhouse_catalog.api.launching import launch_of, prepare
+from roundhouse_catalog.api.project_access import require_in_project, require_project_there, seen_projects
+from roundhouse_catalog.api.quotas import require_room_for_deployment
 from roundhouse_catalog.api.responses import AWAY, CONFLICT, IN_USE, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain import deployments as decide
 from roundhouse_catalog.domain.deployments import Decision, Deployment
@@ -30,8 +32,8 @@ from roundhouse_common.runtime import DeploymentId, VersionId
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/deployments", tags=["deployments"])
-Reader = Annotated[Subject, Depends(requires("deployments:read"))]
-Writer = Annotated[Subject, Depends(requires("deployments:write"))]
+Reader = Annotated[Subject, Depends(requires("deployments:read", in_projects=True))]
+Writer = Annotated[Subject, Depends(requires("deployments:write", in_projects=True))]
 
 
 @router.post("", status_code=201, response_model=DeploymentView, responses=CONFLICT)
@@ -44,10 +46,12 @@ async def create_deployment(
     is stated nowhere.
     """
     require_open(subject, body.access)
+    require_in_project(subject, "deployments:write", body.project_id)
     unread = await prepare(catalog, subject, body)
 
     async def work(session: WriteSession) -> Response:
         decision = await _created(session, subject, body, catalog, unread=unread)
+        await require_room_for_deployment(session, None, decision.deployment)
         await store.insert_deployment(session, decision, route_id=catalog.ids.new("rte"))
         await catalog.audit.enter(session, after=DeploymentView.of(decision.deployment))
         session.after_commit(catalog.wake)
@@ -60,6 +64,7 @@ async def create_deployment(
 @router.post(":validate", response_model=ValidatedView)
 async def validate_deployment(body: DeploymentToCreate, subject: Writer, catalog: CatalogHere) -> Response:
     """Check a deployment without creating it: what it would be, and what memory it needs. Safe to repeat."""
+    require_in_project(subject, "deployments:write", body.project_id)
     unread = await prepare(catalog, subject, body)
     async with catalog.db.read() as session:
         deployment = (await _created(session, subject, body, catalog, unread=unread)).deployment
@@ -75,11 +80,15 @@ async def list_deployments(
     paging: Paging,
     catalog: CatalogHere,
     name: Annotated[str | None, Query(description="Only the deployment with this name.")] = None,
+    project_id: Annotated[str | None, Query(description="Only deployments of this project.")] = None,
 ) -> Page[DeploymentView]:
-    """List deployments in the order of their creation."""
+    """List deployments in the order of their creation: those that the caller's roles let them see."""
+    seen = seen_projects(subject, "deployments:read")
+    if project_id is not None:
+        seen = [project_id] if seen is None or project_id in seen else []
     async with catalog.db.read() as session:
         rows = await store.list_deployments(
-            session, subject.tenant_id, limit=paging.fetch, after=paging.after or "", name=name
+            session, subject.tenant_id, limit=paging.fetch, after=paging.after or "", name=name, project_ids=seen
         )
     return page_of(rows, paging, key=lambda deployment: deployment.deployment_id, item=DeploymentView.of)
 
@@ -98,7 +107,7 @@ async def change_deployment(
     """Scale a deployment or change its settings, or whose API keys may use it."""
     require_open(subject, body.access)
     async with catalog.db.write() as session:
-        before = await find_deployment(session, subject, deployment_id)
+        before = await find_deployment(session, subject, deployment_id, to_write=True)
         require_if_match(if_match, before.generation)
         decision = decide.revise_deployment(before, body.patch(), stamp=catalog.stamp(subject))
         return _shown(await applied(session, catalog, before, decision))
@@ -113,12 +122,12 @@ async def delete_deployment(
     Refused while other routes than its own lead to it, or name its own.
     """
     async with catalog.db.read() as session:
-        seen = await find_deployment(session, subject, deployment_id)
+        seen = await find_deployment(session, subject, deployment_id, to_write=True)
     if if_match is not None:
         require_if_match(if_match, seen.generation)
     states = await catalog.version_states(seen)
     async with catalog.db.write() as session:
-        before = await find_deployment(session, subject, deployment_id)
+        before = await find_deployment(session, subject, deployment_id, to_write=True)
         require_same(seen, before)
         require_unrouted(deployment_id, await living_routes(session))
         decision = decide.delete_deployment(before, states, stamp=catalog.stamp(subject))
@@ -156,7 +165,7 @@ async def _switch(
     catalog: Catalog, subject: Subject, key: IdempotencyKey | None, deployment_id: str, decided: Switch
 ) -> Response:
     async def work(session: WriteSession) -> Response:
-        before = await find_deployment(session, subject, deployment_id)
+        before = await find_deployment(session, subject, deployment_id, to_write=True)
         return _shown(await applied(session, catalog, before, decided(before, stamp=catalog.stamp(subject))))
 
     return await catalog.idempotency.run(key, subject, work)
@@ -165,6 +174,7 @@ async def _switch(
 async def _created(
     session: ReadSession, subject: Subject, body: DeploymentToCreate, catalog: Catalog, *, unread: str
 ) -> Decision:
+    await require_project_there(session, subject, body.project_id)
     launch = await launch_of(session, subject, body)
     return decide.create_deployment(
         launch.draft,
@@ -172,6 +182,7 @@ async def _created(
         deployment_id=DeploymentId(catalog.ids.new("dep")),
         version_id=VersionId(catalog.ids.new("ver")),
         tenant_id=subject.tenant_id,
+        project_id=body.project_id,
         stamp=catalog.stamp(subject),
         unread=unread,
     )

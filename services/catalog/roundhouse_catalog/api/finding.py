@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from roundhouse_catalog.api.context import Catalog, may_see_unpublished
 from roundhouse_catalog.api.deployment_schemas import DeploymentView
+from roundhouse_catalog.api.project_access import require_in_project
+from roundhouse_catalog.api.quotas import require_room_for_deployment
 from roundhouse_catalog.domain.deployments import Decision, Deployment
 from roundhouse_catalog.domain.errors import DeploymentNotFound, SchedulerAway, TemplateNotFound
 from roundhouse_catalog.domain.findings import did_you_mean, quoted
@@ -15,7 +17,7 @@ from roundhouse_catalog.store import deployments as store
 from roundhouse_catalog.store import models as model_store
 from roundhouse_catalog.store import templates as template_store
 from roundhouse_catalog.store import uploads as upload_store
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.contracts.catalog import SourceKind
 from roundhouse_common.contracts.models import ModelInspected
 from roundhouse_common.database import ReadSession, WriteSession
@@ -35,11 +37,16 @@ __all__ = [
 ]
 
 
-async def find_deployment(session: ReadSession, subject: Subject, deployment_id: str) -> Deployment:
-    """Return the deployment. Raises DeploymentNotFound."""
+async def find_deployment(
+    session: ReadSession, subject: Subject, deployment_id: str, *, to_write: bool = False
+) -> Deployment:
+    """Return the deployment. Raises DeploymentNotFound, also for those of projects that they may not see, and Forbidden
+    for those that they may only see."""
     deployment = await store.find_deployment(session, subject.tenant_id, deployment_id)
-    if deployment is None:
+    if deployment is None or not allowed(subject, "deployments:read", subject.tenant_id, deployment.project_id):
         raise DeploymentNotFound(deployment_id)
+    if to_write:
+        require_in_project(subject, "deployments:write", deployment.project_id)
     return deployment
 
 
@@ -55,6 +62,7 @@ async def applied(session: WriteSession, catalog: Catalog, before: Deployment, d
     if decision is None:
         await catalog.audit.enter(session, before=was, after=was)
         return before
+    await require_room_for_deployment(session, before, decision.deployment)
     await store.update_deployment(session, decision)
     now, detail = DeploymentView.of(decision.deployment), decision.event.detail
     await catalog.audit.enter(session, before=was, after=now, detail=detail, object_kind="deployment")

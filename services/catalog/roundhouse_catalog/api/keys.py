@@ -13,6 +13,7 @@ from roundhouse_catalog.api.key_access import (
     seen_user,
 )
 from roundhouse_catalog.api.key_schemas import CreatedKeyView, KeyChanges, KeyToCreate, KeyView, Rotation
+from roundhouse_catalog.api.project_access import require_project_there
 from roundhouse_catalog.api.responses import CONFLICT, MISSING
 from roundhouse_catalog.domain.keys import ApiKey, NewSecret, create_key, revise_key, revoke_key, rotate_key
 from roundhouse_catalog.domain.limits import Limit
@@ -43,6 +44,7 @@ async def create_api_key(body: KeyToCreate, subject: Writer, key: RepeatKey, cat
     require_project(subject, body.project_id)
 
     async def work(session: WriteSession) -> Response:
+        await require_project_there(session, subject, body.project_id)
         secret = _new_secret(catalog)
         created = create_key(
             body.draft(),

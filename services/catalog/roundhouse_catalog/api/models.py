@@ -25,7 +25,7 @@ from roundhouse_common.runtime import ModelId
 __all__ = ["adding", "found", "router"]
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
-Reader = Annotated[Subject, Depends(requires("models:read"))]
+Reader = Annotated[Subject, Depends(requires("models:read", in_projects=True))]
 Writer = Annotated[Subject, Depends(requires("models:write"))]
 
 

@@ -36,7 +36,7 @@ from roundhouse_common.http.idempotency import reply
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
-Reader = Annotated[Subject, Depends(requires("deployments:read"))]
+Reader = Annotated[Subject, Depends(requires("deployments:read", in_projects=True))]
 Writer = Annotated[Subject, Depends(requires("deployments:write"))]
 Format = Annotated[str, Query(pattern="^(json|yaml)$", description="yaml: a document that `templates:import` takes.")]
 

@@ -27,6 +27,7 @@ class UploadToCreate(Body):
     """The files of an upload, all of them: it is complete when they are whole."""
 
     files: list[FileToUpload] = Field(description="1 to 1000 files.")
+    project_id: str = Field(default="", description="Whose quota of storage it counts against, beside the tenant's.")
 
 
 class UploadFileView(View):
@@ -47,6 +48,7 @@ class UploadView(View):
     """Files that somebody brings."""
 
     id: str = Field(examples=["upl_0193a0c5f0d97c3e8a4b5c6d7e8f9012"])
+    project_id: str
     state: str = Field(description="`open` until all files are whole, then `complete`.")
     files: list[UploadFileView]
     total_bytes: int
@@ -60,6 +62,7 @@ class UploadView(View):
     def of(cls, upload: Upload, offsets: Mapping[str, int], whole: frozenset[str], *, expiry_s: float) -> Self:
         return cls(
             id=upload.upload_id,
+            project_id=upload.project_id,
             state="complete" if upload.is_complete else "open",
             files=[
                 UploadFileView.of(one, offset=offsets[one.path], is_whole=one.path in whole) for one in upload.files

@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, Paging, RepeatKey
+from roundhouse_catalog.api.project_access import require_project_there
+from roundhouse_catalog.api.quotas import require_room_for_upload
 from roundhouse_catalog.api.responses import IN_USE, MISSING, UPLOADING
 from roundhouse_catalog.api.upload_access import Readable, complete, find_file, find_upload, readable
 from roundhouse_catalog.api.upload_schemas import UploadFileView, UploadListing, UploadToCreate, UploadView
@@ -55,10 +57,13 @@ async def begin_upload(body: UploadToCreate, subject: Uploader, key: RepeatKey, 
         by=subject.actor,
         now=catalog.clock.now(),
         most_bytes=uploads.most_bytes,
+        project_id=body.project_id,
     )
     room_bytes = await _room_bytes(catalog)
 
     async def work(session: WriteSession) -> Response:
+        await require_project_there(session, subject, body.project_id)
+        await require_room_for_upload(session, upload)
         if len(await store.open_uploads(session)) >= uploads.most_open:
             raise TooManyUploads(uploads.most_open)
         if upload.total_bytes > room_bytes:

@@ -25,8 +25,8 @@ from roundhouse_common.runtime import VersionId
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/deployments/{deployment_id}/versions", tags=["versions"])
-Reader = Annotated[Subject, Depends(requires("deployments:read"))]
-Writer = Annotated[Subject, Depends(requires("deployments:write"))]
+Reader = Annotated[Subject, Depends(requires("deployments:read", in_projects=True))]
+Writer = Annotated[Subject, Depends(requires("deployments:write", in_projects=True))]
 Number = Annotated[int, Path(ge=1, le=2_147_483_647)]
 
 
@@ -53,12 +53,12 @@ async def add_version(
     """
     patch = body.patch()
     async with catalog.db.read() as session:
-        seen = await find_deployment(session, subject, deployment_id)
+        seen = await find_deployment(session, subject, deployment_id, to_write=True)
         model = await _model(session, subject, seen, body)
     unread = await prepare_version(catalog, apply_patch(seen.version.spec, model, patch), model)
 
     async def work(session: WriteSession) -> Response:
-        before = await find_deployment(session, subject, deployment_id)
+        before = await find_deployment(session, subject, deployment_id, to_write=True)
         decision = decide.add_version(
             before,
             patch,
@@ -96,7 +96,7 @@ async def start_version(
     """
 
     async def work(session: WriteSession) -> Response:
-        before = await find_deployment(session, subject, deployment_id)
+        before = await find_deployment(session, subject, deployment_id, to_write=True)
         version = await _found(session, before, number)
         decision = decide.start_version(before, version, stamp=catalog.stamp(subject))
         return _shown(await applied(session, catalog, before, decision))
@@ -143,7 +143,7 @@ Decide = Callable[[ReadSession, Deployment, Version, States], Awaitable[Decision
 async def _asked(catalog: Catalog, subject: Subject, deployment_id: str) -> tuple[Deployment, States]:
     """Return the deployment and what the scheduler says of its versions: asked outside of any transaction."""
     async with catalog.db.read() as session:
-        seen = await find_deployment(session, subject, deployment_id)
+        seen = await find_deployment(session, subject, deployment_id, to_write=True)
     return seen, await catalog.version_states(seen)
 
 
@@ -156,7 +156,7 @@ async def _decide(
     number: int,
     decided: Decide,
 ) -> Deployment:
-    before = await find_deployment(session, subject, seen.deployment_id)
+    before = await find_deployment(session, subject, seen.deployment_id, to_write=True)
     require_same(seen, before)
     version = await _found(session, before, number)
     return await applied(session, catalog, before, await decided(session, before, version, states))

@@ -6,16 +6,19 @@ from roundhouse_catalog.domain.limits import limit_record
 from roundhouse_catalog.domain.providers import provider_record
 from roundhouse_catalog.domain.records import key_record, spec_record
 from roundhouse_catalog.domain.routes import route_record
+from roundhouse_catalog.domain.tenants import Project, tenant_record
 from roundhouse_catalog.store.deployments import all_deployments
 from roundhouse_catalog.store.directory import blocked_keys
 from roundhouse_catalog.store.keys import all_keys
 from roundhouse_catalog.store.limits import all_limits
+from roundhouse_catalog.store.projects import all_projects, all_tenants
 from roundhouse_catalog.store.providers import all_providers
 from roundhouse_catalog.store.routes import all_routes
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.publisher import Publisher
 from roundhouse_common.contracts.catalog import DeploymentSpec
-from roundhouse_common.contracts.registry import KEYS, LIMITS, PROVIDERS, ROUTES, SPECS
+from roundhouse_common.contracts.identity import TenantRecord
+from roundhouse_common.contracts.registry import KEYS, LIMITS, PROVIDERS, ROUTES, SPECS, TENANTS
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.database import Database
 
@@ -32,6 +35,7 @@ class Publications:
         self.routes = Publisher(bus, ROUTES, desired=self._routes)
         self.providers = Publisher(bus, PROVIDERS, desired=self._providers)
         self.limits = Publisher(bus, LIMITS, desired=self._limits)
+        self.tenants = Publisher(bus, TENANTS, desired=self._tenants)
 
     def wake(self) -> None:
         """Look now: the record has changed. Losing it costs at most a resync interval."""
@@ -40,6 +44,7 @@ class Publications:
         self.routes.wake()
         self.providers.wake()
         self.limits.wake()
+        self.tenants.wake()
 
     async def rebuild(self) -> dict[str, int]:
         """Write every entry again and return how many by bucket. Raises BusUnavailable."""
@@ -49,6 +54,7 @@ class Publications:
             ROUTES.subject: await self.routes.rebuild(),
             PROVIDERS.subject: await self.providers.rebuild(),
             LIMITS.subject: await self.limits.rebuild(),
+            TENANTS.subject: await self.tenants.rebuild(),
         }
 
     async def _specs(self) -> Mapping[str, DeploymentSpec]:
@@ -67,6 +73,14 @@ class Publications:
     async def _limits(self) -> Mapping[str, LimitRecord]:
         async with self._db.read() as session:
             return {one.limit_id: limit_record(one) for one in await all_limits(session)}
+
+    async def _tenants(self) -> Mapping[str, TenantRecord]:
+        async with self._db.read() as session:
+            projects: dict[str, list[Project]] = {}
+            for one in await all_projects(session):
+                projects.setdefault(one.tenant_id, []).append(one)
+            every = await all_tenants(session)
+        return {one.tenant_id: tenant_record(one, projects.get(one.tenant_id, ())) for one in every}
 
     async def _providers(self) -> Mapping[str, ProviderRecord]:
         async with self._db.read() as session:

@@ -108,6 +108,7 @@ def create_deployment(
     deployment_id: DeploymentId,
     version_id: VersionId,
     tenant_id: str,
+    project_id: str = "",
     stamp: Stamp,
     unread: str = "",
 ) -> Decision:
@@ -129,6 +130,7 @@ def create_deployment(
         created_by=stamp.actor,
         updated_at=stamp.at,
         updated_by=stamp.actor,
+        project_id=project_id,
     )
     told = f"model {spec.model_name} on {spec.engine}, replicas {draft.replicas}"
     if spec.template:

@@ -38,12 +38,23 @@ _V = tables.versions.c
 
 
 async def list_deployments(
-    session: ReadSession, tenant_id: str, *, limit: int, after: str = "", name: str | None = None
+    session: ReadSession,
+    tenant_id: str,
+    *,
+    limit: int,
+    after: str = "",
+    name: str | None = None,
+    project_ids: Collection[str] | None = None,
 ) -> list[Deployment]:
-    """Return deployments, not deleted ones, in the order of their creation, beginning after the id `after`."""
+    """Return deployments, not deleted ones, in the order of their creation, beginning after the id `after`.
+
+    With `project_ids` those of these projects only.
+    """
     query = _living(tenant_id).where(_D.id > after).order_by(_D.id).limit(limit)
     if name is not None:
         query = query.where(_D.name == name)
+    if project_ids is not None:
+        query = query.where(_D.project_id.in_(project_ids))
     return [_deployment(row) for row in await session.execute(query)]
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "insert_upload",
     "list_uploads",
     "open_uploads",
+    "stored_bytes",
     "touch_upload",
     "upload_ids",
     "users_of_upload",
@@ -62,6 +63,17 @@ async def list_uploads(session: ReadSession, tenant_id: str, *, limit: int, afte
     """Return uploads in the order of their creation, beginning after the id `after`."""
     query = select(tables.uploads).where(_U.tenant_id == tenant_id, _U.id > after).order_by(_U.id).limit(limit)
     return await _many(session, query)
+
+
+async def stored_bytes(session: ReadSession, tenant_id: str) -> dict[str, int]:
+    """Return the bytes that the tenant's uploads were announced with, by project id; empty: of none."""
+    query = (
+        select(_U.project_id, func.sum(_F.size))
+        .join(tables.upload_files, _F.upload_id == _U.id)
+        .where(_U.tenant_id == tenant_id)
+        .group_by(_U.project_id)
+    )
+    return {row[0]: int(row[1]) for row in await session.execute(query)}
 
 
 async def open_uploads(session: ReadSession) -> list[Upload]:
