@@ -88,6 +88,9 @@ def deploy(
     evictable: Annotated[
         bool, typer.Option("--evictable", help="While idle, give way to others.", rich_help_panel=_CHANGE)
     ] = False,
+    access: Annotated[
+        str, typer.Option(metavar="WHOSE", help="API keys that may use it: private, the default, tenant or public.")
+    ] = "",
     is_dry: Annotated[
         bool, typer.Option("--dry-run", help="Say where it would go, or why not; change nothing.")
     ] = False,
@@ -134,6 +137,7 @@ def deploy(
         rollout=rolled or None,
         autoscale=autoscale or None,
         is_evictable=evictable or None,
+        access=access or None,
     )
     with connect(url) as services:
         body = {"model": find_model(services, model)["id"], **body}

@@ -115,6 +115,9 @@ def change(
         int | None, typer.Option(min=1, help="So many failed starts in a row and a replica rests.")
     ] = None,
     evictable: Annotated[bool | None, typer.Option(help="Whether it gives way to others while it is idle.")] = None,
+    access: Annotated[
+        str, typer.Option(metavar="WHOSE", help="API keys that may use it: private, tenant or public.")
+    ] = "",
     url: Url = "",
 ) -> None:
     """Change settings of a deployment; what is not stated stays, and nothing is started anew."""
@@ -124,6 +127,7 @@ def change(
         wake_timeout_s=seconds(wake_timeout, "--wake-timeout"),
         failure_budget=failure_budget,
         is_evictable=evictable,
+        access=access or None,
     )
     if not stated:
         raise UsageFault("State what to change; `roundhouse deployments set --help` lists the settings.")

@@ -5,15 +5,16 @@ from typing import Annotated
 import typer
 
 from roundhouse_cli.commands.deployments import find_deployment
+from roundhouse_cli.commands.launch_options import given
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
-from roundhouse_cli.rest import Item
+from roundhouse_cli.rest import Item, Services
 from roundhouse_cli.units import age, parse_duration, since
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
+app = typer.Typer(no_args_is_help=True, help="API keys: create, list, show, set, rotate, revoke.")
 
 
 def _state(key: Item) -> str:
@@ -23,14 +24,34 @@ def _state(key: Item) -> str:
     return "expired" if expires_at and expires_at < since(0, CLOCK) else "active"
 
 
+def _scope(key: Item) -> str:
+    """Say in a few words what the key is kept to."""
+    told = [f"{len(key['deployment_ids'])} deployments"] if key.get("deployment_ids") else []
+    told += [", ".join(key["models"])] if key.get("models") else []
+    told += [f"from {', '.join(key['ip_ranges'])}"] if key.get("ip_ranges") else []
+    return "; ".join(told) or "all"
+
+
 _COLUMNS = (
     Column("ID", lambda key: short_id(key["id"])),
     Column("NAME", lambda key: key["name"]),
     Column("KEY", lambda key: f"{key['prefix']}...{key['last_four']}"),
     Column("STATE", _state),
+    Column("MAY USE", lambda key: _scope(key)),
     Column("EXPIRES", lambda key: key.get("expires_at") or "never"),
     Column("AGE", lambda key: age(key["created_at"], CLOCK)),
 )
+
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="A name, an id, or a part of an id.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME", help="May send this name only, `*` for any characters; may be repeated."),
+]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--ip-range", metavar="CIDR", help="For requests from this network only; may be repeated."),
+]
 
 
 @app.command("create")
@@ -39,23 +60,25 @@ def create(
     deployment: Annotated[
         list[str] | None, typer.Option(help="May call this deployment only; may be repeated. Default: all.")
     ] = None,
+    model: Models = None,
+    ip_range: Ranges = None,
+    priority: Annotated[int | None, typer.Option(help="Where engines are full: -100 to 100.")] = None,
+    project: Annotated[str, typer.Option(metavar="ID", help="The project that it is for.")] = "",
+    user: Annotated[str, typer.Option(metavar="ID", help="Whose key it is; others' need keys:admin.")] = "",
     expires: Annotated[str, typer.Option(metavar="DURATION", help="From now, e.g. 30d. Default: never.")] = "",
     url: Url = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Create an API key. Its secret is shown now and never again."""
     with connect(url) as services:
-        body: Item = {"name": name}
+        body: Item = {"name": name, **given(models=model, ip_ranges=ip_range, priority=priority)}
+        body |= given(project_id=project or None, user_id=user or None)
         if deployment:
             body["deployment_ids"] = [find_deployment(services, wanted)["id"] for wanted in deployment]
         if expires:
             body["expires_at"] = since(-parse_duration(expires), CLOCK)
         made = services.catalog.post("/api/v1/api-keys", body)
-    if output is OutputFormat.JSON:
-        show_item(made, output)
-    else:
-        print(made["secret"])
-        note("Keep it now: only its digest is stored, so it cannot be shown again.")
+    _show_secret(made, output)
 
 
 @app.command("ls")
@@ -66,13 +89,69 @@ def list_keys(url: Url = "", output: Output = OutputFormat.TABLE) -> None:
 
 
 @app.command("revoke")
-def revoke(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A name, an id, or a part of an id.")], url: Url = ""
-) -> None:
+def revoke(key: Key, url: Url = "") -> None:
     """Revoke an API key; routers refuse it within seconds."""
     with connect(url) as services:
-        keys = services.catalog.items("/api/v1/api-keys")
-        active = [candidate for candidate in keys if _state(candidate) != "revoked"]
-        found = pick(active, key, "API key in use")
+        found = _find(services, key)
         services.catalog.delete(f"/api/v1/api-keys/{found['id']}")
         note(f"{found['name']} is revoked.")
+
+
+@app.command("show")
+def show(key: Key, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """Show one API key, with the limits that name it."""
+    with connect(url) as services:
+        found = pick(services.catalog.items("/api/v1/api-keys"), key, "API key")
+        show_item(services.catalog.get(f"/api/v1/api-keys/{found['id']}"), output)
+
+
+@app.command("set")
+def change(
+    key: Key,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    model: Models = None,
+    ip_range: Ranges = None,
+    any_model: Annotated[bool, typer.Option("--any-model", help="No list of models any more.")] = False,
+    any_address: Annotated[bool, typer.Option("--any-address", help="No list of networks any more.")] = False,
+    priority: Annotated[int | None, typer.Option(help="Where engines are full: -100 to 100.")] = None,
+    expires: Annotated[str, typer.Option(metavar="DURATION", help="From now, or `never`.")] = "",
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Change what an API key may be used for; routers follow within a second. The secret stays."""
+    body: Item = given(name=name, models=model, ip_ranges=ip_range, priority=priority)
+    body |= {"models": []} if any_model else {}
+    body |= {"ip_ranges": []} if any_address else {}
+    if expires:
+        body["expires_at"] = None if expires == "never" else since(-parse_duration(expires), CLOCK)
+    with connect(url) as services:
+        found = _find(services, key)
+        show_item(services.catalog.patch(f"/api/v1/api-keys/{found['id']}", body), output)
+
+
+@app.command("rotate")
+def rotate(
+    key: Key,
+    overlap: Annotated[str, typer.Option(metavar="DURATION", help="How long the secret before stays good.")] = "1h",
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Give an API key a new secret, shown now and never again. With `--overlap 0s` the one before ends at once."""
+    with connect(url) as services:
+        found = _find(services, key)
+        body = {"overlap_s": parse_duration(overlap)}
+        made = services.catalog.post(f"/api/v1/api-keys/{found['id']}:rotate", body)
+    _show_secret(made, output)
+
+
+def _find(services: Services, wanted: str) -> Item:
+    keys = services.catalog.items("/api/v1/api-keys")
+    return pick([one for one in keys if _state(one) != "revoked"], wanted, "API key in use")
+
+
+def _show_secret(made: Item, output: OutputFormat) -> None:
+    if output is OutputFormat.JSON:
+        show_item(made, output)
+        return
+    print(made["secret"])
+    note("Keep it now: only its digest is stored, so it cannot be shown again.")
