@@ -50,6 +50,7 @@ _GROUPS = {
     "providers": "providers",
     "sessions": "sessions",
     "admin": "admin",
+    "audit": "audit",
 }
 """Group of commands to its module, where the group is `app`."""
 
