@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from roundhouse_cli.commands import admin_secrets
+from roundhouse_cli.commands import admin_secrets, audit
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -20,6 +20,7 @@ app = typer.Typer(
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that a service could not process.")
 app.add_typer(dlq, name="dlq")
 app.add_typer(admin_secrets.app, name="secrets")
+app.command("verify-audit")(audit.verify)
 
 _REBUILT = (
     Column("SERVICE", lambda row: row["service"]),
