@@ -1,8 +1,10 @@
 """One real Roundhouse for all process tests of a worker, and an API key of its own for each test."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.process.ledger import Ledger
@@ -30,5 +32,21 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def ledger(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """The ledger as one fresh API key sees it: exactly the test's own requests."""
     made = platform.ask(lambda services: services.catalog.post("/api/v1/api-keys", {"name": request.node.name[:60]}))
+    _wait_until_in_force(platform, made["secret"])
     yield Ledger(platform, key_id=made["id"], secret=made["secret"])
     platform.ask(lambda services: services.catalog.delete(f"/api/v1/api-keys/{made['id']}"))
+
+
+def _wait_until_in_force(platform: Platform, secret: str) -> None:
+    """Return when the router takes the key: within a second of its creation, later where NATS has just come back."""
+    url, deadline = f"{platform.connection['router_url']}/v1/models", time.monotonic() + 30
+    with httpx.Client(headers={"authorization": f"Bearer {secret}"}) as client:
+        while True:
+            try:
+                status = client.get(url).status_code
+            except httpx.TransportError:
+                status = 0
+            if status == httpx.codes.OK:
+                return
+            assert time.monotonic() < deadline, f"the router does not take a new key: {status}"
+            time.sleep(0.02)
