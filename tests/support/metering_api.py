@@ -16,9 +16,10 @@ from roundhouse_common.runtime import SystemClock
 from roundhouse_metering.api.app import create_metering_app
 from roundhouse_metering.bus.publications import Publications
 
-__all__ = ["CLOCK", "Caller", "metering_api", "who"]
+__all__ = ["CLOCK", "WEBHOOK_KEY", "Caller", "metering_api", "who"]
 
 CLOCK = SystemClock()
+WEBHOOK_KEY = b"k" * 32
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ async def metering_api(db: Database, broker: MemoryBroker) -> AsyncIterator[Call
         clock=CLOCK,
         rebuild_timeout_s=0.2,
         publications=Publications(db, bus, CLOCK, every_s=0.05),
+        webhook_key=WEBHOOK_KEY,
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as http:
         yield Caller(http, TokenSigner(private, clock=CLOCK))

@@ -1,5 +1,6 @@
 """The composition root of metering: everything is constructed here and nowhere else."""
 
+import secrets
 import sys
 from typing import Any
 
@@ -20,10 +21,12 @@ from roundhouse_metering.bus.replicas import REPLICAS_DURABLE, ReplicaRecorder
 from roundhouse_metering.bus.samples import SampleRecorder
 from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
 from roundhouse_metering.domain.resolutions import Retention
+from roundhouse_metering.loops.budgets import BudgetNotices
 from roundhouse_metering.loops.rollups import Rollups
 from roundhouse_metering.loops.usage_rollups import UsageRollups
 from roundhouse_metering.settings import MeteringSettings
 from roundhouse_metering.store.tables import outbox
+from roundhouse_metering.store.webhook_key import webhook_key
 
 __all__ = ["build", "main", "openapi"]
 
@@ -61,7 +64,9 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         clock=clock,
         registry=service.registry,
     )
-    publications = Publications(db, bus, clock, every_s=settings.budgets_every_s)
+    key = webhook_key(settings.webhook_key_file, settings.state_dir, secrets.token_bytes)
+    notices = BudgetNotices(db, settings, key=key, clock=clock, registry=service.registry)
+    publications = Publications(db, bus, clock, every_s=settings.budgets_every_s, on_change=notices.wake)
     recorder = UsageRecorder(db, clock=clock, registry=service.registry, on_spent=publications.budgets_changed)
     usage = bus.consumer(USAGE, DURABLE, recorder, batch=settings.batch_size)
     batches = bus.consumer(USAGE_BATCH, BATCHES_DURABLE, recorder.batches, batch=_BATCHES_AT_ONCE)
@@ -75,6 +80,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     service.loop("publish prices", publications.prices.run)
     service.loop("publish budgets", publications.budgets.run)
     service.loop("pace budgets", publications.pace)
+    service.loop("budget notices", notices.run)
     for name, run in token_loops(bus, verifier).items():
         service.loop(name, run)
     _add_usage(service, db, clock=clock)
@@ -92,6 +98,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         clock=clock,
         rebuild_timeout_s=settings.rebuild_timeout_s,
         publications=publications,
+        webhook_key=key,
         retention=retention,
         audit=Audit(ServiceName.METERING, db, write, clock=clock, ids=SystemIds(), wake=relay.wake),
         proxies=settings.proxies(),
@@ -143,5 +150,6 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
         clock=clock,
         rebuild_timeout_s=1.0,
         publications=Publications(db, bus, clock, every_s=1.0),
+        webhook_key=b"",
     )
     return app.openapi()

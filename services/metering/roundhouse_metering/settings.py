@@ -1,6 +1,9 @@
 """Settings of metering, from `ROUNDHOUSE_METERING_*`."""
 
-from pydantic import Field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from roundhouse_common.service import SqlSettings
@@ -28,5 +31,23 @@ class MeteringSettings(SqlSettings):
     """How long their averages over 15 minutes are kept."""
     budgets_every_s: float = Field(default=0.3, ge=0.05, le=60)
     """How often, at the most, routers are told what was spent of budgets."""
+    webhook_key_file: Path | None = None
+    """A file of mode 600 that the secrets of webhooks are made from. Empty: one is made in the state directory; several
+    instances must share one."""
+    webhooks_to_private: bool = False
+    """Whether webhooks may lead to addresses that are not public: loopback, private networks."""
+    smtp_url: str = Field(default="", repr=False)
+    """Who takes mail: `smtp://HOST:PORT`, `smtp+starttls://USER:PASSWORD@HOST:PORT` or `smtps://...`."""
+    smtp_from: str = "roundhouse@localhost"
+    """The sender of mail."""
     rebuild_timeout_s: float = Field(default=3.0, gt=0, le=300)
     """How long `POST /bus:rebuild` gathers answers. Routers answer at once, and publish afterwards."""
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, url: str) -> str:
+        """Refuse what no mail could be sent to, without repeating a password."""
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname):
+            raise ValueError("want smtp://HOST:PORT, smtp+starttls://USER:PASSWORD@HOST:PORT or smtps://HOST:PORT")
+        return url

@@ -191,6 +191,7 @@ async def test_a_replayed_letter_is_recorded_and_gone(fleet: Fleet) -> None:
             clock=CLOCK,
             rebuild_timeout_s=1,
             publications=Publications(fleet.db, fleet.metering, CLOCK, every_s=1),
+            webhook_key=b"",
         )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),

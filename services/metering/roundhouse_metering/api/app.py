@@ -40,6 +40,7 @@ def create_metering_app(
     clock: Clock,
     rebuild_timeout_s: float,
     publications: Publications,
+    webhook_key: bytes,
     retention: Retention = Retention(),
     ids: Ids | None = None,
     audit: TrailEnd | None = None,
@@ -56,7 +57,7 @@ def create_metering_app(
     ids = ids or SystemIds()
     app.include_router(price_routes(db, clock, ids, publications.prices_changed))
     app.include_router(repricing_routes(db, clock, ids, publications.budgets_changed))
-    app.include_router(budget_routes(db, clock, ids, publications.budgets_changed))
+    app.include_router(budget_routes(db, clock, ids, publications.budgets_changed, webhook_key=webhook_key))
     app.include_router(operations_routes(db, bus, publications, rebuild_timeout_s=rebuild_timeout_s))
     app.include_router(dead_letter_routes(consumers))
     return app

@@ -1,6 +1,6 @@
 """Bodies and answers of `/budgets`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -9,7 +9,7 @@ from roundhouse_common.contracts.money import BudgetPeriod, BudgetScope, BudgetU
 from roundhouse_common.http import Body, Timestamp
 from roundhouse_metering.domain.budgets import Budget, BudgetDraft, BudgetPatch, Charge, crossed, forecast
 
-__all__ = ["BudgetChanges", "BudgetToCreate", "BudgetView"]
+__all__ = ["BudgetChanges", "BudgetToCreate", "BudgetView", "NoticeView", "WebhookSecret"]
 
 _Amount = Annotated[int, Field(description="Nano-units of the currency (1,000,000,000 are one), or tokens.")]
 _Thresholds = Annotated[list[int], Field(description="Percent of the amount; when it is spent, somebody is told.")]
@@ -129,3 +129,33 @@ class BudgetView(BaseModel):
             unpriced=charge.unpriced,
             **{name: getattr(budget, name) for name in same},
         )
+
+
+class NoticeView(BaseModel):
+    """That somebody is told of a threshold: once for each period, threshold and recipient."""
+
+    id: str
+    period_start: Timestamp | None
+    threshold: int = Field(description="Percent.")
+    recipient: str
+    spent: int
+    amount: int
+    noticed_at: Timestamp
+    sent_at: Timestamp | None = Field(description="Null: not yet, or given up.")
+    attempts: int
+    is_given_up: bool
+    last_error: str
+
+    @classmethod
+    def of(cls, row: Any) -> Self:  # Any: a row of budget_notices
+        same = ("threshold", "recipient", "spent", "amount", "noticed_at", "sent_at", "attempts", "last_error")
+        return cls(
+            id=row.notice_id,
+            period_start=row.period_start or None,
+            is_given_up=row.due_at is None and row.sent_at is None,
+            **{name: getattr(row, name) for name in same},
+        )
+
+
+class WebhookSecret(BaseModel):
+    secret: str

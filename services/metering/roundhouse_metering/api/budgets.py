@@ -12,8 +12,15 @@ from roundhouse_common.errors import Forbidden, NotFound
 from roundhouse_common.http import Page, PageRequest, etag, page_of, page_request, require_if_match, requires
 from roundhouse_common.routing import PLATFORM
 from roundhouse_common.runtime import Clock, Ids
-from roundhouse_metering.api.budget_schemas import BudgetChanges, BudgetToCreate, BudgetView
+from roundhouse_metering.api.budget_schemas import (
+    BudgetChanges,
+    BudgetToCreate,
+    BudgetView,
+    NoticeView,
+    WebhookSecret,
+)
 from roundhouse_metering.domain.budgets import Budget, Charge, create_budget, revise_budget
+from roundhouse_metering.domain.notices import webhook_secret
 from roundhouse_metering.store.budgets import (
     find_budget,
     insert_budget,
@@ -22,7 +29,7 @@ from roundhouse_metering.store.budgets import (
     spent_of,
     update_budget,
 )
-from roundhouse_metering.store.notices import note_thresholds
+from roundhouse_metering.store.notices import note_thresholds, notices_of
 
 __all__ = ["budget_routes"]
 
@@ -31,7 +38,7 @@ _Writer = Annotated[Subject, Depends(requires("budgets:write"))]
 _IfMatch = Annotated[str | None, Header(description="The ETag of what was read, or `*`.")]
 
 
-def budget_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None]) -> APIRouter:
+def budget_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None], *, webhook_key: bytes) -> APIRouter:
     """Return the routes below /api/v1/budgets. `wake` hurries what publishes them and tells people."""
     routes = APIRouter(prefix="/api/v1/budgets", tags=["budgets"])
 
@@ -77,6 +84,22 @@ def budget_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None]
             budget = await _found(session, subject, budget_id)
             charge = await _charge(session, budget, now)
         return _shown(budget, charge, now, response)
+
+    @routes.get("/{budget_id}/notices")
+    async def list_notices(budget_id: str, subject: _Reader) -> list[NoticeView]:
+        """List who was told of which threshold, the oldest first."""
+        async with db.read() as session:
+            budget = await _found(session, subject, budget_id)
+            found = await notices_of(session, budget.budget_id)
+        return [NoticeView.of(row) for row in found]
+
+    @routes.get("/{budget_id}/webhook-secret")
+    async def show_webhook_secret(budget_id: str, subject: _Writer) -> WebhookSecret:
+        """Show what the notices to this budget's webhook are signed with (Standard Webhooks)."""
+        async with db.read() as session:
+            budget = await _found(session, subject, budget_id)
+        _require_owner(subject, budget)
+        return WebhookSecret(secret=webhook_secret(webhook_key, budget.budget_id))
 
     @routes.patch("/{budget_id}")
     async def change_budget(

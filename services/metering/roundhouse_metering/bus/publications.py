@@ -1,7 +1,7 @@
 """The buckets of metering: prices and budgets. Each is made equal to SQL: after a change, and again and again."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.publisher import Publisher
@@ -24,8 +24,11 @@ _TURN_S = 300.0
 class Publications:
     """Publishes what routers read of metering."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock, *, every_s: float) -> None:
-        """Budgets change with every record: they are published `every_s` at the most."""
+    def __init__(
+        self, db: Database, bus: Bus, clock: Clock, *, every_s: float, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        """Budgets change with every record: they are published `every_s` at the most. `on_change` is told of it too."""
+        self._on_change = on_change
         self._db = db
         self._clock = clock
         self._every_s = every_s
@@ -39,6 +42,7 @@ class Publications:
     def budgets_changed(self) -> None:
         """Say that something was spent, or a budget changed. Cheap; many calls make one look."""
         self._changed.set()
+        self._on_change()
 
     async def pace(self) -> None:
         """Look at the budgets soon after they changed, but not at every record."""

@@ -13,7 +13,7 @@ from roundhouse_metering.domain.budgets import Budget, crossed
 from roundhouse_metering.store.budgets import all_budgets, spent_of
 from roundhouse_metering.store.money_tables import budget_notices
 
-__all__ = ["Notice", "due_notices", "note_thresholds", "notices_of", "postpone", "settle_notice"]
+__all__ = ["Notice", "due_notices", "has_due", "note_thresholds", "notices_of", "postpone", "settle_notice"]
 
 _KEY = ("budget_id", "period_start", "threshold", "recipient")
 
@@ -73,6 +73,12 @@ async def due_notices(session: WriteSession, *, now: float, lease_s: float, limi
         await session.execute(update(budget_notices).where(_is(notice)).values(due_at=now + lease_s))
     budgets = {budget.budget_id: budget for budget in await all_budgets(session)} if notices else {}
     return [(notice, budgets[notice.budget_id]) for notice in notices]
+
+
+async def has_due(session: ReadSession, *, now: float) -> bool:
+    """Say whether any notice is due."""
+    due = select(budget_notices.c.notice_id).where(budget_notices.c.due_at <= now).limit(1)
+    return await session.scalar(due) is not None
 
 
 async def settle_notice(session: WriteSession, notice: Notice, *, now: float) -> None:
