@@ -14,7 +14,7 @@ from roundhouse_cli.connection import Connection
 from roundhouse_cli.saved_login import SavedLogin, login_file, post
 from roundhouse_common.runtime import Clock
 
-__all__ = ["PERSONAL_TOKEN_PREFIX", "Tokens", "tokens_for"]
+__all__ = ["PERSONAL_TOKEN_PREFIX", "GivenToken", "Tokens", "tokens_for"]
 
 PERSONAL_TOKEN_PREFIX = "rhp-"
 _SPARE_S = 30.0
@@ -30,6 +30,9 @@ class Tokens(Protocol):
     def current(self) -> str:
         """Return an access token; empty when there is none. Raises CliError."""
 
+    def renew(self) -> bool:
+        """Forget a token that was refused although it should have been good; return whether there can be another."""
+
 
 class NoTokens:
     """Nobody is logged in."""
@@ -38,6 +41,9 @@ class NoTokens:
 
     def current(self) -> str:
         return ""
+
+    def renew(self) -> bool:
+        return False
 
 
 class GivenToken:
@@ -50,6 +56,9 @@ class GivenToken:
 
     def current(self) -> str:
         return self._token
+
+    def renew(self) -> bool:
+        return False
 
 
 class ExchangedToken:
@@ -71,6 +80,10 @@ class ExchangedToken:
             self._good_until = self._clock.now() + float(given["expires_in"]) - _SPARE_S
         return self._token
 
+    def renew(self) -> bool:
+        self._good_until = 0.0
+        return True
+
 
 class LocalKey:
     """Tokens of the administrator, signed with the key in the data directory: whoever can read it is one."""
@@ -91,6 +104,10 @@ class LocalKey:
             self._token = secrets.admin_token(self._clock, self.TTL_S)
             self._good_until = self._clock.now() + self.TTL_S - _SPARE_S
         return self._token
+
+    def renew(self) -> bool:
+        self._good_until = 0.0
+        return True
 
 
 def tokens_for(connection: Connection, environment: Mapping[str, str], http: httpx.Client, clock: Clock) -> Tokens:

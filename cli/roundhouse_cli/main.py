@@ -49,6 +49,7 @@ _GROUPS = {
     "limits": "limits",
     "providers": "providers",
     "sessions": "sessions",
+    "tokens": "tokens",
     "admin": "admin",
     "audit": "audit",
 }

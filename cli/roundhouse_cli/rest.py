@@ -1,7 +1,8 @@
 """The REST APIs of the services, as the command uses them."""
 
 import os
-from collections.abc import Callable, Iterator
+import platform
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 
 from roundhouse_cli.connection import Connection
-from roundhouse_cli.credentials import tokens_for
+from roundhouse_cli.credentials import GivenToken, Tokens, tokens_for
 from roundhouse_cli.errors import Failure, Refused, Unreachable
 from roundhouse_common.runtime import Ids, SystemClock, SystemIds
 
@@ -19,6 +20,8 @@ Item = dict[str, Any]
 """One JSON object as a service sent it. Any: the services own its shape; `-o json` prints it untouched."""
 
 _PAGE = 200
+_USER_AGENT = f"roundhouse ({platform.node()})"
+"""Says to whoever looks at their logins on which host one is."""
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Reading the headers of a model that is elsewhere takes services up to 40 s."""
 
@@ -39,10 +42,10 @@ class Readiness:
 class Api:
     """One service. Every method raises Unreachable or Refused, whose text can be shown as it is."""
 
-    def __init__(self, http: httpx.Client, service: str, base_url: str, token: Callable[[], str], ids: Ids) -> None:
+    def __init__(self, http: httpx.Client, service: str, base_url: str, tokens: Tokens, ids: Ids) -> None:
         self._http = http
         self._ids = ids
-        self._token = token
+        self._tokens = tokens
         self.service = service
         self.base_url = base_url
 
@@ -156,23 +159,29 @@ class Api:
         content: bytes | Iterator[bytes] | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        try:
-            answer = self._http.request(
-                method,
-                f"{self.base_url}{path}",
-                params=_given(query or {}),
-                json=body,
-                content=content,
-                headers=self._headers(headers or {}),
-            )
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        def ask() -> httpx.Response:
+            try:
+                return self._http.request(
+                    method,
+                    f"{self.base_url}{path}",
+                    params=_given(query or {}),
+                    json=body,
+                    content=content,
+                    headers=self._headers(headers or {}),
+                )
+            except httpx.TransportError as error:
+                raise self._unreachable(error) from error
+
+        answer = ask()
+        is_repeatable = content is None or isinstance(content, bytes)
+        if answer.status_code == httpx.codes.UNAUTHORIZED and is_repeatable and self._tokens.renew():
+            answer = ask()  # the rights of whoever asks have changed meanwhile: the next token states them
         if answer.is_error:
             raise self._refused(answer)
         return answer
 
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
-        token = self._token()
+        token = self._tokens.current()
         return {**more, **({"authorization": f"Bearer {token}"} if token else {})}
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
@@ -194,20 +203,20 @@ class Services:
 
     def __init__(self, connection: Connection, ids: Ids | None = None) -> None:
         self.connection = connection
-        self.http = httpx.Client(timeout=_TIMEOUT, trust_env=False)
+        self.http = httpx.Client(timeout=_TIMEOUT, trust_env=False, headers={"user-agent": _USER_AGENT})
         self._ids = ids or SystemIds()
         self.tokens = tokens_for(connection, os.environ, self.http, SystemClock())
-        self.catalog = self._api("catalog", connection.catalog_url, self.tokens.current)
-        self.scheduler = self._api("scheduler", connection.scheduler_url, self.tokens.current)
-        self.metering = self._api("metering", connection.metering_url, self.tokens.current)
-        self.router = self._api("router", connection.router_url, lambda: connection.api_key)
+        self.catalog = self._api("catalog", connection.catalog_url, self.tokens)
+        self.scheduler = self._api("scheduler", connection.scheduler_url, self.tokens)
+        self.metering = self._api("metering", connection.metering_url, self.tokens)
+        self.router = self._api("router", connection.router_url, GivenToken(connection.api_key))
 
     def all(self) -> tuple[Api, ...]:
         return (self.router, self.catalog, self.scheduler, self.metering)
 
     def api(self, service: str, base_url: str) -> Api:
         """Return another service that serves only the operations endpoints."""
-        return self._api(service, base_url, lambda: "")
+        return self._api(service, base_url, GivenToken(""))
 
     def close(self) -> None:
         self.http.close()
@@ -218,8 +227,8 @@ class Services:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _api(self, service: str, url: str, token: Callable[[], str]) -> Api:
-        return Api(self.http, service, url.rstrip("/"), token, self._ids)
+    def _api(self, service: str, url: str, tokens: Tokens) -> Api:
+        return Api(self.http, service, url.rstrip("/"), tokens, self._ids)
 
 
 def _given(query: dict[str, object]) -> dict[str, str]:

@@ -92,6 +92,15 @@ class SavedLogin:
                 kept = self._refreshed(kept)
             return kept.access_token
 
+    def renew(self) -> bool:
+        """Have the next look refresh: the token was made void, perhaps because its owner's rights have changed."""
+        with self.locked():
+            kept = self.read()
+            if kept is None or not kept.refresh_token:
+                return False
+            self.save(replace(kept, expires_at=0.0))
+            return True
+
     def switch(self, tenant: str) -> Kept:
         """Go on in another tenant. Raises Refused."""
         with self.locked():

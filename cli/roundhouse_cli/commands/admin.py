@@ -15,7 +15,7 @@ from roundhouse_cli.units import age
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Repairs: rebuild the bus, look at dead letters, replace the key of secrets."
+    no_args_is_help=True, help="Repairs: rebuild the bus, look at dead letters, replace keys and passwords."
 )
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that a service could not process.")
 app.add_typer(dlq, name="dlq")
@@ -36,7 +36,40 @@ _LETTERS = (
     Column("ERROR", lambda letter: letter["error"], is_wrapped=True),
 )
 
+_SIGNING_KEYS = (
+    Column("KEY", lambda key: key["kid"]),
+    Column("SIGNING", lambda key: bool(key["is_signing"])),
+    Column("SIGNS FROM", lambda key: key["signs_from"]),
+    Column("CREATED BY", lambda key: key["created_by"]),
+)
+
 Letter = Annotated[str, typer.Argument(metavar="LETTER", help="An id, or a part of it that only one has.")]
+
+
+@app.command("rotate-signing-key")
+def rotate_signing_key(
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Somebody may have it: refuse at once what it signed.")
+    ] = False,
+    url: Url = "",
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Replace the key that access tokens are signed with. Nobody is logged out."""
+    with connect(url) as services:
+        keys = services.catalog.post("/api/v1/signing-keys:rotate", {"is_compromised": compromised})["items"]
+    show_items(keys, _SIGNING_KEYS, output, empty="There are no keys.")
+
+
+@app.command("reset-password")
+def reset_password(
+    user: Annotated[str, typer.Argument(metavar="USER", help="A login name, an id, or a part of an id.")], url: Url = ""
+) -> None:
+    """Give somebody a password for a first login, shown this once, and end their sessions."""
+    with connect(url) as services:
+        found = pick(services.catalog.items("/api/v1/users"), user, "user")
+        given = services.catalog.post(f"/api/v1/users/{found['id']}/password:reset")
+        print(given["password"])
+        note(f"{found['name']} must choose another one at the first login, before {given['expires_at']}.")
 
 
 @app.command("rebuild-bus")

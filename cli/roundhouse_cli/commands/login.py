@@ -7,6 +7,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from roundhouse_cli.browser_login import log_in_with_browser
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.credentials import PERSONAL_TOKEN_PREFIX
 from roundhouse_cli.errors import Failure, Refused, UsageFault
@@ -30,6 +31,9 @@ def login(
     token: Annotated[
         bool, typer.Option("--token", help="Log in with a personal token, read from stdin or a hidden prompt.")
     ] = False,
+    oidc: Annotated[
+        str, typer.Option("--oidc", metavar="NAME", help="Log in with a browser at this identity provider.")
+    ] = "",
     tenant: Annotated[str, typer.Option(help="Tenant to work in; logged in already, switches to it.")] = "",
     url: Url = "",
 ) -> None:
@@ -38,6 +42,10 @@ def login(
         saved = _saved(services)
         if token:
             kept = _with_token(services, _secret("Token"))
+        elif oidc:
+            url = services.connection.catalog_url
+            given = log_in_with_browser(services.http, url, oidc, tenant=tenant, tell=note)
+            kept = Kept(catalog_url=url, login_name=f"{oidc}:{given['user_id']}").with_tokens(given)
         elif tenant and not user and not password_stdin and saved.read() is not None:
             kept = saved.switch(tenant)
         else:

@@ -101,7 +101,7 @@ async def test_somebody_new_gets_an_account_and_the_roles_of_their_groups(desk: 
     desk.idp.knows("s1", preferred_username="Nora", name="Nora N.", groups=["ml", "other"])
     tokens = (await desk.redeems(await desk.code("s1"))).json()
     subject = desk.world.verifier.verify(tokens["access_token"])
-    assert (subject.roles, subject.platform_roles) == ({Role.DEPLOYER, Role.USER}, frozenset())
+    assert (subject.roles, subject.platform_roles) == (frozenset({Role.DEPLOYER, Role.USER}), frozenset[Role]())
     assert await desk.subject(subject.id, "ten_2") is None
 
     desk.world.clock.seconds += 1
@@ -110,7 +110,7 @@ async def test_somebody_new_gets_an_account_and_the_roles_of_their_groups(desk: 
     assert again["user_id"] == tokens["user_id"], "the provider's own id tells who it is, not the name"
     moved = await desk.subject(subject.id, "ten_2")
     assert moved is not None
-    assert (moved.roles, moved.platform_roles) == ({Role.FINANCE}, {Role.OPERATOR})
+    assert (moved.roles, moved.platform_roles) == (frozenset({Role.FINANCE}), frozenset({Role.OPERATOR}))
     assert (await desk.subject(subject.id)).roles == frozenset()  # type: ignore[union-attr]  # as above
 
 

@@ -52,7 +52,7 @@ async def test_who_knows_the_password_gets_tokens_for_their_roles(ready: World) 
     assert answer.headers["cache-control"] == "no-store"
     subject = await subject_of(ready, answer.json()["access_token"])
     assert subject is not None
-    assert (subject.id, subject.tenant_id, subject.roles) == (ANN, "ten_default", {Role.USER})
+    assert (subject.id, subject.tenant_id, subject.roles) == (ANN, "ten_default", frozenset({Role.USER}))
     assert subject.session_id == answer.json()["session_id"]
     ready.clock.seconds += 306
     assert await subject_of(ready, answer.json()["access_token"]) is None

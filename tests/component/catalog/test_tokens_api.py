@@ -54,7 +54,7 @@ async def test_personal_token_is_exchanged_for_what_its_owner_may_do(ready: Worl
     assert given.headers["cache-control"] == "no-store"
     subject = await subject_of(ready, given.json()["access_token"])
     assert subject is not None
-    assert (subject.id, subject.roles, given.json()["expires_in"]) == (ANN, {Role.USER}, 300)
+    assert (subject.id, subject.roles, given.json()["expires_in"]) == (ANN, frozenset({Role.USER}), 300)
     [listed] = (await ready.http.get(f"{API}/tokens", headers=bearer(ann))).json()["items"]
     assert "secret" not in listed
     assert (listed["prefix"], listed["last_four"]) == (made["secret"][:8], made["secret"][-4:])

@@ -22,7 +22,7 @@ class Provider:
     """Answers as one, over a transport without a network."""
 
     def __init__(self) -> None:
-        self.keys = [OLD]
+        self.keys: list[Any] = [OLD]
         self.asked: list[str] = []
         self.more: dict[str, Any] = {}
 

@@ -6,6 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey
+from roundhouse_catalog.api.login_admin import reseal_signing_keys
+from roundhouse_catalog.api.oidc_providers import reseal_oidc_secrets
 from roundhouse_catalog.api.provider_asking import ask_provider
 from roundhouse_catalog.api.provider_schemas import (
     KeyToAdd,
@@ -87,7 +89,10 @@ async def list_providers(
 
 @router.post(":reseal", dependencies=[Depends(requires("platform:admin"))], responses=SEALING)
 async def reseal_providers(subject: Writer, catalog: CatalogHere) -> ResealedView:
-    """Seal every tenant's secrets with the first key of the file, so that the others can go. Safe to repeat."""
+    """Seal every secret with the first key of the file, so that the others can go. Safe to repeat.
+
+    Those of providers, of identity providers, and the keys that sign access tokens.
+    """
     box, resealed, total = catalog.secrets.box(), 0, 0
     async with catalog.db.write() as session:
         for provider in await store.all_providers(session):
@@ -97,7 +102,10 @@ async def reseal_providers(subject: Writer, catalog: CatalogHere) -> ResealedVie
             changed = reseal_keys(provider, new, now=catalog.clock.now(), actor=subject.actor)
             if changed is not provider:
                 await store.update_provider(session, changed)
+        for again, kept in (await reseal_signing_keys(session, box), await reseal_oidc_secrets(session, box)):
+            resealed, total = resealed + again, total + kept
         session.after_commit(catalog.wake)
+        session.after_commit(catalog.logins.changed)
     return ResealedView(resealed=resealed, total=total)
 
 
