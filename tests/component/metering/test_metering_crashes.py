@@ -1,20 +1,14 @@
 """The real service on the real nats-server: killed at any moment, it holds exactly one row per request."""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 
-from roundhouse_common.auth import Role, Subject
-from roundhouse_common.auth.tokens import TokenSigner, generate_keypair
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
@@ -22,48 +16,13 @@ from roundhouse_common.contracts.registry import REPUBLISH_USAGE, USAGE
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock
 from tests.support.eventually import eventually
-from tests.support.nats import NatsServer, free_port
+from tests.support.metering_process import Metering, metering_process
+from tests.support.nats import NatsServer
 from tests.support.usage import UsageRecords
 
 CLOCK = SystemClock()
 # What these show is metering's doing and the server's, whichever database is below: one will do.
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-ADMINISTRATOR = Subject(id="usr_admin", tenant_id="ten_default", platform_roles=frozenset({Role.ADMINISTRATOR}))
-
-
-@dataclass
-class Metering:
-    """`python -m roundhouse_metering` with a state directory of its own."""
-
-    environment: Mapping[str, str]
-    http: httpx.AsyncClient
-    process: asyncio.subprocess.Process | None = field(default=None)
-
-    async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "roundhouse_metering", env={**os.environ, **self.environment}
-        )
-        await eventually(self.is_live, within_s=20)
-
-    async def stop(self, how: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(how)
-        return await asyncio.wait_for(self.process.wait(), 20)
-
-    async def is_live(self) -> bool:
-        try:
-            return (await self.http.get("/livez")).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    async def totals(self) -> dict[str, int]:
-        answer = await self.http.get("/api/v1/reconciliation")
-        assert answer.status_code == 200, answer.text
-        found: dict[str, int] = answer.json()["totals"]
-        return found
-
-    async def recorded(self) -> int:
-        return (await self.totals())["recorded"]
 
 
 @dataclass
@@ -93,31 +52,8 @@ class Router:
 
 @pytest_asyncio.fixture
 async def metering(nats_server: NatsServer, database_url: str, tmp_path: Path) -> AsyncIterator[Metering]:
-    private, public = generate_keypair()
-    (tmp_path / "token-public.json").write_text(public)
-    port = free_port()
-    settings: dict[str, Any] = {
-        "PORT": port,
-        "STATE_DIR": tmp_path / "metering",
-        "DATABASE_URL": database_url,
-        "NATS_URL": nats_server.url,
-        "NATS_SEED_FILE": nats_server.seed_file(Service.METERING),
-        "TOKEN_PUBLIC_KEY_FILE": tmp_path / "token-public.json",
-        "BATCH_SIZE": 32,
-        "REBUILD_TIMEOUT_S": 2,
-        "LOG_LEVEL": "warning",
-    }
-    token = TokenSigner(private, clock=CLOCK).sign(ADMINISTRATOR, 600)
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {token}"}, trust_env=False
-    ) as http:
-        made = Metering({f"ROUNDHOUSE_METERING_{name}": str(value) for name, value in settings.items()}, http)
-        await made.start()
-        try:
-            yield made
-        finally:
-            if made.process is not None and made.process.returncode is None:
-                await made.stop(signal.SIGKILL)
+    async with metering_process(nats_server, database_url, tmp_path) as made:
+        yield made
 
 
 @pytest_asyncio.fixture
