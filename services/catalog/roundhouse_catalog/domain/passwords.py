@@ -46,9 +46,8 @@ def _fault(password: str, login_name: str) -> str | None:
     folded = password.casefold()
     if len(login_name) >= 3 and login_name in folded:
         return "it contains the login name; choose another"
-    rest = _COMMON.sub("", folded.translate(_FOLDED))
-    rest = _without_runs(rest)
-    if len(rest) < _LEAST_OF_OWN:
+    rest = _COMMON.sub("", _without_runs(folded).translate(_FOLDED))
+    if len(rest) < _LEAST_OF_OWN or len(_without_runs(_COMMON.sub("", folded.translate(_FOLDED)))) < _LEAST_OF_OWN:
         return (
             "it is made of words and rows of characters that are tried first; several words that do not belong together"
             " are good"
