@@ -9,16 +9,18 @@ import pytest
 from sqlalchemy import select, text
 
 from roundhouse_catalog import migrations
-from roundhouse_catalog.domain.routes import RouteSettings
+from roundhouse_catalog.domain.routes import RouteSettings, route_record
 from roundhouse_catalog.store import tables, tenants
+from roundhouse_catalog.store.audit import record
 from roundhouse_catalog.store.deployments import all_deployments
 from roundhouse_catalog.store.identity_tables import memberships, users
+from roundhouse_catalog.store.keys import all_keys
 from roundhouse_catalog.store.models import find_model
 from roundhouse_catalog.store.routes import all_routes, insert_route
 from roundhouse_catalog.store.tables import metadata
 from roundhouse_common.contracts.catalog import Rollout
-from roundhouse_common.contracts.identity import Quota
-from roundhouse_common.contracts.routing import RouteTarget
+from roundhouse_common.contracts.identity import AuditRecord, Quota
+from roundhouse_common.contracts.routing import Access, RouteTarget
 from roundhouse_common.database import Database, WriteSession
 from tests.support.databases import schema_differences
 
@@ -179,6 +181,7 @@ async def test_what_an_earlier_release_wrote_is_kept_and_completed(
         assert (deployment.last_number, deployment.previous_number, deployment.failed_numbers) == (3, 2, ())
         assert (settings.rollout, settings.autoscale, settings.failure_budget) == (Rollout(), None, 10)
         assert (deployment.is_paused, settings.is_evictable, settings.wake_timeout_s) == (False, False, 300.0)
+        assert settings.access is Access.TENANT, "only new deployments are private"
         assert model is not None
         assert (model.facts, model.defaults, model.resolved_revision) == (None, None, "")
         assert (model.source.revision, model.source.patterns, model.source.sha256) == ("", (), "")
@@ -219,3 +222,40 @@ async def test_people_of_the_last_release_are_members_where_they_were(
         ("usr_3", "ten_2", ("viewer",)),
     }
     assert await schema_differences(database_url, metadata, service="catalog") == []
+
+
+@pytest.mark.contract("B10")
+async def test_what_works_today_goes_on_working(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = earlier_migrations(tmp_path, monkeypatch, until="0006")
+    async with Database(database_url, service="catalog") as db:
+        await db.migrate(earlier)
+        async with db.write() as session:
+            await insert(
+                session, "tenants", id="ten_default", name="default", created_at=1.0, is_suspended=False, updated_at=1.0
+            )  # fmt: skip
+            await session.execute(
+                text(
+                    "INSERT INTO api_keys (id, tenant_id, user_id, name, prefix, last_four, sha256, deployment_ids, "
+                    "expires_at, created_at, revoked_at) VALUES ('key_1', 'ten_default', 'usr_admin', 'k', 'rh-', "
+                    "'abcd', 'ff', '[]', 0, 1, 0)"
+                )
+            )
+            await session.execute(
+                text(
+                    "INSERT INTO routes (id, tenant_id, name, model_kind, created_at, is_deleted, targets, alias_of, "
+                    "settings, generation, created_by, updated_at, updated_by) VALUES ('rte_1', 'ten_default', 'chat', "
+                    "'chat', 1, false, '[]', '', '{}', 1, 'user:usr_a', 1, 'user:usr_a')"
+                )
+            )
+        await db.migrate("roundhouse_catalog.migrations")
+        async with db.write() as session:
+            [key] = await all_keys(session)
+            [route] = [route_record(one) for one in await all_routes(session)]
+            assert await session.scalar(select(func.count()).select_from(tables.deployments)) == 0
+            await record(
+                session, AuditRecord(record_id="aud_1", at=1.0, service="c", actor="a", tenant_id="", action="x")
+            )
+    assert (key.models, key.ip_ranges, key.previous_sha256, key.generation) == ((), (), "", 1)
+    assert (route.access, route.owner_id) == (Access.TENANT, "usr_a")
