@@ -1,7 +1,8 @@
 """`roundhouse usage`: requests and tokens from the ledger."""
 
 import enum
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any
 
 import typer
 
@@ -19,13 +20,18 @@ class By(enum.StrEnum):
     MODEL = "model"
     KEY = "key"
     USER = "user"
+    PROJECT = "project"
+    TENANT = "tenant"
+    KIND = "kind"
+    PROVIDER = "provider"
+    ROUTE = "route"
     DEPLOYMENT = "deployment"
     VERSION = "version"
     REPLICA = "replica"
     NODE = "node"
 
 
-_OF_REQUESTS = (By.MODEL, By.KEY, By.USER, By.DEPLOYMENT)
+_OF_REQUESTS = tuple(By)
 _OF_REPLICAS = (By.DEPLOYMENT, By.VERSION, By.REPLICA, By.NODE)
 
 
@@ -44,7 +50,10 @@ _COUNTS = (
 def usage(
     by: Annotated[By | None, typer.Option(help="What to add up; by model, or by deployment with --replicas.")] = None,
     ago: Annotated[str, typer.Option("--since", metavar="DURATION", help="How far back, e.g. 24h or 7d.")] = "24h",
-    bucket: Annotated[str, typer.Option(help="Split by time: 1m, 5m, 1h or 1d.")] = "",
+    bucket: Annotated[str, typer.Option(help="Split by time: 1m, 5m, 15m, 30m, 1h, 1d, 1w or 1mo.")] = "",
+    time_zone: Annotated[str, typer.Option(help="Whose days and months, e.g. Europe/Berlin; UTC if none.")] = "",
+    top: Annotated[int | None, typer.Option(help="Only so many; the rest is summed up.")] = None,
+    tenant: Annotated[str, typer.Option(help="Another tenant's id, or all: for roles on the platform.")] = "",
     replicas: Annotated[bool, typer.Option("--replicas", help="What replicas held, instead of requests.")] = False,
     url: Url = "",
     output: Output = OutputFormat.TABLE,
@@ -58,18 +67,41 @@ def usage(
         return
     by = _allowed(by or By.MODEL, _OF_REQUESTS)
     with connect(url) as services:
-        found = services.metering.get("/api/v1/usage", by=by.value, since=start, bucket=bucket or None)
+        found = services.metering.get(
+            "/api/v1/usage",
+            by=by.value,
+            since=start,
+            bucket=bucket or None,
+            time_zone=time_zone or None,
+            top=top,
+            tenant=tenant or None,
+        )
         names = _names(services, by)
     time = (Column("FROM", lambda row: row["bucket_start"]),) if bucket else ()
     columns = (
         Column(by.upper(), lambda row: row["name"]),
         *time,
         *(Column(title, lambda row, field=field: row[field]) for title, field in _COUNTS),  # type: ignore[misc]
+        Column("COST", lambda row: _cost(row, found["currency"])),
+        Column("P50", lambda row: _ms(row["latency_ms"]["p50"])),
+        Column("P95", lambda row: _ms(row["latency_ms"]["p95"])),
     )
     rows = [{**row, "name": names.get(row["key"], row["key"])} for row in found["items"]]
     if output is OutputFormat.TABLE and len(rows) > 1:
         rows = [*rows, {"name": "total", "bucket_start": "", **found["totals"]}]
     show_items(rows, columns, output, empty=f"No request in the last {ago}.")
+
+
+def _cost(row: dict[str, Any], currency: str) -> str:
+    """Return the cost with its currency, marked when some requests have no price: their cost is not known, not 0."""
+    if not currency or row["unpriced"] == row["requests"]:
+        return "unpriced"
+    exact = Decimal(row["cost_nano"]) / 10**9
+    return f"{'>' if row['unpriced'] else ''}{exact:.6f} {currency}"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} ms"
 
 
 def _allowed(by: By, choices: tuple[By, ...]) -> By:

@@ -240,16 +240,21 @@ def test_a_key_is_revoked_by_name(roundhouse: Command, deployed: Scripted) -> No
 
 def test_usage_by_key_shows_names_and_a_total(roundhouse: Command, deployed: Scripted) -> None:
     row = {"requests": 7, "completed": 7, "failed": 0, "aborted": 0, "input_tokens": 9, "cached_input_tokens": 0}
-    row |= {"output_tokens": 20, "reasoning_tokens": 0}
-    rows = [{**row, "key": KEY["id"]}, {**row, "key": "key_gone"}]
-    totals = {**row, "requests": 14}
-    deployed.on("GET", "/api/v1/usage", {"items": rows, "totals": totals})
+    row |= {"output_tokens": 20, "reasoning_tokens": 0, "cost_nano": 1_500_000_000, "unpriced": 0}
+    row |= {"latency_ms": {"p50": 120.4, "p95": None}}
+    rows = [{**row, "key": KEY["id"]}, {**row, "key": "key_gone", "unpriced": 7}]
+    totals = {**row, "requests": 14, "unpriced": 7}
+    deployed.on("GET", "/api/v1/usage", {"items": rows, "totals": totals, "currency": "USD"})
 
     result = roundhouse("usage", "--by", "key", "--since", "24h")
 
     header, *lines = result.out.splitlines()
     assert header.split()[:2] == ["KEY", "REQUESTS"]
     assert [line.split()[:2] for line in lines] == [["laptop", "7"], ["key_gone", "7"], ["total", "14"]]
+    assert "1.500000 USD" in lines[0]
+    assert "120 ms" in lines[0]
+    assert "unpriced" in lines[1]
+    assert ">1.500000 USD" in lines[2]
     assert deployed.asked[0].query["by"] == "key"
 
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse_metering.domain.reconciliation import RouterLedger, reconcile
+from roundhouse_metering.domain.admitted import RouterHour
+from roundhouse_metering.domain.reconciliation import RouterLedger, reconcile, reconcile_hours
 
 ledgers = st.builds(
     lambda name, outcomes, highest: RouterLedger(
@@ -41,3 +42,17 @@ def test_a_router_that_counts_from_1_again_is_seen() -> None:
     twice = RouterLedger(router_id="r", highest_sequence=3, distinct_sequences=3, completed=5, failed=0, aborted=0)
     (router,) = reconcile([twice]).routers
     assert (router.repeated, router.missing, router.admitted) == (2, 0, 5)
+
+
+def test_what_is_missing_is_told_by_the_hour_before_it() -> None:
+    hours = {
+        ("a", 0): RouterHour(first=1, last=4, completed=2, aborted=1),  # 2 or 3 is missing
+        ("a", 3600): RouterHour(first=7, last=8, failed=2),  # 5 and 6 are missing before it
+        ("b", 0): RouterHour(first=1, last=1, completed=1),
+    }
+    found = reconcile_hours(hours)
+    assert [(hour.router_id, hour.hour, hour.admitted, hour.missing) for hour in found] == [
+        ("a", 0, 6, 3),
+        ("a", 3600, 2, 0),
+        ("b", 0, 1, 0),
+    ]

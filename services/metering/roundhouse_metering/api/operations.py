@@ -10,10 +10,11 @@ from roundhouse_common.contracts.operations import RebuildBus
 from roundhouse_common.contracts.registry import REPUBLISH_USAGE
 from roundhouse_common.database import Database
 from roundhouse_common.http import requires
-from roundhouse_metering.api.schemas import RebuildAnswer, RebuiltRouter, ReconciliationAnswer
+from roundhouse_metering.api.schemas import HoursAnswer, RebuildAnswer, RebuiltRouter, ReconciliationAnswer
 from roundhouse_metering.bus.publications import Publications
-from roundhouse_metering.domain.reconciliation import reconcile
-from roundhouse_metering.store.routers import routers
+from roundhouse_metering.domain.reconciliation import reconcile, reconcile_hours
+from roundhouse_metering.store.routers import hours_of_routers, routers
+from roundhouse_metering.store.usage_cells import begin_anew
 
 __all__ = ["operations_routes"]
 
@@ -30,6 +31,19 @@ def operations_routes(db: Database, bus: Bus, publications: Publications, *, reb
         async with db.read() as session:
             found = await routers(session)
         return ReconciliationAnswer.of(reconcile(found))
+
+    @routes.get("/reconciliation/hours")
+    async def get_hourly_reconciliation(_subject: _Administrator) -> HoursAnswer:
+        """Tell by router and hour of admission how requests ended, and how many have no record."""
+        async with db.read() as session:
+            found = await hours_of_routers(session)
+        return HoursAnswer.of(reconcile_hours(found))
+
+    @routes.post("/usage:rebuild", status_code=202)
+    async def rebuild_usage(_subject: _Administrator) -> None:
+        """Make the sums of usage anew from the ledger; until it is done answers lack what is not counted yet."""
+        async with db.write() as session:
+            await begin_anew(session)
 
     @routes.post("/bus:rebuild")
     async def rebuild_bus(_subject: _Administrator) -> RebuildAnswer:

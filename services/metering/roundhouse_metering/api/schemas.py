@@ -1,10 +1,13 @@
 """What the REST API answers."""
 
+import dataclasses
+
 from pydantic import BaseModel, Field
 
-from roundhouse_metering.domain.reconciliation import Reconciliation, RouterReconciliation
+from roundhouse_common.http import Timestamp
+from roundhouse_metering.domain.reconciliation import HourReconciliation, Reconciliation, RouterReconciliation
 
-__all__ = ["RebuildAnswer", "RebuiltRouter", "ReconciliationAnswer"]
+__all__ = ["HoursAnswer", "RebuildAnswer", "RebuiltRouter", "ReconciliationAnswer"]
 
 
 class ReconciliationFigures(BaseModel):
@@ -35,6 +38,28 @@ class ReconciliationAnswer(BaseModel):
             items=[RouterFigures(router_id=router.router_id, **_counts(router)) for router in found.routers],
             totals=ReconciliationFigures(**_counts(found.totals)),
         )
+
+
+class HourFigures(BaseModel):
+    """admitted = completed + failed + aborted + missing."""
+
+    router_id: str
+    hour: Timestamp
+    admitted: int
+    completed: int
+    failed: int
+    aborted: int
+    missing: int
+
+
+class HoursAnswer(BaseModel):
+    """By router, then hour."""
+
+    items: list[HourFigures]
+
+    @classmethod
+    def of(cls, found: list[HourReconciliation]) -> "HoursAnswer":
+        return cls(items=[HourFigures(**dataclasses.asdict(hour)) for hour in found])
 
 
 class RebuiltRouter(BaseModel):

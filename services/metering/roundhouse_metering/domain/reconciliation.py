@@ -1,9 +1,18 @@
 """Does the ledger hold every admitted request? Routers number what they admit without gaps, so it can be counted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Reconciliation", "RouterLedger", "RouterReconciliation", "reconcile"]
+from roundhouse_metering.domain.admitted import RouterHour
+
+__all__ = [
+    "HourReconciliation",
+    "Reconciliation",
+    "RouterLedger",
+    "RouterReconciliation",
+    "reconcile",
+    "reconcile_hours",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +84,38 @@ def _router(ledger: RouterLedger) -> RouterReconciliation:
         missing=missing,
         repeated=recorded - ledger.distinct_sequences,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourReconciliation:
+    """What a router admitted within an hour. What is missing between two hours counts to the earlier one."""
+
+    router_id: str
+    hour: int
+    admitted: int
+    completed: int
+    failed: int
+    aborted: int
+    missing: int
+
+
+def reconcile_hours(hours: Mapping[tuple[str, int], RouterHour]) -> list[HourReconciliation]:
+    """Return the figures by router and hour, in that order."""
+    found = []
+    places = sorted(hours)
+    for place, following in zip(places, [*places[1:], ("", 0)], strict=True):
+        hour = hours[place]
+        end = hours[following].first if following[0] == place[0] else hour.last + 1
+        missing = max(0, end - hour.first - hour.recorded)
+        found.append(
+            HourReconciliation(
+                router_id=place[0],
+                hour=place[1],
+                admitted=hour.recorded + missing,
+                completed=hour.completed,
+                failed=hour.failed,
+                aborted=hour.aborted,
+                missing=missing,
+            )
+        )
+    return found
