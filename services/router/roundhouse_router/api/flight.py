@@ -48,6 +48,7 @@ class Flight:
 
     __slots__ = (
         "_admitted_at",
+        "_asked",
         "_asked_at",
         "_first_token_at",
         "_is_asking",
@@ -100,6 +101,7 @@ class Flight:
         self._asked_at = received
         self._tally: Tally | None = None
         self._is_asking = False
+        self._asked = resolution  # a fallback changes where it goes, and not what was asked for
         self._sequence = spool.take_sequence()
         self._admitted_at = services.clock.now()
         self.request_id = request_id
@@ -226,7 +228,7 @@ class Flight:
 
     def _admission_line(self) -> bytes:
         """Return the spool's entry of the admission."""
-        kept, kind = self.resolution.kept, ("admission", self.interface.path, self.request.is_stream)
+        kept, kind = self._asked.kept, ("admission", self.interface.path, self.request.is_stream)
         frame = kept.get(kind)
         if frame is None:
             frame = kept[kind] = AdmissionFrame(self._admission())
@@ -243,11 +245,11 @@ class Flight:
             self.key.user_id,
             self.key.tenant_id,
             self.request.model,
-            self.resolution.targets[0].deployment_id,
+            self._asked.targets[0].deployment_id,
             self._admitted_at,
             self.request.is_stream,
             self.interface.api,
-            self.resolution.route.route_id,
+            self._asked.route.route_id,
             self.key.project_id,
         )
 
@@ -296,11 +298,11 @@ class Flight:
     def _frame(self) -> RecordFrame | None:
         candidate = self.candidate
         assert candidate is not None
-        frame = self.resolution.kept.get((self.interface.path, self.request.is_stream, candidate.endpoint_id))
+        frame = self._asked.kept.get((self.interface.path, self.request.is_stream, candidate.endpoint_id))
         return frame if isinstance(frame, RecordFrame) and frame.engine is candidate.deployment else None
 
     def _keep_frame(self, record: UsageRecord) -> None:
-        candidate, kept = self.candidate, self.resolution.kept
+        candidate, kept = self.candidate, self._asked.kept
         assert candidate is not None
         if len(kept) >= _FRAMES_MOST:
             kept.clear()
