@@ -1,8 +1,22 @@
-"""The migrations make exactly the tables that the code uses, on both databases."""
+"""The migrations make exactly the tables that the code uses, on both databases, and keep what was there."""
+
+import shutil
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import text
 
 from roundhouse_common.database import Database
+from roundhouse_common.pricing import PriceTable
+from roundhouse_metering import migrations
+from roundhouse_metering.domain.usage import UsageFilter, UsageQuery
+from roundhouse_metering.store.analytics import usage_figures
+from roundhouse_metering.store.ledger import enter, entries
 from roundhouse_metering.store.tables import metadata
 from tests.support.databases import schema_differences
+from tests.support.usage import NOON, usage_record
 
 
 async def test_from_empty_to_the_newest_is_what_the_tables_say(database_url: str) -> None:
@@ -16,3 +30,32 @@ async def test_migrating_twice_changes_nothing(database_url: str) -> None:
     await db.migrate("roundhouse_metering.migrations")
     await db.migrate("roundhouse_metering.migrations")
     assert await schema_differences(database_url, metadata, service="metering") == []
+
+
+async def test_records_of_an_earlier_release_are_numbered_and_counted(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "earlier_metering_migrations"
+    shutil.copytree(Path(next(iter(migrations.__path__))), package)
+    for file in (package / "versions").glob("*.py"):
+        if file.name[:4] > "0004":
+            file.unlink()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    await Database(database_url, service="metering").migrate(package.name)
+    async with Database(database_url, service="metering") as db:
+        async with db.write() as session:
+            for record in (usage_record(1), usage_record(2), usage_record(3)):
+                values = {**msgspec.structs.asdict(record), "admitted_minute": 1, "recorded_at": NOON}
+                values = {name: str(value) if isinstance(value, StrEnum) else value for name, value in values.items()}
+                names = ", ".join(values)
+                places = ", ".join(f":{name}" for name in values)
+                await session.execute(text(f"INSERT INTO ledger ({names}) VALUES ({places})").bindparams(**values))
+        await db.migrate("roundhouse_metering.migrations")
+        async with db.read() as session:
+            found = await entries(session, UsageFilter(tenant_id="ten_default"), after=None, limit=10)
+            usage = await usage_figures(session, UsageQuery(filter=UsageFilter()), now=NOON)
+        async with db.write() as session:
+            again = await enter(session, [usage_record(2), usage_record(4)], recorded_at=NOON, prices=PriceTable())
+    assert [(entry.entry, entry.record) for entry in found] == [(number, usage_record(number)) for number in (1, 2, 3)]
+    assert [amounts["requests"] for amounts in usage.rows.values()] == [3]
+    assert [one.record.request_id for one in again] == [usage_record(4).request_id]
