@@ -57,8 +57,7 @@ __all__ = ["Attempts"]
 _KEYS: Final = "keys"
 """None of a provider's keys may be used now."""
 _LOST: Final = frozenset(("connect", "hangup", "broken"))
-"""The engine is gone, and works on nothing: to go on elsewhere adds no load, and the budget is not asked. When one of
-two engines dies that is half of all requests at once."""
+"""The engine is gone, and works on nothing: to go on elsewhere adds no load. Of two engines that is half of all."""
 
 
 class Attempts:
