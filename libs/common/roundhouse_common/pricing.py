@@ -15,6 +15,7 @@ from roundhouse_common.routing import fits_pattern, is_pattern, pattern_rank
 
 __all__ = [
     "NOTHING",
+    "REPLICA_TIME",
     "PriceFacts",
     "PriceTable",
     "Quantities",
@@ -31,6 +32,10 @@ _MILLION: Final = 1_000_000
 _GIB_HOUR: Final = 1024**3 * 3600
 _KINDS_MOST: Final = 50_000
 """Kinds of requests whose lines are remembered; then all are looked for anew."""
+
+
+REPLICA_TIME: Final = "replica_time"
+"""In the place of an operation: the time of replicas, not a request."""
 
 
 class PriceFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -114,7 +119,7 @@ def percent_of(price: PriceRecord, reuse: Reuse) -> int:
 
 
 def choose_price(prices: Iterable[PriceRecord], facts: PriceFacts) -> PriceRecord | None:
-    """Return the line that is for this request; None: there is none.
+    """Return the line that is for this request; None: there is none. One without any rate for such things is not.
 
     Of those that fit and are valid, the most specific: by tenant, then deployment, provider, model (an exact name, then
     the longest pattern), device class, operation; then the highest tier, then the one that became valid last, then the
@@ -186,9 +191,7 @@ def cost(rates: Rates, quantities: Quantities, *, percent: int = 100) -> int | N
     return (2 * above + below) // (2 * below)
 
 
-def most_cost(
-    rates: Rates, *, input_tokens: int, output_tokens: int, requests: int = 1, images: int = 0
-) -> int | None:
+def most_cost(rates: Rates, *, input_tokens: int, output_tokens: int, requests: int = 1, images: int = 0) -> int | None:
     """Return the most that so many tokens may cost, rounded up, whichever of their classes they turn out to be; None
     where the price has no rate for them. For a reservation, before anything is counted: seconds of audio and characters
     are not known then, and a price that goes by them reserves only its fees."""
@@ -273,7 +276,15 @@ def _fits(price: PriceRecord, facts: PriceFacts) -> bool:
         and price.operation in ("", facts.operation)
         and (not price.model or fits_pattern(price.model, facts.model))
         and (not price.device_class or fits_pattern(price.device_class, facts.device_class))
+        and _has_rates_for(price.rates, facts.operation)
     )
+
+
+def _has_rates_for(rates: Rates, operation: str) -> bool:
+    """Say whether the line is about such things at all: one for replicas does not stand before one for requests."""
+    if operation == REPLICA_TIME:
+        return rates.per_replica_second is not None or rates.per_device_second is not None
+    return _has_token_rates(rates) or _has_measure_rates(rates) or rates.per_request is not None
 
 
 def _is_due(price: PriceRecord, facts: PriceFacts) -> bool:

@@ -19,6 +19,7 @@ from roundhouse_metering.api.metrics import metrics_routes
 from roundhouse_metering.api.openai_usage import openai_usage_routes
 from roundhouse_metering.api.operations import operations_routes
 from roundhouse_metering.api.prices import price_routes
+from roundhouse_metering.api.replica_costs import replica_cost_routes
 from roundhouse_metering.api.replica_usage import replica_usage_routes
 from roundhouse_metering.api.repricing import repricing_routes
 from roundhouse_metering.api.usage import usage_routes
@@ -52,6 +53,7 @@ def create_metering_app(
     app.include_router(usage_routes(db, clock))
     app.include_router(export_routes(db, clock))
     app.include_router(openai_usage_routes(db, clock))
+    app.include_router(replica_cost_routes(db, clock))
     app.include_router(replica_usage_routes(db, clock))
     app.include_router(metrics_routes(db, clock, retention))
     ids = ids or SystemIds()

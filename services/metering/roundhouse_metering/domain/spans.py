@@ -41,6 +41,8 @@ class Span:
     memory_bytes: int
     """On all its devices together; of the host when it has none."""
     cpu_millis: int
+    device_class: str = ""
+    project_id: str = ""
 
 
 def transition_fault(event: ReplicaTransition) -> str | None:
@@ -79,6 +81,8 @@ def span_of(event: ReplicaTransition) -> Span:
         device_count=devices,
         memory_bytes=memory_bytes,
         cpu_millis=resources.cpu_millis if resources is not None else 0,
+        device_class=event.device_class,
+        project_id=event.project_id,
     )
 
 

@@ -11,10 +11,12 @@ from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.spans import By, HeldFigures, HeldQuery, HeldRow, Span, chained
 from roundhouse_metering.store.tables import replica_spans
 
-__all__ = ["enter_spans", "has_replicas", "held", "most_rows", "spans_of"]
+__all__ = ["enter_spans", "has_replicas", "held", "most_rows", "most_spans", "spans_held", "spans_of"]
 
 most_rows = 10_000
 """More rows than this are refused, not cut off."""
+most_spans = 100_000
+"""The same for single spans."""
 _COLUMNS = tuple(replica_spans.c[name] for name in Span.__dataclass_fields__)
 _KEYS = {
     By.DEPLOYMENT: replica_spans.c.deployment_id,
@@ -88,6 +90,13 @@ async def held(session: ReadSession, query: HeldQuery) -> list[HeldRow]:
     )
     rows = await session.execute(statement)
     return [_held_row(row, has_deployment=has_deployment, has_version=has_version) for row in rows]
+
+
+async def spans_held(session: ReadSession, query: HeldQuery) -> list[Span]:
+    """Return the spans that hold something in the time; one more than `most_spans` at the most."""
+    order = (replica_spans.c.began_at, replica_spans.c.event_id)
+    statement = select(*_COLUMNS).where(*_conditions(query)).order_by(*order).limit(most_spans + 1)
+    return [Span(**row._mapping) for row in await session.execute(statement)]
 
 
 async def _chain(session: WriteSession, replica_id: str, began_at: float) -> None:

@@ -166,6 +166,8 @@ replica_spans = Table(
     Column("device_count", Integer, nullable=False),
     Column("memory_bytes", BigInteger, nullable=False),  # on all its devices together, or of the host
     Column("cpu_millis", Integer, nullable=False),
+    Column("device_class", Text, nullable=False, server_default=text("''")),
+    Column("project_id", Text, nullable=False, server_default=text("''")),
     Index("ix_replica_spans_replica", "replica_id", "began_at", "event_id"),
     Index("ix_replica_spans_deployment", "tenant_id", "deployment_id", "began_at"),
     Index("ix_replica_spans_end", "tenant_id", "is_holding", "ended_at"),
