@@ -47,6 +47,8 @@ _GROUPS = {
     "keys": "keys",
     "routes": "routes",
     "limits": "limits",
+    "prices": "prices",
+    "budgets": "budgets",
     "providers": "providers",
     "tenants": "tenants",
     "projects": "projects",

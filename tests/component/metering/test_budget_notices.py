@@ -69,7 +69,11 @@ def sender(db: Database, tmp_path: Any, clock: Any = CLOCK, **settings: Any) -> 
 
 async def add(caller: Caller, **fields: Any) -> Any:
     wanted = {
-        "name": "research", "scope": "tenant", "scope_id": "ten_default", "unit": "tokens", "amount": 100,
+        "name": "research",
+        "scope": "tenant",
+        "scope_id": "ten_default",
+        "unit": "tokens",
+        "amount": 100,
         **fields,
     }
     return (await caller.send("POST", "/budgets", wanted)).json()
@@ -97,7 +101,7 @@ async def test_each_threshold_is_told_once_by_a_signed_webhook(
     expected = signature(secret, head["webhook-id"], int(head["webhook-timestamp"]), receiver.bodies[0])
     assert head["webhook-signature"].lower() == expected.lower()
     assert (events[0]["id"], events[0]["specversion"]) == (head["webhook-id"], "1.0")
-    listed = (await caller.get(f"/budgets/{budget['id']}/notices")).json()
+    listed = (await caller.get(f"/budgets/{budget['id']}/notices")).json()["items"]
     assert [(one["threshold"], one["attempts"], one["sent_at"] is None) for one in listed] == [
         (50, 1, False),
         (100, 1, False),
@@ -144,7 +148,7 @@ async def test_without_a_mail_server_the_notice_waits_and_says_why(
     budget = await add(caller, thresholds=[1], emails=["a@example.com"])
     await spend(ledger_db, UsageRecords(), 5)
     await sender(ledger_db, tmp_path).send_due()
-    (notice,) = (await caller.get(f"/budgets/{budget['id']}/notices")).json()
+    (notice,) = (await caller.get(f"/budgets/{budget['id']}/notices")).json()["items"]
     assert (notice["sent_at"], notice["is_given_up"], "SMTP_URL" in notice["last_error"]) == (None, False, True)
 
 
@@ -156,7 +160,7 @@ async def test_a_webhook_to_a_private_address_is_refused_unless_the_setting_allo
         await spend(ledger_db, UsageRecords(), 5)
         await sender(ledger_db, tmp_path, webhooks_to_private=False).send_due()
     assert receiver.bodies == []
-    (notice,) = (await caller.get(f"/budgets/{budget['id']}/notices")).json()
+    (notice,) = (await caller.get(f"/budgets/{budget['id']}/notices")).json()["items"]
     assert "no public address" in notice["last_error"]
 
 

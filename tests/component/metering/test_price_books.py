@@ -108,7 +108,7 @@ async def test_a_file_that_is_wrong_is_refused_and_nothing_is_added(caller: Call
         "/api/v1/price-books/x:import", params={"currency": "USD"}, content=text, headers=caller.headers()
     )
     assert (answer.status_code, fault in answer.text) == (422, True)
-    assert (await caller.get("/price-books")).json() == []
+    assert (await caller.get("/price-books")).json()["items"] == []
 
 
 async def test_a_book_that_somebody_else_changed_meanwhile_is_a_conflict(caller: Caller) -> None:

@@ -86,12 +86,12 @@ def budget_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None]
         return _shown(budget, charge, now, response)
 
     @routes.get("/{budget_id}/notices")
-    async def list_notices(budget_id: str, subject: _Reader) -> list[NoticeView]:
+    async def list_notices(budget_id: str, subject: _Reader) -> Page[NoticeView]:
         """List who was told of which threshold, the oldest first."""
         async with db.read() as session:
             budget = await _found(session, subject, budget_id)
             found = await notices_of(session, budget.budget_id)
-        return [NoticeView.of(row) for row in found]
+        return Page(items=[NoticeView.of(row) for row in found])
 
     @routes.get("/{budget_id}/webhook-secret")
     async def show_webhook_secret(budget_id: str, subject: _Writer) -> WebhookSecret:

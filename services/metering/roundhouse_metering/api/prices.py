@@ -10,7 +10,7 @@ from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.contracts.money import PriceRecord
 from roundhouse_common.database import Database, WriteSession
 from roundhouse_common.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
-from roundhouse_common.http import requires
+from roundhouse_common.http import Page, requires
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.pricing import PriceFacts, PriceTable, choose_price, cost, missing_rate, percent_of
 from roundhouse_common.routing import PLATFORM
@@ -71,11 +71,11 @@ def price_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None])
         )
 
     @routes.get("")
-    async def list_price_books(subject: _Reader) -> list[VersionView]:
+    async def list_price_books(subject: _Reader) -> Page[VersionView]:
         """List the newest version of every book."""
         async with db.read() as session:
             newest = {version.book: version for version in await book_versions(session)}
-        return [VersionView.of(version) for version in newest.values()]
+        return Page(items=[VersionView.of(version) for version in newest.values()])
 
     @routes.post(":preview")
     async def preview_price(body: PreviewBody, subject: _Reader) -> PreviewAnswer:
@@ -115,13 +115,13 @@ def price_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None])
         return await add(subject, begin(subject, book, currency, start, note), lines, None)
 
     @routes.get("/{book}/versions")
-    async def list_price_versions(book: str, subject: _Reader) -> list[VersionView]:
+    async def list_price_versions(book: str, subject: _Reader) -> Page[VersionView]:
         """List the versions of a book, the oldest first."""
         async with db.read() as session:
             found = await book_versions(session, book)
         if not found:
             raise _absent(book)
-        return [VersionView.of(version) for version in found]
+        return Page(items=[VersionView.of(version) for version in found])
 
     @routes.post("/{book}/versions", status_code=201)
     async def add_price_version(book: str, body: VersionToAdd, subject: _Writer) -> BookView:
