@@ -239,7 +239,8 @@ def test_a_key_is_revoked_by_name(roundhouse: Command, deployed: Scripted) -> No
 
 
 def test_usage_by_key_shows_names_and_a_total(roundhouse: Command, deployed: Scripted) -> None:
-    row = {"requests": 7, "completed": 7, "failed": 0, "aborted": 0, "input_tokens": 9, "cached_input_tokens": 0}
+    row: dict[str, object] = {"requests": 7, "completed": 7, "failed": 0, "aborted": 0}
+    row |= {"input_tokens": 9, "cached_input_tokens": 0}
     row |= {"output_tokens": 20, "reasoning_tokens": 0, "cost_nano": 1_500_000_000, "unpriced": 0}
     row |= {"latency_ms": {"p50": 120.4, "p95": None}}
     rows = [{**row, "key": KEY["id"]}, {**row, "key": "key_gone", "unpriced": 7}]

@@ -97,7 +97,7 @@ def shown(found: UsageFigures) -> Plain:
 
 
 def questions(rng: random.Random, count: int) -> list[UsageQuery]:
-    made = []
+    made: list[UsageQuery] = []
     while len(made) < count:
         since = NOW - rng.choice((HOUR_S, 2 * DAY_S, 8 * DAY_S, 100 * DAY_S)) * rng.random()
         equal = {

@@ -140,7 +140,8 @@ async def test_events_are_cloudevents_and_go_on_at_a_cursor(filled: Caller) -> N
     ]
     assert [event.get_id() for event in events] == [f"req_router-1_00000{number}" for number in range(1, 6)]
     assert {event.get_type() for event in events} == {"io.roundhouse.usage.request.settled.v1"}
-    assert [event.get_data()["cost_nano"] for event in events] == [COST_NANO] * 3 + [14_000, None]
+    records: list[Any] = [event.get_data() for event in events]
+    assert [record["cost_nano"] for record in records] == [COST_NANO] * 3 + [14_000, None]
 
 
 @pytest.mark.contract("E02")

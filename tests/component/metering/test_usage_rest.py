@@ -59,8 +59,8 @@ async def test_a_chart_has_a_bar_for_every_interval_and_totals_of_the_range(fill
 @pytest.mark.contract("C05")
 async def test_latency_curves_have_a_gap_where_nothing_was(filled: Caller) -> None:
     metrics = ["avg", "max", "p50", "p75", "p90", "p95", "p99"]
-    query = [("bucket", "30m"), ("since", SINCE), ("until", "2026-11-21T13:30:00Z"), ("kind", "chat")]
-    query += [("metric", f"latency_ms.{name}") for name in metrics]
+    query: dict[str, list[str]] = {"metric": [f"latency_ms.{name}" for name in metrics]}
+    query |= {"bucket": ["30m"], "since": [SINCE], "until": ["2026-11-21T13:30:00Z"], "kind": ["chat"]}
     answer = await filled.http.get("/api/v1/usage/chart", params=query, headers=filled.headers(None))
     points = answer.json()["series"][0]["points"]
     assert points["latency_ms.avg"] == [150.0, 400.0, None]
