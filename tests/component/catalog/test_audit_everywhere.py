@@ -54,7 +54,7 @@ class Noted:
 
 @pytest.mark.contract("E05")
 def test_only_what_changes_nothing_goes_by_the_audit() -> None:
-    assert CATALOG_UNAUDITED <= CHANGE_NOTHING["catalog"]
+    assert CHANGE_NOTHING["catalog"] >= CATALOG_UNAUDITED
     assert set(METERING_UNAUDITED) == CHANGE_NOTHING["metering"]
     assert set(SCHEDULER_UNAUDITED) == CHANGE_NOTHING["scheduler"]
 

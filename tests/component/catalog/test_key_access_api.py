@@ -151,8 +151,10 @@ async def test_a_key_may_name_only_deployments_that_its_maker_may_use(world: Wor
 
 
 async def test_a_key_is_for_a_project_that_its_maker_is_in(world: World) -> None:
-    inside = as_user(world, "usr_in", projects={"prj_1": Role.USER})
-    assert (await made(world, {"project_id": "prj_1"}, inside))["project_id"] == "prj_1"
+    project = (await world.post("/projects", {"name": "one"})).json()
+    inside = as_user(world, "usr_in", projects={project["id"]: Role.USER})
+    body = {"project_id": project["id"]}
+    assert (await made(world, body, inside))["project_id"] == project["id"]
     outside = as_user(world, "usr_out")
-    refused = await world.http.post(f"{API}/api-keys", json={"name": "k", "project_id": "prj_1"}, headers=outside)
+    refused = await world.http.post(f"{API}/api-keys", json={"name": "k", **body}, headers=outside)
     assert refused.status_code == 422
