@@ -42,7 +42,18 @@ def test_every_write_that_is_not_safe_to_repeat_takes_an_idempotency_key() -> No
         f"{API}/routes:preview",
         f"{API}/providers:reseal",
         f"{API}/providers/{{provider_id}}:check",
+        f"{API}/audit:seal",
         f"{API}/bus:rebuild",
+        f"{API}/sessions",
+        f"{API}/sessions:refresh",
+        f"{API}/sessions:sign-out-everywhere",
+        f"{API}/password:change",
+        f"{API}/sessions:exchange",
+        f"{API}/users/{{user_id}}/password:reset",
+        f"{API}/users/{{user_id}}:sign-out",
+        f"{API}/signing-keys:rotate",
+        f"{API}/login/oidc/{{name}}/backchannel-logout",
+        f"{API}/sessions:redeem",
         f"{API}/dead-letters/{{letter_id}}:replay",
     ]
 
@@ -53,10 +64,18 @@ def test_every_change_takes_if_match() -> None:
     assert set(patches) == {
         f"{API}/models/{{model_id}}",
         f"{API}/deployments/{{deployment_id}}",
+        f"{API}/api-keys/{{key_id}}",
         f"{API}/routes/{{route_id}}",
         f"{API}/limits/{{limit_id}}",
         f"{API}/providers/{{provider_id}}",
+        f"{API}/tenants/{{tenant_id}}",
+        f"{API}/projects/{{project_id}}",
+        f"{API}/users/{{user_id}}",
+        f"{API}/members/{{user_id}}",
+        f"{API}/service-accounts/{{account_id}}",
+        f"{API}/roles/{{role_id}}",
     }
+    del patches[f"{API}/api-keys/{{key_id}}"]  # the last writer wins: a key has no generation
     for operation in patches.values():
         assert "if-match" in [parameter["name"] for parameter in operation["parameters"]]
         assert {"412", "428"} <= operation["responses"].keys()

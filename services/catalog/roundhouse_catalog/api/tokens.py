@@ -15,7 +15,7 @@ from roundhouse_catalog.api.token_schemas import (
     TokenToExchange,
     TokenView,
 )
-from roundhouse_catalog.domain.directory_errors import MoreThanHeld, ServiceAccountNotFound
+from roundhouse_catalog.domain.directory_errors import MoreThanHeld, ServiceAccountNotFound, UserNotFound
 from roundhouse_catalog.domain.login_errors import ExchangeRefused, TokenNotFound
 from roundhouse_catalog.domain.personal_tokens import PREFIX, create_token, is_good, revoke_token
 from roundhouse_catalog.domain.sessions import digest, new_secret
@@ -130,6 +130,8 @@ async def _owner(
 ) -> str:
     """Return whose tokens these are. Raises ServiceAccountNotFound, Forbidden, and MoreThanHeld."""
     if user_id in ("", subject.id):
+        if await find_account_by_id(session, subject.id) is None:
+            raise UserNotFound(subject.id)
         return subject.id
     if not allowed(subject, needed, subject.tenant_id):
         raise Forbidden(f"{subject.actor} may not do {needed}: none of its roles permits it.")

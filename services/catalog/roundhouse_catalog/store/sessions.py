@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from roundhouse_catalog.domain.sessions import Client, EndReason, RefreshToken, Session, SessionRules, sign_out_record
+from roundhouse_catalog.store.identity_tables import users
 from roundhouse_catalog.store.login_tables import personal_tokens, refresh_tokens, sessions, sign_outs
 from roundhouse_common.contracts.identity import SignOut
 from roundhouse_common.database import ReadSession, WriteSession, upsert
@@ -89,8 +90,11 @@ async def end_sessions(session: WriteSession, user_id: str, reason: EndReason, *
 async def void_tokens(session: WriteSession, user_id: str, *, now: UnixTime) -> None:
     """Make every access token that the user has void, whatever made it; sessions go on and get new ones.
 
-    For whoever takes rights away: it holds at every service within a moment, not when the tokens expire.
+    For whoever takes rights away: it holds at every service within a moment, not when the tokens expire. Of somebody whom
+    the directory does not know, tokens are not the catalog's, and nothing happens.
     """
+    if await session.scalar(select(users.c.id).where(users.c.id == user_id)) is None:
+        return
     statement = upsert(session.dialect, sign_outs, key=["user_id"], update=["issued_before"])
     await session.execute(statement, {"user_id": user_id, "issued_before": now})
 
