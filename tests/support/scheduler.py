@@ -15,6 +15,7 @@ from roundhouse_common.contracts.catalog import (
     SourceKind,
     VersionSpec,
 )
+from roundhouse_common.contracts.identity import TenantRecord
 from roundhouse_common.contracts.node import NodeInventory, NodeReport, ObservedPhase, ReplicaReport
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.decide import decide
@@ -154,6 +155,7 @@ class Fleet:
     trusted_s: float = float("inf")
     advances: dict[tuple[str, str], float] = field(default_factory=dict)
     """When a node last came further with files or an engine."""
+    tenants: dict[str, TenantRecord] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     mint: CountingMint = field(default_factory=CountingMint)
 
@@ -187,6 +189,7 @@ class Fleet:
             is_listening=self.is_listening,
             trusted_s=self.trusted_s,
             advances=dict(self.advances),
+            tenants=dict(self.tenants),
         )
 
     def step(self, seconds: float = 0.0) -> Plan:

@@ -28,6 +28,7 @@ from roundhouse_common.contracts.registry import (
     REPORTS,
     SPECS,
     STORES,
+    TENANTS,
     TRANSFER_PROGRESS,
 )
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, NodeAssignments
@@ -101,6 +102,7 @@ class SchedulerCore:
         self.relay = OutboxRelay(db, bus, tables.outbox, clock)
         self.changes: Consumer = bus.consumer(DEPLOYMENT_CHANGED, DURABLE, ChangeRecorder(db))
         self.specs = Projection(bus, SPECS, on_change=lambda _: planning.wake())
+        self.tenants = Projection(bus, TENANTS, on_change=lambda _: planning.everything())
         self.reports = Projection(bus, REPORTS, on_change=self.hearing.take_reports)
         self.registrar = Registrar(
             db, clock=clock, rules=rules, hearing=self.hearing, planner=planning, telling=planning
@@ -124,6 +126,7 @@ class SchedulerCore:
         self.planner = Planner(
             db,
             specs=lambda: self.specs.current,
+            tenants=lambda: self.tenants.current,
             hearing=self.hearing,
             demand=self.demand,
             liveness=self.liveness,
@@ -164,6 +167,7 @@ class SchedulerCore:
             "leadership": self.leadership.run,
             "listening": self._housekeeping.watch_connection,
             "specs": self.specs.run,
+            "tenants": self.tenants.run,
             "reports": self.reports.run,
             "stores": self._store_reports.run,
             "planner": self.planner.run,

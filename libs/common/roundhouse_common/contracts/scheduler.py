@@ -58,6 +58,8 @@ class Reason(OpenEnum):
     """The deployment wants one more replica."""
     NO_FEASIBLE_NODE = "no-feasible-node"
     """No node can take it; the rejections per node say why."""
+    QUOTA = "quota"
+    """Its tenant or project holds already what it may."""
     PLACED = "placed"
     NODE_REJECTED = "node-rejected"
     """The node refused the assignment; it has the last word on its own resources."""

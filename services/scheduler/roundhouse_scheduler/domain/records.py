@@ -222,6 +222,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     takes its place again, that one is not judged."""
     restarts_done: int = 0
     """Up to which of `restarts` failures were forgotten."""
+    project_id: str = ""
+    """Empty: of none."""
     row_version: int = 0
 
     @property

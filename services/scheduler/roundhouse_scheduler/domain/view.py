@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from roundhouse_common.contracts.catalog import VersionSpec
+from roundhouse_common.contracts.identity import TenantRecord
 from roundhouse_common.contracts.node import NodeReport, ReplicaLoad
 from roundhouse_scheduler.domain.autoscale.demand import Demand
 from roundhouse_scheduler.domain.focus import Focus
@@ -75,5 +76,7 @@ class View:
     """Those that have not ended."""
     files: Mapping[str, Set[str]] = field(default_factory=dict)
     """By node, the keys of the model files that it has whole, as it reported last."""
+    tenants: Mapping[str, TenantRecord] = field(default_factory=dict)
+    """As the catalog told last; one that is not in it has no quota."""
     advances: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """By node and what it prepares (a key of files, or of an engine): when that was last seen to come further."""

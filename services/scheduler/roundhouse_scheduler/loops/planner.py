@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundhouse_common.contracts.catalog import DeploymentSpec
+from roundhouse_common.contracts.identity import TenantRecord
 from roundhouse_common.contracts.node import NodeReport
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.database import Database
@@ -64,6 +65,7 @@ class Planner:
         db: Database,
         *,
         specs: Callable[[], Mapping[str, DeploymentSpec]],
+        tenants: Callable[[], Mapping[str, TenantRecord]],
         hearing: Hearing,
         demand: DemandHearing,
         liveness: Liveness,
@@ -85,6 +87,7 @@ class Planner:
         self.mirror = Mirror()
         self._db = db
         self._specs = specs
+        self._tenants = tenants
         self._hearing = hearing
         self._demand = demand
         self._liveness = liveness
@@ -263,6 +266,7 @@ class Planner:
             demand_known_s=self._demand.known_s(),
             loads=self._hearing.loads,
             files=self._stores.ready,
+            tenants=self._tenants(),
             advances=self._preparing.advances,
         )
 

@@ -78,6 +78,7 @@ def _deployment(spec: DeploymentSpec, before: Deployment | None, at: float) -> D
         wake_timeout_s=spec.wake_timeout_s,
         failure_budget=spec.failure_budget,
         restarts=spec.restarts,
+        project_id=spec.project_id,
         endpoints_revision=next_document_revision(0, at),
     )
     if before is None:

@@ -129,6 +129,7 @@ deployments = Table(
     Column("rollout_paused_at", UnixSeconds),
     Column("failed_version_id", _ID, nullable=False),
     Column("restarts_done", Integer, nullable=False),
+    Column("project_id", _ID, nullable=False),
     Column("row_version", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
 )

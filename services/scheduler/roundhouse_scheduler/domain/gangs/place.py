@@ -6,9 +6,10 @@ from roundhouse_scheduler.domain.placement.board import Board
 from roundhouse_scheduler.domain.placement.demand import Demand
 from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.gang import place_gang
-from roundhouse_scheduler.domain.placement.pending import assign, board_of, say_nowhere, siblings_of
+from roundhouse_scheduler.domain.placement.pending import assign, board_of, say_nowhere, say_quota, siblings_of
 from roundhouse_scheduler.domain.placement.search import Choice
 from roundhouse_scheduler.domain.plan import Draft
+from roundhouse_scheduler.domain.quotas import Holdings
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 
@@ -22,14 +23,20 @@ _FIRST_PORT, _PORTS = 29_500, 500
 def place_gangs(draft: Draft) -> None:
     """Place every gang that waits whole, is due, and of whose earlier epochs nothing can still run."""
     board: Board | None = None
+    holdings: Holdings | None = None
     for gang in gangs_in_focus(draft):
         if not (gang.is_wanted and gang.is_unplaced and _is_due(draft, gang)):
             continue
         if gang.current[0].deployment_id in draft.view.awaited:
             continue
         if board is None:
-            board = board_of(draft)
-        _place(draft, board, gang)
+            board, holdings = board_of(draft), Holdings(draft)
+        assert holdings is not None
+        rows = gang.current
+        if why := holdings.refusal(rows):
+            say_quota(draft, rows[0], why)
+        elif _place(draft, board, gang):
+            holdings.take(rows)
 
 
 def _is_due(draft: Draft, gang: Gang) -> bool:
@@ -47,7 +54,8 @@ def _is_due(draft: Draft, gang: Gang) -> bool:
     return True
 
 
-def _place(draft: Draft, board: Board, gang: Gang) -> None:
+def _place(draft: Draft, board: Board, gang: Gang) -> bool:
+    """Give all members nodes, or say why there are none; return whether they have them."""
     rows = gang.current
     version = draft.view.versions[rows[0].version_id]
     demands = [Demand.of(row, version, now=draft.now) for row in rows]
@@ -55,8 +63,10 @@ def _place(draft: Draft, board: Board, gang: Gang) -> None:
     match place_gang(demands, board, siblings, most=_MOST_NODES_TOLD):
         case Infeasible() as nowhere:
             say_nowhere(draft, rows[0], nowhere)
+            return False
         case choices:
             _assign(draft, board, gang, choices)
+            return True
 
 
 def _assign(draft: Draft, board: Board, gang: Gang, choices: tuple[Choice, ...]) -> None:

@@ -9,11 +9,14 @@ from roundhouse_scheduler.domain.placement.demand import Demand
 from roundhouse_scheduler.domain.placement.explain import Infeasible
 from roundhouse_scheduler.domain.placement.search import Choice, Search, Siblings
 from roundhouse_scheduler.domain.plan import Draft
+from roundhouse_scheduler.domain.quotas import Holdings
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 
-__all__ = ["assign", "board_of", "place_pending", "say_nowhere", "siblings_of"]
+__all__ = ["assign", "board_of", "place_pending", "say_nowhere", "say_quota", "siblings_of"]
 
+_QUOTA_AGAIN_S = 5.0
+"""What others of the tenant give back is seen so much later at the most."""
 _MOST_NODES_TOLD = 20
 """Of how many nodes a pending replica keeps why not: at thousands of nodes the nearest misses are what helps."""
 
@@ -58,11 +61,15 @@ def _place_all(draft: Draft, pending: Sequence[Replica]) -> None:
     expected = {item.deployment_id for item in draft.switches.values() if item.is_open}
     pending = sorted(pending, key=lambda item: item.deployment_id not in expected)  # room was made for these
     board = board_of(draft)
+    holdings = Holdings(draft)
     demands = _in_order([(item, _demand(draft, item)) for item in pending], board)
     classes: dict[tuple[str, str, tuple[str, ...]], _Class] = {}
     siblings: dict[tuple[str, str], Siblings] = {}
     searching: Search | None = None
     for replica, demand in demands:
+        if why := holdings.refusal([replica]):
+            say_quota(draft, replica, why)
+            continue
         family = (demand.deployment_id, demand.version_id)
         key = (*family, tuple(sorted(demand.refusals)))
         if key not in classes:
@@ -74,7 +81,8 @@ def _place_all(draft: Draft, pending: Sequence[Replica]) -> None:
             if searching is not None:
                 searching.release()
             searching = mine.search
-        _place(draft, replica, mine)
+        if _place(draft, replica, mine):
+            holdings.take([replica])
     if searching is not None:
         searching.release()
 
@@ -93,15 +101,17 @@ def _in_order(pending: list[tuple[Replica, Demand]], board: Board) -> list[tuple
     return sorted(pending, key=lambda item: first[item[1].shape.key])
 
 
-def _place(draft: Draft, replica: Replica, mine: _Class) -> None:
+def _place(draft: Draft, replica: Replica, mine: _Class) -> bool:
+    """Give it a node, or say why there is none; return whether it has one."""
     choice = mine.search.pick() if mine.nowhere is None else None
     if choice is not None:
         mine.search.claim(choice)
         assign(draft, replica, choice)
-        return
+        return True
     if mine.nowhere is None:
         mine.nowhere = mine.search.why_not(most=_MOST_NODES_TOLD)
     say_nowhere(draft, replica, mine.nowhere)
+    return False
 
 
 def board_of(draft: Draft) -> Board:
@@ -161,6 +171,13 @@ def assign(draft: Draft, replica: Replica, choice: Choice) -> None:
         missing_since=None,
         overdue_since=None,
     )
+
+
+def say_quota(draft: Draft, replica: Replica, why: str) -> None:
+    """Record that a quota keeps a replica waiting; the same again changes nothing."""
+    draft.look_again(draft.now + _QUOTA_AGAIN_S, replica_id=replica.replica_id)
+    if (replica.reason, replica.detail) != (Reason.QUOTA, why):
+        draft.move(replica.replica_id, ReplicaEvent.UNPLACEABLE, reason=Reason.QUOTA, detail=why, rejections=())
 
 
 def say_nowhere(draft: Draft, replica: Replica, nowhere: Infeasible) -> None:
