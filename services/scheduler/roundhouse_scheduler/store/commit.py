@@ -162,4 +162,5 @@ def _transition(
         resources=replica.resources,
         device_uuids=replica.device_uuids,
         device_class=device_class(replica, node),
+        project_id=deployment.project_id if deployment is not None else "",
     )
