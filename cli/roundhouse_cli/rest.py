@@ -67,10 +67,10 @@ class Api:
         """POST once: the key makes a repetition by the transport harmless."""
         return self._json("POST", path, body=body, headers={"idempotency-key": self._ids.new("req")})
 
-    def send(self, path: str, content: bytes, content_type: str) -> Item:
+    def send(self, path: str, content: bytes, content_type: str, **query: object) -> Item:
         """POST a document as it is, once."""
         headers = {"idempotency-key": self._ids.new("req"), "content-type": content_type}
-        answer = self._send("POST", path, content=content, headers=headers)
+        answer = self._send("POST", path, query=query, content=content, headers=headers)
         found: Item = answer.json()
         return found
 

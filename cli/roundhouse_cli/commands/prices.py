@@ -3,7 +3,6 @@
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlencode
 
 import typer
 
@@ -82,8 +81,8 @@ def import_book(
     """Add a version of a book from a file. It ends the one before it at its start."""
     content = file.read_bytes()
     with connect(url) as services:
-        query = urlencode({"currency": currency, **({"valid_from": valid_from} if valid_from else {})})
-        made = services.metering.send(f"{_PATH}/{book}:import?{query}", content, "text/csv")
+        stated = {"currency": currency, "valid_from": valid_from or None}
+        made = services.metering.send(f"{_PATH}/{book}:import", content, "text/csv", **stated)
         if output is OutputFormat.JSON:
             show_item(made, output)
         else:

@@ -70,6 +70,7 @@ def test_prices_are_listed_shown_written_and_read(roundhouse: Command, metering:
     file.write_text(exported)
     told = roundhouse("prices", "import", "standard", str(file), "--currency", "USD").err
     assert "version 2 with 1 lines" in told
+    assert (metering.last("POST").query, metering.last("POST").content) == ({"currency": "USD"}, exported.encode())
 
 
 def test_a_preview_says_the_cost_and_why(roundhouse: Command, metering: Scripted) -> None:
