@@ -90,8 +90,8 @@ async def end_sessions(session: WriteSession, user_id: str, reason: EndReason, *
 async def void_tokens(session: WriteSession, user_id: str, *, now: UnixTime) -> None:
     """Make every access token that the user has void, whatever made it; sessions go on and get new ones.
 
-    For whoever takes rights away: it holds at every service within a moment, not when the tokens expire. Of somebody whom
-    the directory does not know, tokens are not the catalog's, and nothing happens.
+    For whoever takes rights away: it holds at every service within a moment, not when the tokens expire. Nothing
+    happens for somebody whom the directory does not know: their tokens are not the catalog's.
     """
     if await session.scalar(select(users.c.id).where(users.c.id == user_id)) is None:
         return
