@@ -158,6 +158,7 @@ def _refusals(error: str) -> dict[str, Any]:
     texts = {
         "400": "The request is wrong",
         "401": "There is no such key, or it has expired",
+        "403": "The key may not be used from there, or for this model, or is blocked for now",
         "404": "There is no such model, or its engine does not have this endpoint",
         "413": "The body is too large",
         "429": "A limit is reached, or all engines are busy; `retry-after` says how long",
