@@ -37,7 +37,7 @@ class RoundhouseError(Exception):
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
-    retry_after_s: float | None = None
+    try_again_in_s: float | None = None
     """When to try again, where that is known."""
 
     @property

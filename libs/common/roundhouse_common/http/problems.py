@@ -134,8 +134,8 @@ def install_problems(app: FastAPI) -> None:
     async def known(request: Request, error: RoundhouseError) -> Response:
         errors = error.fields if isinstance(error, InvalidInput) else ()
         headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
-        if error.retry_after_s is not None:
-            headers["retry-after"] = str(math.ceil(error.retry_after_s))
+        if error.try_again_in_s is not None:
+            headers["retry-after"] = str(math.ceil(error.try_again_in_s))
         elif error.retryable:
             headers["retry-after"] = "1"
         return problem_response(request, error.status, error.code, error.message, errors=errors, headers=headers)

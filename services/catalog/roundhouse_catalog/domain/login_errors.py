@@ -98,7 +98,7 @@ class TooManyLogins(RoundhouseError):
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"Too many attempts have failed. Wait {wait_s:.0f} seconds, then try again.")
-        self.retry_after_s = wait_s
+        self.try_again_in_s = wait_s
 
 
 class SessionNotFound(NotFound):
