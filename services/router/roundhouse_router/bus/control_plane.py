@@ -169,9 +169,7 @@ class ControlPlane:
                 self._endpoints_view,
                 self._providers_view,
                 self._limits_view,
-                self._prices_view,
-                self._budgets_view,
-            )
+            )  # without metering, so without prices and budgets, a new router serves
             table = replace(table, is_known=all(view.has_synced for view in views))
         if table.limits is not self.table.limits:
             self.limits = limits_table(table.limits)
