@@ -7,6 +7,7 @@ import pytest
 
 from roundhouse_catalog.domain.engines import ENGINES
 from roundhouse_common.auth import Role
+from tests.component.catalog.people import add_tenant
 from tests.component.catalog.world import GIB, World, deployment_body
 
 
@@ -212,6 +213,7 @@ async def test_deployments_are_found_by_name(world: World) -> None:
 async def test_other_tenants_do_not_exist(world: World) -> None:
     await world.model()
     deployment = await world.deployment()
+    await add_tenant(world, "ten_other")
     world.http.headers["authorization"] = f"Bearer {world.token(Role.ADMINISTRATOR, tenant_id='ten_other')}"
     assert (await world.get("/deployments")).json()["items"] == []
     assert (await world.get(f"/deployments/{deployment['id']}")).status_code == 404

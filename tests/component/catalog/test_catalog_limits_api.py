@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from roundhouse_common.auth import Role
+from tests.component.catalog.people import add_tenant
 from tests.component.catalog.world import World, created
 
 pytestmark = pytest.mark.contract("D01")
@@ -125,6 +126,7 @@ async def test_limits_of_the_platform_and_of_others_are_not_seen(world: World) -
     world.http.headers["authorization"] = f"Bearer {world.token(Role.VIEWER)}"
     assert [one["name"] for one in (await world.get("/limits")).json()["items"]] == ["mine"]
     assert (await world.get(f"/limits/{shared['id']}")).status_code == 404
+    await add_tenant(world, "ten_other")
     world.http.headers["authorization"] = f"Bearer {world.token(Role.ADMINISTRATOR, tenant_id='ten_other')}"
     assert [one["name"] for one in (await world.get("/limits")).json()["items"]] == ["all"]
     assert (await world.delete(f"/limits/{mine['id']}")).status_code == 404

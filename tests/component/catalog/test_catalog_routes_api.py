@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from roundhouse_catalog.store import tables
 from roundhouse_common.auth import Role
 from roundhouse_common.contracts.scheduler import VersionState
+from tests.component.catalog.people import add_tenant
 from tests.component.catalog.world import World, created
 
 pytestmark = pytest.mark.contract("D08")
@@ -292,6 +293,7 @@ async def test_a_route_of_the_platform_for_others_is_not_there(world: World) -> 
 async def test_another_tenant_sees_and_reaches_nothing(world: World) -> None:
     ids = await deployed(world, "smol")
     made = await route(world, "chat", alias_of="smol")
+    await add_tenant(world, "ten_other")
     world.http.headers["authorization"] = f"Bearer {world.token(Role.ADMINISTRATOR, tenant_id='ten_other')}"
     assert (await world.get("/routes")).json()["items"] == []
     assert (await world.get(f"/routes/{made['id']}")).status_code == 404

@@ -11,6 +11,7 @@ import yaml
 
 from roundhouse_common.auth import Role
 from roundhouse_common.contracts.models import ModelFacts, ModelFormat, ModelInspected
+from tests.component.catalog.people import add_tenant
 from tests.component.catalog.world import GIB, World, created
 
 SMALL = {
@@ -215,6 +216,7 @@ async def test_other_types_and_too_much_of_it_are_refused(sqlite_world: World) -
 
 async def test_other_tenants_have_their_own(world: World) -> None:
     created(await world.post("/templates", SMALL))
+    await add_tenant(world, "ten_other")
     world.http.headers["authorization"] = f"Bearer {world.token(Role.ADMINISTRATOR, tenant_id='ten_other')}"
     assert (await world.get("/templates")).json()["items"] == []
     assert (await world.get("/templates/small")).status_code == 404

@@ -11,6 +11,7 @@ from roundhouse_catalog.loops.sweep import drop_expired_uploads
 from roundhouse_catalog.store import uploads as store
 from roundhouse_common.auth import Role
 from roundhouse_common.database import Database
+from tests.component.catalog.people import add_tenant
 from tests.component.catalog.uploading import GGUF, SAFETENSORS, announced, begun, sent, uploaded
 from tests.component.catalog.world import API, World, a_world
 from tests.support.databases import Migrate
@@ -173,6 +174,7 @@ async def test_the_secret_is_in_no_answer(world: World) -> None:
 
 
 async def test_viewers_and_other_tenants_do_not_reach_uploads(sqlite_world: World) -> None:
+    await add_tenant(sqlite_world, "ten_other")
     upload_id = await uploaded(sqlite_world, model__gguf=GGUF)
     for token, status in (
         (sqlite_world.token(Role.VIEWER), 403),
