@@ -104,7 +104,7 @@ async def test_ids_of_another_tenant_open_nothing_and_change_nothing(platform: P
     before = await seen_inside(platform, ids)
     told = [key for key, text in before.items() if MARK in text]
     assert len(told) > 15, told
-    wrong = {}
+    wrong: dict[str, tuple[int | str, str]] = {}
     for endpoint in platform.endpoints():
         if not is_about_something(endpoint, ids) or not endpoint.permits(caller()):
             continue

@@ -245,7 +245,7 @@ async def outcome(path: Path, act: Act, *, is_stream: bool, is_fast: bool, leave
         headers = {} if is_fast else {"x-roundhouse-priority": "0"}
         body = {"stream": True} if is_stream else {}
         if leaves:
-            answer = await left(router, body, headers)
+            answer: Any = await left(router, body, headers)
         else:
             async with router.post(body, **headers) as got:
                 answer = {"status": got.status, "headers": shown(got), "body": without_ids(await read(got))}

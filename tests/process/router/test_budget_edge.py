@@ -37,7 +37,7 @@ async def test_a_hard_budget_is_spent_to_its_edge_and_not_beyond(
 
     amount = 100 * COST + COST // 2
     budgets = [budget(amount=amount, tenant_id=TENANT, scope_id=TENANT)]
-    shared = {"redis_url": redis_server.url, "limit_redis_timeout_s": "20"} if is_shared else {}
+    shared: dict[str, Any] = {"redis_url": redis_server.url, "limit_redis_timeout_s": "20"} if is_shared else {}
     async with Engine(slow) as engine, AsyncExitStack() as stack:
         around = [
             await stack.enter_async_context(

@@ -53,7 +53,7 @@ async def test_a_router_alone_in_the_world_serves_and_delivers_every_record_once
 ) -> None:
     nats_server.kill()
     redis_server.kill()
-    settings = {
+    settings: dict[str, Any] = {
         "nats_url": nats_server.url,
         "nats_seed_file": str(nats_server.seed_file(Service.ROUTER)),
         "redis_url": redis_server.url,

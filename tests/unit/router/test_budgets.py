@@ -1,5 +1,7 @@
 """Hard budgets in one process: whose they are, what they reserve, and what is left when requests have ended."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -68,7 +70,7 @@ def test_a_budget_holds_those_whose_it_is(scope: BudgetScope, scope_id: str, is_
 
 
 @pytest.mark.parametrize("changes", [{"is_hard": False}, {"is_deleted": True}])
-def test_soft_and_deleted_budgets_hold_nobody(changes: dict[str, bool]) -> None:
+def test_soft_and_deleted_budgets_hold_nobody(changes: dict[str, Any]) -> None:
     assert BudgetTable([tokens(amount=0, **changes)]).is_empty
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from roundhouse_catalog.domain.directory_errors import LastAdministrator, MoreThanHeld
 from roundhouse_catalog.domain.own_roles import GRANTABLE
 from roundhouse_catalog.domain.people import ROLES, Membership
-from roundhouse_common.auth import PERMISSIONS, Role, Subject, actions_in
+from roundhouse_common.auth.permissions import PERMISSIONS, Role, Subject, actions_in
 
 __all__ = [
     "Administrators",

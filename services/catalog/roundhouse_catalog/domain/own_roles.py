@@ -7,7 +7,7 @@ from roundhouse_catalog.domain.findings import Findings
 from roundhouse_catalog.domain.history import History
 from roundhouse_catalog.domain.people import ROLES
 from roundhouse_catalog.domain.tenants import check_description, check_name
-from roundhouse_common.auth import ACTIONS, PLATFORM_ACTIONS
+from roundhouse_common.auth.permissions import ACTIONS, PLATFORM_ACTIONS
 from roundhouse_common.runtime import UnixTime
 
 __all__ = ["GRANTABLE", "MOST_OWN_ROLES", "OwnRole", "OwnRolePatch", "create_role", "delete_role", "revise_role"]

@@ -9,7 +9,7 @@ from roundhouse_catalog.domain import shapes
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.history import History
 from roundhouse_catalog.domain.tenants import check_name
-from roundhouse_common.auth import Role, SubjectKind
+from roundhouse_common.auth.permissions import Role, SubjectKind
 from roundhouse_common.runtime import UnixTime
 
 __all__ = [
