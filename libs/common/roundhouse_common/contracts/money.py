@@ -43,8 +43,8 @@ class PriceRecord(Message, frozen=True, kw_only=True):
     """One line of a price book. Bucket `prices`, key: price id. An empty selector means any.
 
     Of the lines that fit and are valid at the time of admission, the one with the most specific selectors is taken:
-    tenant, then deployment, then provider, then model (an exact name before a pattern), then device class; then the
-    one that became valid last, then the higher id.
+    tenant, then deployment, provider, model (an exact name, then the longest pattern), device class, operation; then
+    the highest tier, then the one that became valid last, then the higher id.
     """
 
     price_id: str
