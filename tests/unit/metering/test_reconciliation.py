@@ -56,3 +56,7 @@ def test_what_is_missing_is_told_by_the_hour_before_it() -> None:
         ("a", 3600, 2, 0),
         ("b", 0, 1, 0),
     ]
+
+
+def test_a_ledger_without_records_has_no_hours() -> None:
+    assert reconcile_hours({}) == []

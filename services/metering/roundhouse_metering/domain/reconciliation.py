@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from roundhouse_metering.domain.admitted import RouterHour
 
@@ -103,7 +104,7 @@ def reconcile_hours(hours: Mapping[tuple[str, int], RouterHour]) -> list[HourRec
     """Return the figures by router and hour, in that order."""
     found = []
     places = sorted(hours)
-    for place, following in zip(places, [*places[1:], ("", 0)], strict=True):
+    for place, following in zip_longest(places, places[1:], fillvalue=("", 0)):
         hour = hours[place]
         end = hours[following].first if following[0] == place[0] else hour.last + 1
         missing = max(0, end - hour.first - hour.recorded)
