@@ -31,7 +31,6 @@ class By(enum.StrEnum):
     NODE = "node"
 
 
-_OF_REQUESTS = tuple(By)
 _OF_REPLICAS = (By.DEPLOYMENT, By.VERSION, By.REPLICA, By.NODE)
 
 
@@ -58,14 +57,14 @@ def usage(
     url: Url = "",
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Show requests and tokens by model, key, user or deployment; with --replicas, replica-hours."""
+    """Show requests, tokens and their cost by model, key, user and more; with --replicas, replica-hours."""
     start = since(parse_duration(ago), CLOCK)
     if replicas:
-        chosen = _allowed(by or By.DEPLOYMENT, _OF_REPLICAS)
+        chosen = _of_replicas(by or By.DEPLOYMENT)
         with connect(url) as services:
             show_replica_usage(services, by=chosen.value, since=start, ago=ago, output=output)
         return
-    by = _allowed(by or By.MODEL, _OF_REQUESTS)
+    by = by or By.MODEL
     with connect(url) as services:
         found = services.metering.get(
             "/api/v1/usage",
@@ -104,9 +103,9 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} ms"
 
 
-def _allowed(by: By, choices: tuple[By, ...]) -> By:
-    if by not in choices:
-        raise UsageFault(f"--by {by.value} does not go here; there are: {', '.join(choices)}.")
+def _of_replicas(by: By) -> By:
+    if by not in _OF_REPLICAS:
+        raise UsageFault(f"--by {by.value} does not go with --replicas; there are: {', '.join(_OF_REPLICAS)}.")
     return by
 
 
