@@ -1,8 +1,8 @@
 """An engine in a process of its own, to be killed with -9: it counts, `1 2 3 ...`, and goes on from what was said.
 
-`python -m tests.support.counting_engine COUNT PAUSE_S` prints its port and serves until its standard input closes. It
-says nothing but an empty beginning before SIGUSR1, and then a number every PAUSE_S. `GET /asked` tells how many
-requests have come.
+`python -m tests.support.counting_engine COUNT PAUSE_S` prints its port and serves until its standard input closes.
+It says nothing but an empty beginning before SIGUSR1, and then a number every PAUSE_S; half of them before SIGUSR2, so
+that who kills it in the middle finds every stream there. `GET /asked` tells how many requests have come.
 """
 
 import asyncio
@@ -39,6 +39,10 @@ class CountingEngine:
         """Let it begin."""
         self._process.send_signal(signal.SIGUSR1)
 
+    def speak_on(self) -> None:
+        """Let it say the second half too."""
+        self._process.send_signal(signal.SIGUSR2)
+
     def kill(self) -> None:
         """kill -9."""
         self._process.kill()
@@ -64,9 +68,10 @@ def _chunk(engine: str, content: str | None, **members: object) -> bytes:
 
 
 async def _serve(count: int, pause_s: float) -> None:
-    may_speak, asked, name = asyncio.Event(), 0, f"engine-{os.getpid()}"
+    may_speak, may_end, asked, name = asyncio.Event(), asyncio.Event(), 0, f"engine-{os.getpid()}"
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, may_speak.set)
+    loop.add_signal_handler(signal.SIGUSR2, may_end.set)
 
     async def counts(exchange: Exchange) -> None:
         nonlocal asked
@@ -80,6 +85,8 @@ async def _serve(count: int, pause_s: float) -> None:
         await exchange.send(_chunk(name, None))
         await may_speak.wait()
         for number in range(said + 1, count + 1):
+            if number > count // 2:
+                await may_end.wait()
             await exchange.send(_chunk(name, f"{number} "))
             await asyncio.sleep(pause_s)
         usage = {"prompt_tokens": 5 + said, "completion_tokens": count - said, "total_tokens": 5 + count}

@@ -167,4 +167,4 @@ async def test_a_rebuild_asks_every_router(caller: Caller, broker: MemoryBroker)
 
 async def test_a_rebuild_without_routers_says_so(caller: Caller) -> None:
     answer = await caller.post("/bus:rebuild")
-    assert (answer.status_code, answer.json()) == (200, {"items": []})
+    assert (answer.status_code, answer.json()["items"]) == (200, [])

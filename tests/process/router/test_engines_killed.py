@@ -103,6 +103,7 @@ async def test_before_the_first_token_no_client_sees_an_error(
         assert failed(seen) == 0
         for engine in living:
             engine.speak()
+            engine.speak_on()
         await asking
     assert {(one.status, one.text, one.is_done, tuple(one.errors)) for one in seen} == {(200, WHOLE, True, ())}
     records = await spooled(tmp_path)
@@ -120,6 +121,8 @@ async def test_after_it_only_the_streams_of_the_engine_end_and_with_an_error(
         await eventually(lambda: all(one.text for one in seen), within_s=20)
         had = engines[0].asked()
         engines[0].kill()
+        for engine in engines[1:]:
+            engine.speak_on()
         await asking
     broken = [one for one in seen if not one.is_done]
     assert len(broken) == had > 20
@@ -144,6 +147,8 @@ async def test_where_the_route_says_so_they_go_on_elsewhere(
         await eventually(lambda: all(one.text for one in seen), within_s=20)
         for engine in engines[:killed]:
             engine.kill()
+        for engine in engines[killed:]:
+            engine.speak_on()
         await asking
     assert {(one.status, one.text, one.is_done, tuple(one.errors)) for one in seen} == {(200, WHOLE, True, ())}
     assert all(len(one.engines) == 1 for one in seen), "one answer has one id"

@@ -26,6 +26,8 @@ WORDS = {
     "idempotency_key_reused": "caller_invalid_request",
     "idempotency_key_in_use": "caller_invalid_request",
     "rate_limit_exceeded": "policy_rate_limit",
+    "insufficient_quota": "policy_quota",
+    "model_unpriced": "policy_unpriced",
     "limiter_unavailable": "router_unavailable",
     "router_starting": "router_unavailable",
     "router_stopping": "router_unavailable",

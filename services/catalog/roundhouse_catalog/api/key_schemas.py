@@ -4,9 +4,9 @@ from collections.abc import Collection
 from typing import Annotated, Self
 
 from msgspec import UNSET
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
-from roundhouse_catalog.api.schemas import Body, View
+from roundhouse_catalog.api.schemas import Body, View, secret_shown_once
 from roundhouse_catalog.domain.keys import MOST_OVERLAP_S, ApiKey, KeyDraft, KeyPatch
 from roundhouse_catalog.domain.limits import Limit
 from roundhouse_common.http import Timestamp
@@ -136,5 +136,7 @@ class KeyView(View):
 
 class CreatedKeyView(KeyView):
     """An API key with its new secret: the only time it is shown."""
+
+    model_config = ConfigDict(json_schema_extra=secret_shown_once)
 
     secret: str = Field(description="The key as clients send it. Left out of a replay: it is shown once.")

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import AwareDatetime, ConfigDict, Field, SecretStr
 
-from roundhouse_catalog.api.schemas import Body, View
+from roundhouse_catalog.api.schemas import Body, View, secret_shown_once
 from roundhouse_catalog.domain.personal_tokens import PersonalToken
 from roundhouse_common.http import Timestamp
 
@@ -70,5 +70,7 @@ class TokenView(View):
 
 class CreatedTokenView(TokenView):
     """A new token, with its secret: the only time it is shown."""
+
+    model_config = ConfigDict(json_schema_extra=secret_shown_once)
 
     secret: str = Field(description="Left out of a replay: it is shown once.")

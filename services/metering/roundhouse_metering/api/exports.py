@@ -29,6 +29,12 @@ __all__ = ["cloud_event", "export_routes"]
 _Exporter = Annotated[Subject, Depends(requires("usage:export"))]
 _PAGE: Final = 2_000
 _MOST_DAYS: Final = 400
+
+
+class _CloudEvents(JSONResponse):
+    media_type = "application/cloudevents-batch+json"
+
+
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _FOCUS_BY: Final = (
     *(Dimension.TENANT, Dimension.PROJECT, Dimension.USER, Dimension.KEY, Dimension.SERVED_MODEL, Dimension.KIND),
@@ -61,23 +67,19 @@ def export_routes(db: Database, clock: Clock) -> APIRouter:
             raise InvalidInput("There is no price yet, so no currency.", FieldError("since", "add a price book first"))
         return _download(_focus(db, wanted, range(first, last), money, clock), "focus-1.2.csv")
 
-    @routes.get("/events")
+    @routes.get("/events", response_class=_CloudEvents)
     async def list_usage_events(
         _subject: _Exporter,
         wanted: UsageScope,
         after: Annotated[int, Query(ge=0, le=2**53, description="`Roundhouse-Next-After` of the last answer.")] = 0,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = 500,
-    ) -> JSONResponse:
+    ) -> _CloudEvents:
         """Return records as a batch of CloudEvents in the order in which they were entered: ask again with
         `Roundhouse-Next-After`, and nothing is left out or comes twice."""
         async with db.read() as session:
             found = await entries_after(session, after, wanted=wanted, limit=limit)
         following = found[-1].entry if found else after
-        return JSONResponse(
-            [cloud_event(entry) for entry in found],
-            media_type="application/cloudevents-batch+json",
-            headers={"roundhouse-next-after": str(following)},
-        )
+        return _CloudEvents([cloud_event(entry) for entry in found], headers={"roundhouse-next-after": str(following)})
 
     return routes
 

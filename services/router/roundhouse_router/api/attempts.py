@@ -295,7 +295,7 @@ class Attempts:
         else:
             course = course_to(flight.interface, asked, candidate, self._formats)
         is_over = False
-        if sent is None:
+        if not flight.is_trying:  # the fast path has counted the first one
             flight.tries(candidate)
         try:
             answer = await self._ask(flight, headers, candidate, course, is_fresh=is_fresh, sent=sent)

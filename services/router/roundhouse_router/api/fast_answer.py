@@ -159,14 +159,14 @@ class FastAnswer:
             headers=flight.facts.headers,
             first_byte_s=shared.first_byte_s,
         )
+        flight.asks_upstream(shared.ledger.of(candidate.deployment.deployment_id))
+        flight.tries(candidate)  # at once: others choose before a task has connected
         if connection is None:
             self._hand_over(First(choice, candidate, None))
             return
         self._connection = connection
         self._stage = _ASKED
         shared.attempts.begin()
-        flight.asks_upstream(shared.ledger.of(candidate.deployment.deployment_id))
-        flight.tries(candidate)
         if flight.request.is_stream and shared.comment_s:
             shared.silent[self] = now + shared.comment_s
 
@@ -347,6 +347,8 @@ class FastAnswer:
             self._flight.tried(self._candidate, Verdict.ABANDONED)
             if stage == _ASKED:
                 self._shared.attempts.end(self._flight)
+        elif stage == _CHOSEN and self._flight.is_trying:
+            self._flight.tried(self._candidate, Verdict.ABANDONED)
         elif stage == _PASSING:
             self._pump.close()
 

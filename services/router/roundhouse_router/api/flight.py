@@ -67,6 +67,7 @@ class Flight:
         "interface",
         "is_retrying",
         "is_settled",
+        "is_trying",
         "key",
         "outcome",
         "priority",
@@ -117,6 +118,8 @@ class Flight:
         self.is_retrying = False
         """It holds a part of the retry budget."""
         self.is_settled = False
+        self.is_trying = False
+        """An attempt counts as one in flight at its endpoint."""
         self.outcome = Outcome.UNKNOWN
         self.http_status = 0
         self.error_code = ""
@@ -173,10 +176,12 @@ class Flight:
         self._asked_at = now
         self.attempts += 1
         self.candidate = candidate
+        self.is_trying = True
         self._services.chooser.sent(candidate, now)
 
     def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0) -> None:
         """The attempt came to nothing, or ended."""
+        self.is_trying = False
         now = self._services.clock.monotonic()
         first = None
         if self._first_token_at is not None and self._first_token_at >= self._asked_at:

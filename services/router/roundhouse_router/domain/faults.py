@@ -23,6 +23,7 @@ _BY_CODE: Final = {
     "client_too_slow": "caller_stalled",
     "rate_limit_exceeded": "policy_rate_limit",
     "insufficient_quota": "policy_quota",
+    "model_unpriced": "policy_unpriced",
     "engines_busy": "engine_unavailable",
     "no_ready_replica": "engine_unavailable",
     "too_many_waiting": "engine_unavailable",
