@@ -54,7 +54,7 @@ def test_a_short_pause_takes_nothing_away() -> None:
     assert fleet.scaled() == [(1, 3)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     load=st.integers(0, 40),
     replicas=st.integers(1, 8),
@@ -75,7 +75,7 @@ def test_under_a_constant_load_it_comes_to_rest(
     assert all(1 <= after <= 8 for _, after in steps)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(loads=st.lists(st.integers(0, 60), min_size=1, max_size=12), least=st.integers(0, 3), more=st.integers(0, 4))
 def test_the_bounds_are_never_left(loads: list[int], least: int, more: int) -> None:
     most = max(1, least + more)
