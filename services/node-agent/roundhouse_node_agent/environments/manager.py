@@ -358,9 +358,13 @@ class EngineEnvironments:
             now = self._entries.get(entry.environment_id)
             if now is None:
                 return
+            writing = asyncio.ensure_future(asyncio.to_thread(self._store.write, kept(now)))
             try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
                 # An agent that is told to end just now would otherwise install it all again.
-                await asyncio.shield(asyncio.to_thread(self._store.write, kept(now)))
+                await asyncio.wait((writing,))
+                raise
             except StateDirUnusable as error:
                 _log.warning("engine_not_written_down", environment_id=entry.environment_id, why=error.message)
 
