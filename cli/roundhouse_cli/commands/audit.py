@@ -28,6 +28,9 @@ Action = Annotated[str | None, typer.Option(help="E.g. deployment.stop; `deploym
 Object = Annotated[str | None, typer.Option("--object", metavar="ID", help="What it was done to.")]
 Outcome = Annotated[str | None, typer.Option(help="done, refused or failed.")]
 
+_CHANGE_CHARACTERS = 160
+"""More of a change is in `-o json` and in exports."""
+
 _COLUMNS = (
     Column("AT", lambda entry: entry["at"]),
     Column("WHO", lambda entry: entry["actor"]),
@@ -41,7 +44,8 @@ _COLUMNS = (
 
 def _change(entry: Item) -> str:
     told = entry["change"].items()
-    return ", ".join(f"{name}: {now if was is None else f'{was} -> {now}'}" for name, (was, now) in told)
+    text = ", ".join(f"{name}: {now if was is None else f'{was} -> {now}'}" for name, (was, now) in told)
+    return text if len(text) <= _CHANGE_CHARACTERS else f"{text[: _CHANGE_CHARACTERS - 1]}…"
 
 
 @app.command("ls")

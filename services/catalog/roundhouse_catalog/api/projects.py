@@ -23,7 +23,7 @@ Writer = Annotated[Subject, Depends(requires("members:write"))]
 
 
 @router.post("", status_code=201, response_model=ProjectView, responses=CONFLICT)
-async def create_a_project(body: ProjectToCreate, subject: Writer, key: RepeatKey, catalog: CatalogHere) -> Response:
+async def add_project(body: ProjectToCreate, subject: Writer, key: RepeatKey, catalog: CatalogHere) -> Response:
     """Create a project."""
 
     async def work(session: WriteSession) -> Response:

@@ -28,7 +28,7 @@ Writer = Annotated[Subject, Depends(requires("tenants:write"))]
 
 
 @router.post("", status_code=201, response_model=TenantView, responses=CONFLICT)
-async def create_a_tenant(body: TenantToCreate, subject: Writer, key: RepeatKey, catalog: CatalogHere) -> Response:
+async def add_tenant(body: TenantToCreate, subject: Writer, key: RepeatKey, catalog: CatalogHere) -> Response:
     """Create a tenant, with its first administrators."""
 
     async def work(session: WriteSession) -> Response:
