@@ -156,6 +156,8 @@ def tell(load: Load, control: ControlPlane, stage: Stage) -> None:
     told = ", ".join(f"{count} {name}" for name, count in sorted(control.outcomes.items()))
     print(f"usage records: {told}; {control.missing} missing, {control.repeated} came twice")
     print("answers that were not what they had to be: " + (str(dict(load.strange)) if load.strange else "none"))
+    for at_s, what in load.strange_at:
+        print(f"  after {at_s:.1f} s: {what}")
 
 
 def verdict(samples: list[Sample], load: Load, given: argparse.Namespace, *, files_left: int, is_complete: bool) -> int:

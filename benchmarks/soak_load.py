@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ LIMITED: Final = "rh-" + "l" * 43
 """A key with a limit that is always reached."""
 _HASTE_S: Final = 0.02
 _PATIENCE_S: Final = 60.0
+_NOTED_MOST: Final = 20
 _TEXT: Final = "Tell me in one sentence what a locomotive depot is. "
 
 Headers = dict[str, str]
@@ -91,6 +93,9 @@ class Load:
         self.done: Counter[str] = Counter()
         self.strange: Counter[str] = Counter()
         """Answers that nobody wanted, by what was asked."""
+        self.strange_at: list[tuple[float, str]] = []
+        """The first of them, each with the seconds since the load began."""
+        self._began = time.monotonic()
         self._port, self._secret, self._rng = port, secret, rng
 
     async def client(self) -> None:
@@ -114,12 +119,17 @@ class Load:
                 else:
                     status = await connection.ask(content)
                     if status not in asked.wanted:
-                        self.strange[f"{name}: {status}"] += 1
+                        self._note(f"{name}: {status}")
         except (OSError, EOFError, ValueError) as error:
             connection.close()
             if asked.wanted:
-                self.strange[f"{name}: {type(error).__name__}"] += 1
+                self._note(f"{name}: {type(error).__name__}")
         self.done[name] += 1
+
+    def _note(self, what: str) -> None:
+        self.strange[what] += 1
+        if len(self.strange_at) < _NOTED_MOST:
+            self.strange_at.append((round(time.monotonic() - self._began, 1), what))
 
     def _content(self, asked: Asked) -> bytes:
         if not asked.path:

@@ -17,6 +17,7 @@ from benchmarks.soak_load import CACHED, DEAD, LIMITED
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.routing import Balancing, LimitDimension, LimitRecord, RouteCache, Strategy
 from roundhouse_common.contracts.scheduler import EndpointState
+from tests.support.eventually import eventually
 from tests.support.nats import NatsServer, free_port
 from tests.support.router_process import RouterProcess
 from tests.support.running_router import Fleet, api_key, endpoint, route
@@ -137,7 +138,7 @@ class ControlPlane(Fleet):
 
 @asynccontextmanager
 async def open_stage(directory: Path, rng: random.Random) -> AsyncIterator[tuple[RouterProcess, ControlPlane, Stage]]:
-    """Start all of it; the router knows its table."""
+    """Start all of it; the router knows its table, also what is not in the snapshot that it starts from."""
     async with AsyncExitStack() as stack:
         (directory / "nats").mkdir()
         server = NatsServer(directory / "nats")
@@ -154,4 +155,12 @@ async def open_stage(directory: Path, rng: random.Random) -> AsyncIterator[tuple
         router = RouterProcess(
             directory / "router", *stage.endpoints(), nats_url=server.url, nats_seed_file=seed_file, **_SETTINGS
         )
-        yield await stack.enter_async_context(router), control, stage
+        await stack.enter_async_context(router)
+        await eventually(lambda: _knows_all(router), within_s=30.0, why="the router has the table from the bus")
+        yield router, control, stage
+
+
+async def _knows_all(router: RouterProcess) -> bool:
+    """Ask with the key that came last, for the routes."""
+    async with router.session.get("/v1/models", headers={"authorization": f"Bearer {LIMITED}"}) as answer:
+        return answer.status == 200 and {CACHED, DEAD} <= {one["id"] for one in (await answer.json())["data"]}

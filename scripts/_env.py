@@ -24,6 +24,7 @@ MEMBERS = (
     "services/node-agent",
     "services/router",
     "services/metering",
+    "services/console",
     "cli",
 )
 

@@ -28,9 +28,12 @@ __all__ = ["main"]
 
 _SIMULATION_SEEDS = "2000"
 
-_APART = "tests/process"
-"""These wait for servers and engines more than they compute, so they run beside the lint, which takes one core, and
-then beside all others, which take every core."""
+_APART = (("tests/process", "--ignore=tests/process/router"), ("tests/process/router", "tests/e2e"))
+"""These wait for servers and engines more than they compute, so they run in processes of their own beside the lint,
+which takes one core, and then beside all others, which take every core."""
+
+_NICENESS = 5
+"""Of the lint and of all others: what waits for servers takes longest, and is to compute at once when it does."""
 
 _COUNTS = "ROUNDHOUSE_TEST_COUNTS"
 """Names a file: the outcomes are added up by the process that reads it."""
@@ -59,15 +62,26 @@ def main(arguments: Sequence[str]) -> int:
         passed_on += ["-n", "logical", "tests/simulation"]
     _keep_bytecode()
     is_all = "--sim" not in own and not any(Path(item.split("::")[0]).exists() for item in passed_on)
-    with _apart(passed_on) if is_all else contextlib.nullcontext() as apart:
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(_apart([*passed_on, *part])) for part in _APART] if is_all else []
+        beside = _beside() if is_all else []
         lint_code = None if own & {"--no-lint", "--sim"} else lint([])
-        beside = ["-n", "logical", f"--ignore={_APART}"] if is_all else []
         test_code, counts = _pytest([*beside, *passed_on])
-    if apart is not None:
-        test_code, counts = _worse(test_code, apart.code), counts + apart.counts
+    for part in parts:
+        test_code, counts = _worse(test_code, part.code), counts + part.counts
     if _COUNTS not in os.environ:
         print(_last_line(lint_code, test_code, counts, time.monotonic() - started))
     return test_code or lint_code or 0
+
+
+def _beside() -> list[str]:
+    """Give way to the processes that run apart, and return the arguments for what is left.
+
+    A worker begins with half of the tests as they are listed, so that a module shares its servers in one process.
+    """
+    os.nice(_NICENESS)
+    left_out = (one for part in _APART for one in part if not one.startswith("-"))
+    return ["-n", "logical", "--dist", "worksteal", *(f"--ignore={one}" for one in left_out)]
 
 
 def _keep_bytecode() -> None:
@@ -95,7 +109,7 @@ def _apart(arguments: Sequence[str]) -> Iterator[_Apart]:
     outcome = _Apart()
     with tempfile.TemporaryDirectory() as directory:
         output, counts = Path(directory, "output"), Path(directory, "counts")
-        command = [sys.executable, "-m", "scripts._test", "--slow", "--no-lint", *arguments, _APART]
+        command = [sys.executable, "-m", "scripts._test", "--slow", "--no-lint", *arguments]
         environment = os.environ | {_COUNTS: str(counts)}
         with (
             output.open("wb") as file,

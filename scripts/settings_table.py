@@ -9,6 +9,7 @@ from typing import Any
 
 from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_common.service import ServiceSettings, SqlSettings
+from roundhouse_console.settings import ConsoleSettings
 from roundhouse_metering.settings import MeteringSettings
 from roundhouse_node_agent.settings import NodeAgentSettings
 from roundhouse_router.settings import RouterSettings
@@ -16,7 +17,7 @@ from roundhouse_scheduler.settings import SchedulerSettings
 
 __all__ = ["document"]
 
-_SERVICES = (RouterSettings, CatalogSettings, SchedulerSettings, MeteringSettings, NodeAgentSettings)
+_SERVICES = (RouterSettings, CatalogSettings, SchedulerSettings, MeteringSettings, NodeAgentSettings, ConsoleSettings)
 _HEAD = """# Settings
 
 Generated: `.venv/bin/python -m scripts.settings_table > docs/reference/settings.md`; a test compares the two.
@@ -31,7 +32,7 @@ def document() -> str:
     """Return the whole document."""
     common = [_HEAD, "## Every service\n", _table(_rows(ServiceSettings, frozenset()))]
     inherited = frozenset(ServiceSettings.model_fields)
-    sql = ["## Catalog, scheduler and metering\n", _table(_rows(SqlSettings, inherited))]
+    sql = ["## Catalog, scheduler, metering and console\n", _table(_rows(SqlSettings, inherited))]
     known = frozenset(SqlSettings.model_fields) - {"port"}
     own = [part for service in _SERVICES for part in (_title(service), _table(_rows(service, known)))]
     return "\n".join([*common, *sql, *own])

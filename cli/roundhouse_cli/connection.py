@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from roundhouse_cli.errors import Failure, UsageFault
 from roundhouse_cli.local.files import write_private
-from roundhouse_cli.local.layout import Ports, default_data_dir
+from roundhouse_cli.local.layout import CONSOLE, Ports, default_data_dir
 
 __all__ = ["Connection", "find_connection"]
 
@@ -25,6 +25,8 @@ class Connection:
     catalog_url: str
     scheduler_url: str
     metering_url: str
+    console_url: str = ""
+    """Empty: there is none, or the file was written before there was one."""
     api_key: str = field(default="", repr=False)
     source: Path | None = None
     """The file it was read from; not saved."""
@@ -44,6 +46,7 @@ class Connection:
             catalog_url=url("catalog"),
             scheduler_url=url("scheduler"),
             metering_url=url("metering"),
+            console_url=url(CONSOLE) if ports.has_console else "",
             api_key=api_key,
             source=source,
         )
@@ -69,7 +72,8 @@ class Connection:
         """Read a connection file. Raises Failure naming the file and what is wrong with it."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{name: str(found[name]) for name in _SAVED}, source=path)
+            console_url = str(found.get("console_url", ""))
+            return cls(**{name: str(found[name]) for name in _SAVED}, console_url=console_url, source=path)
         except OSError as error:
             raise Failure(f"The connection file {path} cannot be read: {error.strerror}.") from error
         except KeyError as error:
@@ -78,7 +82,8 @@ class Connection:
             raise Failure(f"The connection file {path} is not valid JSON; `roundhouse up` writes it anew.") from error
 
     def save(self, path: Path) -> None:
-        write_private(path, json.dumps({name: getattr(self, name) for name in _SAVED}, indent=2) + "\n")
+        saved = {name: getattr(self, name) for name in (*_SAVED, "console_url")}
+        write_private(path, json.dumps(saved, indent=2) + "\n")
 
 
 def find_connection(url: str, environment: Mapping[str, str], cwd: Path) -> Connection:

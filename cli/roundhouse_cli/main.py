@@ -30,6 +30,7 @@ _COMMANDS = {
     "login": "login",
     "logout": "login",
     "whoami": "login",
+    "give": "ownership",
     "passwd": "login",
 }
 """Command to its module in `commands`, where a function has its name."""
@@ -45,10 +46,12 @@ _GROUPS = {
     "templates": "templates",
     "replicas": "replica_top",
     "keys": "keys",
+    "routers": "routers",
     "routes": "routes",
     "limits": "limits",
     "prices": "prices",
     "budgets": "budgets",
+    "webhooks": "webhooks",
     "providers": "providers",
     "tenants": "tenants",
     "projects": "projects",
@@ -56,9 +59,11 @@ _GROUPS = {
     "roles": "roles",
     "service-accounts": "service_accounts",
     "sessions": "sessions",
+    "login-providers": "login_providers",
     "tokens": "tokens",
     "admin": "admin",
     "audit": "audit",
+    "request-log": "request_log",
 }
 """Group of commands to its module, where the group is `app`."""
 

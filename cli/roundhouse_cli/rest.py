@@ -89,6 +89,11 @@ class Api:
         etag = self._send("GET", path).headers.get("etag", "*")
         return self._json("PATCH", path, body=body, headers={"if-match": etag})
 
+    def replace(self, path: str, body: Item) -> Item:
+        """Replace the whole of what is there now, whatever its generation."""
+        etag = self._send("GET", path).headers.get("etag", "*")
+        return self._json("PUT", path, body=body, headers={"if-match": etag})
+
     def delete(self, path: str, **query: object) -> None:
         self._send("DELETE", path, query=query, headers={"if-match": "*"})
 

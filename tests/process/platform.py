@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -29,8 +30,13 @@ _LISTENS_WITHIN_S = 20.0
 
 
 def free_base_port() -> int:
-    """Return the first of ten neighbouring free ports, with room for engines above them."""
-    for base in range(21_000, 60_000, 1_000):
+    """Return the first of ten neighbouring free ports, with room for engines above them.
+
+    Where to look first is left to chance: two processes of tests that start at once would find the same.
+    """
+    bases = list(range(21_000, 32_000, 1_000))
+    random.shuffle(bases)
+    for base in bases:
         if all(_is_free(base + offset) for offset in range(10)):
             return base
     raise RuntimeError("no ten neighbouring ports are free on 127.0.0.1")
@@ -48,8 +54,16 @@ def _is_free(port: int) -> bool:
 class Platform:
     """Runs the `roundhouse` command against one data directory, and finds the processes it started."""
 
-    def __init__(self, data_dir: Path, base_port: int, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        base_port: int,
+        *,
+        environment: Mapping[str, str] | None = None,
+        has_console: bool = False,
+    ) -> None:
         """`environment` is what the services find beside what `up` tells them."""
+        self._has_console = has_console
         self.data_dir = data_dir
         self.base_port = base_port
         self._environment = dict(environment or {})
@@ -79,9 +93,9 @@ class Platform:
         )
 
     def up(self, *args: str) -> str:
-        return self.command(
-            "up", "--detach", "--data-dir", str(self.data_dir), "--base-port", str(self.base_port), *args
-        )
+        place = ("--data-dir", str(self.data_dir), "--base-port", str(self.base_port))
+        console = "--console" if self._has_console else "--no-console"
+        return self.command("up", "--detach", *place, console, *args)
 
     def down(self) -> str:
         return self.command("down", "--data-dir", str(self.data_dir))

@@ -1,4 +1,5 @@
-"""API keys under load on three routers: how soon after the catalog's answer a change is in force on the last one."""
+"""Keys, budgets and request logs under load on three routers: how soon after the service's answer a change is in force
+on the last one."""
 
 import asyncio
 import socket
@@ -101,6 +102,16 @@ class Load:
                 assert answer.status == 401, body
                 self.refused.setdefault(which, sent)
 
+    async def known_everywhere(self, secret: str) -> None:
+        """Return once every router knows the key."""
+        for url in self.urls:
+            status = 0
+            async with asyncio.timeout(30):
+                while status != 200:
+                    headers = {"authorization": f"Bearer {secret}"}
+                    async with self.session.get(f"{url}/v1/models", headers=headers) as answer:
+                        status = answer.status
+
     async def accepted_everywhere(self, secret: str) -> None:
         while not all((url, secret) in self.accepted for url in self.urls):
             await asyncio.sleep(0.005)
@@ -147,6 +158,82 @@ async def test_keys_are_in_force_within_a_second_on_every_router_under_load(
                 taken["revoked"] = max(taken["revoked"], last - began)
     print({what: f"{seconds * 1000:.0f} ms" for what, seconds in taken.items()}, load.asked, "requests")
     assert max(taken.values()) < WITHIN_S, taken
+
+
+async def first_sent(session: aiohttp.ClientSession, urls: list[str], secret: str, status: int, since: float) -> float:
+    """Ask every router without a pause until each answers with this status; return how long after `since` the request
+    was sent that was the last of these."""
+    headers, body = {"authorization": f"Bearer {secret}"}, {"model": DEMO, "prompt": "a", "max_tokens": 1}
+
+    async def ask(url: str) -> float:
+        while True:
+            sent = time.monotonic()
+            async with session.post(f"{url}/v1/completions", headers=headers, json=body) as answer:
+                await answer.read()
+            assert answer.status in (200, 429)
+            if answer.status == status:
+                return sent - since
+
+    async with asyncio.timeout(30):
+        return max(await asyncio.gather(*map(ask, urls)))
+
+
+@pytest.mark.contract("F05")
+async def test_budgets_are_in_force_within_a_second_on_every_router_under_load(
+    platform: Platform, routers: list[str]
+) -> None:
+    connection, taken = platform.connection, {"created": 0.0, "raised": 0.0}
+    budgets = f"{connection['metering_url']}/api/v1/budgets"
+    token = {"authorization": f"Bearer {connection['admin_token']}"}
+    async with aiohttp.ClientSession(headers=token) as service, aiohttp.ClientSession() as session:
+        key = await call(service, "POST", f"{connection['catalog_url']}/api/v1/api-keys", {"name": "budgets in force"})
+        for url in routers:
+            await until(lambda url=url: is_ready(url), within_s=60, what=f"{url} is ready")  # type: ignore[misc]  # a default binds it
+        await Load(session, routers).known_everywhere(key["secret"])
+        for number in range(ROUNDS):
+            wanted = {"scope": "key", "scope_id": key["id"], "unit": "tokens", "amount": 0, "is_hard": True}
+            assert await first_sent(session, routers, key["secret"], 200, time.monotonic()) < WITHIN_S
+            made = await call(service, "POST", budgets, {"name": f"in force {number}", **wanted})
+            since = time.monotonic()
+            taken["created"] = max(taken["created"], await first_sent(session, routers, key["secret"], 429, since))
+            path = f"{budgets}/{made['id']}"
+            async with service.patch(path, json={"amount": 10**9}, headers={"if-match": "*"}) as answer:
+                assert answer.status == 200, await answer.text()
+            since = time.monotonic()
+            taken["raised"] = max(taken["raised"], await first_sent(session, routers, key["secret"], 200, since))
+            await call(service, "DELETE", path)
+    print({what: f"{seconds * 1000:.0f} ms" for what, seconds in taken.items()})
+    assert max(taken.values()) < WITHIN_S, taken
+
+
+@pytest.mark.contract("E05")
+async def test_a_tenants_request_log_is_in_force_within_a_second_on_every_router(
+    platform: Platform, routers: list[str]
+) -> None:
+    connection = platform.connection
+    catalog = f"{connection['catalog_url']}/api/v1"
+    token = {"authorization": f"Bearer {connection['admin_token']}", "if-match": "*"}
+    async with aiohttp.ClientSession(headers=token) as service, aiohttp.ClientSession() as session:
+        key = await call(service, "POST", f"{catalog}/api-keys", {"name": "request log"})
+        for url in routers:
+            await until(lambda url=url: is_ready(url), within_s=60, what=f"{url} is ready")  # type: ignore[misc]  # as above
+        await Load(session, routers).known_everywhere(key["secret"])
+        await call(service, "PATCH", f"{catalog}/tenants/ten_default", {"request_log": {"level": "bodies"}})
+        await asyncio.sleep(WITHIN_S)  # what is promised: from then on every request is logged
+        asked = 2
+        for _ in range(asked):
+            await first_sent(session, routers, key["secret"], 200, time.monotonic())
+        wanted: dict[str, str] = {"key_id": key["id"]}
+        page: dict[str, Any] = {"items": []}  # Any: JSON
+        async with asyncio.timeout(20):
+            while len(page["items"]) < asked * len(routers):
+                async with service.get(f"{catalog}/request-log", params=wanted) as answer:
+                    page = await answer.json()
+        assert len(page["items"]) == asked * len(routers)
+        assert len({one["router_id"] for one in page["items"]}) == len(page["routers"]) == len(routers)
+        shown = await call(service, "GET", f"{catalog}/request-log/{page['items'][0]['request_id']}")
+        assert shown["request"]["prompt"] == "a"
+        await call(service, "PATCH", f"{catalog}/tenants/ten_default", {"request_log": {"level": "off"}})
 
 
 def is_ready(url: str) -> bool:

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from roundhouse_cli.rest import Services
 from tests.process.ledger import Ledger
 from tests.process.platform import DEMO, Platform, until
 from tests.process.traffic import Traffic
@@ -47,6 +48,27 @@ async def test_engines_outlive_their_node_agent_and_are_adopted(platform: Platfo
         await traffic.more(3)
 
     assert traffic.failures == []
+    await ledger.settled(traffic.completed)
+    await until(lambda: is_reconciled(platform, traffic.output_tokens), within_s=60, what="the ledger as engines count")
+
+
+def _demo_id(services: Services) -> str:
+    (found,) = (one["id"] for one in services.catalog.items("/api/v1/deployments") if one["name"] == DEMO)
+    demo: str = found
+    return demo
+
+
+def is_reconciled(platform: Platform, least: int) -> bool:
+    """Whether the ledger agrees with what the demo's engines counted, which is not little. Other tests' engines on this
+    platform may be of kinds that count nothing."""
+    found = platform.ask(
+        lambda services: services.metering.get(
+            "/api/v1/reconciliation/engines", until="2999-01-01T00:00:00Z", deployment_id=_demo_id(services)
+        )
+    )
+    states = {row["state"] for row in found["items"]}
+    totals = found["totals"]["output"]
+    return totals is not None and totals["counted"] >= least and states <= {"equal", "within-tolerance", "explained"}
 
 
 @pytest.mark.contract("A12", "B02")

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Platform]:
     """A Roundhouse that has not been started; stopped afterwards whatever happened."""
-    made = Platform(tmp_path / "data", free_base_port())
+    made = Platform(tmp_path / "data", free_base_port(), has_console=True)
     yield made
     made.down()
     assert list(made.processes()) == []

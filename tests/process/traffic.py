@@ -23,7 +23,7 @@ class Traffic:
         clients: int = 3,
         max_tokens: int = 12,
         model: str = DEMO,
-        rest_s: float = 0.1,
+        rest_s: float = 0.3,
     ) -> None:
         """`rest_s` is how long a client waits between two requests: without it the engine takes every core."""
         self._url = f"{router_url}/v1/chat/completions"

@@ -16,6 +16,7 @@ from roundhouse_scheduler.domain.rules import Rules
 from tests.simulation.loop import Deadlock, VirtualTimeLoop, run
 from tests.simulation.trace import Trace, traced
 from tests.simulation.world import World, open_world
+from tests.support.databases import migrating_here
 
 __all__ = ["Scenario", "SimulationFailed", "simulate"]
 
@@ -41,7 +42,8 @@ def empty_record() -> bytes:
     with tempfile.TemporaryDirectory(prefix="rh-sim-record-") as directory:
         file = Path(directory) / "scheduler.db"
         db = Database(f"sqlite+aiosqlite:///{file}", service="scheduler")
-        asyncio.run(db.migrate("roundhouse_scheduler.migrations"))
+        with migrating_here():
+            asyncio.run(db.migrate("roundhouse_scheduler.migrations"))
         with sqlite3.connect(file) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()

@@ -1,6 +1,6 @@
 """Seeds of random faults: no invariant breaks, and quiet brings agreement.
 
-Twenty seeds, or as many as ROUNDHOUSE_SIMULATION_SEEDS says (`scripts/test --sim`: 2,000, over all cores). A seed that
+Fifteen seeds, or as many as ROUNDHOUSE_SIMULATION_SEEDS says (`scripts/test --sim`: 2,000, over all cores). A seed that
 fails is printed with the end of its trace; `python -m tests.simulation.replay SEED` runs it again.
 """
 
@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.chaos import chaos
 from tests.simulation.simulate import simulate
 
-_SEEDS = int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS", "20"))
+_SEEDS = int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS", "15"))
 _FIRST_SEEDS = 12
 """So many are enough to see everything that chaos can do."""
 _SEEDS_PER_TEST = 5

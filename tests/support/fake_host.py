@@ -8,8 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_common.contracts.commands import CommandRendered, RenderCommand
 from roundhouse_common.contracts.models import ModelFacts, ModelInspected
-from roundhouse_common.contracts.node import DeviceInfo, DeviceSample, LogChunk, LogQuery, NodeInventory
+from roundhouse_common.contracts.node import (
+    DeviceInfo,
+    DeviceSample,
+    EngineCounters,
+    LogChunk,
+    LogQuery,
+    NodeInventory,
+)
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_node_agent.domain.engine_run import Diagnosis, EngineExit, EngineRun, EngineSample, Health
@@ -61,6 +69,8 @@ class FakeHost:
         self.features: tuple[str, ...] = ("chat", "completions")
         """Which endpoints its engines have."""
         self.epoch = 0
+        self.counters: tuple[EngineCounters, ...] = ()
+        """What engines that ended had counted."""
         self.contact_at = float("-inf")
         """When the agent last noted that it heard the scheduler."""
         self.launched: list[tuple[str, int]] = []
@@ -114,6 +124,12 @@ class FakeHost:
     async def keep_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
+    async def kept_counters(self) -> Sequence[EngineCounters]:
+        return self.counters
+
+    async def keep_counters(self, ended: Sequence[EngineCounters]) -> None:
+        self.counters = tuple(ended)
+
     async def inventory(self) -> NodeInventory:
         return self._inventory
 
@@ -122,6 +138,10 @@ class FakeHost:
             return ModelInspected(error=f"{source.uri} does not exist on {self._inventory.hostname}")
         facts = self.model_facts.get(source.uri)
         return ModelInspected(facts=facts, error="" if facts is not None else f"{source.uri} is no model")
+
+    async def preview(self, query: RenderCommand) -> CommandRendered:
+        """One word per thing that was asked for: there is no driver here."""
+        return CommandRendered(argv=(query.version.engine.value, query.deployment_name), port=1, has_engine=True)
 
     async def usage(self, runs: Sequence[EngineRun]) -> HostUsage:
         """Every engine that runs keeps half a core busy, in user mode."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from roundhouse_common.sizing.readers.ggml_types import GGML_TYPES
 
-__all__ = ["gguf_bytes", "write_gguf"]
+__all__ = ["Value", "gguf_bytes", "write_gguf"]
 
 Value = bool | int | float | str | list[str] | list[int] | list[bool]
 _ALIGNMENT = 32

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from prometheus_client import CollectorRegistry
 
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.database import Database
-from roundhouse_common.runtime import SystemClock
+from roundhouse_common.http.audit import Audit, to_outbox
+from roundhouse_common.runtime import SystemClock, SystemIds
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.bus.event_stream import EventStream
 from roundhouse_metering.bus.publications import Publications
+from roundhouse_metering.loops.webhooks import WebhookSender
+from tests.support.kept_apps import kept_app
 
 __all__ = ["CLOCK", "WEBHOOK_KEY", "Caller", "metering_api", "who"]
 
@@ -58,7 +63,8 @@ async def metering_api(db: Database, broker: MemoryBroker) -> AsyncIterator[Call
     private, public = generate_keypair()
     bus = MemoryBus(broker, Service.METERING, clock=CLOCK)
     await bus.connect()
-    app = create_metering_app(
+    with kept_app(
+        create_metering_app,
         db,
         bus,
         consumers=[],
@@ -66,8 +72,10 @@ async def metering_api(db: Database, broker: MemoryBroker) -> AsyncIterator[Call
         clock=CLOCK,
         rebuild_timeout_s=0.2,
         publications=Publications(db, bus, CLOCK, every_s=0.05),
-        webhook_key=WEBHOOK_KEY,
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as http:
-        yield Caller(http, TokenSigner(private, clock=CLOCK))
+        webhook_sender=WebhookSender(WEBHOOK_KEY, may_be_private=True, clock=CLOCK),
+        audit=Audit(Service.METERING, db, to_outbox(Service.METERING), clock=CLOCK, ids=SystemIds(), wake=lambda: None),
+        event_stream=EventStream(db, bus, clock=CLOCK, registry=CollectorRegistry()),
+    ) as app:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as http:
+            yield Caller(http, TokenSigner(private, clock=CLOCK))
     await bus.close()

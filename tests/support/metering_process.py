@@ -36,7 +36,7 @@ class Metering:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "roundhouse_metering", env={**os.environ, **self.environment}
         )
-        await eventually(self.is_live, within_s=60)
+        await eventually(self.is_live, within_s=60, every_s=0.05)
 
     async def stop(self, how: signal.Signals) -> int:
         assert self.process is not None
@@ -60,8 +60,10 @@ class Metering:
 
 
 @asynccontextmanager
-async def metering_process(nats_server: NatsServer, database_url: str, directory: Path) -> AsyncIterator[Metering]:
-    """Start it, and end it however the test left it."""
+async def metering_process(
+    nats_server: NatsServer, database_url: str, directory: Path, **more: str
+) -> AsyncIterator[Metering]:
+    """Start it, with `more` settings, and end it however the test left it."""
     private, public = generate_keypair()
     (directory / "token-public.json").write_text(public)
     port = free_port()
@@ -74,7 +76,9 @@ async def metering_process(nats_server: NatsServer, database_url: str, directory
         "TOKEN_PUBLIC_KEY_FILE": directory / "token-public.json",
         "BATCH_SIZE": 32,
         "REBUILD_TIMEOUT_S": 2,
+        "ENGINE_COUNTERS_EVERY_S": 0.2,
         "LOG_LEVEL": "warning",
+        **more,
     }
     token = TokenSigner(private, clock=SystemClock()).sign(ADMINISTRATOR, 3600)
     async with httpx.AsyncClient(

@@ -15,7 +15,7 @@ import pytest
 from nats.aio.client import Client
 
 from roundhouse_common.bus.nats_session import proof_of
-from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.base import Service, Stream
 from roundhouse_common.contracts.generate.server import nats_config
 from roundhouse_common.nats_auth.authority import Root
 from roundhouse_common.nats_auth.credentials import Credentials
@@ -179,6 +179,13 @@ class NatsServer:
         jwt = self.authority.node_jwt(node_id, public_key(seed), at=_MADE_AT)
         self._write(node_id, Credentials(seed=seed, jwt=jwt).dumps())
         return public_key(seed)
+
+    def make_reader(self, stream: Stream, name: str) -> str:
+        """Write credentials of a program outside that reads a stream, and return its user's name here."""
+        seed = new_seed(KeyKind.USER, secrets.token_bytes)
+        jwt = self.root.reader_jwt(stream, name, public_key(seed), at=_MADE_AT)
+        self._write(f"reader-{name}", Credentials(seed=seed, jwt=jwt).dumps())
+        return f"reader-{name}"
 
     def _make_users(self) -> None:
         for node_id in (NODE_A, NODE_B):

@@ -72,7 +72,7 @@ class RouterProcess:
             self.url, headers={"authorization": f"Bearer {SECRET}"}, connector=aiohttp.TCPConnector(limit=0)
         )
         try:
-            await eventually(self._is_ready, within_s=20.0, why="the router is ready")
+            await eventually(self._is_ready, within_s=60.0, why="the router is ready")
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

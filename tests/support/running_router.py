@@ -14,16 +14,22 @@ from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Message, Signal
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.catalog import EngineKind, ModelKind
+from roundhouse_common.contracts.identity import TenantRecord
+from roundhouse_common.contracts.money import BudgetRecord
 from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
 from roundhouse_common.contracts.registry import (
+    BUDGETS,
     ENDPOINTS,
     KEYS,
     LIMITS,
     PROVIDERS,
+    READ_REQUEST_LOG,
     REPUBLISH_USAGE,
     ROUTES,
+    TENANTS,
     USAGE_BATCH,
 )
+from roundhouse_common.contracts.request_log import ReadRequestLog, RequestLogPart
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.contracts.usage import UsageRecord
@@ -99,25 +105,36 @@ def deployment_endpoints(
 class Fleet:
     """The control plane's side of the bus: writes the buckets as catalog and scheduler do, and gathers usage."""
 
-    def __init__(self, nats: NatsServer | None = None) -> None:
+    def __init__(self, nats: NatsServer | None = None, *, without_metering: bool = False) -> None:
         self.broker = MemoryBroker(SystemClock())
         self._nats = nats
         self._buses = {name: self.bus_of(name) for name in _WRITERS}
         self.records: list[UsageRecord] = []
         self.revision = 0
+        self._without_metering = without_metering
+        self._consuming: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Fleet":
-        for bus in self._buses.values():
-            await bus.connect()
-        consumer = self._buses[ServiceName.METERING].consumer(USAGE_BATCH, "metering-usage-batches", self._take)
-        self._consuming = asyncio.create_task(consumer.run(), name="ledger")
+        for name, bus in self._buses.items():
+            if name is not ServiceName.METERING:
+                await bus.connect()
+        if not self._without_metering:
+            await self.start_metering()
         return self
+
+    async def start_metering(self) -> None:
+        """Make its buckets, and gather usage."""
+        bus = self._buses[ServiceName.METERING]
+        await bus.connect()
+        consumer = bus.consumer(USAGE_BATCH, "metering-usage-batches", self._take)
+        self._consuming = asyncio.create_task(consumer.run(), name="ledger")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._consuming.cancel()
-        await asyncio.gather(self._consuming, return_exceptions=True)
+        if self._consuming is not None:
+            self._consuming.cancel()
+            await asyncio.gather(self._consuming, return_exceptions=True)
         for bus in self._buses.values():
             await bus.close()
 
@@ -138,6 +155,15 @@ class Fleet:
 
     async def put_limit(self, record: LimitRecord) -> None:
         await self._buses[ServiceName.CATALOG].bucket(LIMITS).put(record.limit_id, record)
+
+    async def put_budget(self, record: BudgetRecord) -> None:
+        await self._buses[ServiceName.METERING].bucket(BUDGETS).put(record.budget_id, record)
+
+    async def put_tenant(self, record: TenantRecord) -> None:
+        await self._buses[ServiceName.CATALOG].bucket(TENANTS).put(record.tenant_id, record)
+
+    async def read_request_log(self, query: ReadRequestLog) -> list[RequestLogPart]:
+        return await self._buses[ServiceName.CATALOG].request_all(READ_REQUEST_LOG, query, "all", timeout_s=0.3)
 
     async def put_endpoints(
         self,

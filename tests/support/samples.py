@@ -9,7 +9,7 @@ import msgspec
 __all__ = ["sample"]
 
 # Any below: the types of message fields.
-_PLAIN: dict[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True, bytes: b"x"}
+_PLAIN: dict[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True, bytes: b"x", Any: "x"}
 
 
 def sample(message: Any) -> Any:

@@ -12,7 +12,7 @@ from roundhouse_router.wire.client import Client, Origin
 from roundhouse_router.wire.connection import Connection
 from roundhouse_router.wire.exchange import Exchange
 from roundhouse_router.wire.limits import WireLimits
-from roundhouse_router.wire.server import WireServer
+from roundhouse_router.wire.server import Taker, WireServer
 from roundhouse_router.wire.upstream import UpstreamConnection
 
 __all__ = ["KeptTransport", "Seen", "connected", "echo", "serving", "settle", "split_at", "upstream"]
@@ -87,10 +87,14 @@ async def echo(exchange: Exchange) -> None:
 
 @asynccontextmanager
 async def connected(
-    handler: Callable[[Exchange], Awaitable[None]], *, clock: Clock | None = None, limits: WireLimits | None = None
+    handler: Callable[[Exchange], Awaitable[None]],
+    *,
+    clock: Clock | None = None,
+    limits: WireLimits | None = None,
+    taker: Taker | None = None,
 ) -> AsyncIterator[tuple[Connection, KeptTransport, WireServer]]:
     """One connection of a server that listens nowhere."""
-    server = WireServer(handler, clock=clock or SystemClock(), limits=limits)
+    server = WireServer(handler, clock=clock or SystemClock(), limits=limits, taker=taker)
     await server.start([])
     connection, transport = Connection(server), KeptTransport()
     transport.lost = connection.connection_lost

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from roundhouse_cli.commands import admin_secrets, audit
+from roundhouse_cli.commands import admin_secrets, audit, engine_reconciliation, event_readers, retention
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
 from roundhouse_cli.errors import Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
@@ -21,6 +21,11 @@ dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that a serv
 app.add_typer(dlq, name="dlq")
 app.add_typer(admin_secrets.app, name="secrets")
 app.command("verify-audit")(audit.verify)
+app.command("retention")(retention.retention)
+app.command("rebuild-usage")(retention.rebuild_usage)
+app.command("event-reader")(event_readers.event_reader)
+app.command("republish-events")(event_readers.republish_events)
+app.command("reconcile")(engine_reconciliation.reconcile)
 
 _REBUILT = (
     Column("SERVICE", lambda row: row["service"]),

@@ -1,5 +1,8 @@
 """`roundhouse deploy --dry-run`: where a deployment would go, or why not, node by node. Nothing is changed."""
 
+import re
+import shlex
+
 from roundhouse_cli.errors import Failure
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import short_id
@@ -34,7 +37,8 @@ def dry_run(services: Services, body: Item, output: OutputFormat) -> None:
     checked = services.catalog.post("/api/v1/deployments:validate", body)
     version = checked["version"]
     asked = {name: version[name] for name in _ASKED} | {name: version[name] for name in _NEEDS if version.get(name)}
-    found = services.scheduler.post("/api/v1/placements:dryRun", {**asked, "replicas": max(1, checked["replicas"])})
+    wanted = {**asked, "replicas": max(1, checked["replicas"]), "command": _command_of(checked)}
+    found = services.scheduler.post("/api/v1/placements:dryRun", wanted)
     if output is OutputFormat.JSON:
         show_item({**checked, "placement": found}, output)
     else:
@@ -61,8 +65,43 @@ def _show(checked: Item, found: Item) -> None:
         if rows:
             print()
             show_items(rows, columns, OutputFormat.TABLE, empty="")
+    _show_commands(found["placed"])
     if not found["unplaced"]:
         note(f"{found['summary']}; nothing was changed.")
+
+
+def _command_of(checked: Item) -> Item:
+    """Return what the nodes render the command from, beside what counts for the place."""
+    version = checked["version"]
+    return {
+        "deployment_name": checked["name"],
+        **{name: version[name] for name in ("model_name", "source", "context_length", "architecture")},
+        "chat_template": (version["defaults"] or {}).get("chat_template", ""),
+    }
+
+
+def _show_commands(placed: list[Item]) -> None:
+    """Print each command once, with the places that it is for; they differ in the port, which each start picks."""
+    shown: dict[str, list[str]] = {}
+    for one in placed:
+        command = one.get("command")
+        if command is not None:
+            text = command["error"] or re.sub(rf"\b{command['port']}\b", "PORT", _as_typed(command))
+            shown.setdefault(text, []).append(f"{one['replica']} on {one['hostname'] or short_id(one['node_id'])}")
+    for text, places in shown.items():
+        print(f"\nCommand of {', '.join(places)}:\n{text}")
+
+
+def _as_typed(command: Item) -> str:
+    given = sorted(command["environment"].items())
+    hidden = " ".join(f"{name}=''" for name, value in given if not value)  # hides devices
+    variables = [*([hidden] if hidden else []), *(f"{name}={shlex.quote(value)}" for name, value in given if value)]
+    files = [f"# written before: {path}" for path in command["files"]]
+    lacks = [
+        *(["# the engine is installed first; ENGINE stands for its place"] if not command["has_engine"] else []),
+        *(["# the model's files are fetched first; MODEL_FILES is their place"] if not command["has_files"] else []),
+    ]
+    return "\n".join([*lacks, *files, " \\\n  ".join([*variables, shlex.join(command["argv"])])])
 
 
 def _memory(version: Item) -> str:

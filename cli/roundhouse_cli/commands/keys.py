@@ -7,6 +7,7 @@ import typer
 from roundhouse_cli.commands.deployments import find_deployment
 from roundhouse_cli.commands.launch_options import given
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.errors import Refused, Unreachable
 from roundhouse_cli.output import Column, OutputFormat, note, show_item, show_items
 from roundhouse_cli.resolve import pick, short_id
 from roundhouse_cli.rest import Item, Services
@@ -99,10 +100,11 @@ def revoke(key: Key, url: Url = "") -> None:
 
 @app.command("show")
 def show(key: Key, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
-    """Show one API key, with the limits that name it."""
+    """Show one API key with the limits that name it, and the budgets that hold for it with what is spent of them."""
     with connect(url) as services:
         found = pick(services.catalog.items("/api/v1/api-keys"), key, "API key")
-        show_item(services.catalog.get(f"/api/v1/api-keys/{found['id']}"), output)
+        shown = services.catalog.get(f"/api/v1/api-keys/{found['id']}")
+        show_item({**shown, "budgets": _budgets(services, shown)}, output)
 
 
 @app.command("set")
@@ -142,6 +144,18 @@ def rotate(
         body = {"overlap_s": parse_duration(overlap)}
         made = services.catalog.post(f"/api/v1/api-keys/{found['id']}:rotate", body)
     _show_secret(made, output)
+
+
+def _budgets(services: Services, key: Item) -> list[Item]:
+    """Return the budgets of the key, of its user and of its project."""
+    named = given(key_id=key["id"], user_id=key.get("user_id") or None, project_id=key.get("project_id") or None)
+    members = ("id", "name", "scope", "scope_id", "unit", "period", "amount", "is_hard", "spent", "left", "period_end")
+    try:
+        found = services.metering.items("/api/v1/budgets", **named)
+    except (Refused, Unreachable) as error:
+        note(f"Its budgets are not shown: {error}")
+        return []
+    return [{name: budget[name] for name in members} for budget in found]
 
 
 def _find(services: Services, wanted: str) -> Item:

@@ -48,10 +48,11 @@ def up(
         str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other hosts join and call.")
     ] = LOOPBACK,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Deploy a small chat model.")] = True,
+    console: Annotated[bool, typer.Option("--console/--no-console", help="Start the web console.")] = True,
 ) -> None:
     """Start Roundhouse on this machine and wait until it answers. Repeating it resumes the same data."""
     check_platform()
-    ports = Ports.checked(base_port, listen)
+    ports = Ports.checked(base_port, listen, has_console=console)
     directory = DataDir((data_dir or default_data_dir(Path.cwd())).absolute())
     check_directory(directory)
     platform = Platform(directory, CLOCK)

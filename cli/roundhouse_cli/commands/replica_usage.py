@@ -12,12 +12,12 @@ _GIB = 2.0**30
 
 
 def show_replica_usage(services: Services, *, by: str, since: str, ago: str, output: OutputFormat) -> None:
-    """Show replica-hours, device-hours and what else was claimed, by deployment, version, replica or node."""
+    """Show replica-hours, device-hours and what else was claimed, by deployment, version, replica, node or project."""
     found = services.metering.get("/api/v1/replica-usage", by=by, since=since)
     if output is OutputFormat.JSON:
         show_items(found["items"], (), output, empty="")
         return
-    names = _deployments(services)
+    names = _names(services, "projects" if by == "project" else "deployments")
     rows = [{**row, "name": _name(row, by, names)} for row in found["items"]]
     if len(rows) > 1:
         total = {"name": "total", "replicas": "", "replicas_at_end": sum(row["replicas_at_end"] for row in rows)}
@@ -44,6 +44,8 @@ def _name(row: Item, by: str, names: dict[str, str]) -> str:
             return f"{deployment} version {row['version_number']}"
         case "replica":
             return f"{deployment} {short_id(row['key'])}"
+        case "project":
+            return names.get(row["key"], row["key"]) or "none"
         case _:
             return short_id(row["key"])
 
@@ -52,9 +54,9 @@ def _hours(seconds: float) -> str:
     return f"{seconds / _HOUR_S:.2f} h"
 
 
-def _deployments(services: Services) -> dict[str, str]:
+def _names(services: Services, path: str) -> dict[str, str]:
     """Return names for ids, as far as the catalog answers: figures without names are better than none."""
     try:
-        return {item["id"]: item["name"] for item in services.catalog.items("/api/v1/deployments")}
+        return {item["id"]: item["name"] for item in services.catalog.items(f"/api/v1/{path}")}
     except Unreachable:
         return {}

@@ -7,6 +7,7 @@ import typer
 from roundhouse_cli.commands.directory_parts import OwnRoles, ProjectRoles, Roles, roles_body, tell
 from roundhouse_cli.commands.launch_options import given
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.commands.ownership import Abandon, Successor, leaving
 from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_items
 from roundhouse_cli.resolve import pick
@@ -74,11 +75,11 @@ def change(
 
 
 @app.command("rm")
-def remove(account: Account, url: Url = "") -> None:
-    """Remove a service account. Its API keys are refused from then on."""
+def remove(account: Account, successor: Successor = "", abandon: Abandon = False, url: Url = "") -> None:
+    """Remove a service account. While it owns something, say who takes it over."""
     with connect(url) as services:
         found = _find(services, account)
-        services.catalog.delete(f"{_PATH}/{found['id']}")
+        services.catalog.delete(f"{_PATH}/{found['id']}", **leaving(services, successor, abandon=abandon))
         note(f"{found['name']} is removed.")
 
 

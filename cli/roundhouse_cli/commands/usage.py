@@ -31,7 +31,7 @@ class By(enum.StrEnum):
     NODE = "node"
 
 
-_OF_REPLICAS = (By.DEPLOYMENT, By.VERSION, By.REPLICA, By.NODE)
+_OF_REPLICAS = (By.DEPLOYMENT, By.VERSION, By.REPLICA, By.NODE, By.PROJECT)
 
 
 _COUNTS = (

@@ -7,6 +7,7 @@ import typer
 from roundhouse_cli.commands.directory_parts import OwnRoles, ProjectRoles, Roles, role_words, roles_body, tell
 from roundhouse_cli.commands.launch_options import given
 from roundhouse_cli.commands.options import CLOCK, Output, Url, connect
+from roundhouse_cli.commands.ownership import OWNED, Abandon, Successor, leaving
 from roundhouse_cli.errors import UsageFault
 from roundhouse_cli.output import Column, OutputFormat, note, show_items
 from roundhouse_cli.resolve import pick
@@ -115,18 +116,31 @@ def remove(
     everywhere: Annotated[
         bool, typer.Option("--everywhere", help="Delete the person, in every tenant; needs platform:admin.")
     ] = False,
+    successor: Successor = "",
+    abandon: Abandon = False,
     url: Url = "",
 ) -> None:
-    """End somebody's membership in the tenant. Their API keys of it are refused from then on."""
+    """End somebody's membership in the tenant. While they own something, say who takes it over; `roundhouse users
+    owns` lists it."""
     with connect(url) as services:
+        settled = leaving(services, successor, abandon=abandon)
         if everywhere:
             found = pick(services.catalog.items(_PATH), user, "user")
-            services.catalog.delete(f"{_PATH}/{found['id']}")
+            services.catalog.delete(f"{_PATH}/{found['id']}", **settled)
             note(f"{found['name']} is deleted.")
         else:
             found = _member(services, user)
-            services.catalog.delete(f"{_MEMBERS}/{found['id']}")
+            services.catalog.delete(f"{_MEMBERS}/{found['id']}", **settled)
             note(f"{found['name']} is no member any more.")
+
+
+@app.command("owns")
+def owns(user: User, url: Url = "", output: Output = OutputFormat.TABLE) -> None:
+    """List what is somebody's in the tenant: API keys, deployments, projects, service accounts."""
+    with connect(url) as services:
+        found = _member(services, user)
+        owned = services.catalog.get(f"{_MEMBERS}/{found['id']}/belongings")["items"]
+        show_items(owned, OWNED, output, empty=f"{found['name']} owns nothing here.")
 
 
 def _member(services: Services, wanted: str) -> Item:

@@ -23,6 +23,7 @@ def banner(connection: Connection, data_dir: DataDir, model: str | None) -> str:
     return f"""
 Roundhouse runs.
 
+  console     {connection.console_url or "none (--no-console)"}
   OpenAI API  {connection.router_url}/v1
   API key     {connection.api_key}
   catalog     {connection.catalog_url}/api/v1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from roundhouse_cli.connection import Connection
 from roundhouse_cli.errors import CliError, Failure
 from roundhouse_cli.local.demo import Demo
-from roundhouse_cli.local.layout import DataDir, Ports
+from roundhouse_cli.local.layout import CONSOLE, DataDir, Ports
 from roundhouse_cli.output import note
 from roundhouse_cli.rest import Api, Services
 from roundhouse_cli.steps import Step, Steps
@@ -58,7 +58,8 @@ def bring_up(data_dir: DataDir, ports: Ports, clock: Clock, *, with_demo: bool) 
         demo = Demo(data_dir, services, clock)
         deployment = demo.deploy() if with_demo else None
         with steps.step("Starting the other services") as step:
-            everything = [*services.all(), services.api("node-agent", ports.url("node-agent"))]
+            others = [services.api(name, ports.url(name)) for name in ("node-agent", CONSOLE) if name in ports.services]
+            everything = [*services.all(), *others]
             wait_until_ready(everything, data_dir, clock, step)
         if deployment is None:
             return BroughtUp(connection, None)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from roundhouse_cli.errors import UsageFault
 
-__all__ = ["ANY_ADDRESS", "DEFAULT_BASE_PORT", "LOOPBACK", "DataDir", "Ports", "default_data_dir"]
+__all__ = ["ANY_ADDRESS", "CONSOLE", "DEFAULT_BASE_PORT", "LOOPBACK", "DataDir", "Ports", "default_data_dir"]
 
 DEFAULT_BASE_PORT = 8800
 LOOPBACK = "127.0.0.1"
+CONSOLE = "console"
+"""No part of the bus, so no service of the contracts: it asks the others as any client does."""
 ANY_ADDRESS = "0.0.0.0"
 _ENGINE_PORTS_FROM = 100
 _ENGINE_PORTS_TO = 999
@@ -64,6 +66,7 @@ class Ports:
     base: int
     listen: str = LOOPBACK
     """The address of this host that everything listens on; 0.0.0.0 is all of them."""
+    has_console: bool = True
 
     @property
     def is_open(self) -> bool:
@@ -79,7 +82,7 @@ class Ports:
     def services(self) -> dict[str, int]:
         """Return the port of every process, in the order of their numbers."""
         names = ("router", "catalog", "scheduler", "metering", "node-agent", "nats")
-        return {name: self.base + offset for offset, name in enumerate(names)}
+        return {name: self.base + offset for offset, name in enumerate((*names, *[CONSOLE] * self.has_console))}
 
     @property
     def engines(self) -> tuple[int, int]:
@@ -90,7 +93,7 @@ class Ports:
         return f"http://{self.host}:{self.services[service]}"
 
     @classmethod
-    def checked(cls, base: int, listen: str = LOOPBACK) -> "Ports":
+    def checked(cls, base: int, listen: str = LOOPBACK, *, has_console: bool = True) -> "Ports":
         """Return the ports, or raise UsageFault when they do not fit into the range of ports or the address is none."""
         highest = _LAST_PORT - _ENGINE_PORTS_TO
         if not 1 <= base <= highest:
@@ -101,7 +104,7 @@ class Ports:
             raise UsageFault(
                 f"--listen {listen} is no IPv4 address of this host, such as 10.0.0.5 or 0.0.0.0."
             ) from error
-        return cls(base, listen)
+        return cls(base, listen, has_console)
 
 
 def default_data_dir(cwd: Path, source: Path = Path(__file__)) -> Path:

@@ -1,12 +1,14 @@
 """What a local Roundhouse consists of, as a plan for the supervisor."""
 
+import json
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from roundhouse_cli.errors import Failure
 from roundhouse_cli.local.addresses import own_address
-from roundhouse_cli.local.layout import DataDir, Ports
+from roundhouse_cli.local.layout import CONSOLE, DataDir, Ports
 from roundhouse_cli.local.secrets import Secrets
 from roundhouse_cli.supervisor.plan import ChildPlan, Plan, TaskPlan
 from roundhouse_cli.supervisor.processes import COOKIE_VARIABLE
@@ -58,9 +60,10 @@ def plan(data_dir: DataDir, ports: Ports, *, node_id: str, cookie: str) -> Plan:
     return Plan(
         data_dir=data_dir.path,
         cookie=cookie,
-        children=(nats, *services),
+        children=(nats, *services, *_console(data_dir, ports, mark)),
         tasks=(engines,),
         stop_order=(
+            *[CONSOLE] * ports.has_console,
             Service.ROUTER,
             Service.NODE_AGENT,
             _ENGINES,
@@ -97,6 +100,11 @@ def environment(service: Service, data_dir: DataDir, ports: Ports, *, node_id: s
             "PUBLIC_URL": f"http://{reached}:{ports.services[service]}",
             "FIRST_PASSWORD_FILE": secrets.first_password,
         }
+    if ports.has_console and service in (Service.CATALOG, Service.SCHEDULER, Service.METERING):
+        settings |= {"TRUSTED_PROXIES": json.dumps([f"{ports.host}/32"])}
+    if ports.has_console and service is Service.CATALOG and ports.is_open:
+        console = f"http://{own_address(ports.listen)}:{ports.services[CONSOLE]}/login/done"
+        settings |= {"LOGIN_REDIRECTS": json.dumps([console])}
     if service is Service.SCHEDULER:
         settings |= {
             "NATS_AUTHORITY_FILE": secrets.nats_authority,
@@ -110,6 +118,32 @@ def environment(service: Service, data_dir: DataDir, ports: Ports, *, node_id: s
             settings |= {"ADDRESS": own_address(ports.listen), "ENGINE_HOST": own_address(ports.listen)}
     prefix = f"ROUNDHOUSE_{service.replace('-', '_').upper()}_"
     return {prefix + name: str(value) for name, value in settings.items()}
+
+
+def _console(data_dir: DataDir, ports: Ports, mark: Mapping[str, str]) -> Iterator[ChildPlan]:
+    if ports.has_console:
+        yield ChildPlan(
+            name=CONSOLE,
+            argv=(sys.executable, "-m", "roundhouse_console"),
+            environment={**mark, **_console_environment(data_dir, ports)},
+            stop_timeout_s=20.0,
+        )
+
+
+def _console_environment(data_dir: DataDir, ports: Ports) -> dict[str, str]:
+    reached = own_address(ports.listen) if ports.is_open else ports.host
+    settings: dict[str, object] = {
+        "HOST": ports.listen,
+        "PORT": ports.services[CONSOLE],
+        "STATE_DIR": data_dir.state(CONSOLE),
+        "CATALOG_URL": ports.url(Service.CATALOG),
+        "CATALOG_PUBLIC_URL": f"http://{reached}:{ports.services[Service.CATALOG]}",
+        "SCHEDULER_URL": ports.url(Service.SCHEDULER),
+        "METERING_URL": ports.url(Service.METERING),
+        "ROUTER_URL": ports.url(Service.ROUTER),
+        "ROUTER_PUBLIC_URL": f"http://{reached}:{ports.services[Service.ROUTER]}",
+    }
+    return {f"ROUNDHOUSE_CONSOLE_{name}": str(value) for name, value in settings.items()}
 
 
 def _module(service: Service) -> str:

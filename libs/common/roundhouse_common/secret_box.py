@@ -5,6 +5,7 @@ it, have everything sealed again, then remove the old line. Keys are Fernet's (A
 """
 
 import base64
+import hmac
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class SecretBox:
             raise ValueError("there is no key")
         self._fernets = [_fernet(number, key) for number, key in enumerate(keys, 1)]
         self._all = MultiFernet(self._fernets)
+        self._first = base64.urlsafe_b64decode(keys[0])
 
     def seal(self, secret: str) -> str:
         """Return the secret sealed with the first key. No two results are equal."""
@@ -68,6 +70,10 @@ class SecretBox:
         except InvalidToken:
             return False
         return True
+
+    def derived(self, purpose: bytes) -> bytes:
+        """Return a secret for another purpose, which tells nothing of the first key; another one when that changes."""
+        return hmac.digest(self._first, purpose, "sha256")
 
     def __repr__(self) -> str:
         return f"SecretBox({len(self._fernets)} keys)"

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from roundhouse_catalog.api.app import build_app
-from roundhouse_catalog.api.context import Catalog, Uploads
+from roundhouse_catalog.api.context import Catalog, RequestLogs, Routers, Uploads
 from roundhouse_catalog.api.logins import LoginRules
 from roundhouse_catalog.bus.audit import audit_consumers
 from roundhouse_catalog.bus.identity import IdentityPublications
 from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.bus.questions import Questions
+from roundhouse_catalog.bus.request_logs import RequestLogs as RoutersLogs
 from roundhouse_catalog.bus.rollbacks import DURABLE, Rollbacks
+from roundhouse_catalog.bus.routers import RouterSight
 from roundhouse_catalog.login_parts import build_logins
 from roundhouse_catalog.loops.identity import sweep_logins
 from roundhouse_catalog.loops.sweep import sweep_idempotency_keys, sweep_uploads
@@ -72,7 +74,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         ids=ids,
         registry=service.registry,
     )
-    publications = Publications(db, bus)
+    publications = Publications(db, bus, request_logs_most=settings.request_logs)
     identity = IdentityPublications(db, bus, clock, settings.session_rules())
     relay = OutboxRelay(db, bus, tables.outbox, clock)
     idempotency = Idempotency(db, tables.idempotency, clock)
@@ -129,6 +131,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
     service.loop("idempotency sweep", partial(sweep_idempotency_keys, idempotency, every_s=_SWEEP_EVERY_S))
     service.loop("upload sweep", sweep)
     service.before_stop("outbox", relay.flush_before_stop)
+    sight = RouterSight(bus)
     catalog = Catalog(
         db=db,
         idempotency=idempotency,
@@ -149,6 +152,8 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         ),
         inspect=questions.inspect,
         secrets=sealing,
+        request_logs=RequestLogs(most=settings.request_logs, read=RoutersLogs(bus).read),
+        routers=Routers(read=sight.read, clear=sight.clear),
         audit=audit,
         logins=logins.logins,
         provider_timeout_s=settings.provider_timeout_s,

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from roundhouse_catalog.domain.request_logs import LogLevel
 from roundhouse_catalog.domain.sessions import SessionRules
 from roundhouse_catalog.domain.signing_keys import KeyRules
 from roundhouse_common.service import SqlSettings
@@ -40,6 +41,10 @@ class CatalogSettings(SqlSettings):
     get the same. The first seals, all open. Empty: providers can have no keys."""
     provider_timeout_s: float = Field(default=10.0, gt=0, le=60)
     """How long an outside provider that is checked may take to answer."""
+
+    request_logs: LogLevel = LogLevel.BODIES
+    """The most that tenants may choose for their request logs: `bodies`, `metadata` or `off`. What was chosen before
+    and is more is not in force."""
 
     first_password_file: Path | None = None
     """Holds the administrator's first password, which must be changed at the first login. Read while they have none."""

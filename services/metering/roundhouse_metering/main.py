@@ -1,8 +1,11 @@
 """The composition root of metering: everything is constructed here and nowhere else."""
 
+import gc
 import secrets
 import sys
 from typing import Any
+
+from prometheus_client import CollectorRegistry
 
 from roundhouse_common.auth.following import token_loops
 from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
@@ -16,28 +19,45 @@ from roundhouse_common.runtime import Clock, SystemClock, SystemIds, system_rand
 from roundhouse_common.service import Service, load_settings
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.api.retention import KeptHere
+from roundhouse_metering.bus.engine_counters import EngineCounterRecorder
+from roundhouse_metering.bus.event_stream import EventStream
 from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.bus.replicas import REPLICAS_DURABLE, ReplicaRecorder
 from roundhouse_metering.bus.samples import SampleRecorder
 from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
+from roundhouse_metering.domain.cells import MINUTE_S, QUARTER_S
+from roundhouse_metering.domain.engine_reconciliation import Tolerance
 from roundhouse_metering.domain.resolutions import Retention
+from roundhouse_metering.domain.retention import KeptFor
 from roundhouse_metering.loops.budgets import BudgetNotices
+from roundhouse_metering.loops.engine_reconciliation import EngineReconciliation
+from roundhouse_metering.loops.record_retention import RecordRetention
 from roundhouse_metering.loops.rollups import Rollups
 from roundhouse_metering.loops.usage_rollups import UsageRollups
+from roundhouse_metering.loops.webhooks import Webhooks, WebhookSender
 from roundhouse_metering.settings import MeteringSettings
 from roundhouse_metering.store.tables import outbox
 from roundhouse_metering.store.webhook_key import webhook_key
 
-__all__ = ["build", "main", "openapi"]
+__all__ = ["build", "collect_seldom", "main", "openapi"]
 
 _NAME = "metering"
 _MIGRATIONS = "roundhouse_metering.migrations"
 _BATCHES_AT_ONCE = 16
 """Messages of routers, of up to some hundred records each."""
+_COLLECT_AFTER = 100_000
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector look seldom: an answer, and a pass of counting, makes some hundred thousand objects
+    that all live until its end, and looking through them again and again took a fifth of the time."""
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def main() -> int:
     """Run the service until it is stopped and return its exit code."""
+    collect_seldom()
     settings = load_settings(MeteringSettings)
     clock = SystemClock()
     try:
@@ -72,6 +92,7 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     batches = bus.consumer(USAGE_BATCH, BATCHES_DURABLE, recorder.batches, batch=_BATCHES_AT_ONCE)
     transitions = ReplicaRecorder(db, registry=service.registry)
     replicas = bus.consumer(REPLICA_TRANSITION, REPLICAS_DURABLE, transitions, batch=settings.batch_size)
+    stream = EventStream(db, bus, readers=settings.readers(), clock=clock, registry=service.registry)
     service.resource("database", db.migrated(_MIGRATIONS))
     service.resource("bus", connected(bus))
     service.loop("usage", usage.run)
@@ -81,10 +102,16 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     service.loop("publish budgets", publications.budgets.run)
     service.loop("pace budgets", publications.pace)
     service.loop("budget notices", notices.run)
+    sender = WebhookSender(key, may_be_private=settings.webhooks_to_private, clock=clock)
+    webhooks = Webhooks(db, sender, batch=settings.webhook_batch_size, clock=clock, registry=service.registry)
+    service.loop("webhooks", webhooks.run)
+    if settings.event_readers:
+        service.loop("event stream", stream.run)
     for name, run in token_loops(bus, verifier).items():
         service.loop(name, run)
-    _add_usage(service, db, clock=clock)
+    kept_for = _add_usage(service, settings, db, clock=clock)
     retention = _add_samples(service, settings, db, bus, clock=clock)
+    tolerance = _add_engines(service, settings, db, bus, clock=clock)
     relay = OutboxRelay(db, bus, outbox, clock)
     service.loop("outbox", relay.run)
     service.before_stop("outbox", relay.flush_before_stop)
@@ -98,8 +125,10 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
         clock=clock,
         rebuild_timeout_s=settings.rebuild_timeout_s,
         publications=publications,
-        webhook_key=key,
-        retention=retention,
+        webhook_sender=sender,
+        event_stream=stream,
+        kept=KeptHere(kept_for, retention),
+        tolerance=tolerance,
         audit=Audit(ServiceName.METERING, db, write, clock=clock, ids=SystemIds(), wake=relay.wake),
         proxies=settings.proxies(),
     )
@@ -107,11 +136,18 @@ def build(settings: MeteringSettings, *, clock: Clock, verifier: TokenVerifier) 
     return service
 
 
-def _add_usage(service: Service, db: Database, *, clock: Clock) -> None:
-    """Add what counts the ledger's entries."""
-    counting = UsageRollups(db, clock=clock, rng=system_random(), registry=service.registry)
+def _add_usage(service: Service, settings: MeteringSettings, db: Database, *, clock: Clock) -> KeptFor:
+    """Add what counts the ledger's entries, and what forgets them."""
+    kept_for = KeptFor(
+        months=settings.keep_record_months,
+        cells={MINUTE_S: settings.keep_usage_minutes_s, QUARTER_S: settings.keep_usage_quarters_s},
+    )
+    counting = UsageRollups(db, clock=clock, rng=system_random(), registry=service.registry, kept_for=kept_for)
     service.loop("usage rollups", counting.run)
     service.loop("usage forgetting", counting.run_forgetting)
+    removing = RecordRetention(db, kept_for=kept_for, clock=clock, rng=system_random(), registry=service.registry)
+    service.loop("record retention", removing.run)
+    return kept_for
 
 
 def _add_samples(
@@ -137,6 +173,31 @@ def _add_samples(
     return retention
 
 
+def _add_engines(
+    service: Service, settings: MeteringSettings, db: Database, bus: NatsBus, *, clock: Clock
+) -> Tolerance:
+    """Add what compares the ledger with engines' own counters."""
+    tolerance = Tolerance(share=settings.engine_tolerance_share, tokens=settings.engine_tolerance_tokens)
+    counters = EngineCounterRecorder(
+        db, clock=clock, registry=service.registry, every_s=settings.engine_counters_every_s
+    )
+    comparing = EngineReconciliation(
+        db,
+        clock=clock,
+        rng=system_random(),
+        registry=service.registry,
+        tolerance=tolerance,
+        keep_s=settings.keep_engine_hours_s,
+    )
+    service.resource("engine counters", counters.subscribed(bus))
+    service.loop("engine counters", counters.run)
+    service.loop("replica hours", comparing.run_counting)
+    service.loop("engine reconciliation", comparing.run)
+    service.loop("engine forgetting", comparing.run_forgetting)
+    service.before_stop("engine counters", counters.flush)
+    return tolerance
+
+
 def openapi() -> dict[str, Any]:  # Any: a JSON document
     """Return the OpenAPI document. Nothing is opened: the parts are only there to be described."""
     clock = SystemClock()
@@ -150,6 +211,7 @@ def openapi() -> dict[str, Any]:  # Any: a JSON document
         clock=clock,
         rebuild_timeout_s=1.0,
         publications=Publications(db, bus, clock, every_s=1.0),
-        webhook_key=b"",
+        webhook_sender=WebhookSender(b"", may_be_private=False, clock=clock),
+        event_stream=EventStream(db, bus, clock=clock, registry=CollectorRegistry()),
     )
     return app.openapi()

@@ -20,6 +20,7 @@ from roundhouse_node_agent.domain.memory_peaks import MemoryPeaks
 from roundhouse_node_agent.domain.reconcile import is_newer
 from roundhouse_node_agent.domain.replica import Event, Replica, advance, begin, settled
 from roundhouse_node_agent.domain.report import reports_of
+from roundhouse_node_agent.domain.token_counters import TokenCounters
 
 __all__ = ["AgentContext", "AgentOptions"]
 
@@ -80,6 +81,7 @@ class AgentContext:
         self.is_room_freed = False
         """An engine ended since the machine was last looked at: what the inventory says is free is out of date."""
         self.memory = MemoryPeaks()
+        self.counters = TokenCounters()
         self.sample: NodeSample | None = None
         """What the machine and its engines used in the last interval."""
         self.scheduler_heard_at = clock.monotonic()

@@ -15,10 +15,11 @@ import msgspec
 import structlog
 
 from roundhouse_common.bus.api import Bus
+from roundhouse_common.contracts.commands import CommandRendered, RenderCommand
 from roundhouse_common.contracts.models import InspectModel, ModelInspected
 from roundhouse_common.contracts.node import LogChunk, LogQuery
 from roundhouse_common.contracts.provisioning import CleanStore, StoreCleaned
-from roundhouse_common.contracts.registry import CLEAN_STORE, READ_LOG, READ_MODEL_FACTS
+from roundhouse_common.contracts.registry import CLEAN_STORE, READ_LOG, READ_MODEL_FACTS, RENDER_COMMAND
 from roundhouse_common.runtime import Clock, Ids, NodeId
 from roundhouse_node_agent.context import AgentContext, AgentOptions
 from roundhouse_node_agent.domain.host import Host
@@ -77,11 +78,13 @@ class NodeAgent:
         """Adopt what former agents left and answer questions. Needs no network."""
         context = self.context
         context.inventory = await context.host.inventory()
+        context.counters.take_up(await context.host.kept_counters())
         for run in await context.host.adopt():
             context.replicas[run.replica_id] = adopted(run, context.clock.now())
             _log.info("engine_adopted", replica_id=run.replica_id, pid=run.pid, is_running=run.ended is None)
         await context.bus.serve(READ_LOG, self._read_log, context.node_id)
         await context.bus.serve(READ_MODEL_FACTS, self._read_model_facts, context.node_id)
+        await context.bus.serve(RENDER_COMMAND, self._render_command, context.node_id)
         if self.keeper is not None:
             await context.bus.serve(CLEAN_STORE, self._clean_store, context.node_id)
         context.registration_due.set()
@@ -124,6 +127,9 @@ class NodeAgent:
     async def _clean_store(self, query: CleanStore, _ids: tuple[str, ...]) -> StoreCleaned:
         assert self.keeper is not None  # it is served only with one
         return await self.keeper.clean(query)
+
+    async def _render_command(self, query: RenderCommand, _ids: tuple[str, ...]) -> CommandRendered:
+        return await self.context.host.preview(query)
 
     async def _read_model_facts(self, question: InspectModel, _ids: tuple[str, ...]) -> ModelInspected:
         found = await self.context.host.inspect(question.source)

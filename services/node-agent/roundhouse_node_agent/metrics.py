@@ -36,7 +36,9 @@ class AgentCollector(Collector):
         running = GaugeMetricFamily("roundhouse_engine_requests_running", "In the engine now.", labels=_ENGINE_LABELS)
         waiting = GaugeMetricFamily("roundhouse_engine_requests_waiting", "In its queue now.", labels=_ENGINE_LABELS)
         cache = GaugeMetricFamily("roundhouse_engine_kv_cache_usage_ratio", "0 to 1.", labels=_ENGINE_LABELS)
-        tokens_in = CounterMetricFamily("roundhouse_engine_input_tokens", "By its own count.", labels=_ENGINE_LABELS)
+        tokens_in = CounterMetricFamily(
+            "roundhouse_engine_input_tokens", "By its own count, cached ones included.", labels=_ENGINE_LABELS
+        )
         tokens_out = CounterMetricFamily("roundhouse_engine_output_tokens", "By its own count.", labels=_ENGINE_LABELS)
         for replica_id, sample in self._context.samples.items():
             replica = self._context.replicas.get(replica_id)
@@ -47,8 +49,10 @@ class AgentCollector(Collector):
             running.add_metric(labels, sample.running)
             waiting.add_metric(labels, sample.waiting)
             cache.add_metric(labels, sample.kv_cache_usage)
-            tokens_in.add_metric(labels, sample.input_tokens_total)
-            tokens_out.add_metric(labels, sample.output_tokens_total)
+            if sample.input_tokens_total is not None:
+                tokens_in.add_metric(labels, sample.input_tokens_total)
+            if sample.output_tokens_total is not None:
+                tokens_out.add_metric(labels, sample.output_tokens_total)
         yield from (running, waiting, cache, tokens_in, tokens_out)
 
     def _replicas(self) -> Iterator[Metric]:

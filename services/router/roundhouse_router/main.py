@@ -29,6 +29,7 @@ from roundhouse_router.api.reusing import Reusing
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.api.waiting import Waiting
 from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_router.bus.sight import SightDesk
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.formats import UpstreamFormat
@@ -55,11 +56,10 @@ from roundhouse_router.loops.snapshots import SnapshotSaver
 from roundhouse_router.loops.spooling import SpoolKeeper
 from roundhouse_router.loops.state_sharing import StateSharer
 from roundhouse_router.metrics import RouterMetrics
-from roundhouse_router.options import choosing_of, limits_of, reuse_limits_of, wire_limits_of
+from roundhouse_router.options import cache_salts_of, choosing_of, limits_of, reuse_limits_of, wire_limits_of
 from roundhouse_router.providers.keys import ProviderKeys
 from roundhouse_router.providers.metrics import ProviderKeyMetrics
-from roundhouse_router.request_log.assembly import build_request_log
-from roundhouse_router.request_log.log import RequestLog
+from roundhouse_router.request_log.assembly import install_request_log
 from roundhouse_router.reuse.assembly import Reuse, build_reuse
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import load_newest
@@ -136,19 +136,21 @@ def build(
     )
     metrics = RouterMetrics(service.registry)
     metrics.watch_spool(spool)
+    saved = load_newest(settings.state_dir, root or settings.state_dir)
     control_plane = ControlPlane(
         bus,
         clock,
-        load_newest(settings.state_dir, root or settings.state_dir),
+        saved,
         proxies=settings.proxies(),
         on_endpoints=lambda table: metrics.know_endpoints(table.deployments.values()),
     )
     publisher = UsagePublisher(bus, spool, settings, clock, metrics)
-    saver = SnapshotSaver(control_plane, settings, metrics)
     keeper = SpoolKeeper(spool, sync_s=settings.spool_sync_s, acknowledged=lambda: publisher.acknowledged)
     predictions = Predictions(clock)
     client = Client(idle_s=settings.upstream_keep_alive_s)
-    chooser = Chooser(choosing_of(settings), random.Random(rng.getrandbits(64)).random)
+    sealing = SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE")
+    salts = cache_salts_of(settings, sealing, rng.randbytes)
+    chooser = Chooser(choosing_of(settings), random.Random(rng.getrandbits(64)).random, salts)
     metrics.watch_chooser(chooser)
     incarnation = ids.new("inc")
     sharer = StateSharer(
@@ -160,12 +162,13 @@ def build(
         incarnation=incarnation,
         interval_s=settings.state_interval_s,
     )
-    keys = ProviderKeys(
-        SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_ROUTER_SECRETS_KEY_FILE"),
-        ProviderKeyMetrics(service.registry),
-    )
+    keys = ProviderKeys(sealing, ProviderKeyMetrics(service.registry))
     routers = RouterCount(sharer.live_routers, lambda: bus.is_connected, clock)
     limiter = _limiter(service, settings, control_plane, clock, router_id=incarnation, routers=routers)
+    budgets = limiter.budgets if isinstance(limiter, ProcessLimiter) else None
+    if budgets is not None and saved is not None:
+        budgets.restore(saved.spent)
+    saver = SnapshotSaver(control_plane, settings, metrics, budgets.to_save if budgets is not None else dict)
     ledger = DemandLedger()
     teller = DemandTeller(
         bus,
@@ -210,11 +213,13 @@ def build(
         settings=settings,
         clock=clock,
         metrics=metrics,
-        request_log=_request_log(service, settings, clock),
+        request_log=install_request_log(service, settings, clock, bus, control_plane, router_id=spool.router_id),
     )
     service.resource("spool", _closed_at_end(spool))
     service.resource("bus", _connected(bus, publisher))
     service.resource("other routers", sharer.subscribed())
+    desk = SightDesk(bus, chooser, reusables.cache, clock, router_id=spool.router_id, table=lambda: control_plane.table)
+    service.resource("questions about this router", desk.serving())
     service.resource("upstream", client)
     service.resource("predictions", predictions)
     service.resource("reuse", _closed(reusables))
@@ -256,15 +261,16 @@ def build(
     service.listen_with(
         lambda ops, reserved: WireListener(
             entry,
-            peers.over(ops) if peers else ops,
+            service.guarded(peers.over(ops) if peers else ops),
             reserved,
             drain_timeout_s=settings.drain_timeout_s,
             clock=clock,
             limits=wire_limits_of(settings),
             registry=service.registry,
-            take=fast_path.take if fast_path is not None else None,
+            taker=fast_path,
         ),
         is_shared=peers is not None,
+        is_guarded_there=True,  # the workers ask each other without it, through sockets of their own
     )
     return service
 
@@ -303,15 +309,6 @@ def _fast_path(
     return path
 
 
-def _request_log(service: Service, settings: RouterSettings, clock: Clock) -> RequestLog | None:
-    log = build_request_log(settings, clock, service.registry)
-    if log is not None:
-        service.resource("request log", log)
-        service.loop("write request log", log.run)
-        service.before_stop("write request log", log.flush)
-    return log
-
-
 def _limiter(
     service: Service,
     settings: RouterSettings,
@@ -322,7 +319,8 @@ def _limiter(
     routers: Callable[[], int],
 ) -> Limiter:
     """Return what judges requests by limits: with Redis for all routers together, else by this process alone."""
-    figures, budget_figures = LimiterFigures(lambda: len(control_plane.limits.unread)), BudgetFigures()
+    figures = LimiterFigures(lambda: len(control_plane.limits.unread))
+    budget_figures = BudgetFigures(lambda: control_plane.budgets.is_heard)
     service.registry.register(figures)
     service.registry.register(budget_figures)
     reserver = Reserver(
@@ -331,6 +329,7 @@ def _limiter(
         clock=clock,
         figures=budget_figures,
         unpriced=settings.unpriced,
+        unheard=settings.budgets_unheard,
         output_estimate=settings.limit_output_estimate,
     )
     if not settings.redis_url:

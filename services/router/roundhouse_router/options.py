@@ -1,5 +1,9 @@
 """What the parts of the router may be told, out of its settings."""
 
+from collections.abc import Callable
+
+from roundhouse_common.secret_box import SecretBoxFault, SecretFile
+from roundhouse_router.domain.cache_salts import CacheSalts
 from roundhouse_router.domain.choosing.chooser import ChoosingOptions
 from roundhouse_router.domain.health import HealthOptions
 from roundhouse_router.reuse.assembly import ReuseLimits
@@ -7,7 +11,7 @@ from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.spool import SpoolLimits
 from roundhouse_router.wire.limits import WireLimits
 
-__all__ = ["choosing_of", "limits_of", "reuse_limits_of", "wire_limits_of"]
+__all__ = ["cache_salts_of", "choosing_of", "limits_of", "reuse_limits_of", "wire_limits_of"]
 
 
 def wire_limits_of(settings: RouterSettings) -> WireLimits:
@@ -45,6 +49,22 @@ def choosing_of(settings: RouterSettings) -> ChoosingOptions:
             is_success_rate_judged=settings.eject_by_success_rate,
         ),
     )
+
+
+def cache_salts_of(
+    settings: RouterSettings, sealing: SecretFile, random_bytes: Callable[[int], bytes]
+) -> CacheSalts | None:
+    """Return what keeps tenants apart in engines' caches; None where that is not wanted.
+
+    Without a file of keys that can be read the salts are this process's own: as good at keeping apart, but what other
+    routers had cached, and this one before, is not found again.
+    """
+    if not settings.tenant_cache_salts:
+        return None
+    try:
+        return CacheSalts(sealing.box().derived(b"roundhouse cache salts v1"))
+    except SecretBoxFault:
+        return CacheSalts(random_bytes(32))
 
 
 def reuse_limits_of(settings: RouterSettings) -> ReuseLimits:

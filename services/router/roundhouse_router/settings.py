@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from redis.asyncio.connection import parse_url
 
 from roundhouse_common.service import ServiceSettings
-from roundhouse_router.domain.limits import RedisLostMode, UnpricedMode
+from roundhouse_router.domain.limits import RedisLostMode, UnheardMode, UnpricedMode
 from roundhouse_router.domain.redaction import read_patterns
 
 __all__ = ["RouterSettings"]
@@ -95,6 +95,9 @@ class RouterSettings(ServiceSettings):
     """Whether endpoints are ejected that answer much less often than the others of their deployment."""
     prefix_entries: int = Field(default=65_536, ge=1)
     """Beginnings of prompts that are remembered for each deployment with prefix affinity, under 200 bytes each."""
+    tenant_cache_salts: bool = True
+    """Whether engines that more than one tenant may use are told to keep the tenants' prompts apart in their prefix
+    caches (`cache_salt`, vLLM and SGLang), so that none can probe what another one asks."""
     state_interval_s: float = Field(default=0.5, gt=0, le=60)
     """How often the other routers are told how busy endpoints are and which are ejected."""
 
@@ -111,6 +114,9 @@ class RouterSettings(ServiceSettings):
     unpriced: UnpricedMode = UnpricedMode.REFUSE
     """Requests under a hard budget of money for which there is no price: `refuse` (403), or `admit` (they take nothing
     from the budget, and a metric counts them)."""
+    budgets_unheard: UnheardMode = UnheardMode.ADMIT
+    """Requests on a router that has no snapshot and never heard which budgets there are: `admit` (they are counted in a
+    metric, and charged once budgets are heard), or `refuse` (503)."""
     limit_output_estimate: int = Field(default=1000, ge=0)
     """Output tokens that are reserved for a request that does not say how many it wants at most."""
     cache_max_bytes: int = Field(default=256 * _MIB, ge=0)
@@ -141,6 +147,9 @@ class RouterSettings(ServiceSettings):
     snapshot_delay_s: float = Field(default=0.2, ge=0)
     """Changes of the routing table within this time are saved together."""
 
+    snapshot_spent_s: float = Field(default=5.0, gt=0)
+    """How often what was spent of budgets is saved, where no Redis has it."""
+
     request_log: Literal["off", "metadata", "bodies"] = "off"
     """Whether each admitted request is written to `requests/*.jsonl` in the state directory: `metadata` (ids, times,
     tokens, outcome), or also the `bodies` of request and answer, redacted."""
@@ -154,6 +163,11 @@ class RouterSettings(ServiceSettings):
     """Files of the request log that are kept; the oldest are deleted."""
     request_log_keep_s: float = Field(default=7 * 86_400.0, gt=0)
     """How long a file of the request log is kept."""
+
+    tenant_log_bytes: int = Field(default=1024 * _MIB, ge=1 * _MIB)
+    """The most that is kept here of the request log of one tenant that has chosen to have one; the oldest goes."""
+    request_log_spare_bytes: int = Field(default=1024 * _MIB, ge=0)
+    """Tenants' request logs are not written while less than this is free on the disk."""
 
     @field_validator("request_log_patterns_file")
     @classmethod

@@ -7,84 +7,29 @@ every role there, and knows every id.
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from roundhouse_common.auth import Role, Subject
-from roundhouse_common.bus.api import Delivery
-from roundhouse_common.contracts.scheduler import Phase
-from roundhouse_metering.bus.replicas import ReplicaRecorder
-from roundhouse_scheduler.store import tables as scheduler_tables
-from roundhouse_scheduler.store.rows import add
-from roundhouse_scheduler.store.specs import take_specs
+from tests.component.access.neighbours import MARK, OURS, everybody, made, neighbour
 from tests.component.access.worlds import Platform
-from tests.component.catalog.directory import acting, as_admin, new_person, new_tenant
-from tests.component.scheduler.test_scheduler_store import a_spec
+from tests.component.catalog.directory import as_admin
 from tests.support.access_routes import Endpoint
-from tests.support.metering import transition
-from tests.support.scheduler import a_replica
 
 pytestmark = pytest.mark.contract("E03")
-
-OURS = "ten_default"
-MARK = "zebra"
-
-
-async def made(platform: Platform, path: str, body: Any) -> dict[str, Any]:
-    answer = await platform.catalog.post(path, body)
-    assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def theirs(platform: Platform) -> dict[str, str]:
-    """Fill the other tenant, and return the ids by the names that paths have for them."""
-    world = platform.catalog
-    zebra = await new_tenant(world, f"{MARK} incorporated")
-    person = await new_person(world, f"{MARK}@example.org", zebra, display_name=MARK, roles=["administrator"])
-    async with acting(world, person, zebra):
-        model = await made(platform, "/models", {
-            "name": f"{MARK}-model", "kind": "chat", "source": {"kind": "path", "uri": f"/models/{MARK}.gguf"},
-            "memory_bytes": 1024, "is_published": True,
-        })  # fmt: skip
-        deployment = await made(platform, "/deployments", {"name": f"{MARK}-chat", "model": f"{MARK}-model"})
-        key = await made(platform, "/api-keys", {"name": f"{MARK} key"})
-        bound = {"name": f"{MARK} limit", "requests_per_minute": 5}
-        file = {"path": f"{MARK}.gguf", "size": 3, "sha256": "0" * 64}
-        ids = {
-            "tenant_id": zebra,
-            "user_id": person,
-            "model_id": model["id"],
-            "deployment_id": deployment["id"],
-            "number": "1",
-            "key_id": key["id"],
-            "limit_id": (await made(platform, "/limits", bound))["id"],
-            "upload_id": (await made(platform, "/uploads", {"files": [file]}))["id"],
-            "path": f"{MARK}.gguf",
-            "project_id": (await made(platform, "/projects", {"name": f"{MARK} project"}))["id"],
-            "role_id": (await made(platform, "/roles", {"name": f"{MARK} role", "actions": ["logs:read"]}))["id"],
-            "account_id": (await made(platform, "/service-accounts", {"name": f"{MARK} bot"}))["id"],
-            "route_id": next(one["id"] for one in (await world.get("/routes")).json()["items"]),
-            "replica_id": "rep_1",
-        }
-    of_deployment = {"deployment_id": ids["deployment_id"]}
-    async with platform.services["scheduler"].db.write() as session:
-        spec = a_spec(**of_deployment, tenant_id=zebra, name=f"{MARK}-chat")
-        await take_specs(session, [spec], at=1.0)
-        replica = a_replica("rep_1", **of_deployment, detail=f"{MARK} starts")
-        await add(session, scheduler_tables.replicas, replica)
-    recorder = ReplicaRecorder(platform.services["metering"].db, registry=CollectorRegistry())
-    started = transition(1.0, Phase.PENDING, Phase.READY, tenant_id=zebra, replica_id="rep_1", **of_deployment)
-    await recorder([Delivery(message=started, event_id="evt_1", subject="", stream_sequence=1, deliveries=1)])
-    return ids
-
-
-def caller() -> Subject:
-    return Subject(id="usr_test", tenant_id=OURS, roles=frozenset(Role))
+TELLING = {
+    "catalog GET /api/v1/audit",
+    "catalog GET /api/v1/audit:export",
+    "metering GET /api/v1/budgets",
+    "metering GET /api/v1/usage/events",
+    "metering GET /api/v1/usage/records",
+    "metering GET /api/v1/usage/records.csv",
+    "metering GET /v1/organization/usage/{kind}",
+    "scheduler GET /api/v1/deployment-statuses",
+}
+"""Lists and exports that say the tenant's names to its own people: that they say nothing to others means something."""
 
 
 async def seen_inside(platform: Platform, ids: dict[str, str]) -> dict[str, str]:
     """Return what the other tenant's own administrator reads at every address."""
-    insider = Subject(id=ids["user_id"], tenant_id=ids["tenant_id"], roles=frozenset(Role))
+    insider = everybody(ids["tenant_id"], ids["user_id"])
     found = {}
     for endpoint in platform.endpoints():
         if endpoint.service == "metering":
@@ -100,15 +45,15 @@ def is_about_something(endpoint: Endpoint, ids: dict[str, str]) -> bool:
 
 
 async def test_ids_of_another_tenant_open_nothing_and_change_nothing(platform: Platform) -> None:
-    ids = await theirs(platform)
+    ids = await neighbour(platform)
     before = await seen_inside(platform, ids)
     told = [key for key, text in before.items() if MARK in text]
     assert len(told) > 15, told
     wrong: dict[str, tuple[int | str, str]] = {}
     for endpoint in platform.endpoints():
-        if not is_about_something(endpoint, ids) or not endpoint.permits(caller()):
+        if not is_about_something(endpoint, ids) or not endpoint.permits(everybody()):
             continue
-        got = await platform.call(endpoint, caller(), values=ids)
+        got = await platform.call(endpoint, everybody(), values=ids)
         hidden = got.text.replace(f"{MARK}.gguf", "")  # the address says this one itself
         is_empty = got.status_code == 200 and got.json().get("replicas") == []
         if got.status_code not in (401, 403, 404, 422) and not is_empty:
@@ -119,16 +64,54 @@ async def test_ids_of_another_tenant_open_nothing_and_change_nothing(platform: P
     assert await seen_inside(platform, ids) == before
 
 
+def listings(platform: Platform) -> list[Endpoint]:
+    """Return what is asked without naming one thing; OpenAI's usage has the kind of request in its path."""
+    return [one for one in platform.endpoints() if one.method == "GET" and one.parameters in ([], ["kind"])]
+
+
+def filters(endpoint: Endpoint, ids: dict[str, str]) -> list[dict[str, str]]:
+    """Return the queries: none, each filter with what the other tenant has for it, and all of them."""
+    named = {"user": "user_id", "deployment": "deployment_id", "project": "project_id", "tenant": "tenant_id"}
+    named |= {"key": "key_id", "user_ids": "user_id", "project_ids": "project_id", "api_key_ids": "key_id"}
+    named |= {"replica": "replica_id", "route": "route_id", "object_id": "deployment_id", "version": "version_id"}
+    values = {**ids, **{name: ids[of] for name, of in named.items() if of in ids}}
+    values |= {"model": f"{MARK}-model_requested", "models": f"{MARK}-model_served", "name": f"{MARK}-chat"}
+    values |= {"served_model": f"{MARK}-model_served", "device_class": f"{MARK}-device_class", "node": f"nod_{MARK}"}
+    values |= {"actor": f"user:{ids['user_id']}", "region": f"{MARK}-region"}
+    given = {name: values[name] for name in endpoint.query if name in values}
+    return [{}, given, *({name: value} for name, value in given.items())]
+
+
+def needed(endpoint: Endpoint) -> dict[str, str]:
+    """Return what some of them are not answered without."""
+    times = {"since": "2026-11-01T00:00:00Z", "start_time": "1795219200"}
+    return {name: value for name, value in times.items() if name in endpoint.query}
+
+
+async def test_lists_and_exports_tell_their_own_people(platform: Platform) -> None:
+    """The control: without it the test after this one would pass on empty answers."""
+    ids = await neighbour(platform)
+    insider = everybody(ids["tenant_id"], ids["user_id"])
+    told = set()
+    for endpoint in listings(platform):
+        query = needed(endpoint) | ({"group_by": "model"} if "group_by" in endpoint.query else {})
+        got = await platform.call(endpoint, insider, query=query, values={"kind": "completions"})
+        if MARK in got.text:
+            told.add(endpoint.key)
+    assert told >= TELLING
+    assert len(told) > 18, told
+
+
 async def test_lists_and_filters_show_nothing_of_another_tenant(platform: Platform) -> None:
-    ids = await theirs(platform)
-    values = {**ids, "user": ids["user_id"], "deployment": ids["deployment_id"], "model": f"{MARK}-model"}
-    values |= {"name": f"{MARK}-chat", "project": ids["project_id"], "tenant": ids["tenant_id"], "key": ids["key_id"]}
+    ids = await neighbour(platform)
     wrong = {}
-    for endpoint in platform.endpoints():
-        if endpoint.method != "GET" or endpoint.parameters or not endpoint.permits(caller()):
+    for endpoint in listings(platform):
+        if not endpoint.permits(everybody()):
             continue
-        for query in ({}, {name: values[name] for name in endpoint.query if name in values}):
-            got = await platform.call(endpoint, caller(), query=query)
+        for query in filters(endpoint, ids):
+            got = await platform.call(
+                endpoint, everybody(), query=needed(endpoint) | query, values={"kind": "completions"}
+            )
             text = got.text
             for value in query.values():
                 text = text.replace(value, "")
@@ -140,7 +123,7 @@ async def test_lists_and_filters_show_nothing_of_another_tenant(platform: Platfo
 async def test_bodies_that_name_things_of_another_tenant_are_refused_without_a_word_about_them(
     platform: Platform,
 ) -> None:
-    ids = await theirs(platform)
+    ids = await neighbour(platform)
     async with as_admin(platform.catalog):
         await made(platform, "/models", {
             "name": "ours", "kind": "chat", "source": {"kind": "path", "uri": "/models/ours.gguf"},
@@ -164,7 +147,7 @@ async def test_bodies_that_name_things_of_another_tenant_are_refused_without_a_w
         ("/models", {"name": "a", "kind": "chat", "source": {"kind": "upload", "uri": ids["upload_id"]}}),
     ]
     wrong = {}
-    token = platform.catalog.signer.sign(caller(), 3600)
+    token = platform.catalog.signer.sign(everybody(), 3600)
     platform.catalog.http.headers["authorization"] = f"Bearer {token}"
     for path, body in posts:
         got = await platform.catalog.post(path, body)
@@ -177,7 +160,7 @@ async def test_bodies_that_name_things_of_another_tenant_are_refused_without_a_w
 async def test_an_idempotency_key_of_another_tenant_replays_nothing(platform: Platform) -> None:
     """The same person, with a token for each of two tenants, and the same request twice."""
     world = platform.catalog
-    ids = await theirs(platform)
+    ids = await neighbour(platform)
     body = {"name": "p"}
     async with as_admin(world, ids["tenant_id"]):
         first = await world.post("/projects", body, idempotency_key="one")

@@ -147,6 +147,21 @@ async def test_a_broadcast_question_gathers_the_answers_of_all_and_leaves_out_re
     assert sorted(one.instance for one in answers) == ["router-1", "router-2"]
 
 
+async def test_a_broadcast_is_over_when_it_has_been_quiet_after_an_answer(world: BusWorld) -> None:
+    router = await world.bus(Service.ROUTER)
+
+    async def rebuild(question: RebuildBus, ids: tuple[str, ...]) -> Rebuilt:
+        return Rebuilt(instance="router-1", written={})
+
+    await router.serve(REPUBLISH_USAGE, rebuild)
+    metering = await world.bus(Service.METERING)
+
+    async with asyncio.timeout(10):
+        answers = await metering.request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=60, quiet_s=0.05)
+
+    assert [one.instance for one in answers] == ["router-1"]
+
+
 async def test_a_broadcast_that_nobody_hears_gathers_nothing_at_once(world: BusWorld) -> None:
     metering = await world.bus(Service.METERING)
 

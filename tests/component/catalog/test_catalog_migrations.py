@@ -24,6 +24,8 @@ from roundhouse_common.contracts.routing import Access, RouteTarget
 from roundhouse_common.database import Database, WriteSession
 from tests.support.databases import schema_differences
 
+pytestmark = pytest.mark.usefixtures("migrations_here")
+
 
 async def test_migrations_make_the_declared_schema(database_url: str) -> None:
     async with Database(database_url, service="catalog") as db:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from roundhouse_common.auth import Role
+from tests.component.catalog.directory import acting, as_admin, new_person
 from tests.component.catalog.world import World, created
 
 pytestmark = pytest.mark.contract("D08", "D09")
@@ -130,3 +131,27 @@ async def test_viewers_may_look_and_learn_where_the_platforms_routes_lead(world:
     assert (found["named"]["is_platform"], found["targets"][0]["deployment_name"]) == (True, "stable")
     refused = await world.post("/routes:preview", {"request": {"model": "x"}, "route": shared})
     assert refused.status_code == 403
+
+
+@pytest.mark.contract("B10", "E03")
+async def test_a_preview_finds_what_the_caller_or_the_key_may_use_and_nothing_else(world: World) -> None:
+    await world.model()
+    ann = await new_person(world, "ann", roles=["deployer"])
+    bob = await new_person(world, "bob", roles=["deployer"])
+    async with acting(world, ann):
+        body = {"name": "secret", "model": "smol", "access": "private"}
+        created(await world.post("/deployments", body))
+        key = created(await world.post("/api-keys", {"name": "anns"}))
+        assert (await look(world, "secret"))["is_routed"]
+    async with acting(world, bob):
+        hidden = await look(world, "secret")
+        guessed = await look(world, "secrets")
+        foreign = await world.post("/routes:preview", {"request": {"model": "secret", "key_id": key["id"]}})
+    assert (hidden["is_routed"], hidden["named"], hidden["targets"]) == (False, None, [])
+    assert "Did you mean" not in guessed["why_not"]
+    assert (foreign.status_code, "there is no API key" in foreign.text) == (422, True)
+    async with as_admin(world):
+        assert (await look(world, "secret"))["is_routed"], "who manages routes sees them all"
+        assert (await look(world, "secret", key_id=key["id"]))["is_routed"]
+        own = created(await world.post("/api-keys", {"name": "admins"}))
+        assert not (await look(world, "secret", key_id=own["id"]))["is_routed"]

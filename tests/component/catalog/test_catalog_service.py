@@ -54,7 +54,7 @@ async def a_process(directory: Path, nats: NatsServer) -> AsyncIterator[Process]
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http:
         try:
-            await eventually(lambda: is_ready(http), within_s=30)
+            await eventually(lambda: is_ready(http), within_s=90)
             yield Process(http=http, child=child)
         finally:
             child.send_signal(signal.SIGTERM)
@@ -69,6 +69,7 @@ async def is_ready(http: httpx.AsyncClient) -> bool:
 
 
 @pytest.mark.process
+@pytest.mark.timeout(300)
 async def test_deployments_survive_a_restart_and_a_wiped_nats(tmp_path: Path, nats_server: NatsServer) -> None:
     async with a_process(tmp_path, nats_server) as process:
         assert (await process.http.post("/api/v1/models", json=model_body())).status_code == 201

@@ -95,6 +95,19 @@ async def test_numbers_stay_as_they_were_made(world: World) -> None:
     assert old["active_version"]["parameters"] == SMALL["parameters"]
 
 
+async def test_two_people_who_edit_one_number_do_not_hide_each_others_change(world: World) -> None:
+    created(await world.post("/templates", SMALL))
+    read = (await world.get("/templates/small")).headers["etag"]
+    path = "/templates/small/versions"
+    first = await world.post(path, {"parameters": {"parallel": "4"}}, if_match=read)
+    assert (first.status_code, first.headers["etag"]) == (201, '"2"')
+    second = await world.post(path, {"parameters": {"parallel": "8"}}, if_match=read)
+    deleted = await world.delete("/templates/small", if_match=read)
+    assert (second.status_code, deleted.status_code) == (412, 412)
+    assert (await world.get("/templates/small")).json()["parameters"] == {"parallel": "4"}
+    assert (await world.delete("/templates/small", if_match='"2"')).status_code == 204
+
+
 async def test_a_deleted_template_frees_its_name_and_not_its_numbers(world: World) -> None:
     created(await world.post("/templates", SMALL))
     taken = await world.post("/templates", SMALL)

@@ -82,6 +82,7 @@ def read_token(directory: Path) -> str:
 
 @pytest.mark.process
 @pytest.mark.contract("A25")
+@pytest.mark.timeout(300)
 async def test_a_large_upload_survives_its_client_and_its_catalog(tmp_path: Path, nats_server: NatsServer) -> None:
     content = b"GGUF" + hashlib.shake_128(b"weights").digest(SIZE - 4)
     bringing = Bringing(content, tmp_path)

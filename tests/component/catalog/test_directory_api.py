@@ -36,7 +36,7 @@ async def test_every_fault_of_a_tenant_is_told_at_once(sqlite_world: World) -> N
 async def test_a_tenants_administrator_turns_its_request_log_on_and_nothing_else(world: World) -> None:
     ann = await new_person(world, "ann", roles=["administrator"])
     async with acting(world, ann):
-        log = {"request_log": {"is_on": True, "keep_days": 7}}
+        log = {"request_log": {"level": "metadata", "keep_days": 7}}
         assert (await world.patch("/tenants/ten_default", log)).json()["request_log"]["keep_days"] == 7
         refused = await world.patch("/tenants/ten_default", {"quota": {"devices": 1000}})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")

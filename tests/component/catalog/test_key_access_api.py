@@ -45,9 +45,8 @@ async def test_what_a_key_may_is_checked_kept_and_published(world: World) -> Non
     assert key["ip_ranges"] == ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]
     record = await published(world, key["id"])
     assert (record.models, record.priority) == (("llama-*", "tiny"), 5)
-    changed = await world.http.patch(
-        f"{API}/api-keys/{key['id']}", json={"models": [], "ip_ranges": ["10.0.0.0/9"], "name": "renamed"}
-    )
+    body = {"models": [], "ip_ranges": ["10.0.0.0/9"], "name": "renamed"}
+    changed = await world.patch(f"/api-keys/{key['id']}", body)
     assert changed.status_code == 200, changed.text
     assert (changed.json()["models"], changed.json()["name"]) == ([], "renamed")
     assert (await published(world, key["id"])).ip_ranges == ("10.0.0.0/9",)
@@ -68,7 +67,7 @@ async def test_a_rotation_shows_a_new_secret_and_keeps_the_old_one_for_a_while(w
     assert (record.sha256, record.previous_sha256) == (hash_api_key(at_once["secret"]), "")
     assert (await world.delete(f"/api-keys/{key['id']}")).status_code == 204
     assert (await world.post(f"/api-keys/{key['id']}:rotate", {})).json()["code"] == "api_key_revoked"
-    assert (await world.http.patch(f"{API}/api-keys/{key['id']}", json={"name": "x"})).status_code == 409
+    assert (await world.patch(f"/api-keys/{key['id']}", {"name": "x"})).status_code == 409
 
 
 @pytest.mark.contract("E04")

@@ -13,11 +13,11 @@ NEW = "nine purple walruses"
 
 
 @pytest.fixture
-async def ready(sqlite_world: World) -> World:
+async def ready(world: World) -> World:
     """A world where Ann can log in."""
-    await add_person(sqlite_world)
-    await sqlite_world.login_parts.keeper.look()
-    return sqlite_world
+    await add_person(world)
+    await world.login_parts.keeper.look()
+    return world
 
 
 @pytest.mark.parametrize("name", ["ann", "nobody"])

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from roundhouse_catalog.bus.identity import IdentityPublications
+from roundhouse_catalog.bus.publications import Publications
 from roundhouse_catalog.domain.sessions import SessionRules
+from roundhouse_common.auth import Role, Subject
 from roundhouse_common.auth.following import token_loops
-from roundhouse_common.auth.tokens import TokenVerifier, generate_keypair
+from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_keypair
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
-from roundhouse_common.errors import Unauthenticated
+from roundhouse_common.errors import Forbidden, Unauthenticated
+from tests.component.catalog.directory import as_admin, new_person, new_tenant
 from tests.component.catalog.people import ANN, add_person, bearer, log_in, post
 from tests.component.catalog.world import API, World, running
 from tests.support.eventually import eventually
@@ -19,7 +22,7 @@ from tests.support.eventually import eventually
 
 @asynccontextmanager
 async def scheduler_beside(
-    world: World, broker: MemoryBroker
+    world: World, broker: MemoryBroker, *, public_keys: str = ""
 ) -> AsyncIterator[tuple[TokenVerifier, IdentityPublications]]:
     """Run the catalog's publishers, and what a scheduler follows, each on a connection of its own."""
     ours = MemoryBus(broker, Service.CATALOG, clock=world.clock)
@@ -27,7 +30,7 @@ async def scheduler_beside(
     await ours.connect()
     await theirs.connect()
     publications = IdentityPublications(world.db, ours, world.clock, SessionRules())
-    verifier = TokenVerifier(generate_keypair()[1], clock=world.clock)
+    verifier = TokenVerifier(public_keys or generate_keypair()[1], clock=world.clock)
     try:
         async with running(*publications.loops().values(), *token_loops(theirs, verifier).values()):
             yield verifier, publications
@@ -39,7 +42,7 @@ async def scheduler_beside(
 def is_let_in(verifier: TokenVerifier, token: str) -> bool:
     try:
         verifier.verify(token)
-    except Unauthenticated:
+    except (Forbidden, Unauthenticated):
         return False
     return True
 
@@ -86,3 +89,39 @@ async def test_wiped_buckets_are_written_again(sqlite_world: World) -> None:
         world.clock.seconds += 3700
         await publications.rebuild()  # removes it: the tokens that it was about have expired
         assert await publications.rebuild() == {"signingkeys": 1, "signouts": 0}
+
+
+@pytest.mark.contract("E06")
+async def test_whom_the_directory_shuts_out_is_out_everywhere_before_their_token_expires(sqlite_world: World) -> None:
+    world, broker = sqlite_world, MemoryBroker(sqlite_world.clock)
+    zebra = await new_tenant(world, "zebra")
+    people = {name: await new_person(world, name, zebra, roles=["user"]) for name in ("ann", "bob", "cem")}
+    private, public = generate_keypair()
+    signer = TokenSigner(private, clock=world.clock)
+    tokens = {
+        name: signer.sign(Subject(id=person, tenant_id=zebra, roles=frozenset({Role.USER})), 3600)
+        for name, person in people.items()
+    }
+    operator = signer.sign(Subject(id="usr_o", tenant_id=zebra, platform_roles=frozenset({Role.OPERATOR})), 3600)
+    world.clock.seconds += 1
+    bus = MemoryBus(broker, Service.CATALOG, clock=world.clock)
+    await bus.connect()
+    async with scheduler_beside(world, broker, public_keys=public) as (verifier, identity):
+        tenants = Publications(world.db, bus).tenants
+
+        async def change(path: str, body: dict[str, object] | None, out: list[str]) -> None:
+            async with as_admin(world, zebra):
+                answer = await (world.patch(path, body) if body is not None else world.delete(path))
+            assert answer.status_code < 300, answer.text
+            identity.wake()
+            tenants.wake()
+            await eventually(lambda: [name for name in tokens if not is_let_in(verifier, tokens[name])] == out)
+
+        async with running(tenants.run):
+            assert all(is_let_in(verifier, token) for token in tokens.values())
+            await change(f"/users/{people['ann']}", {"is_disabled": True}, ["ann"])
+            await change(f"/members/{people['bob']}", None, ["ann", "bob"])
+            await change(f"/tenants/{zebra}", {"is_suspended": True}, ["ann", "bob", "cem"])
+            assert is_let_in(verifier, operator), "the platform's people look after suspended tenants"
+            await change(f"/tenants/{zebra}", {"is_suspended": False}, ["ann", "bob"])
+    await bus.close()

@@ -82,12 +82,12 @@ def answered(response: httpx.Response) -> dict[str, str]:
 
 
 @pytest.fixture
-async def desk(sqlite_world: World, idp: IdentityProvider) -> AsyncIterator[Desk]:
-    sqlite_world.clock.seconds = SystemClock().now()  # the provider's tokens are of now
-    await sqlite_world.login_parts.keeper.look()
-    transport = sqlite_world.http._transport
+async def desk(world: World, idp: IdentityProvider) -> AsyncIterator[Desk]:
+    world.clock.seconds = SystemClock().now()  # the provider's tokens are of now
+    await world.login_parts.keeper.look()
+    transport = world.http._transport
     async with httpx.AsyncClient(transport=transport, base_url="http://catalog") as browser:
-        yield Desk(sqlite_world, idp, browser)
+        yield Desk(world, idp, browser)
 
 
 async def test_somebody_new_gets_an_account_and_the_roles_of_their_groups(desk: Desk) -> None:
@@ -198,12 +198,13 @@ async def test_code_of_somebody_elses_login_is_refused_by_pkce(desk: Desk) -> No
     """Who injects a code that was made for another login has no verifier that fits it."""
     await desk.adds(creates_users=True)
     desk.idp.knows("s9", preferred_username="nine")
+    refused = desk.idp.refused_verifiers
     theirs, mine = await desk.begins(), await desk.begins()
     injected = parse_qs(urlsplit(desk.idp.log_in(theirs.headers["location"], "s9")).query)["code"][0]
     state = parse_qs(urlsplit(mine.headers["location"]).query)["state"][0]
     back = await desk.browser.get(f"{API}/login/oidc/corporate/callback", params={"state": state, "code": injected})
     assert "code" in answered(back)["error_description"]
-    assert desk.idp.refused_verifiers == 1
+    assert desk.idp.refused_verifiers == refused + 1
 
 
 @pytest.mark.parametrize(
@@ -256,3 +257,20 @@ async def test_providers_secret_stays_with_its_issuer(desk: Desk) -> None:
     assert changed.json()["has_secret"] is False
     assert (await desk.browser.delete(path, headers=headers)).status_code == 204
     assert (await desk.begins()).status_code == 404
+
+
+async def test_a_provider_is_checked_before_anybody_logs_in(desk: Desk) -> None:
+    world, token = desk.world, desk.world.token(Role.ADMINISTRATOR)
+    await desk.adds()
+    headers = {"authorization": f"Bearer {token}"}
+    [added] = (await world.http.get(f"{API}/oidc-providers", headers=headers)).json()["items"]
+    path = f"/oidc-providers/{added['id']}"
+    good = (await post(world, f"{path}:check", {}, token=token)).json()
+    assert (good["is_usable"], good["error"], good["keys"] > 0) == (True, "", True)
+    assert good["token_endpoint"].startswith(desk.idp.issuer)
+    body = {"name": "corporate", "issuer": desk.idp.issuer + "/elsewhere", "client_id": "roundhouse"}
+    moved = await world.http.put(API + path, json=body, headers={**headers, "if-match": "*"})
+    assert moved.status_code == 200, moved.text
+    bad = (await post(world, f"{path}:check", {}, token=token)).json()
+    assert (bad["is_usable"], bad["keys"]) == (False, 0)
+    assert "cannot be used now" in bad["error"]

@@ -112,7 +112,7 @@ async def test_other_services_learn_of_tenants_and_of_keys_that_are_blocked(worl
             await world.patch("/tenants/ten_default", {"is_suspended": False})
         await eventually(lambda: free(is_blocked))
         async with as_admin(world):
-            assert (await world.delete(f"/members/{ann}")).status_code == 204
+            assert (await world.delete(f"/members/{ann}?abandon=true")).status_code == 204
         await eventually(is_blocked)
         assert (await world.rebuild())["tenants"] == 1
     await router.close()

@@ -19,11 +19,11 @@ from tests.component.catalog.world import API, World
 
 
 @pytest.fixture
-async def ready(sqlite_world: World) -> World:
+async def ready(world: World) -> World:
     """A world where Ann can log in."""
-    await add_person(sqlite_world)
-    await sqlite_world.login_parts.keeper.look()
-    return sqlite_world
+    await add_person(world)
+    await world.login_parts.keeper.look()
+    return world
 
 
 async def token_of(world: World, person: dict[str, Any], **body: Any) -> dict[str, Any]:

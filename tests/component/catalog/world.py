@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 
 from roundhouse_catalog.api.app import build_app
-from roundhouse_catalog.api.context import Catalog, Uploads
+from roundhouse_catalog.api.context import Catalog, RequestLogs, Routers, Uploads
 from roundhouse_catalog.api.logins import LoginRules
 from roundhouse_catalog.bus.publications import Publications
+from roundhouse_catalog.bus.routers import RouterSight
 from roundhouse_catalog.domain.deployments import Deployment
-from roundhouse_catalog.domain.errors import SchedulerAway
+from roundhouse_catalog.domain.errors import RoutersAway, SchedulerAway
+from roundhouse_catalog.domain.request_logs import LogLevel
 from roundhouse_catalog.domain.sessions import SessionRules
 from roundhouse_catalog.domain.signing_keys import KeyRules
 from roundhouse_catalog.domain.version_states import States
@@ -30,12 +32,15 @@ from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_common.contracts.models import ModelInspected
+from roundhouse_common.contracts.request_log import ReadRequestLog, RequestLogPart
+from roundhouse_common.contracts.routers import AnswersCleared, RouterRead
 from roundhouse_common.contracts.scheduler import VersionState
 from roundhouse_common.database import Database, OutboxRelay
 from roundhouse_common.http.audit import Audit
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemIds, UnixTime
 from roundhouse_common.secret_box import SecretFile, new_secrets_key
+from tests.support.kept_apps import kept_app
 
 __all__ = ["API", "ManualClock", "World", "a_world", "deployment_body", "model_body", "on_the_bus", "running"]
 
@@ -78,11 +83,30 @@ class World:
     """What nodes find, by the uri of the source."""
     inspections: int = 0
     scheduler_is_away: bool = False
+    read_routers: Callable[[ReadRequestLog], Awaitable[list[RequestLogPart]]] | None = None
+    """Put in the place of asking routers; None: there are none."""
+    sight: RouterSight | None = None
+    """Put in the place of asking routers about themselves; None: there are none."""
     ask: Callable[[Deployment], Awaitable[States]] | None = None
     """Put in the place of asking the scheduler."""
 
     async def asked(self, deployment: Deployment) -> States:
         return await (self.ask or self.version_states)(deployment)
+
+    async def read_request_log(self, query: ReadRequestLog) -> list[RequestLogPart]:
+        if self.read_routers is None:
+            raise RoutersAway("nobody answers")
+        return await self.read_routers(query)
+
+    async def read_router_sight(self, tenant_id: str) -> list[RouterRead]:
+        if self.sight is None:
+            raise RoutersAway("nobody answers")
+        return await self.sight.read(tenant_id)
+
+    async def clear_answers(self, tenant_id: str) -> list[AnswersCleared]:
+        if self.sight is None:
+            raise RoutersAway("nobody answers")
+        return await self.sight.clear(tenant_id)
 
     async def version_states(self, _deployment: Deployment) -> States:
         if self.scheduler_is_away:
@@ -200,7 +224,9 @@ def secrets_key(uploads_dir: Path) -> Path:
 
 
 @asynccontextmanager
-async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[World]:
+async def a_world(
+    url: str, uploads_dir: Path, *, request_logs_most: LogLevel = LogLevel.BODIES, **limits: Any
+) -> AsyncIterator[World]:
     """Seed the catalog of a migrated database, and open a client that calls it as an administrator."""
     clock = ManualClock()
     private, public = generate_keypair()
@@ -247,13 +273,16 @@ async def a_world(url: str, uploads_dir: Path, **limits: Any) -> AsyncIterator[W
             uploads=Uploads(disk=disk, public_url=lambda: "http://catalog", **kept),
             inspect=world.inspect,
             secrets=world.secrets,
+            request_logs=RequestLogs(most=request_logs_most, read=world.read_request_log),
+            routers=Routers(read=world.read_router_sight, clear=world.clear_answers),
             provider_timeout_s=2.0,
             audit=audit,
             logins=login_parts.logins,
         )
-        transport = httpx.ASGITransport(app=build_app(catalog, world.verifier))
         headers = {"authorization": f"Bearer {world.token(Role.ADMINISTRATOR)}"}
-        client = httpx.AsyncClient(transport=transport, base_url="http://catalog", headers=headers)
-        async with disk.opened(), client as http:
-            world.http = http
-            yield world
+        with kept_app(build_app, catalog, world.verifier) as app:
+            transport = httpx.ASGITransport(app=app)
+            client = httpx.AsyncClient(transport=transport, base_url="http://catalog", headers=headers)
+            async with disk.opened(), client as http:
+                world.http = http
+                yield world

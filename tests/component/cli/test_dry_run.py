@@ -16,6 +16,10 @@ VERSION = {
     "engine": "llama.cpp",
     "template": "small@1",
     "parameters": {"parallel": "2"},
+    "source": {"kind": "path", "uri": "/models/tiny.gguf", "revision": "", "patterns": [], "sha256": ""},
+    "context_length": 2048,
+    "architecture": "llama",
+    "defaults": None,
     "resources": {"memory_bytes": 600 * 2**20, "cpu_millis": 0, "device_count": 0},
     "placement": {"region": ""},
     "alternatives": [],
@@ -38,6 +42,18 @@ PLACED = {
     "devices": [],
     "alternative": "",
     "score": 1.0,
+    "command": None,
+}
+COMMAND: dict[str, Any] = {
+    "argv": ["llama-server", "-m", "/models/a model.gguf", "--port", "9001"],
+    "environment": {"LLAMA_API_KEY": "********"},
+    "files": {},
+    "runs_in": "",
+    "engine_version": "",
+    "port": 9001,
+    "has_files": True,
+    "has_engine": True,
+    "error": "",
 }
 REJECTED = {
     "node_id": "nod_two",
@@ -85,7 +101,29 @@ def test_a_dry_run_shows_nodes_and_what_the_memory_is_made_of(roundhouse: Comman
     validated, asked = [one for one in catalog.asked if one.method == "POST"]
     assert validated.body == {"model": MODEL["id"], "template": "small"}
     names = ("engine", "model_kind", "parameters", "resources", "placement", "alternatives", "memory_need")
-    assert asked.body == {**{name: VERSION[name] for name in names}, "replicas": 2}
+    command = {name: VERSION[name] for name in ("model_name", "source", "context_length", "architecture")}
+    assert asked.body == {
+        **{name: VERSION[name] for name in names},
+        "replicas": 2,
+        "command": {"deployment_name": "tiny", **command, "chat_template": ""},
+    }
+
+
+def test_a_dry_run_shows_each_command_once(roundhouse: Command, catalog: Scripted) -> None:
+    elsewhere = {**COMMAND, "argv": [*COMMAND["argv"][:-1], "9002"], "port": 9002}
+    broken = {**COMMAND, "argv": [], "error": "the node three does not answer"}
+    placed = [
+        {**PLACED, "command": COMMAND},
+        {**PLACED, "replica": 2, "command": elsewhere},
+        {**PLACED, "replica": 3, "hostname": "three", "command": broken},
+    ]
+    answer(catalog, placed=placed, rejections=[], unplaced=0)
+
+    shown = roundhouse("deploy", "tiny", "--dry-run").out
+
+    assert "Command of 1 on one, 2 on one:" in shown
+    assert "LLAMA_API_KEY='********' \\\n  llama-server -m '/models/a model.gguf' --port PORT" in shown
+    assert "Command of 3 on three:\nthe node three does not answer" in shown
 
 
 def test_a_dry_run_asks_for_the_engines_version_and_whether_it_may_be_installed(

@@ -33,6 +33,19 @@ ENTRY: dict[str, Any] = {
     "reason": "",
     "change": {"replicas": [1, 3]},
 }
+BUDGET: dict[str, Any] = {
+    "id": "bud_1",
+    "name": "laptop, monthly",
+    "scope": "key",
+    "scope_id": KEY["id"],
+    "unit": "tokens",
+    "period": "month",
+    "amount": 1000,
+    "is_hard": True,
+    "spent": 400,
+    "left": 600,
+    "period_end": "2026-12-01T00:00:00.000Z",
+}
 HEAD = {"sequence": 7, "hash": "ab" * 32}
 
 
@@ -60,7 +73,10 @@ def test_a_key_is_created_shown_changed_and_rotated(roundhouse: Command, catalog
         "priority": 5,
     }
     assert "llama-*; from 10.0.0.0/8" in roundhouse("keys", "ls").out
-    assert roundhouse("keys", "show", "laptop", "-o", "json").json["id"] == KEY["id"]
+    catalog.items("/api/v1/budgets", {**BUDGET, "webhook_url": "https://hooks.test/x"})
+    shown = roundhouse("keys", "show", "laptop", "-o", "json").json
+    assert (shown["id"], shown["budgets"]) == (KEY["id"], [BUDGET])
+    assert catalog.last("GET").query["key_id"] == KEY["id"]
     assert roundhouse("keys", "set", "laptop", "--any-model", "--expires", "never").code == 0
     assert catalog.last("PATCH").body == {"models": [], "expires_at": None}
     assert roundhouse("keys", "rotate", "laptop", "--overlap", "10m").out.strip() == "rh-new"

@@ -9,7 +9,7 @@ from roundhouse_catalog.settings import CatalogSettings
 from roundhouse_cli.local.layout import DataDir, Ports
 from roundhouse_cli.local.prepare import JoinedBefore, local_node_id, prepare
 from roundhouse_cli.local.secrets import Secrets
-from roundhouse_cli.local.services import environment, nats_server_program
+from roundhouse_cli.local.services import environment, nats_server_program, plan
 from roundhouse_cli.supervisor.plan import Plan
 from roundhouse_common.auth import Role
 from roundhouse_common.auth.tokens import TokenVerifier
@@ -78,7 +78,7 @@ def test_the_nats_server_accepts_its_configuration(data_dir: DataDir, prepared: 
 
 
 def test_services_stop_from_the_outside_in(prepared: Plan) -> None:
-    order = ("router", "node-agent", "engines", "scheduler", "metering", "catalog", "nats")
+    order = ("console", "router", "node-agent", "engines", "scheduler", "metering", "catalog", "nats")
 
     assert prepared.stop_order == order
     assert {child.name for child in prepared.children} | {task.name for task in prepared.tasks} == set(order)
@@ -113,6 +113,26 @@ def test_nodes_of_an_earlier_release_are_told_once(data_dir: DataDir, prepared: 
 
     assert JoinedBefore(data_dir).take() == ["nod_second"]
     assert JoinedBefore(data_dir).take() == []
+
+
+def test_without_a_console_nothing_of_it_is_started_listened_for_or_trusted(data_dir: DataDir) -> None:
+    ports = Ports(21_000, has_console=False)
+    made = plan(data_dir, ports, node_id="node_1", cookie="c")
+
+    assert "console" not in {child.name for child in made.children} | set(made.stop_order) | set(ports.services)
+    assert "ROUNDHOUSE_CATALOG_TRUSTED_PROXIES" not in environment(Service.CATALOG, data_dir, ports, node_id="node_1")
+
+
+def test_the_services_take_browsers_addresses_from_the_console(data_dir: DataDir, prepared: Plan) -> None:
+    told = {child.name: child.environment for child in prepared.children}
+    for name in ("catalog", "scheduler", "metering"):
+        assert told[name][f"ROUNDHOUSE_{name.upper()}_TRUSTED_PROXIES"] == '["127.0.0.1/32"]'
+    assert not any("TRUSTED_PROXIES" in name for name in told["router"])
+
+
+def test_single_sign_on_may_end_at_the_console_of_an_open_platform(data_dir: DataDir) -> None:
+    found = environment(Service.CATALOG, data_dir, Ports(21_000, "10.0.0.5"), node_id="node_1")
+    assert found["ROUNDHOUSE_CATALOG_LOGIN_REDIRECTS"] == '["http://10.0.0.5:21006/login/done"]'
 
 
 @pytest.mark.parametrize(("listen", "host"), [("127.0.0.1", "127.0.0.1"), ("10.0.0.5", "10.0.0.5")])

@@ -131,5 +131,23 @@ def test_replica_hours_are_shown_with_a_total(roundhouse: Command, server: Scrip
     assert server.asked[0].query["by"] == "version"
 
 
+def test_replica_hours_by_project_name_the_projects(roundhouse: Command, server: Scripted) -> None:
+    figures = dict.fromkeys(("held_s", "serving_s", "device_s", "cpu_core_s", "memory_byte_s"), 7200.0)
+    row: dict[str, Any] = {
+        "deployment_id": None,
+        "version_number": None,
+        "replicas": 1,
+        "replicas_at_end": 1,
+        **figures,
+    }
+    items = [{**row, "key": ""}, {**row, "key": "prj_1"}, {**row, "key": "prj_gone"}]
+    server.on("GET", "/api/v1/replica-usage", {"items": items, "totals": figures})
+    server.items("/api/v1/projects", {"id": "prj_1", "name": "search"})
+
+    lines = roundhouse("usage", "--replicas", "--by", "project").out.splitlines()
+
+    assert [line.split()[0] for line in lines] == ["PROJECT", "none", "search", "prj_gone", "total"]
+
+
 def test_what_replicas_cannot_be_summed_by_is_refused_with_what_they_can(roundhouse: Command) -> None:
     assert "deployment, version, replica, node" in roundhouse.fails("usage", "--replicas", "--by", "key").err

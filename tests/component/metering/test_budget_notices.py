@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from roundhouse_common.database import Database
 from roundhouse_metering.bus.usage import UsageRecorder
-from roundhouse_metering.domain.notices import retry_after_s, signature
+from roundhouse_metering.domain.notices import retry_after_s
+from roundhouse_metering.domain.signing import signature
 from roundhouse_metering.loops.budgets import BudgetNotices
 from roundhouse_metering.settings import MeteringSettings
 from tests.support.hand_clock import HandClock

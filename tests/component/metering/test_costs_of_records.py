@@ -84,6 +84,7 @@ async def test_a_dry_run_says_what_a_run_does_and_changes_nothing(caller: Caller
     real = await reprice(caller, is_dry_run=False)
     assert {**dry, "is_dry_run": False} == real
     assert (real["examined"], real["became_priced"], real["still_unpriced"], real["delta_nano"]) == (2, 1, 1, 30_000)
+    assert real["models"] == [{"model": "smollm2", "changed": 1, "became_priced": 1, "delta_nano": 30_000}]
     assert await corrected(ledger_db) == (1, 30_000)
     assert await costs(ledger_db) == [None, None]
     assert (await caller.get("/usage/unpriced")).json()["records"] == 1

@@ -1,22 +1,32 @@
 """The migrations make exactly the tables that the code uses, on both databases, and keep what was there."""
 
+import random
 import shutil
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Row, select, text
 
 from roundhouse_common.database import Database
 from roundhouse_common.pricing import PriceTable
 from roundhouse_metering import migrations
+from roundhouse_metering.domain.cells import RESOLUTIONS
 from roundhouse_metering.domain.usage import UsageFilter, UsageQuery
+from roundhouse_metering.loops.usage_rollups import UsageRollups
 from roundhouse_metering.store.analytics import usage_figures
 from roundhouse_metering.store.ledger import enter, entries
 from roundhouse_metering.store.tables import metadata
+from roundhouse_metering.store.usage_tables import usage_cells
 from tests.support.databases import schema_differences
+from tests.support.hand_clock import HandClock
 from tests.support.usage import NOON, usage_record
+
+pytestmark = pytest.mark.usefixtures("migrations_here")
 
 
 async def test_from_empty_to_the_newest_is_what_the_tables_say(database_url: str) -> None:
@@ -32,16 +42,22 @@ async def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert await schema_differences(database_url, metadata, service="metering") == []
 
 
+def migrations_until(last: str, directory: Path) -> str:
+    """Return a package of the migrations up to one."""
+    package = directory / f"metering_migrations_until_{last}"
+    shutil.copytree(Path(next(iter(migrations.__path__))), package)
+    for file in (package / "versions").glob("0*.py"):
+        if file.name[:4] > last:
+            file.unlink()
+    return package.name
+
+
 async def test_records_of_an_earlier_release_are_numbered_and_counted(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "earlier_metering_migrations"
-    shutil.copytree(Path(next(iter(migrations.__path__))), package)
-    for file in (package / "versions").glob("*.py"):
-        if file.name[:4] > "0004":
-            file.unlink()
     monkeypatch.syspath_prepend(str(tmp_path))
-    await Database(database_url, service="metering").migrate(package.name)
+    package = migrations_until("0004", tmp_path)
+    await Database(database_url, service="metering").migrate(package)
     async with Database(database_url, service="metering") as db:
         async with db.write() as session:
             for record in (usage_record(1), usage_record(2), usage_record(3)):
@@ -59,3 +75,29 @@ async def test_records_of_an_earlier_release_are_numbered_and_counted(
     assert [(entry.entry, entry.record) for entry in found] == [(number, usage_record(number)) for number in (1, 2, 3)]
     assert [amounts["requests"] for amounts in usage.rows.values()] == [3]
     assert [one.record.request_id for one in again] == [usage_record(4).request_id]
+
+
+async def test_cells_of_an_earlier_release_are_kept(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    async with Database(database_url, service="metering") as db:
+        await db.migrate(migrations_until("0011", tmp_path))
+        async with db.write() as session:
+            records = [usage_record(number) for number in range(1, 20)]
+            await enter(session, records, recorded_at=NOON, prices=PriceTable())
+        rollups = UsageRollups(db, clock=HandClock(), rng=random.Random(1), registry=CollectorRegistry())
+        await rollups.count_all()
+        before = await all_cells(db)
+        await db.migrate("roundhouse_metering.migrations")
+        assert await all_cells(db) == before
+        await rollups.rebuild()
+        await rollups.count_all()
+        assert await all_cells(db) == before
+    assert {row.resolution_s for row in before} == set(RESOLUTIONS)
+
+
+async def all_cells(db: Database) -> Sequence[Row[Any]]:
+    async with db.read() as session:
+        keys = (usage_cells.c.view, usage_cells.c.resolution_s, usage_cells.c.at, usage_cells.c.series_id)
+        return (await session.execute(select(usage_cells).order_by(*keys))).all()

@@ -15,6 +15,7 @@ from roundhouse_common.contracts.operations import RebuildBus, Rebuilt
 from roundhouse_common.contracts.registry import REPUBLISH_USAGE, USAGE
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.runtime import SystemClock
+from tests.support.databases import Migrate
 from tests.support.eventually import eventually
 from tests.support.metering_process import Metering, metering_process
 from tests.support.nats import NatsServer
@@ -51,7 +52,10 @@ class Router:
 
 
 @pytest_asyncio.fixture
-async def metering(nats_server: NatsServer, database_url: str, tmp_path: Path) -> AsyncIterator[Metering]:
+async def metering(
+    nats_server: NatsServer, database_url: str, migrated: Migrate, tmp_path: Path
+) -> AsyncIterator[Metering]:
+    await migrated(database_url, "metering")
     async with metering_process(nats_server, database_url, tmp_path) as made:
         yield made
 
@@ -74,11 +78,12 @@ async def router(nats_server: NatsServer) -> AsyncIterator[Router]:
 
 @pytest.mark.process
 @pytest.mark.contract("F01")
+@pytest.mark.timeout(300)
 async def test_killed_in_mid_batch_it_loses_and_repeats_nothing(metering: Metering, router: Router) -> None:
     for _ in range(3):
         before = await metering.recorded()
         publishing = asyncio.create_task(router.publish(1000))
-        await eventually(lambda before=before: _grows(metering, before), within_s=20)  # type: ignore[misc]
+        await eventually(lambda before=before: _grows(metering, before), within_s=60)  # type: ignore[misc]
         await metering.stop(signal.SIGKILL)
         await publishing
         await metering.start()
@@ -106,9 +111,9 @@ async def test_a_killed_nats_server_costs_time_only(
 ) -> None:
     await router.publish(300)
     nats_server.kill()
-    await eventually(lambda: _is_ready(metering, False), within_s=20)
+    await eventually(lambda: _is_ready(metering, False), within_s=60)
     nats_server.start()
-    await eventually(lambda: router.bus.is_connected, within_s=20)
+    await eventually(lambda: router.bus.is_connected, within_s=60)
     await router.publish(300)
     await eventually(lambda: _holds(metering, 600), within_s=60, every_s=0.1)
     assert (await metering.totals())["missing"] == 0
@@ -120,18 +125,18 @@ async def test_after_a_wipe_of_jetstream_a_rebuild_brings_back_what_was_lost(
     metering: Metering, router: Router, nats_server: NatsServer
 ) -> None:
     await router.publish(100)
-    await eventually(lambda: _holds(metering, 100), within_s=20)
+    await eventually(lambda: _holds(metering, 100), within_s=60)
     await metering.stop(signal.SIGTERM)
     await router.publish(100)
     nats_server.kill()
     nats_server.wipe()
     nats_server.start()
     await metering.start()
-    await eventually(lambda: _is_ready(metering, True), within_s=20)
+    await eventually(lambda: _is_ready(metering, True), within_s=60)
     assert await metering.recorded() == 100
     answer = await metering.http.post("/api/v1/bus:rebuild", timeout=20)
     assert answer.json()["items"] == [{"instance": "router-1", "written": {"USAGE": 200}}]
-    await eventually(lambda: _holds(metering, 200), within_s=20)
+    await eventually(lambda: _holds(metering, 200), within_s=60)
     assert (await metering.totals())["missing"] == 0
 
 

@@ -168,3 +168,18 @@ async def test_a_rebuild_asks_every_router(caller: Caller, broker: MemoryBroker)
 async def test_a_rebuild_without_routers_says_so(caller: Caller) -> None:
     answer = await caller.post("/bus:rebuild")
     assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+async def test_records_go_back_in_time_where_that_is_asked(filled: Caller) -> None:
+    """A page of a console begins with what has just happened."""
+    forward = (await filled.get("/usage/records", {"limit": "100"})).json()["items"]
+    back: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await filled.get("/usage/records", {"limit": "2", "newest_first": "true", **cursor})).json()
+        back += [one["request_id"] for one in page["items"]]
+        if not page["next_cursor"]:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert back == [one["request_id"] for one in reversed(forward)]
+    assert len(back) > 2

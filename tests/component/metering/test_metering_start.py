@@ -1,6 +1,7 @@
 """A start that cannot work ends with one line that says what to do."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,6 @@ from pathlib import Path
 import pytest
 
 from roundhouse_common.auth.tokens import generate_keypair
-
-
-def run(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDHOUSE_")}
-    environment |= {f"ROUNDHOUSE_METERING_{name}": value for name, value in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "roundhouse_metering", *arguments],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -31,15 +23,28 @@ def run(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.Complete
     ],
 )
 def test_wrong_settings_end_with_code_2_and_name_the_setting(
-    tmp_path: Path, settings: dict[str, str], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, str],
+    said: str,
 ) -> None:
     (tmp_path / "key.json").write_text(generate_keypair()[1])
-    ended = run(tmp_path, **settings)
-    assert ended.returncode == 2, ended.stderr
-    assert said in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    for name in [name for name in os.environ if name.startswith("ROUNDHOUSE_")]:
+        monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"ROUNDHOUSE_METERING_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["roundhouse_metering"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("roundhouse_metering", run_name="__main__")
+    said_at_all = capsys.readouterr().err
+    assert ended.value.code == 2, said_at_all
+    assert said in said_at_all
+    assert said_at_all.count("\n") == 1
 
 
 def test_an_unknown_argument_shows_the_usage(tmp_path: Path) -> None:
-    ended = run(tmp_path, "opanapi")
+    command = [sys.executable, "-m", "roundhouse_metering", "opanapi"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (2, "usage: python -m roundhouse_metering [openapi]\n")

@@ -22,9 +22,11 @@ from roundhouse_common.contracts.usage import Outcome, UsageBatch, UsageRecord
 from roundhouse_common.database import Database, DatabaseUnavailable, WriteSession
 from roundhouse_common.runtime import SystemClock
 from roundhouse_metering.api.app import create_metering_app
+from roundhouse_metering.bus.event_stream import EventStream
 from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorder
 from roundhouse_metering.domain.usage import UsageFilter
+from roundhouse_metering.loops.webhooks import WebhookSender
 from roundhouse_metering.store.ledger import entries
 from tests.support.eventually import eventually
 from tests.support.usage import UsageRecords
@@ -191,7 +193,8 @@ async def test_a_replayed_letter_is_recorded_and_gone(fleet: Fleet) -> None:
             clock=CLOCK,
             rebuild_timeout_s=1,
             publications=Publications(fleet.db, fleet.metering, CLOCK, every_s=1),
-            webhook_key=b"",
+            webhook_sender=WebhookSender(b"", may_be_private=False, clock=CLOCK),
+            event_stream=EventStream(fleet.db, fleet.metering, clock=CLOCK, registry=CollectorRegistry()),
         )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),

@@ -17,6 +17,7 @@ from roundhouse_common.contracts.usage import Operation
 from roundhouse_common.database import Database
 from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.store.ledger import enter
+from roundhouse_metering.store.usage_cells import DROPPED, put_cursors
 from tests.support.metering_api import Caller
 from tests.support.usage import NOON, UsageRecords
 
@@ -200,3 +201,19 @@ async def test_costs_have_the_shape_that_openai_gives_them(filled: Caller) -> No
     (result,) = page["data"][0]["results"]
     assert result["object"] == "organization.costs.result"
     assert result["amount"] == {"value": pytest.approx(0.000074), "currency": "usd"}
+
+
+async def test_a_place_before_what_is_kept_is_refused(filled: Caller, ledger_db: Database) -> None:
+    async with ledger_db.write() as session:
+        await put_cursors(session, {DROPPED: 3})
+    assert (await filled.get("/usage/events", {"after": "2.0.0"})).json()["code"] == "records_gone"
+    for whole in ("0", "3.0.0"):
+        assert (await filled.get("/usage/events", {"after": whole})).status_code == 200
+    for wrong in ("x", "1.2", "-1", "1.2.3.4", "99999999999999999"):
+        assert (await filled.get("/usage/events", {"after": wrong})).status_code == 422
+
+
+async def test_thresholds_are_told_to_those_who_may_read_budgets(filled: Caller) -> None:
+    kind = {"types": "io.roundhouse.budget.threshold.reached.v1"}
+    assert (await filled.get("/usage/events", kind)).json() == []
+    assert (await filled.get("/usage/events", {**kind, "key_id": "key_1"})).status_code == 403

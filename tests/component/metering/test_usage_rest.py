@@ -1,15 +1,20 @@
 """Usage over REST: charts, comparisons, the top, lines opened down to their records, and who sees what."""
 
+import random
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.contracts.usage import Operation, Outcome
 from roundhouse_common.database import Database
 from roundhouse_common.pricing import PriceTable
+from roundhouse_metering.api.usage_schemas import Figures, Latency, UsageAnswer, UsageChart
+from roundhouse_metering.loops.usage_rollups import UsageRollups
 from roundhouse_metering.store.ledger import enter
+from tests.support.hand_clock import HandClock
 from tests.support.metering_api import Caller, who
 from tests.support.usage import NOON, UsageRecords
 
@@ -76,6 +81,58 @@ async def test_figures_tell_tokens_per_request_errors_and_what_has_no_price(fill
     assert totals["error_rate"] == pytest.approx(0.2)
     assert (totals["cost_nano"], totals["unpriced"]) == (0, 5)
     assert totals["time_to_first_token_ms"]["count"] == 1
+
+
+async def test_answers_are_what_the_document_says(filled: Caller) -> None:
+    asked = {**RANGE, "compare": "true", "bucket": "30m"}
+    table = await ask(filled, "/usage", asked)
+    drawn = await ask(filled, "/usage/chart", {**asked, "by": "key", "metric": "latency_ms.p95"})
+    assert table.keys() == UsageAnswer.model_fields.keys()
+    assert drawn.keys() == UsageChart.model_fields.keys()
+    assert {*table["items"][0]} - Figures.model_fields.keys() == {"key", "keys", "bucket_start"}
+    assert [item["bucket_start"] for item in table["items"]] == [
+        SINCE.replace("Z", ".000Z"),
+        "2026-11-21T12:30:00.000Z",
+    ]
+    of_items = [{name: item[name] for name in Figures.model_fields} for item in table["items"]]
+    told = [*of_items, *(one["totals"] for one in (table, drawn, *drawn["series"])), table["previous_totals"]]
+    for figures in told:
+        read = Figures.model_validate(figures, strict=True, extra="forbid")
+        assert read.model_dump() == figures
+        assert read.latency_ms.model_fields_set == Latency.model_fields.keys()
+
+
+@pytest.mark.contract("C05", "F04")
+@pytest.mark.parametrize("is_counted", [False, True])
+async def test_series_of_many_points_have_the_totals_of_the_range(
+    caller: Caller, ledger_db: Database, is_counted: bool
+) -> None:
+    one, rng = UsageRecords(), random.Random(3)
+    records = [
+        one.next(
+            admitted_at=NOON + 7.5 + 60 * (number % 60),
+            model_requested=f"model-{number // 60 % 3}",
+            duration_ms=rng.lognormvariate(6, 1),
+            time_to_first_token_ms=rng.choice((None, 12.5)),
+        )
+        for number in range(420)
+    ]
+    async with ledger_db.write() as session:
+        await enter(session, records, recorded_at=NOON, prices=PriceTable())
+    if is_counted:
+        counting = UsageRollups(ledger_db, clock=HandClock(), rng=rng, registry=CollectorRegistry())
+        await counting.count_all()
+    table = await ask(caller, "/usage", {**RANGE, "by": "model"})
+    asked = {**RANGE, "bucket": "1m", "by": "model", "metric": "latency_ms.p95"}
+    drawn = await ask(caller, "/usage/chart", asked)
+    assert {one["key"]: one["totals"] for one in drawn["series"]} == {
+        item["key"]: {name: item[name] for name in Figures.model_fields} for item in table["items"]
+    }
+    assert drawn["totals"] == table["totals"]
+    other, first = (await ask(caller, "/usage/chart", {**asked, "top": "1"}))["series"]
+    assert (first["totals"]["requests"], other["key"], other["totals"]["requests"]) == (180, "(other)", 240)
+    assert other["totals"]["latency_ms"]["p95"] > 0
+    assert [len(one["points"]["latency_ms.p95"]) for one in (first, other)] == [60, 60]
 
 
 @pytest.mark.contract("C06")

@@ -104,7 +104,7 @@ class Both:
     def compare(self) -> None:
         nothing = demand(inputs=0, outputs=0)
         reserved = self.reserver.of(nothing)
-        held = self.memory._budgets.held(reserved)
+        held = self.memory.budgets.held(reserved)
         needs = [0] * len(self.plan.rules)
         look = self.plan.admission(needs, "", 0, reserved=reserved, is_look=True, now_ms=1_000_000)
         assert self.call(look)[4::2] == [counter.used for counter, _ in held]

@@ -227,7 +227,9 @@ class Taken:
         patch.setattr(Pipeline, "answer", counted)
 
 
-async def outcome(path: Path, act: Act, *, is_stream: bool, is_fast: bool, leaves: bool = False) -> dict[str, Any]:
+async def outcome(
+    path: Path, act: Act, *, is_stream: bool, is_fast: bool, leaves: bool = False, padding: int = 0
+) -> dict[str, Any]:
     """Return everything that is to be seen of one request to an engine that a connection is open to."""
     asked = [0]
 
@@ -243,7 +245,9 @@ async def outcome(path: Path, act: Act, *, is_stream: bool, is_fast: bool, leave
         async with router.post() as warm:
             assert warm.status == 200, await warm.text()
         headers = {} if is_fast else {"x-roundhouse-priority": "0"}
-        body = {"stream": True} if is_stream else {}
+        body: dict[str, Any] = {"stream": True} if is_stream else {}
+        if padding:
+            body["metadata"] = {"padding": "x" * padding}
         if leaves:
             answer: Any = await left(router, body, headers)
         else:
@@ -312,6 +316,14 @@ async def test_streams(act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     await compare(act, tmp_path, monkeypatch, is_stream=True)
 
 
+@pytest.mark.parametrize("padding", [20_000, 400_000])
+@pytest.mark.parametrize(("act", "is_stream"), [(whole, False), (well, True)], ids=["whole", "stream"])
+async def test_large_bodies(
+    act: Act, is_stream: bool, padding: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await compare(act, tmp_path, monkeypatch, is_stream=is_stream, padding=padding)
+
+
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("act", [is_silent, falls_silent, half_of_it], ids=lambda act: act.__name__)
 async def test_clients_that_leave(act: Act, is_stream: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,10 +358,12 @@ async def stream(router: RunningRouter) -> bytes:
         return await read(got)
 
 
-async def compare(act: Act, path: Path, patch: pytest.MonkeyPatch, *, is_stream: bool, leaves: bool = False) -> None:
+async def compare(
+    act: Act, path: Path, patch: pytest.MonkeyPatch, *, is_stream: bool, leaves: bool = False, padding: int = 0
+) -> None:
     taken = Taken(patch)
-    fast = await outcome(path / "fast", act, is_stream=is_stream, is_fast=True, leaves=leaves)
+    fast = await outcome(path / "fast", act, is_stream=is_stream, is_fast=True, leaves=leaves, padding=padding)
     assert taken.count == 0, "the pipeline took it"
-    slow = await outcome(path / "slow", act, is_stream=is_stream, is_fast=False, leaves=leaves)
+    slow = await outcome(path / "slow", act, is_stream=is_stream, is_fast=False, leaves=leaves, padding=padding)
     assert taken.count == 1
     assert fast == slow

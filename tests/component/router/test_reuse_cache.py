@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from roundhouse_common.contracts.routing import RouteCache
 from roundhouse_common.runtime import SystemClock
 from roundhouse_router.domain.reuse import CacheOrder, Kept
+from roundhouse_router.domain.reuse_key import tenant_part
 from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.reuse.assembly import Reuse, ReuseLimits, build_reuse
 from roundhouse_router.reuse.codec import pack, unpack
@@ -56,6 +58,21 @@ async def test_it_is_gone_after_its_time(url: str) -> None:
         await eventually(lambda: reuse.cache.find(OTHER, USE))
         await eventually(lambda: _is_gone(reuse.reuse, KEY))
         assert await reuse.cache.find(OTHER, USE) is not None
+
+
+async def test_a_tenants_answers_are_counted_and_forgotten_and_others_stay(url: str) -> None:
+    mine, theirs = tenant_part("ten_mine") + b"k" * 24, tenant_part("ten_theirs") + b"k" * 24
+    async with RunningReuse(url) as reuse:
+        for key in (mine, theirs):
+            reuse.cache.keep(key, kept(b"a"), MINUTE)
+            await eventually(partial(reuse.cache.find, key, USE))
+        held = await reuse.cache.held("ten_mine")
+        assert held is not None
+        assert (held.answers, held.size_bytes is None, reuse.cache.is_shared) == (1, bool(url), bool(url))
+        assert await reuse.cache.clear("ten_mine") == 1
+        assert await reuse.cache.find(mine, USE) is None
+        assert await reuse.cache.find(theirs, USE) is not None
+        assert await reuse.cache.clear("ten_mine") == 0
 
 
 async def _is_gone(reuse: Reuse[Any], key: bytes) -> bool:

@@ -76,7 +76,7 @@ async def test_nothing_is_known_before_all_buckets_were_heard_of() -> None:
     async with buses() as (_, router):
         plane = ControlPlane(router, SystemClock(), None, on_endpoints=lambda table: None)
         loops = dict(plane.loops)
-        assert set(loops) == {"keys", "routes", "endpoints", "providers", "limits", "prices", "budgets"}
+        assert set(loops) == {"keys", "routes", "endpoints", "providers", "limits", "prices", "budgets", "tenants"}
         tasks = [asyncio.ensure_future(run()) for name, run in loops.items() if name != "limits"]
         await asyncio.wait_for(plane.changed(), 5)
         for _ in range(3):

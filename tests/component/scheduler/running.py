@@ -13,6 +13,7 @@ from roundhouse_common.auth.tokens import TokenSigner, TokenVerifier, generate_k
 from roundhouse_common.bus.memory import MemoryBroker, MemoryBus
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.database import Database
+from roundhouse_common.http.audit import Audit, to_outbox
 from roundhouse_common.http.idempotency import Idempotency
 from roundhouse_common.runtime import SystemClock, SystemIds, system_random
 from roundhouse_scheduler.api.app import create_scheduler_app
@@ -20,6 +21,7 @@ from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.core import SchedulerCore
 from roundhouse_scheduler.domain.rules import Rules
 from roundhouse_scheduler.store import tables
+from tests.support.kept_apps import kept_app
 
 __all__ = ["Running", "running", "who"]
 
@@ -83,6 +85,8 @@ async def running(db: Database) -> AsyncIterator[Running]:
         registry=CollectorRegistry(),
     )
     await core.start()
+    core.specs._take({})  # what their loops do when they turn: nothing is told yet
+    core.reports._take({})
     private, public = generate_keypair()
     seen = Scheduler(
         db=db,
@@ -98,9 +102,14 @@ async def running(db: Database) -> AsyncIterator[Running]:
         ids=SystemIds(),
         log_timeout_s=0.2,
     )
-    app = create_scheduler_app(
-        seen, consumers=[core.changes], rebuild=core.rebuild_bus, verifier=TokenVerifier(public, clock=clock)
+    verifier = TokenVerifier(public, clock=clock)
+    consumers = [core.changes]
+    audit = Audit(
+        Service.SCHEDULER, db, to_outbox(Service.SCHEDULER), clock=clock, ids=SystemIds(), wake=core.relay.wake
     )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scheduler") as http:
-        yield Running(broker=broker, bus=bus, core=core, db=db, http=http, signer=TokenSigner(private, clock=clock))
+    with kept_app(
+        create_scheduler_app, seen, consumers=consumers, rebuild=core.rebuild_bus, verifier=verifier, audit=audit
+    ) as app:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scheduler") as http:
+            yield Running(broker=broker, bus=bus, core=core, db=db, http=http, signer=TokenSigner(private, clock=clock))
     await bus.close()

@@ -79,6 +79,8 @@ class Cluster:
         )
         await core.start()
         core.liveness.tick(clock.monotonic(), is_connected=True)
+        core.specs._take({})  # what their loops do when they turn: nothing is wanted yet, and nothing runs
+        core.reports._take({})
         return Process(core=core, clock=clock, bus=bus)
 
     async def replicas(self) -> int:

@@ -18,6 +18,8 @@ from tests.support.databases import schema_differences
 from tests.support.provisioning import files_order
 from tests.support.scheduler import a_deployment, a_node
 
+pytestmark = pytest.mark.usefixtures("migrations_here")
+
 
 async def test_upgrading_an_empty_database_gives_the_metadata(database_url: str) -> None:
     db = Database(database_url, service="scheduler")

@@ -10,7 +10,7 @@ from roundhouse_common.contracts.catalog import (
     DeploymentDesired,
     DeploymentSpec,
 )
-from roundhouse_common.contracts.scheduler import Desired, Phase, Reason, RegisterNode
+from roundhouse_common.contracts.scheduler import Desired, Phase, Reason, RegisterNode, ReplicaTransition
 from roundhouse_common.database import Database
 from roundhouse_common.runtime import SystemIds
 from roundhouse_scheduler.domain.decide import decide
@@ -73,7 +73,7 @@ async def planned(db: Database) -> tuple[View, Plan]:
 async def committed(db: Database, view: View, plan: Plan) -> None:
     rows = dict(view.replicas) | {row.replica_id: row for row in (*plan.replicas, *plan.new_replicas)}
     async with db.write() as session:
-        await commit_plan(session, plan, rows, at=AT, ids=SystemIds())
+        await commit_plan(session, plan, rows, at=AT, ids=SystemIds(), deployments=view.deployments, nodes=view.nodes)
 
 
 async def test_each_incarnation_gets_a_higher_epoch(scheduler_db: Database) -> None:
@@ -129,6 +129,20 @@ async def test_a_plan_is_committed_whole_with_its_timeline(scheduler_db: Databas
         assert [item.deployment_name for item in document.assignments] == ["chat"]
     _, again = await planned(scheduler_db)
     assert again.is_empty
+
+
+@pytest.mark.contract("B09")
+async def test_transitions_say_whose_replica_it_is(scheduler_db: Database) -> None:
+    """Replica-seconds are counted and priced by tenant and project."""
+    await registered(scheduler_db, a_request("one"))
+    async with scheduler_db.write() as session:
+        await take_specs(session, [a_spec(project_id="prj_1")], at=AT)
+    await committed(scheduler_db, *await planned(scheduler_db))
+    async with scheduler_db.read() as session:
+        payload = await session.scalar(select(tables.outbox.c.payload))
+    assert payload is not None
+    told = msgspec.json.decode(payload, type=ReplicaTransition)
+    assert (told.tenant_id, told.project_id, told.is_holding) == ("ten_default", "prj_1", True)
 
 
 async def test_a_plan_on_rows_that_have_changed_writes_nothing(scheduler_db: Database) -> None:

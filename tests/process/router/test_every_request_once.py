@@ -18,6 +18,7 @@ from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
 from tests.support.databases import Migrate
+from tests.support.engine_teller import told_of
 from tests.support.eventually import eventually
 from tests.support.metering_process import Metering, metering_process
 from tests.support.nats import NatsServer
@@ -29,6 +30,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(1800)]
 
 CLIENTS = 4
 MOST_TOKENS = 6
+MOST_PROMPT = 40
 ROUND_S = 2.0
 COUNTERS = {"input": "llamacpp:prompt_tokens_total", "output": "llamacpp:tokens_predicted_total"}
 
@@ -83,6 +85,7 @@ async def world(nats: NatsServer, database_url: str, directory: Path) -> AsyncIt
         metering = await stack.enter_async_context(metering_process(nats, database_url, directory))
         made = World(engine_url, nats, metering, directory)
         await stack.enter_async_context(made.router)
+        await stack.enter_async_context(told_of(engine_url, "rep_1", nats))
         yield made
 
 
@@ -140,6 +143,30 @@ async def records(metering: Metering) -> list[dict[str, Any]]:
         cursor = {"cursor": page["next_cursor"]}
 
 
+async def agree(world: World, found: list[dict[str, Any]]) -> None:
+    """Hold metering's comparison against the records and against the engine itself."""
+
+    async def compared() -> dict[str, Any]:
+        asked = {"since": found[0]["admitted_at"], "until": "2999-01-01T00:00:00Z", "replica_id": "rep_1"}
+        answer = await world.metering.http.get("/api/v1/reconciliation/engines", params=asked)
+        assert answer.status_code == 200, answer.text
+        (row,) = answer.json()["items"]
+        counted = await world.counted()
+        assert {kind: row[kind]["counted"] for kind in counted} == counted
+        assert row["requests"] == sum(bool(record["replica_id"]) for record in found)
+        return dict(row)
+
+    row = await eventually(compared, within_s=30, every_s=0.3)
+    read = sum(record["input_tokens"] + record["cached_input_tokens"] for record in found)
+    assert (row["input"]["recorded"], row["output"]["recorded"]) == (read, sum(one["output_tokens"] for one in found))
+    # Only of requests that a dead router was relaying does the engine know more than anybody was told.
+    unknown = [record for record in found if record["outcome"] != "completed"]
+    assert 0 <= row["output"]["difference"] <= len(unknown) * MOST_TOKENS
+    assert 0 <= row["input"]["difference"] <= len(unknown) * MOST_PROMPT
+    assert (row["input"]["unexplained"], row["output"]["unexplained"]) == (0, 0)
+    assert row["state"] in (("equal", "within-tolerance", "explained") if unknown else ("equal",))
+
+
 async def hold(world: World, answers: Answers) -> None:
     """Compare the ledger with what clients were told and with what the engine counted."""
 
@@ -160,11 +187,8 @@ async def hold(world: World, answers: Answers) -> None:
         assert (record["outcome"], read, record["output_tokens"]) == ("completed", *told)
     totals = await world.metering.totals()
     assert (totals["repeated"], totals["recorded"]) == (0, len(found))
-    counted = await world.counted()
     ledger = sum(record["output_tokens"] for record in found)
-    unknown = sum(record["outcome"] != "completed" for record in found)
-    # Only of requests that a dead router was relaying does the engine know more than anybody was told.
-    assert ledger <= counted["output"] <= ledger + unknown * MOST_TOKENS
+    await agree(world, found)
     usage = (await world.metering.http.get("/api/v1/usage")).json()["totals"]
     assert (usage["requests"], usage["output_tokens"]) == (len(found), ledger)
 

@@ -27,6 +27,7 @@ def test_it_is_saved_privately_with_exactly_the_documented_fields(tmp_path: Path
         "catalog_url": "http://127.0.0.1:9001",
         "scheduler_url": "http://127.0.0.1:9002",
         "metering_url": "http://127.0.0.1:9003",
+        "console_url": "http://127.0.0.1:9006",
         "api_key": "rh-key",
     }
 

@@ -16,6 +16,7 @@ def test_the_ports_follow_the_base() -> None:
         "metering": 8803,
         "node-agent": 8804,
         "nats": 8805,
+        "console": 8806,
     }
     assert Ports.checked(8800).engines == (8900, 9799)
 

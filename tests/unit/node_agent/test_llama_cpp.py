@@ -102,7 +102,11 @@ def test_its_metrics_get_our_names() -> None:
     version = an_assignment().version
     text = (GOLDEN / "llama_cpp-metrics.txt").read_text()
     assert ENGINE.sample(parse_metrics(text), version) == EngineSample(
-        running=2, waiting=1, input_tokens_total=31.0, output_tokens_total=72.0
+        running=2,
+        waiting=1,
+        input_tokens_total=31.0,
+        cached_input_tokens_total=11.0,
+        output_tokens_total=72.0,
     )
     assert ENGINE.sample(parse_metrics("loading model"), version) is None
 

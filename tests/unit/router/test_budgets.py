@@ -127,7 +127,7 @@ def test_a_refusal_by_a_limit_takes_nothing_of_a_budget_and_the_other_way_round(
     with pytest.raises(LimitExceeded):
         held.decide(demand(inputs=8, outputs=0))
     first.settle(0, 0, lambda: usage_record(input_tokens=0, output_tokens=0))
-    assert [one.used for one, _ in held._budgets.held(holding.of(demand()))] == [0]
+    assert [one.used for one, _ in held.budgets.held(holding.of(demand()))] == [0]
 
 
 def test_the_refusal_says_which_budget_how_much_and_when_it_begins_anew() -> None:

@@ -5,6 +5,8 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_router.domain.limits.estimates import estimate_input, most_output
@@ -43,3 +45,14 @@ def test_what_generates_no_text_needs_no_output() -> None:
     assert most_output(Operation.CHAT, None, 3) is None
     assert most_output(Operation.CHAT, 100, 3) == 300
     assert most_output(Operation.COMPLETION, -5, 0) == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "a b", '"', "\\", "é"]), st.integers(0, 9000)), max_size=8))
+def test_long_strings_are_found_wherever_they_stand(parts: list[tuple[str, int]]) -> None:
+    sent = "".join(text * (count // len(text.encode())) for text, count in parts).encode()
+    long = [
+        text
+        for text in sent.split(b'"')
+        if len(text) > 4096 and b" " not in text and b"\\" not in text and text.isascii()
+    ]
+    assert estimate_input(sent) == (len(sent) - sum(map(len, long))) // 4 + 1 + 1000 * len(long)

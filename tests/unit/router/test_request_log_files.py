@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord
 from roundhouse_common.runtime import SystemClock, UnixTime
 from roundhouse_router.domain.redaction import Redactor
+from roundhouse_router.request_log.books import PlatformBook
 from roundhouse_router.request_log.files import FileBounds, LogFiles
 from roundhouse_router.request_log.log import RequestLog
 from roundhouse_router.settings import RouterSettings
@@ -87,12 +88,14 @@ def test_a_router_that_starts_again_begins_a_new_file(tmp_path: Path) -> None:
 
 def request_log(target: Any) -> tuple[RequestLog, CollectorRegistry]:  # Any: files, or what stands in for them
     registry = CollectorRegistry()
-    return RequestLog(target, Redactor(), SystemClock(), registry, bodies_most=0), registry
+    book = PlatformBook(target, Redactor(), bodies_most=0)
+    return RequestLog([book], SystemClock(), registry), registry
 
 
 def take(log: RequestLog, number: int = 1) -> None:
     for _ in range(number):
-        watch, _ = log.watch(b"", SimpleNamespace())
+        watch, _ = log.watch("ten_1", b"", SimpleNamespace())
+        assert watch is not None
         with watch:
             watch.settled(RECORD, route="tiny", provider="llama.cpp")
 
@@ -148,7 +151,8 @@ async def test_lines_that_the_disk_refuses_are_counted_and_later_ones_are_writte
 async def test_a_request_is_written_once_both_its_answer_and_its_settlement_are_over(tmp_path: Path) -> None:
     log, _ = request_log(files(tmp_path, file_bytes=65_536))
     async with log:
-        watch, _ = log.watch(b"", SimpleNamespace())
+        watch, _ = log.watch("ten_1", b"", SimpleNamespace())
+        assert watch is not None
         with watch:
             pass
         await log.flush()

@@ -39,6 +39,7 @@ WORDS = {
     "upstream_timeout": "engine_timeout",
     "upstream_credentials_exhausted": "provider_authentication",
     "upstream_rate_limited": "provider_busy",
+    "budgets_unheard": "router_unavailable",
     "internal_error": "router_error",
 }
 """For an attempt at an engine of ours."""

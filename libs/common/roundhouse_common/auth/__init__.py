@@ -16,6 +16,7 @@ from roundhouse_common.auth.permissions import (
     actions_in,
     allowed,
 )
+from roundhouse_common.auth.reach import Reach, reach_of
 
 __all__ = [
     "ACTIONS",
@@ -23,6 +24,7 @@ __all__ = [
     "PERMISSIONS",
     "PLATFORM_ACTIONS",
     "Action",
+    "Reach",
     "Role",
     "Subject",
     "SubjectKind",
@@ -30,4 +32,5 @@ __all__ = [
     "allowed",
     "hash_api_key",
     "new_api_key",
+    "reach_of",
 ]

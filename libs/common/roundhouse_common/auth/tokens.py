@@ -18,8 +18,8 @@ from joserfc.jwk import GuestProtocol, KeySet, OKPKey
 
 from roundhouse_common.auth.permissions import ACTIONS, Role, Subject, SubjectKind
 from roundhouse_common.auth.sign_outs import SignOuts
-from roundhouse_common.contracts.identity import SignOut
-from roundhouse_common.errors import Unauthenticated
+from roundhouse_common.contracts.identity import SignOut, TenantRecord
+from roundhouse_common.errors import Forbidden, Unauthenticated
 from roundhouse_common.runtime import Clock, SystemClock
 
 __all__ = ["AUDIENCE", "ISSUER", "TokenSigner", "TokenVerifier", "generate_keypair"]
@@ -81,7 +81,7 @@ class TokenSigner:
 class TokenVerifier:
     """Turns a token into its Subject, or refuses it.
 
-    `trust` and `void` are told by whoever follows the catalog: see `following.py`.
+    `trust`, `void` and `close` are told by whoever follows the catalog: see `following.py`.
     """
 
     def __init__(self, public_jwks: str, *, clock: Clock, audience: str = AUDIENCE) -> None:
@@ -105,6 +105,10 @@ class TokenVerifier:
         """Refuse from now on the tokens of those who were signed out. By user id."""
         self._sign_outs.take(told)
 
+    def close(self, told: Mapping[str, TenantRecord]) -> None:
+        """Refuse from now on the tokens for tenants that are suspended or deleted. By tenant id."""
+        self._sign_outs.take_tenants(told)
+
     @classmethod
     def from_file(cls, path: Path, *, clock: Clock | None = None, audience: str = AUDIENCE) -> "TokenVerifier":
         """Read a JWK set. Raises OSError or ValueError naming the file."""
@@ -121,7 +125,8 @@ class TokenVerifier:
         return cls.from_file(path, clock=clock)
 
     def verify(self, token: str) -> Subject:
-        """Return who the token stands for. Raises Unauthenticated, without saying which key or claim it wanted."""
+        """Return who the token stands for. Raises Unauthenticated, without saying which key or claim it wanted, and
+        Forbidden where its tenant is closed."""
         if len(token) > _MAX_TOKEN_CHARS:
             raise Unauthenticated("The access token is too long to be one of ours.")
         try:
@@ -134,6 +139,8 @@ class TokenVerifier:
             raise Unauthenticated("The access token is not valid here.") from None
         if self._sign_outs.is_void(subject):
             raise Unauthenticated("The session of this access token has ended; log in again.")
+        if why := self._sign_outs.why_closed(subject):
+            raise Forbidden(f"{subject.actor} may do nothing here: {why}.")
         return subject
 
     def _key_of(self, token: GuestProtocol) -> OKPKey:

@@ -14,9 +14,9 @@ One behaviour suite (`tests/component/bus/`) runs on both. Semantics that caller
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from roundhouse_common.contracts.base import Bucket, Event, Message, Rpc, Signal
+from roundhouse_common.contracts.base import Bucket, Event, Message, Rpc, Signal, Stream
 from roundhouse_common.contracts.operations import DeadLetter
 from roundhouse_common.errors import RoundhouseError
 
@@ -169,11 +169,20 @@ class Bus(Protocol):
     async def append(self, contract: Event[M], message: M, *ids: str, event_id: str) -> int:
         """Store an event and return its stream sequence. Raises BusUnavailable."""
 
+    async def make_reader(self, stream: Stream, name: str, contracts: Sequence[Event[Any]], *ids: str) -> None:
+        """Make sure that a program outside has its durable consumer of these events; `ids` as in `subscribe`. Safe to
+        repeat. Raises BusUnavailable."""
+
     async def request(self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 5.0) -> R:
         """Ask and return the answer. Raises BusUnavailable (also: nobody listens) or RemoteError."""
 
-    async def request_all(self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 2.0) -> list[R]:
-        """Ask everyone who serves it and return what came back in time."""
+    async def request_all(
+        self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 2.0, quiet_s: float | None = None
+    ) -> list[R]:
+        """Ask everyone who serves it and return what came back in time.
+
+        With `quiet_s` it is over when after an answer nothing more came for so long.
+        """
 
     async def serve(
         self, contract: Rpc[Q, R], handler: Callable[[Q, tuple[str, ...]], Awaitable[R]], *ids: str

@@ -1,6 +1,6 @@
 """The bus on top of a wire: contracts in, bytes out. NATS and memory share all of this."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from roundhouse_common.bus.access import Access
 from roundhouse_common.bus.api import BusUnavailable, Handler, KeyValue, RemoteError, SignalHandler
 from roundhouse_common.bus.codec import Undecodable, decode, encode
 from roundhouse_common.bus.consumer import WireConsumer
-from roundhouse_common.bus.headers import event_headers, traced
+from roundhouse_common.bus.headers import cloud_event_headers, event_headers, traced
 from roundhouse_common.bus.key_value import WireBucket
 from roundhouse_common.bus.letters import LetterBox
 from roundhouse_common.bus.metrics import BusMetrics
@@ -18,7 +18,9 @@ from roundhouse_common.bus.provisioner import Provisioner
 from roundhouse_common.bus.rpc import Answerer, read_answer
 from roundhouse_common.bus.tasks import OwnedTasks
 from roundhouse_common.bus.wire import STORE_S, ConsumerSpec, Packet, Wire
-from roundhouse_common.contracts.base import Bucket, Event, Message, Rpc, Service, Signal
+from roundhouse_common.contracts.base import Bucket, Event, Message, Rpc, Service, Signal, Stream
+from roundhouse_common.contracts.finance import CloudEvent
+from roundhouse_common.contracts.generate.permissions import reader_durable
 from roundhouse_common.contracts.generate.subjects import any_subject, stream_name, subject_of
 from roundhouse_common.runtime import Clock
 from roundhouse_common.telemetry import SpanKind, span
@@ -90,16 +92,18 @@ class WireBus:
 
     async def append(self, contract: Event[M], message: M, *ids: str, event_id: str) -> int:
         self._access.must_own(contract, ids)
-        headers = event_headers(
-            contract,
-            schema=contract.message.__name__,
-            source=self._source,
-            event_id=event_id,
-            at=self._clock.now(),
-        )
+        headers = self._headers(contract, message, event_id)
         subject = subject_of(contract, ids)
         return await self._provisioner.with_stream(
             stream_name(contract), lambda: self._wire.store(subject, encode(message), headers, STORE_S)
+        )
+
+    async def make_reader(self, stream: Stream, name: str, contracts: Sequence[Event[Any]], *ids: str) -> None:
+        for contract in contracts:
+            self._access.must_own(contract, ids)
+        filters = [any_subject(contract, ids) for contract in contracts]
+        await self._provisioner.with_stream(
+            stream.name, lambda: self._wire.make_consumer(stream.name, reader_durable(name), filters)
         )
 
     async def request(self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 5.0) -> R:
@@ -109,9 +113,12 @@ class WireBus:
             packet = await self._wire.request(subject, encode(message), traced(), timeout_s)
         return read_answer(contract, packet)
 
-    async def request_all(self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 2.0) -> list[R]:
+    async def request_all(
+        self, contract: Rpc[Q, R], message: Q, *ids: str, timeout_s: float = 2.0, quiet_s: float | None = None
+    ) -> list[R]:
         self._access.must_ask(contract, ids)
-        packets = await self._wire.gather(subject_of(contract, ids), encode(message), traced(), timeout_s)
+        subject = subject_of(contract, ids)
+        packets = await self._wire.gather(subject, encode(message), traced(), timeout_s, quiet_s=quiet_s)
         answers = []
         for packet in packets:
             try:
@@ -175,6 +182,12 @@ class WireBus:
 
     async def stream_created_at(self, contract: Event[M]) -> float:
         return await self._wire.created_at(stream_name(contract))
+
+    def _headers(self, contract: Event[M], message: M, event_id: str) -> dict[str, str]:
+        if isinstance(message, CloudEvent):
+            return cloud_event_headers(message)
+        schema, at = contract.message.__name__, self._clock.now()
+        return event_headers(contract, schema=schema, source=self._source, event_id=event_id, at=at)
 
     async def _receive(self, contract: Signal[Any], handler: SignalHandler[Any], packet: Packet) -> None:
         ids = tuple(packet.subject.removeprefix(f"{contract.subject}.").split("."))

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from roundhouse_common.contracts.base import Contract
+from roundhouse_common.contracts.finance import CloudEvent
 from roundhouse_common.runtime import UnixTime
 from roundhouse_common.telemetry import inject
 
@@ -12,6 +14,7 @@ __all__ = [
     "EXPECTED_REVISION",
     "KV_OPERATION",
     "MESSAGE_ID",
+    "cloud_event_headers",
     "event_headers",
     "traced",
 ]
@@ -43,5 +46,23 @@ def event_headers(contract: Contract, *, schema: str, source: str, event_id: str
             "ce-time": time,
             "ce-dataschema": f"urn:roundhouse:{contract.subject}:{schema}",
             MESSAGE_ID: event_id,
+        }
+    )
+
+
+def cloud_event_headers(event: CloudEvent) -> dict[str, str]:
+    """Return the headers of a message whose payload is a CloudEvent: its attributes again, for readers of either mode
+    of the CloudEvents NATS binding."""
+    subject = {} if event.subject is None else {"ce-subject": quote(event.subject)}
+    return traced(
+        {
+            "content-type": "application/cloudevents+json",
+            "ce-specversion": event.specversion,
+            EVENT_ID: quote(event.id),
+            "ce-source": quote(event.source, safe="/"),
+            "ce-type": event.type,
+            "ce-time": event.time,
+            **subject,
+            MESSAGE_ID: quote(event.id),
         }
     )

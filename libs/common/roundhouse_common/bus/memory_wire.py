@@ -127,7 +127,15 @@ class MemoryWire:
                 raise BusUnavailable(f"nobody listens on {subject}")
             return await self._or_lost(answers.get(), timeout_s)
 
-    async def gather(self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float) -> list[Packet]:
+    async def gather(
+        self,
+        subject: str,
+        payload: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        *,
+        quiet_s: float | None = None,
+    ) -> list[Packet]:
         found: list[Packet] = []
         async with self._inbox() as (inbox, answers):
             packet = Packet(subject=subject, payload=payload, headers=dict(headers), reply=inbox)
@@ -136,7 +144,8 @@ class MemoryWire:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     while True:
-                        found.append(await answers.get())
+                        async with asyncio.timeout(quiet_s if found else None):
+                            found.append(await answers.get())
         return found
 
     async def listen(self, subject: str, handler: PacketHandler, *, queue: str = "") -> _Listening:
@@ -158,6 +167,9 @@ class MemoryWire:
 
     async def created_at(self, stream: str) -> float:
         return await self.exchange(lambda: self._broker.stream(stream).created_at)
+
+    async def make_consumer(self, stream: str, durable: str, filters: Sequence[str]) -> None:
+        await self.created_at(stream)  # nobody outside takes from memory; the stream must be there all the same
 
     def puller(self, spec: ConsumerSpec) -> MemoryPuller:
         return MemoryPuller(self, self._broker, spec)

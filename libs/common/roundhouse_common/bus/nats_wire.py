@@ -30,6 +30,7 @@ _API = "$JS.API"
 _API_S = 5.0
 _RECONNECT_MOST_S = 0.2
 _BATCH = 1024
+_READER_ACK_S = 60.0
 _CONFIG_DIFFERS = 10058
 _WRONG_LAST_SEQUENCE = (10071, 10164)
 _NOT_FOUND = 404
@@ -129,12 +130,24 @@ class NatsWire:
             raise BusUnavailable(f"nobody listens on {subject}")
         return _packet(message)
 
-    async def gather(self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float) -> list[Packet]:
+    async def gather(
+        self,
+        subject: str,
+        payload: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        *,
+        quiet_s: float | None = None,
+    ) -> list[Packet]:
         found: list[Packet] = []
         async with self.session.asking(subject, payload, headers) as replies:
             try:
                 async with asyncio.timeout(timeout_s):
-                    while (message := await replies.get()) and not status_of(message):
+                    while True:
+                        async with asyncio.timeout(quiet_s if found else None):
+                            message = await replies.get()
+                        if message is None or status_of(message):
+                            break
                         found.append(_packet(message))
             except TimeoutError:
                 pass
@@ -191,6 +204,18 @@ class NatsWire:
     async def created_at(self, stream: str) -> float:
         answer = await self.api(f"STREAM.INFO.{stream}", {})
         return datetime.fromisoformat(str(answer["created"])[:26].rstrip("Z") + "+00:00").timestamp()
+
+    async def make_consumer(self, stream: str, durable: str, filters: Sequence[str]) -> None:
+        config = {
+            "durable_name": durable,
+            "name": durable,
+            "filter_subjects": list(filters),
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "ack_wait": int(_READER_ACK_S * 1e9),
+            "max_deliver": -1,
+        }
+        await self.api(f"CONSUMER.CREATE.{stream}.{durable}", {"stream_name": stream, "config": config})
 
     def puller(self, spec: ConsumerSpec) -> NatsPuller:
         return NatsPuller(self, spec)

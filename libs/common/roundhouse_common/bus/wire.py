@@ -124,8 +124,19 @@ class Wire(Protocol):
     async def request(self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float) -> Packet:
         """Return the first answer. Raises BusUnavailable, at once when nobody listens."""
 
-    async def gather(self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float) -> list[Packet]:
-        """Return every answer that comes within `timeout_s`; none when nobody listens."""
+    async def gather(
+        self,
+        subject: str,
+        payload: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        *,
+        quiet_s: float | None = None,
+    ) -> list[Packet]:
+        """Return every answer that comes within `timeout_s`; none when nobody listens.
+
+        With `quiet_s` it is over when after an answer nothing more came for so long.
+        """
 
     async def listen(self, subject: str, handler: PacketHandler, *, queue: str = "") -> Listening:
         """Call `handler` for each packet, one after the other; with `queue`, only one listener of the group gets it."""
@@ -144,5 +155,8 @@ class Wire(Protocol):
 
     async def created_at(self, stream: str) -> float:
         """Return when the stream was created, Unix seconds. Raises NoSuchStream."""
+
+    async def make_consumer(self, stream: str, durable: str, filters: Sequence[str]) -> None:
+        """Create or update a durable pull consumer that somebody else takes from. Raises NoSuchStream."""
 
     def puller(self, spec: ConsumerSpec) -> Puller: ...

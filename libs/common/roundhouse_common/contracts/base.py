@@ -52,6 +52,9 @@ class Stream:
     duplicate_window_s: int = 120
     provisioners: tuple[Service, ...]
     """The services that create or update it when they connect; whoever comes first does."""
+    has_outside_readers: bool = False
+    """Whether programs that are none of our services read it, each by a durable consumer `reader-<name>` that the owner
+    of its events makes: whoever may make consumers may have messages delivered to any subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

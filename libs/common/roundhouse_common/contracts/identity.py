@@ -8,6 +8,7 @@ __all__ = [
     "EndedSession",
     "ProjectRecord",
     "Quota",
+    "RedactionPattern",
     "RequestLogPolicy",
     "SignOut",
     "SigningKeys",
@@ -25,6 +26,15 @@ class Quota(Message, frozen=True, kw_only=True):
     """Of what it uploaded."""
 
 
+class RedactionPattern(Message, frozen=True, kw_only=True):
+    """What a tenant wants taken out of its request log, beside what always is."""
+
+    name: str
+    """Stands for it, as `[redacted:NAME]`."""
+    expression: str
+    """A regular expression whose steps are bounded (`roundhouse_common.redaction_patterns`)."""
+
+
 class RequestLogPolicy(Message, frozen=True, kw_only=True):
     """Whether routers keep what a tenant's clients ask and are told. Off unless somebody turns it on."""
 
@@ -32,6 +42,7 @@ class RequestLogPolicy(Message, frozen=True, kw_only=True):
     has_texts: bool = False
     """Prompts and answers too, redacted; otherwise only what the usage record has."""
     keep_days: int = 30
+    patterns: tuple[RedactionPattern, ...] = ()
 
 
 class ProjectRecord(Message, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ __all__ = [
     "DeviceLink",
     "DeviceSample",
     "DeviceVendor",
+    "EngineCounters",
     "Heartbeat",
     "LogChunk",
     "LogLine",
@@ -168,6 +169,31 @@ class ReplicaSample(Message, frozen=True, kw_only=True):
     """The devices it runs on, of which `memory_used_bytes` is its own part where the vendor tells."""
 
 
+class EngineCounters(Message, frozen=True, kw_only=True):
+    """What one run of an engine has counted since its start, by its own count. -1: it does not tell.
+
+    Sums, not differences: a reading that is lost costs nothing. A run counts from 0, and is told from others of its
+    replica by `attempt` and `launch`.
+    """
+
+    replica_id: str
+    deployment_id: str
+    attempt: int
+    launch: int
+    engine: str
+    """A value of `EngineKind`."""
+    started_at: float
+    """Unix seconds, as all times here."""
+    read_at: float
+    """When the engine was asked last."""
+    ended_at: float = 0.0
+    """0: it runs."""
+    input_tokens: int = -1
+    """Of prompts, those from its cache included."""
+    cached_input_tokens: int = -1
+    output_tokens: int = -1
+
+
 class NodeSample(Message, frozen=True, kw_only=True):
     """One host over the last interval. Signal: a lost one is a gap in a curve."""
 
@@ -184,6 +210,8 @@ class NodeSample(Message, frozen=True, kw_only=True):
     memory_total_bytes: int
     devices: tuple[DeviceSample, ...] = ()
     replicas: tuple[ReplicaSample, ...] = ()
+    engines: tuple[EngineCounters, ...] = ()
+    """Of every engine that is or was ready, also for some time after its end."""
 
 
 class ObservedPhase(OpenEnum):

@@ -1,14 +1,14 @@
 """The registry: every contract of Roundhouse, in one list.
 
-To add a message: write its struct in the module of its owner, add a Contract here, run `scripts/contracts`,
-commit the changed golden files (docs/how-to/add-a-message.md).
+To add a message: write its struct in the module of its owner, add a Contract here (a question: in questions.py),
+run `scripts/contracts`, commit the changed golden files (docs/how-to/add-a-message.md).
 """
 
 from roundhouse_common.contracts import (
     catalog,
     demand,
+    finance,
     identity,
-    models,
     money,
     node,
     operations,
@@ -17,19 +17,38 @@ from roundhouse_common.contracts import (
     scheduler,
     usage,
 )
-from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal, Stream
+from roundhouse_common.contracts.base import Bucket, Contract, Event, Service, Signal, Stream
+from roundhouse_common.contracts.questions import (
+    CLEAN_STORE,
+    CLEAR_ANSWERS,
+    INSPECT_MODEL,
+    QUESTIONS,
+    READ_ASSIGNMENTS,
+    READ_LOG,
+    READ_MODEL_FACTS,
+    READ_REQUEST_LOG,
+    READ_ROUTER,
+    READ_VERSION_STATES,
+    REGISTER_NODE,
+    RENDER_COMMAND,
+    REPUBLISH_USAGE,
+)
 
 __all__ = [
     "ASSIGNMENTS",
     "AUDIT",
     "BUDGETS",
+    "BUDGET_REACHED",
     "CLEAN_STORE",
+    "CLEAR_ANSWERS",
     "CONTRACTS",
+    "COST_CORRECTED",
     "DEAD_LETTERS",
     "DEMAND",
     "DEPLOYMENT_CHANGED",
     "DEPLOYMENT_WANTED",
     "ENDPOINTS",
+    "FINANCE_STREAM",
     "HEARTBEAT",
     "INSPECT_MODEL",
     "KEYS",
@@ -42,8 +61,11 @@ __all__ = [
     "READ_ASSIGNMENTS",
     "READ_LOG",
     "READ_MODEL_FACTS",
+    "READ_REQUEST_LOG",
+    "READ_ROUTER",
     "READ_VERSION_STATES",
     "REGISTER_NODE",
+    "RENDER_COMMAND",
     "REPLICA_TRANSITION",
     "REPORTS",
     "REPUBLISH_USAGE",
@@ -58,6 +80,7 @@ __all__ = [
     "TRANSFER_PROGRESS",
     "USAGE",
     "USAGE_BATCH",
+    "USAGE_RECORDED",
     "VERSION_FAILED",
 ]
 
@@ -74,6 +97,10 @@ DLQ_STREAM = Stream(
 )
 AUDIT_STREAM = Stream(
     name="AUDIT", max_age_s=90 * _DAY_S, max_bytes=1024 * _MIB, provisioners=(_S.CATALOG, _S.SCHEDULER, _S.METERING)
+)
+
+FINANCE_STREAM = Stream(
+    name="FINANCE", max_age_s=30 * _DAY_S, max_bytes=1024 * _MIB, provisioners=(_S.METERING,), has_outside_readers=True
 )
 
 SPECS = Bucket(
@@ -237,72 +264,6 @@ TRANSFER_PROGRESS = Signal(
     doc="How far a node is with a model's files. Id: node id.",
 )
 
-REGISTER_NODE = Rpc(
-    subject="rh.rpc.v1.scheduler.node.register",
-    owner=_S.SCHEDULER,
-    readers=(_S.NODE_AGENT,),
-    request=scheduler.RegisterNode,
-    reply=scheduler.Registered,
-    doc="A new epoch for a node. Id: node id.",
-)
-READ_ASSIGNMENTS = Rpc(
-    subject="rh.rpc.v1.scheduler.node.assignments",
-    owner=_S.SCHEDULER,
-    readers=(_S.NODE_AGENT,),
-    request=scheduler.AssignmentsQuery,
-    reply=scheduler.NodeAssignments,
-    doc="The authoritative assignments of a node, read from SQL. Id: node id.",
-)
-READ_LOG = Rpc(
-    subject="rh.rpc.v1.node-agent.log.read",
-    owner=_S.NODE_AGENT,
-    readers=(_S.SCHEDULER,),
-    request=node.LogQuery,
-    reply=node.LogChunk,
-    doc="A range of an engine's log. Id: node id.",
-)
-CLEAN_STORE = Rpc(
-    subject="rh.rpc.v1.node-agent.store.clean",
-    owner=_S.NODE_AGENT,
-    readers=(_S.SCHEDULER,),
-    request=provisioning.CleanStore,
-    reply=provisioning.StoreCleaned,
-    doc="Delete model files that nothing uses. Id: node id.",
-)
-READ_MODEL_FACTS = Rpc(
-    subject="rh.rpc.v1.node-agent.model.read",
-    owner=_S.NODE_AGENT,
-    readers=(_S.SCHEDULER,),
-    request=models.InspectModel,
-    reply=models.ModelInspected,
-    doc="The headers of a model's files on a node. Id: node id.",
-)
-INSPECT_MODEL = Rpc(
-    subject="rh.rpc.v1.scheduler.model.inspect",
-    owner=_S.SCHEDULER,
-    readers=(_S.CATALOG,),
-    request=models.InspectModel,
-    reply=models.ModelInspected,
-    doc="What some node that has the model's files reads in them. Id: `any`.",
-)
-READ_VERSION_STATES = Rpc(
-    subject="rh.rpc.v1.scheduler.version.states",
-    owner=_S.SCHEDULER,
-    readers=(_S.CATALOG,),
-    request=scheduler.VersionStatesQuery,
-    reply=scheduler.VersionStates,
-    doc="Which versions of a deployment are active. Id: deployment id.",
-)
-REPUBLISH_USAGE = Rpc(
-    subject="rh.rpc.v1.router.bus.rebuild",
-    owner=_S.ROUTER,
-    readers=(_S.METERING,),
-    request=operations.RebuildBus,
-    reply=operations.Rebuilt,
-    is_broadcast=True,
-    doc="Publish the retained usage records again. Id: `all`; every router answers, the asker gathers.",
-)
-
 USAGE = Event(
     subject="rh.use.v1.router.request.settled",
     owner=_S.ROUTER,
@@ -350,6 +311,31 @@ VERSION_FAILED = Event(
     doc="A new version failed before it took over. Id: deployment id.",
 )
 
+USAGE_RECORDED = Event(
+    subject="rh.evt.v1.metering.usage.recorded",
+    owner=_S.METERING,
+    readers=(),
+    message=finance.CloudEvent,
+    stream=FINANCE_STREAM,
+    doc="A request that was entered into the ledger, with what it cost then. Id: tenant id.",
+)
+COST_CORRECTED = Event(
+    subject="rh.evt.v1.metering.cost.corrected",
+    owner=_S.METERING,
+    readers=(),
+    message=finance.CloudEvent,
+    stream=FINANCE_STREAM,
+    doc="What is to be added to the cost of a request. Id: tenant id.",
+)
+BUDGET_REACHED = Event(
+    subject="rh.evt.v1.metering.budget.reached",
+    owner=_S.METERING,
+    readers=(),
+    message=finance.CloudEvent,
+    stream=FINANCE_STREAM,
+    doc="A budget has reached a threshold. Id: tenant id.",
+)
+
 _CONSUMING_SERVICES = (_S.CATALOG, _S.SCHEDULER, _S.METERING)
 
 DEAD_LETTERS: dict[Service, Event[operations.DeadLetter]] = {
@@ -378,7 +364,7 @@ AUDIT: dict[Service, Event[identity.AuditRecord]] = {
 }
 """The catalog enters its own without the bus."""
 
-STREAMS: tuple[Stream, ...] = (USAGE_STREAM, EVENTS_STREAM, AUDIT_STREAM, DLQ_STREAM)
+STREAMS: tuple[Stream, ...] = (USAGE_STREAM, EVENTS_STREAM, AUDIT_STREAM, DLQ_STREAM, FINANCE_STREAM)
 
 CONTRACTS: tuple[Contract, ...] = (
     SPECS,
@@ -403,19 +389,15 @@ CONTRACTS: tuple[Contract, ...] = (
     ROUTER_STATE,
     DEPLOYMENT_WANTED,
     TRANSFER_PROGRESS,
-    REGISTER_NODE,
-    READ_ASSIGNMENTS,
-    READ_LOG,
-    CLEAN_STORE,
-    READ_MODEL_FACTS,
-    INSPECT_MODEL,
-    READ_VERSION_STATES,
-    REPUBLISH_USAGE,
+    *QUESTIONS,
     USAGE,
     USAGE_BATCH,
     DEPLOYMENT_CHANGED,
     REPLICA_TRANSITION,
     VERSION_FAILED,
+    USAGE_RECORDED,
+    COST_CORRECTED,
+    BUDGET_REACHED,
     *AUDIT.values(),
     *DEAD_LETTERS.values(),
 )

@@ -16,7 +16,7 @@ from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailab
 from roundhouse_common.http.trail import Trail, current_trail
 from roundhouse_common.runtime import Clock, Ids
 
-__all__ = ["ANONYMOUS", "Audit", "change_between", "to_outbox"]
+__all__ = ["ANONYMOUS", "Audit", "change_between", "enter_change", "to_outbox"]
 
 Write = Callable[[WriteSession, AuditRecord], Awaitable[None]]
 
@@ -139,6 +139,23 @@ class Audit:
         if count <= _REFUSALS_MOST:
             return None
         return count if count in (100, 1000, 10_000, 100_000) else 0
+
+
+async def enter_change(
+    session: WriteSession,
+    *,
+    before: BaseModel | None = None,
+    after: BaseModel | None = None,
+    detail: str = "",
+    **stated: Any,  # Any: as `Audit.enter` has it
+) -> None:
+    """Record a change in its own transaction, in the audit of the service that answers the request: see `Audit.enter`.
+
+    Outside of requests, and in a service that keeps no audit, nothing is written.
+    """
+    trail = current_trail()
+    if trail is not None and trail.end is not None:
+        await trail.end.enter(session, before=before, after=after, detail=detail, **stated)
 
 
 def to_outbox(service: Service) -> Write:

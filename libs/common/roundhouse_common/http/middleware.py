@@ -68,11 +68,11 @@ class RequestMiddleware:
             ) as span,
         ):
             is_limited = not self._is_streamed(scope["method"], scope["path"])
-            exchange = _Exchange(scope, receive, send, request_id, is_limited=is_limited, settled=self._settled)
             peer = (scope.get("client") or ("",))[0]
             address = self._proxies.client_of(peer, dict(scope["headers"]))
-            exchange.trail = Trail(scope=scope, request_id=request_id, client_address=address)
-            following = follow(exchange.trail)
+            trail = Trail(scope=scope, request_id=request_id, client_address=address, end=self._audit)
+            exchange = _Exchange(trail, receive, send, is_limited=is_limited, settled=self._settled)
+            following = follow(trail)
             try:
                 await self._run(exchange, headers)
             finally:
@@ -119,22 +119,21 @@ class _Exchange:
 
     def __init__(
         self,
-        scope: Message,
+        trail: Trail,
         receive: Receive,
         send: Send,
-        request_id: str,
         *,
         is_limited: bool = True,
         settled: Callable[[Trail, int], Awaitable[None]],
     ) -> None:
-        self.scope = scope
-        self.trail = Trail(scope=scope, request_id=request_id)
+        self.scope = trail.scope
+        self.trail = trail
         self._settled = settled
         self.is_limited = is_limited
         self.status = 0
         self._receive = receive
         self._send = send
-        self._request_id = request_id.encode("ascii")
+        self._request_id = trail.request_id.encode("ascii")
         self._received = 0
 
     async def receive(self) -> Message:

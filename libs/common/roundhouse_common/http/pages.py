@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from roundhouse_common.errors import FieldError, InvalidInput
 
-__all__ = ["MAX_LIMIT", "Page", "PageRequest", "moment_of", "page_of", "page_request"]
+__all__ = ["MAX_LIMIT", "Page", "PageRequest", "cursor_for", "moment_of", "page_of", "page_request"]
 
 MAX_LIMIT: Final = 200
 _VERSION: Final = b"2:"
@@ -62,6 +62,11 @@ def page_of(rows: Sequence[R], request: PageRequest, *, key: Callable[[R], str],
     return Page(
         items=[item(row) for row in shown], next_cursor=_encode(key(shown[-1]), request.listing) if has_more else None
     )
+
+
+def cursor_for(key: str, request: PageRequest) -> str:
+    """Return the cursor of a page that goes on behind this key, which need not be that of a row."""
+    return _encode(key, request.listing)
 
 
 def moment_of(after: str) -> tuple[float, str]:

@@ -1,6 +1,6 @@
 """The trail of a request: who asks for what, from where. The audit reads it; no handler passes it on."""
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -17,7 +17,7 @@ _ACTION_CHARACTERS: Final = 64
 class Trail:
     """What is known of one request while it is answered."""
 
-    scope: Mapping[str, Any]  # Any: ASGI's own words
+    scope: MutableMapping[str, Any]  # Any: ASGI's own words
     request_id: str
     client_address: str = ""
     subject: Subject | None = None
@@ -28,6 +28,8 @@ class Trail:
     """Of the problem that was answered."""
     told: dict[str, str] = field(default_factory=dict)
     """Members of the audit's record that the handler knows better than the address tells."""
+    end: "TrailEnd | None" = None
+    """The audit of the service that answers; None: it keeps none."""
 
     @property
     def user_agent(self) -> str:
@@ -57,6 +59,9 @@ class Trail:
 
 class TrailEnd(Protocol):
     """What the audit does at the end of a request (`audit.py`, which needs the database kit)."""
+
+    async def enter(self, session: Any, **change: Any) -> None:  # Any: of the database kit; see `Audit.enter`
+        """Record a change in its own transaction."""
 
     async def finish(self, trail: Trail, status: int) -> None:
         """Enter what the handler did not: a refusal, or a write. Never fails."""

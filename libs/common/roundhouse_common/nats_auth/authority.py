@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from roundhouse_common.contracts.base import Service
+from roundhouse_common.contracts.base import Service, Stream
 from roundhouse_common.nats_auth import claims
 from roundhouse_common.nats_auth.credentials import Credentials
 from roundhouse_common.nats_auth.jwt import Claims, encode
@@ -113,6 +113,11 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     def service_jwt(self, service: Service, user: str, *, at: float) -> str:
         """Return the signed user of a service that has the key `user`."""
         return encode(claims.service_claims(service, user=user), seed=self.account_seed, issued_at=int(at))
+
+    def reader_jwt(self, stream: Stream, name: str, user: str, *, at: float) -> str:
+        """Return the signed user of a program outside that reads a stream. Raises ValueError for a bad name."""
+        said = claims.reader_claims(stream, name, user=user)
+        return encode(said, seed=self.account_seed, issued_at=int(at))
 
     def node_authority(self, *, at: float) -> NodeAuthority:
         """Return the scheduler's part."""

@@ -8,8 +8,13 @@ changes the account, not the nodes' credentials.
 from collections.abc import Mapping
 from typing import Any
 
-from roundhouse_common.contracts.base import Service
-from roundhouse_common.contracts.generate.permissions import NODE_ID, Permissions, permissions_of
+from roundhouse_common.contracts.base import Service, Stream
+from roundhouse_common.contracts.generate.permissions import (
+    NODE_ID,
+    Permissions,
+    permissions_of,
+    reader_permissions,
+)
 from roundhouse_common.contracts.generate.subjects import token
 from roundhouse_common.nats_auth.jwt import Claims
 
@@ -19,6 +24,7 @@ __all__ = [
     "node_claims",
     "operator_claims",
     "publisher_claims",
+    "reader_claims",
     "service_claims",
     "system_account_claims",
 ]
@@ -77,6 +83,12 @@ def account_claims(*, account: str, node_key: str, revoked: Mapping[str, int]) -
 def service_claims(service: Service, *, user: str) -> Claims:
     """Return a service's user; it is signed by the account itself."""
     return _claims(user, service.value, "user", {**_permissions(permissions_of(service)), **_UNLIMITED_USER})
+
+
+def reader_claims(stream: Stream, name: str, *, user: str) -> Claims:
+    """Return the user of a program outside that reads a stream; it is signed by the account itself."""
+    permissions = _permissions(reader_permissions(stream, name))
+    return _claims(user, f"reader-{name}", "user", {**permissions, **_UNLIMITED_USER})
 
 
 def node_claims(*, node_id: str, user: str, account: str) -> Claims:

@@ -13,6 +13,7 @@ __all__ = ["HttpListener", "Listener", "PortInUse", "bind"]
 
 _BACKLOG: Final = 1024
 _KEEP_ALIVE_S: Final = 75
+_SOCKET_MESSAGE_BYTES: Final = 4 * 2**20
 _CUT_OFF_TIMEOUT_S: Final = 1.0
 """How long requests that were cancelled when the drain timeout passed may take to clean up."""
 
@@ -54,12 +55,16 @@ def bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
 class Listener(uvicorn.Server):
     """Serves an app on a bound socket from `start` to `stop`. Uvicorn's own signal handlers are never installed."""
 
-    def __init__(self, app: ASGIApp, reserved: socket.socket, *, drain_timeout_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, reserved: socket.socket, *, drain_timeout_s: float, has_sockets: bool = False
+    ) -> None:
+        """`has_sockets`: it serves WebSockets too; those still open when the drain timeout passes are cut off."""
         config = uvicorn.Config(
             app,
             loop="none",
             http="httptools",
-            ws="none",
+            ws="websockets-sansio" if has_sockets else "none",
+            ws_max_size=_SOCKET_MESSAGE_BYTES,
             lifespan="off",
             interface="asgi3",
             access_log=False,
@@ -71,13 +76,13 @@ class Listener(uvicorn.Server):
         )
         # Uvicorn gives it to asyncio.wait_for, which takes fractions.
         config.timeout_graceful_shutdown = drain_timeout_s  # type: ignore[assignment]
+        config.load()
         super().__init__(config)
         self._reserved = reserved
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises PortInUse when somebody else began to listen since `bind`."""
-        self.config.load()
         self.lifespan = self.config.lifespan_class(self.config)
         try:
             await self.startup(sockets=[self._reserved])

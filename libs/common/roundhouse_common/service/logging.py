@@ -1,6 +1,7 @@
 """Structured logs: one event name and fields per line, JSON on stderr. No prompt, answer, key or token gets in."""
 
 import contextlib
+import json
 import logging
 import re
 import sys
@@ -31,7 +32,7 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _Origin(service, instance),
-        structlog.processors.format_exc_info if style == "json" else _keep,
+        structlog.processors.format_exc_info if style == "json" else _escape,
         _mask,
     ]
     renderer: Processor = (
@@ -104,9 +105,16 @@ def _mask(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     return event
 
 
-def _keep(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _escape(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Show a terminal no control characters that somebody put into a name; JSON escapes them itself."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = value.encode("unicode_escape").decode("ascii")
     return event
 
 
 def _to_json(value: Any, **_options: Any) -> str:  # Any: what structlog's renderer hands over
-    return msgspec.json.encode(value, enc_hook=repr).decode()
+    try:
+        return msgspec.json.encode(value, enc_hook=repr).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, such as in a file's name that is no UTF-8
+        return json.dumps(value, default=repr, separators=(",", ":"))

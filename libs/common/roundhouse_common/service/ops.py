@@ -1,5 +1,6 @@
 """The operator's endpoints as one plain ASGI app, in front of the service's own: /livez /readyz /metrics /version."""
 
+import hmac
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-__all__ = ["ASGIApp", "OpsApp", "Receive", "Scope", "Send"]
+__all__ = ["ASGIApp", "OpsApp", "Receive", "Scope", "Send", "guarded"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -19,7 +20,8 @@ _JSON: Final = "application/json"
 
 
 class OpsApp:
-    """Answers the four paths and hands everything else on. Needs no credentials: it shows nothing of a tenant."""
+    """Answers the four paths and hands everything else on. Needs no credentials: it shows no secrets. `/metrics` has
+    names of models, so `guarded` may stand before it."""
 
     def __init__(
         self,
@@ -65,15 +67,33 @@ class OpsApp:
             await _respond(send, 200, content_type, encode(self._registry))
 
 
+def guarded(app: ASGIApp, token: str) -> ASGIApp:
+    """Return the application with `/metrics` for those only who send this token as their bearer; empty: for all."""
+    if not token:
+        return app
+    wanted = f"Bearer {token}".encode()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_kept = scope["type"] == "http" and scope.get("path") == "/metrics"
+        if is_kept and not hmac.compare_digest(_header(scope, b"authorization").encode("latin-1"), wanted):
+            told = b"Scrapes of /metrics need the token of this service as `Authorization: Bearer`.\n"
+            await _respond(send, 401, "text/plain; charset=utf-8", told, (b"www-authenticate", b"Bearer"))
+            return
+        await app(scope, receive, send)
+
+    return answer
+
+
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-async def _respond(send: Send, status: int, content_type: str, body: bytes) -> None:
+async def _respond(send: Send, status: int, content_type: str, body: bytes, *more: tuple[bytes, bytes]) -> None:
     headers = [
         (b"content-type", content_type.encode("latin-1")),
         (b"content-length", str(len(body)).encode("ascii")),
         (b"cache-control", b"no-store"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -26,7 +26,7 @@ from roundhouse_common.runtime import Clock
 from roundhouse_common.service.http_metrics import HttpMetrics
 from roundhouse_common.service.listener import HttpListener, Listener, PortInUse, bind
 from roundhouse_common.service.logging import configure_logging, get_logger
-from roundhouse_common.service.ops import ASGIApp, OpsApp
+from roundhouse_common.service.ops import ASGIApp, OpsApp, guarded
 from roundhouse_common.service.settings import ServiceSettings
 from roundhouse_common.service.supervisor import Supervisor
 
@@ -55,6 +55,8 @@ class Service:
         self._loops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._hooks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._is_port_shared = False
+        self._is_guarded_there = False
+        self._metrics_token = settings.metrics_token()
         self._listen: Callable[[ASGIApp, socket.socket], HttpListener] = self._uvicorn
         self._checks: dict[str, Callable[[], str | None]] = {}
         self._states: dict[str, Callable[[], str]] = {}
@@ -96,13 +98,25 @@ class Service:
         """Send every request there, measured, except those to the operator's endpoints. It gets no lifespan events."""
         self._ops.inner = HttpMetrics(app, self.registry, now=self._clock.monotonic)
 
-    def listen_with(self, make: Callable[[ASGIApp, socket.socket], HttpListener], *, is_shared: bool = False) -> None:
+    def listen_with(
+        self,
+        make: Callable[[ASGIApp, socket.socket], HttpListener],
+        *,
+        is_shared: bool = False,
+        is_guarded_there: bool = False,
+    ) -> None:
         """Serve by another listener than uvicorn. It is given the operator's endpoints and the bound socket.
 
-        `is_shared`: further processes listen on the same port.
+        `is_shared`: further processes listen on the same port. `is_guarded_there`: the endpoints come as they are, and
+        `make` puts `guarded` before what it shows.
         """
         self._listen = make
         self._is_port_shared = is_shared
+        self._is_guarded_there = is_guarded_there
+
+    def guarded(self, app: ASGIApp) -> ASGIApp:
+        """Return the application with `/metrics` for those only who have this service's token, if it has one."""
+        return guarded(app, self._metrics_token)
 
     def stop(self, *, exit_code: int = 0) -> None:
         """Begin to drain, as SIGTERM does, and end with this exit code. Safe to repeat; the first code counts."""
@@ -175,7 +189,7 @@ class Service:
     async def _live(self, reserved: socket.socket) -> int:
         opened: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
         tasks: list[asyncio.Task[None]] = []
-        listener = self._listen(self._ops, reserved)
+        listener = self._listen(self._ops if self._is_guarded_there else self.guarded(self._ops), reserved)
         try:
             await self._start(opened, tasks, listener)
             await self._stop_requested.wait()

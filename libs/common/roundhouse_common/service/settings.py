@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from roundhouse_common.client_address import ForwardedHeader, Proxies, networks
 
 __all__ = ["EXIT_BAD_SETTINGS", "ServiceSettings", "SettingsError", "SqlSettings", "load_settings"]
 
+_TOKEN_LEAST = 16
 EXIT_BAD_SETTINGS = 2
 """Exit code of a process whose settings are wrong: starting it again will not help."""
 
@@ -39,6 +41,9 @@ class ServiceSettings(BaseSettings):
     """NATS credentials: a file with a JWT and its seed (`.creds`), or with a seed only; None connects without any."""
     token_public_key_file: Path | None = None
     """JWK set that access tokens are verified with."""
+    metrics_token_file: Path | None = None
+    """A file of mode 600 with a token that scrapes of `/metrics` must send as their bearer; empty: anybody who reaches
+    the port may read it."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     otlp_endpoint: str = ""
@@ -62,6 +67,17 @@ class ServiceSettings(BaseSettings):
     def _check_proxies(cls, ranges: list[str]) -> list[str]:
         networks(ranges)
         return ranges
+
+    @field_validator("metrics_token_file")
+    @classmethod
+    def _check_token(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            _read_token(path)
+        return path
+
+    def metrics_token(self) -> str:
+        """Return what scrapes must send; empty: nothing. Raises ValueError."""
+        return _read_token(self.metrics_token_file) if self.metrics_token_file is not None else ""
 
     def proxies(self) -> Proxies:
         """Return the proxies in front of the service."""
@@ -96,6 +112,21 @@ class SqlSettings(ServiceSettings):
             path = Path(str(values["state_dir"])).absolute() / f"{cls.service_name()}.db"
             return {**values, "database_url": f"sqlite+aiosqlite:///{path}"}
         return values
+
+
+def _read_token(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        token = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} holds no token: only letters, digits and signs of ASCII may be in it") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ValueError(f"{path} can be read by others (mode {stat.S_IMODE(mode):o}): `chmod 600 {path}`")
+    if len(token) < _TOKEN_LEAST or not token.isprintable() or " " in token:
+        raise ValueError(f"{path} holds no token: want one line of at least {_TOKEN_LEAST} characters without spaces")
+    return token
 
 
 S = TypeVar("S", bound=ServiceSettings)

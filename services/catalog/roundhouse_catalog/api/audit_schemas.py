@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from roundhouse_catalog.api.schemas import Body, View
 from roundhouse_catalog.domain.audit_chain import Break, Entry, Head
 from roundhouse_common.http import Timestamp
+from roundhouse_common.spreadsheets import not_computed
 
 __all__ = ["EntryView", "HeadView", "SealToMake", "SealedView", "VerifiedView", "csv_head", "csv_line"]
 
@@ -34,7 +35,6 @@ _COLUMNS: Final = (
     "change",
     "hash",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """With what a cell begins that a spreadsheet would compute."""
 
 
@@ -147,5 +147,5 @@ def csv_line(view: EntryView) -> str:
         members["change"] = json.dumps(view.change, ensure_ascii=False, separators=(",", ":"))
     cells = [str(members[name]) for name in _COLUMNS]
     line = io.StringIO()
-    csv.writer(line).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+    csv.writer(line).writerow([not_computed(cell) for cell in cells])
     return line.getvalue()

@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request
 
 from roundhouse_catalog.api.logins import Logins
 from roundhouse_catalog.domain.deployments import Deployment, Stamp
+from roundhouse_catalog.domain.request_logs import LogLevel
 from roundhouse_catalog.domain.sources import upload_address
 from roundhouse_catalog.domain.uploads import Upload
 from roundhouse_catalog.domain.version_states import States
@@ -15,6 +16,8 @@ from roundhouse_catalog.store.upload_disk import UploadDisk
 from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.contracts.catalog import ModelSource
 from roundhouse_common.contracts.models import ModelInspected
+from roundhouse_common.contracts.request_log import ReadRequestLog, RequestLogPart
+from roundhouse_common.contracts.routers import AnswersCleared, RouterRead
 from roundhouse_common.database import Database
 from roundhouse_common.http import PageRequest, page_request
 from roundhouse_common.http.audit import Audit
@@ -22,7 +25,17 @@ from roundhouse_common.http.idempotency import Idempotency, IdempotencyKey, idem
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_common.secret_box import SecretFile
 
-__all__ = ["Catalog", "CatalogHere", "IfMatch", "Paging", "RepeatKey", "Uploads", "may_see_unpublished"]
+__all__ = [
+    "Catalog",
+    "CatalogHere",
+    "IfMatch",
+    "Paging",
+    "RepeatKey",
+    "RequestLogs",
+    "Routers",
+    "Uploads",
+    "may_see_unpublished",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +54,25 @@ class Uploads:
     def address_of(self, upload: Upload) -> str:
         """Return where nodes read the upload, with the secret that lets them."""
         return upload_address(self.public_url(), upload.upload_id, upload.read_token)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLogs:
+    """What tenants may have logged, and how the lines are read."""
+
+    most: LogLevel
+    """The most that a tenant may choose."""
+    read: Callable[[ReadRequestLog], Awaitable[list[RequestLogPart]]]
+    """Asks the routers. Raises RoutersAway. Never inside a session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routers:
+    """What routers are asked about themselves. Both raise RoutersAway, and are never called inside a session."""
+
+    read: Callable[[str], Awaitable[list[RouterRead]]]
+    """For one tenant's answers."""
+    clear: Callable[[str], Awaitable[list[AnswersCleared]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +98,8 @@ class Catalog:
     """Seals and opens the keys of outside providers."""
     provider_timeout_s: float
     """How long a provider that is checked may take to answer."""
+    request_logs: RequestLogs
+    routers: Routers
     audit: Audit
     """Enters what was done, in the transaction that does it."""
 

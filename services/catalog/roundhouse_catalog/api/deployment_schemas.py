@@ -128,6 +128,7 @@ class VersionView(View):
     model_kind: str
     source: SourceView
     context_length: int
+    architecture: str = Field(description="As the model's files say it; empty when nobody has read them.")
     engine: str
     engine_version: str = Field(description="Empty: whatever a node has.")
     installs_engine: bool
@@ -158,6 +159,7 @@ class VersionView(View):
             model_kind=spec.model_kind.value,
             source=SourceView.of(spec.source),
             context_length=spec.context_length,
+            architecture=spec.architecture,
             engine=spec.engine.value,
             engine_version=spec.engine_version,
             installs_engine=spec.installs_engine,

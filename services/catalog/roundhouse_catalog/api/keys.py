@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from roundhouse_catalog.api.context import Catalog, CatalogHere, Paging, RepeatKey
+from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey
 from roundhouse_catalog.api.key_access import (
     find_for_change,
     find_for_reading,
@@ -14,7 +14,7 @@ from roundhouse_catalog.api.key_access import (
 )
 from roundhouse_catalog.api.key_schemas import CreatedKeyView, KeyChanges, KeyToCreate, KeyView, Rotation
 from roundhouse_catalog.api.project_access import require_project_there
-from roundhouse_catalog.api.responses import CONFLICT, MISSING
+from roundhouse_catalog.api.responses import CONFLICT, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain.keys import ApiKey, NewSecret, create_key, revise_key, revoke_key, rotate_key
 from roundhouse_catalog.domain.limits import Limit
 from roundhouse_catalog.store import keys as store
@@ -22,7 +22,7 @@ from roundhouse_catalog.store.limits import living_limits
 from roundhouse_common.auth import Subject, allowed, hash_api_key, new_api_key
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.errors import Forbidden
-from roundhouse_common.http import Page, page_of, requires
+from roundhouse_common.http import Page, page_of, require_if_match, requires
 from roundhouse_common.http.idempotency import reply
 from roundhouse_common.routing import PLATFORM
 from roundhouse_common.runtime import KeyId
@@ -85,14 +85,17 @@ async def show_api_key(key_id: str, subject: Reader, catalog: CatalogHere) -> Re
     """Show one API key with the limits that name it. What it spent is told by metering's budgets."""
     async with catalog.db.read() as session:
         key = await find_for_reading(session, subject, key_id)
-        return reply(KeyView.of(key, await _limits(session, subject.tenant_id)))
+        return reply(KeyView.of(key, await _limits(session, subject.tenant_id)), 200, tagged(key.generation))
 
 
-@router.patch("/{key_id}", response_model=KeyView, responses={**MISSING, **CONFLICT})
-async def change_api_key(key_id: str, body: KeyChanges, subject: Writer, catalog: CatalogHere) -> Response:
+@router.patch("/{key_id}", response_model=KeyView, responses={**MISSING, **CONFLICT, **PRECONDITIONS})
+async def change_api_key(
+    key_id: str, body: KeyChanges, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None
+) -> Response:
     """Change what a key may be used for. Routers follow within a second or so; the secret stays."""
     async with catalog.db.write() as session:
         before = await find_for_change(session, subject, key_id)
+        require_if_match(if_match, before.generation)
         known = await nameable_deployments(session, subject, body.deployment_ids or ())
         after = revise_key(before, body.patch(), known_deployments=known, now=catalog.clock.now())
         if after is not before:
@@ -138,8 +141,9 @@ async def _entered(
     if after is not before:
         session.after_commit(catalog.wake)
     if secret is None:
-        return reply(shown)
-    return reply(CreatedKeyView(**shown.model_dump(), secret=secret.text), 201 if before is None else 200)
+        return reply(shown, 200, tagged(after.generation))
+    made = CreatedKeyView(**shown.model_dump(), secret=secret.text)
+    return reply(made, 201 if before is None else 200, tagged(after.generation))
 
 
 async def _limits(session: ReadSession, tenant_id: str) -> list[Limit]:

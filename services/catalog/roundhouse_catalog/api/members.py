@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from roundhouse_catalog.api.context import CatalogHere, IfMatch, Paging, RepeatKey
 from roundhouse_catalog.api.granting import known_in, require_still_administered, require_to_hold
+from roundhouse_catalog.api.ownership import Abandon, Successor, settle
 from roundhouse_catalog.api.people_schemas import MemberChanges, MemberToAdd, MemberView
 from roundhouse_catalog.api.responses import CONFLICT, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain.directory_errors import AlreadyMember, MemberNotFound
@@ -15,6 +16,7 @@ from roundhouse_catalog.store import people as store
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.http import Page, page_of, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -43,6 +45,7 @@ async def add_member(body: MemberToAdd, subject: Writer, key: RepeatKey, catalog
         membership = join(user.user_id, subject.tenant_id, patch, known, now=now, actor=subject.actor)
         await require_to_hold(session, subject, None, membership)
         await store.insert_membership(session, membership)
+        await enter_change(session, after=MemberView.of(user, membership), object_id=user.user_id)
         session.after_commit(catalog.wake)
         return _shown(user, membership, 201, {"location": f"{router.prefix}/{user.user_id}"})
 
@@ -75,6 +78,8 @@ async def change_member(
         require_if_match(if_match, membership.history.generation)
         known = await known_in(session, tenant_id, patch)
         revised = revise_membership(membership, patch, known, now=catalog.clock.now(), actor=subject.actor)
+        was, now = MemberView.of(user, membership), MemberView.of(user, revised)
+        await enter_change(session, before=was, after=now)
         if revised is not membership:
             await require_to_hold(session, subject, membership, revised)
             before = await store.administrators(session, [tenant_id])
@@ -85,15 +90,25 @@ async def change_member(
 
 
 @router.delete("/{user_id}", status_code=204, responses={**MISSING, **CONFLICT, **PRECONDITIONS})
-async def remove_member(user_id: str, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None) -> None:
-    """End somebody's membership. Their API keys of this tenant are refused from then on."""
+async def remove_member(
+    user_id: str,
+    subject: Writer,
+    catalog: CatalogHere,
+    if_match: IfMatch = None,
+    successor: Successor = None,
+    abandon: Abandon = False,
+) -> None:
+    """End somebody's membership. Refused while they own something and no successor takes it over; of what is abandoned
+    their API keys of this tenant are refused from then on."""
     async with catalog.db.write() as session:
-        _, membership = await _found(session, subject, user_id)
+        user, membership = await _found(session, subject, user_id)
         if if_match is not None:
             require_if_match(if_match, membership.history.generation)
         await require_to_hold(session, subject, membership, None)
+        await settle(session, subject, subject.tenant_id, user, successor=successor, abandon=abandon)
         before = await store.administrators(session, [subject.tenant_id])
         await store.delete_membership(session, membership)
+        await enter_change(session, before=MemberView.of(user, membership))
         await catalog.logins.sessions.void(session, user_id)
         await require_still_administered(session, before, [subject.tenant_id])
         session.after_commit(catalog.wake)

@@ -118,6 +118,11 @@ class ModelChanges(Body):
     memory_bytes: int | None = None
     is_published: bool | None = None
     defaults: DefaultsBody | None = Field(default=None, description="Replaced whole; {} sets nothing any more.")
+    trial_deployment_id: str | None = Field(
+        default=None,
+        description="A deployment of this model with the access `tenant` or `public`, which everybody who sees the "
+        'model may try; "" takes the trial away.',
+    )
 
     def patch(self) -> ModelPatch:
         return ModelPatch(
@@ -130,6 +135,7 @@ class ModelChanges(Body):
             memory_bytes=self.memory_bytes,
             is_published=self.is_published,
             defaults=self.defaults.defaults() if self.defaults else None,
+            trial_deployment_id=self.trial_deployment_id,
         )
 
 
@@ -220,6 +226,13 @@ class FactsView(View):
     gaps: list[str] = Field(description="What could not be learnt: why a memory need cannot be computed.")
 
 
+class TrialView(View):
+    """How to try a model without deploying it."""
+
+    deployment_id: str
+    name: str = Field(description="What is sent as `model`.")
+
+
 class ModelView(View):
     """A model of the catalog."""
 
@@ -239,6 +252,10 @@ class ModelView(View):
     file_count: int
     defaults: DefaultsView | None
     facts: FactsView | None = Field(description="null until a node has read the files.")
+    trial_deployment_id: str = Field(description="The deployment that was named for trials; empty: none.")
+    trial: TrialView | None = Field(
+        description="null unless that deployment is to run, has this model, and is open to all of the tenant."
+    )
     generation: int
     created_at: Timestamp
     updated_at: Timestamp
@@ -260,6 +277,10 @@ class ModelView(View):
             file_count=model.file_count,
             defaults=DefaultsView.of(model.defaults),
             facts=None if model.facts is None else FactsView.model_validate(model.facts),
+            trial_deployment_id=model.trial_deployment_id,
+            trial=TrialView(deployment_id=model.trial_deployment_id, name=model.trial_name)
+            if model.trial_name
+            else None,
             generation=model.generation,
             created_at=model.created_at,
             updated_at=model.updated_at,

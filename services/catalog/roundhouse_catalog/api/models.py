@@ -6,12 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey, may_see_unpublished
-from roundhouse_catalog.api.finding import keep_facts, upload_behind, with_facts
+from roundhouse_catalog.api.finding import find_deployment, keep_facts, upload_behind, with_facts
 from roundhouse_catalog.api.model_schemas import ModelChanges, ModelToCreate, ModelView
 from roundhouse_catalog.api.responses import AWAY, CONFLICT, IN_USE, MISSING, NOT_READABLE, PRECONDITIONS, tagged
-from roundhouse_catalog.domain.errors import ModelInUse, ModelNotFound, ModelNotReadable
+from roundhouse_catalog.domain.errors import DeploymentNotFound, ModelInUse, ModelNotFound, ModelNotReadable
+from roundhouse_catalog.domain.findings import Findings
 from roundhouse_catalog.domain.models import Model, create_model, known_kind, revise_model
 from roundhouse_catalog.domain.sources import SourceDraft
+from roundhouse_catalog.domain.trials import trial_fault
 from roundhouse_catalog.store import models as store
 from roundhouse_catalog.store import uploads
 from roundhouse_common.auth import Subject
@@ -94,9 +96,12 @@ async def change_model(
         model = await found(session, subject, model_id)
         require_if_match(if_match, model.generation)
         address = await upload_behind(session, catalog, subject, patch.source) if patch.source else ""
+        if patch.trial_deployment_id:
+            await _require_trial(session, subject, model, patch.trial_deployment_id)
         revised = revise_model(model, patch, now=catalog.clock.now(), address=address)
         if revised is not model:
             await store.update_model(session, revised)
+            revised = await found(session, subject, model_id)
         await catalog.audit.enter(session, before=ModelView.of(model), after=ModelView.of(revised))
     return reply(ModelView.of(revised), headers=tagged(revised.generation))
 
@@ -144,6 +149,17 @@ def adding(
         return reply(view(model), 201, {"location": location, **tagged(model.generation)})
 
     return work
+
+
+async def _require_trial(session: ReadSession, subject: Subject, model: Model, deployment_id: str) -> None:
+    findings = Findings()
+    try:
+        deployment = await find_deployment(session, subject, deployment_id)
+    except DeploymentNotFound as error:
+        findings.add("trial_deployment_id", str(error))
+    else:
+        findings.add("trial_deployment_id", trial_fault(model, deployment))
+    findings.refuse()
 
 
 async def _unneeded_upload(session: WriteSession, model: Model) -> str:

@@ -94,6 +94,15 @@ class OidcClient:
         self._metadata[provider.issuer] = metadata
         return metadata
 
+    async def look(self, provider: OidcProvider) -> tuple[Metadata, int]:
+        """Return what the provider publishes now, whatever is remembered of it, and how many keys it signs with.
+
+        Raises OidcProviderAway.
+        """
+        self._metadata.pop(provider.issuer, None)
+        self._keys.pop(provider.issuer, None)
+        return await self.metadata(provider), len((await self._key_set(provider)).keys)
+
     async def claims_for_code(
         self, provider: OidcProvider, secret: str, *, code: str, code_verifier: str, redirect_uri: str, nonce: str
     ) -> Claims:

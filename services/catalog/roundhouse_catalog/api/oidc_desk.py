@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from roundhouse_catalog.api.oidc_client import LOGOUT_EVENT, OidcClient
+from roundhouse_catalog.api.oidc_client import LOGOUT_EVENT, Metadata, OidcClient
 from roundhouse_catalog.api.oidc_people import OidcPeople
 from roundhouse_catalog.api.session_desk import Issued, SessionDesk
 from roundhouse_catalog.domain.login_errors import OidcProviderNotFound, OidcRefused, RefreshRefused
@@ -69,6 +69,10 @@ class OidcDesk:
         self._random_bytes = random_bytes
         self._public_url = public_url
         self._redirects = redirects
+
+    async def look(self, provider: OidcProvider) -> tuple[Metadata, int]:
+        """Return what a provider publishes, and the number of its keys. Raises OidcProviderAway."""
+        return await self._client.look(provider)
 
     async def begin(self, name: str, *, redirect_uri: str, state: str, code_challenge: str) -> Begun:
         """Return where the browser logs in. Raises InvalidInput, OidcProviderNotFound or OidcProviderAway."""

@@ -6,11 +6,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Response
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey
-from roundhouse_catalog.api.oidc_schemas import OidcProviderToAdd, OidcProviderView
+from roundhouse_catalog.api.oidc_client import Metadata
+from roundhouse_catalog.api.oidc_schemas import OidcCheckView, OidcProviderToAdd, OidcProviderView
 from roundhouse_catalog.api.responses import CONFLICT, MISSING, PRECONDITIONS, SEALING, tagged
 from roundhouse_catalog.domain import shapes
 from roundhouse_catalog.domain.findings import Findings
-from roundhouse_catalog.domain.login_errors import OidcProviderNotFound
+from roundhouse_catalog.domain.login_errors import OidcProviderAway, OidcProviderNotFound
 from roundhouse_catalog.domain.oidc import is_secure
 from roundhouse_catalog.domain.oidc_providers import OidcProvider
 from roundhouse_catalog.store import oidc as store
@@ -79,6 +80,23 @@ async def show_oidc_provider(provider_id: str, catalog: CatalogHere) -> Response
     async with catalog.db.read() as session:
         found = await _found(session, provider_id)
     return reply(_view(catalog, found), headers=tagged(found.generation))
+
+
+@router.post(
+    "/{provider_id}:check",
+    response_model=OidcCheckView,
+    responses=MISSING,
+    dependencies=[Depends(requires("platform:admin"))],
+)
+async def check_oidc_provider(provider_id: str, catalog: CatalogHere) -> Response:
+    """Ask an identity provider for its configuration and its keys, now. Changes nothing; safe to repeat."""
+    async with catalog.db.read() as session:
+        found = await _found(session, provider_id)
+    try:
+        told, keys = await catalog.logins.oidc.look(found)
+    except OidcProviderAway as error:
+        return reply(_checked(catalog, found, None, 0, str(error)))
+    return reply(_checked(catalog, found, told, keys, "" if keys else "it publishes no key that we can read"))
 
 
 @router.put("/{provider_id}", response_model=OidcProviderView, responses={**MISSING, **PRECONDITIONS, **SEALING})
@@ -169,6 +187,19 @@ def _replaced(found: OidcProvider, **changes: object) -> OidcProvider:
 
 def _view(catalog: Catalog, provider: OidcProvider) -> OidcProviderView:
     return OidcProviderView.of(provider, public_url=catalog.uploads.public_url())
+
+
+def _checked(catalog: Catalog, provider: OidcProvider, told: Metadata | None, keys: int, error: str) -> OidcCheckView:
+    return OidcCheckView(
+        is_usable=not error,
+        error=error,
+        authorization_endpoint=told.authorization_endpoint if told else "",
+        token_endpoint=told.token_endpoint if told else "",
+        userinfo_endpoint=told.userinfo_endpoint if told else "",
+        end_session_endpoint=told.end_session_endpoint if told else "",
+        keys=keys,
+        callback_url=_view(catalog, provider).callback_url,
+    )
 
 
 async def _found(session: ReadSession, provider_id: str) -> OidcProvider:

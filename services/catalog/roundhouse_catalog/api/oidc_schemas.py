@@ -13,6 +13,7 @@ __all__ = [
     "CodeToRedeem",
     "GroupRoleBody",
     "LoginOptionsView",
+    "OidcCheckView",
     "OidcProviderToAdd",
     "OidcProviderView",
     "OidcRulesBody",
@@ -108,6 +109,19 @@ class OidcProviderView(View):
             updated_at=provider.updated_at,
             updated_by=provider.updated_by,
         )
+
+
+class OidcCheckView(View):
+    """Whether an identity provider can be reached, and what it publishes. Nobody's login is tried."""
+
+    is_usable: bool
+    error: str = Field(description="Why not; empty when it is.")
+    authorization_endpoint: str
+    token_endpoint: str
+    userinfo_endpoint: str = Field(description="Empty: groups must be in its tokens.")
+    end_session_endpoint: str = Field(description="Empty: logging out here logs nobody out there.")
+    keys: int = Field(description="That it signs tokens with.")
+    callback_url: str
 
 
 class LoginOptionsView(View):

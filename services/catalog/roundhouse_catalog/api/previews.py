@@ -5,19 +5,20 @@ from dataclasses import replace
 from fastapi import APIRouter, Response
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere
+from roundhouse_catalog.api.key_access import seen_user
 from roundhouse_catalog.api.knowing import known_to, require_owner
 from roundhouse_catalog.api.preview_schemas import PreviewToMake, PreviewView, RequestBody
 from roundhouse_catalog.api.routes import Reader, change_by
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.keys import ApiKey
-from roundhouse_catalog.domain.preview import Sketch, preview
+from roundhouse_catalog.domain.preview import Sketch, is_open, preview
 from roundhouse_catalog.domain.route_changes import create_route
 from roundhouse_catalog.domain.route_drafts import RouteDraft
 from roundhouse_catalog.domain.routes import Route
 from roundhouse_catalog.store.keys import find_key
 from roundhouse_catalog.store.limits import living_limits
 from roundhouse_catalog.store.routes import living_routes
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.database import ReadSession
 from roundhouse_common.http.idempotency import reply
 from roundhouse_common.routing import PLATFORM
@@ -32,17 +33,19 @@ router = APIRouter(prefix="/api/v1/routes", tags=["routes"])
 async def preview_route(body: PreviewToMake, subject: Reader, catalog: CatalogHere) -> Response:
     """Say where a request would go: by which names, to which targets, with which settings and limits.
 
+    It is looked at as the key's, or as the caller's own: what is private to others is not found, as by routers. Without
+    a key those who manage routes see all of the tenant's.
+
     Nothing is sent, and nothing is made. Which endpoints are healthy and free is the routers' to know.
     """
     async with catalog.db.read() as session:
         routes = await living_routes(session, (subject.tenant_id, PLATFORM))
-        names = {
-            one.deployment_id: one.name for one in routes if one.deployment_id and one.tenant_id == subject.tenant_id
-        }
+        sketch = await _sketch(session, subject, body.request, catalog.clock.now())
+        ours = [one for one in routes if one.deployment_id and one.tenant_id == subject.tenant_id]
+        names = {one.deployment_id: one.name for one in ours if is_open(sketch, one)}
         if body.route is not None:
             drafted = await _drafted(session, catalog, subject, body.route.draft())
             routes = [one for one in routes if one.route_id != drafted.route_id] + [drafted]
-        sketch = await _sketch(session, subject, body.request, catalog.clock.now())
         limits = await living_limits(session, (subject.tenant_id, PLATFORM))
     return reply(PreviewView.of(preview(sketch, routes, limits), names))
 
@@ -64,8 +67,10 @@ async def _drafted(session: ReadSession, catalog: Catalog, subject: Subject, dra
 
 
 async def _sketch(session: ReadSession, subject: Subject, request: RequestBody, now: UnixTime) -> Sketch:
-    """Raises InvalidInput for a key that is not there, or that routers refuse."""
+    """Raises InvalidInput for a key that is not there or not theirs to see, or that routers refuse."""
     key = await find_key(session, subject.tenant_id, request.key_id) if request.key_id else None
+    if key is not None and seen_user(subject) not in (None, key.user_id):
+        key = None
     if request.key_id:
         findings = Findings()
         findings.add("request.key_id", _key_fault(request.key_id, key, now))
@@ -78,6 +83,9 @@ async def _sketch(session: ReadSession, subject: Subject, request: RequestBody, 
         key_id=request.key_id,
         key_user_id=key.user_id if key else "",
         key_deployment_ids=key.deployment_ids if key else (),
+        user_id=key.user_id if key else subject.id,
+        project_ids=[key.project_id] if key else list(subject.project_roles),
+        sees_all=key is None and allowed(subject, "routes:write", subject.tenant_id),
     )
 
 

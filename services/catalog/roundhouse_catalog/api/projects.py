@@ -13,6 +13,7 @@ from roundhouse_catalog.store import projects as store
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.http import Page, page_of, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -37,6 +38,7 @@ async def add_project(body: ProjectToCreate, subject: Writer, key: RepeatKey, ca
             actor=subject.actor,
         )
         await store.insert_project(session, project)
+        await enter_change(session, after=ProjectView.of(project), project_id=project.project_id)
         await store.touch_tenant(session, subject.tenant_id, now=catalog.clock.now(), actor=subject.actor)
         session.after_commit(catalog.wake)
         return _shown(project, 201, {"location": f"{router.prefix}/{project.project_id}"})
@@ -75,6 +77,8 @@ async def change_project(
         project = await _found(session, subject, project_id)
         require_if_match(if_match, project.history.generation)
         revised = revise_project(project, body.patch(), now=catalog.clock.now(), actor=subject.actor)
+        was, now = ProjectView.of(project), ProjectView.of(revised)
+        await enter_change(session, before=was, after=now, project_id=project_id)
         if revised is not project:
             await store.update_project(session, revised)
             await store.touch_tenant(session, subject.tenant_id, now=catalog.clock.now(), actor=subject.actor)
@@ -93,6 +97,7 @@ async def remove_project(project_id: str, subject: Writer, catalog: CatalogHere,
         if deployments or uploads:
             raise ProjectInUse(project.name, deployments, uploads)
         await store.update_project(session, delete_project(project, now=catalog.clock.now(), actor=subject.actor))
+        await enter_change(session, before=ProjectView.of(project), project_id=project_id)
         await store.touch_tenant(session, subject.tenant_id, now=catalog.clock.now(), actor=subject.actor)
         session.after_commit(catalog.wake)
 

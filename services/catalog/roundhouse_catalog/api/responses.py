@@ -12,7 +12,9 @@ __all__ = [
     "NOT_READABLE",
     "PRECONDITIONS",
     "PROVIDER_AWAY",
+    "ROUTERS_AWAY",
     "SEALING",
+    "STALE",
     "TOO_MANY",
     "UNWRITABLE",
     "UPLOADING",
@@ -36,12 +38,14 @@ PROVIDER_AWAY: Final = _problem(503, "The identity provider cannot be asked now"
 TOO_MANY: Final = _problem(429, "Too many attempts have failed; `retry-after` says how long to wait")
 SEALING: Final = _problem(503, "There is no file of keys to seal and open secrets with, or it cannot be used")
 AWAY: Final = _problem(503, "The scheduler did not answer; nothing was changed")
+ROUTERS_AWAY: Final = _problem(503, "No router, where the lines are, did answer")
 UPLOADING: Final = {
     **_problem(409, "It cannot be taken as it is: the file ends elsewhere, is being written, or differs"),
     **_problem(507, "The disk of the uploads has no room for it"),
 }
+STALE: Final = _problem(412, "It changed since it was read")
 PRECONDITIONS: Final = {
-    **_problem(412, "It changed since it was read"),
+    **STALE,
     **_problem(428, "If-Match is missing"),
 }
 

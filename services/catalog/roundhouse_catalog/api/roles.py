@@ -16,6 +16,7 @@ from roundhouse_catalog.store import own_roles as store
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.http import Page, page_of, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -47,6 +48,7 @@ async def create_own_role(body: RoleToCreate, subject: Writer, key: RepeatKey, c
             findings.add("name", f"the tenant has {MOST_OWN_ROLES} roles of its own, and no more are allowed")
             findings.refuse()
         await store.insert_role(session, role)
+        await enter_change(session, after=RoleView.of(role))
         return _shown(role, 201, {"location": f"{router.prefix}/{role.role_id}"})
 
     return await catalog.idempotency.run(key, subject, work)
@@ -80,6 +82,7 @@ async def change_own_role(
         role = await _found(session, subject, role_id)
         require_if_match(if_match, role.history.generation)
         revised = revise_role(role, body.patch(), now=catalog.clock.now(), actor=subject.actor)
+        await enter_change(session, before=RoleView.of(role), after=RoleView.of(revised))
         if revised is not role:
             require_held_actions(subject, role.actions, revised.actions)
             await store.update_role(session, revised)
@@ -96,6 +99,7 @@ async def remove_own_role(role_id: str, subject: Writer, catalog: CatalogHere, i
         if names := await store.holders(session, role):
             raise RoleInUse(role.name, names)
         await store.update_role(session, delete_role(role, now=catalog.clock.now(), actor=subject.actor))
+        await enter_change(session, before=RoleView.of(role))
 
 
 async def _found(session: ReadSession, subject: Subject, role_id: str) -> OwnRole:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from roundhouse_catalog.api.context import CatalogHere, IfMatch, Paging, RepeatKey
 from roundhouse_catalog.api.granting import known_in, require_still_administered, require_to_hold
+from roundhouse_catalog.api.ownership import Abandon, Successor, settle
 from roundhouse_catalog.api.people_schemas import AccountChanges, AccountToCreate, UserView
 from roundhouse_catalog.api.responses import CONFLICT, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain.directory_errors import ServiceAccountNotFound
@@ -15,6 +16,7 @@ from roundhouse_catalog.store import people as store
 from roundhouse_common.auth import Subject, SubjectKind
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.http import Page, page_of, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -48,6 +50,7 @@ async def create_service_account(
         await require_to_hold(session, subject, None, membership)
         await store.insert_user(session, account)
         await store.insert_membership(session, membership)
+        await enter_change(session, after=UserView.of(account))
         return _shown(account, 201, {"location": f"{router.prefix}/{account.user_id}"})
 
     return await catalog.idempotency.run(key, subject, work)
@@ -80,6 +83,7 @@ async def change_service_account(
         account = await _found(session, subject, account_id)
         require_if_match(if_match, account.history.generation)
         revised = revise_user(account, body.patch(), now=catalog.clock.now(), actor=subject.actor)
+        await enter_change(session, before=UserView.of(account), after=UserView.of(revised))
         if revised is not account:
             await _write(session, subject, revised)
             if revised.is_disabled != account.is_disabled:
@@ -90,14 +94,22 @@ async def change_service_account(
 
 @router.delete("/{account_id}", status_code=204, responses={**MISSING, **CONFLICT, **PRECONDITIONS})
 async def remove_service_account(
-    account_id: str, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None
+    account_id: str,
+    subject: Writer,
+    catalog: CatalogHere,
+    if_match: IfMatch = None,
+    successor: Successor = None,
+    abandon: Abandon = False,
 ) -> None:
-    """Delete a service account. Its API keys are refused from then on."""
+    """Delete a service account. Refused while it owns something and no successor takes it over; of what is abandoned
+    its API keys are refused from then on."""
     async with catalog.db.write() as session:
         account = await _found(session, subject, account_id)
         if if_match is not None:
             require_if_match(if_match, account.history.generation)
+        await settle(session, subject, subject.tenant_id, account, successor=successor, abandon=abandon)
         await _write(session, subject, delete_user(account, now=catalog.clock.now(), actor=subject.actor))
+        await enter_change(session, before=UserView.of(account))
         await catalog.logins.sessions.void(session, account_id)
         session.after_commit(catalog.wake)
 

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from roundhouse_catalog.api.context import Catalog, CatalogHere, Paging, RepeatKey
+from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey
 from roundhouse_catalog.api.finding import cursor_number, find_template
-from roundhouse_catalog.api.responses import CONFLICT, MISSING
+from roundhouse_catalog.api.responses import CONFLICT, MISSING, STALE, tagged
 from roundhouse_catalog.api.template_documents import (
     JSON_TYPES,
     MOST_BYTES,
@@ -30,7 +30,7 @@ from roundhouse_catalog.store import templates as store
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import WriteSession
 from roundhouse_common.errors import InvalidInput
-from roundhouse_common.http import Page, page_of, requires
+from roundhouse_common.http import Page, page_of, require_if_match, requires
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -83,11 +83,13 @@ async def show_template(name: str, subject: Reader, catalog: CatalogHere, format
     return await _show(catalog, subject, TemplateName(name=name), format)
 
 
-@router.delete("/{name}", status_code=204, responses=MISSING)
-async def delete_template(name: str, subject: Writer, catalog: CatalogHere) -> None:
+@router.delete("/{name}", status_code=204, responses=MISSING | STALE)
+async def delete_template(name: str, subject: Writer, catalog: CatalogHere, if_match: IfMatch = None) -> None:
     """Delete a template with all its numbers. Deployments keep what they were made with."""
     async with catalog.db.write() as session:
         template = await find_template(session, subject, TemplateName(name=name))
+        if if_match is not None:
+            require_if_match(if_match, template.number)
         await store.delete_template(session, template, now=catalog.clock.now())
         await catalog.audit.enter(session, before=TemplateView.of(template))
 
@@ -105,16 +107,21 @@ async def list_template_versions(
     return page_of(rows, paging, key=lambda template: str(template.number), item=TemplateView.of)
 
 
-@router.post("/{name}/versions", status_code=201, response_model=TemplateView, responses=MISSING)
+@router.post("/{name}/versions", status_code=201, response_model=TemplateView, responses=MISSING | STALE)
 async def add_template_version(
-    name: str, body: NewRecipe, subject: Writer, key: RepeatKey, catalog: CatalogHere
+    name: str, body: NewRecipe, subject: Writer, key: RepeatKey, catalog: CatalogHere, if_match: IfMatch = None
 ) -> Response:
-    """Add the next number to a template: the whole of it, nothing is taken over. Deployments stay as they are."""
+    """Add the next number to a template: the whole of it, nothing is taken over. Deployments stay as they are.
+
+    With If-Match only after the number that it names: 412 when somebody added one meanwhile.
+    """
     recipe = body.recipe()
     check_recipe(name, recipe)
 
     async def work(session: WriteSession) -> Response:
         before = await find_template(session, subject, TemplateName(name=name))
+        if if_match is not None:
+            require_if_match(if_match, before.number)
         return _shown(await _append(session, catalog, subject, before, recipe), 201)
 
     return await catalog.idempotency.run(key, subject, work)
@@ -208,11 +215,13 @@ async def _append(
 
 async def _show(catalog: Catalog, subject: Subject, wanted: TemplateName, format: str) -> Response:  # noqa: A002
     async with catalog.db.read() as session:
-        view = TemplateView.of(await find_template(session, subject, wanted))
+        template = await find_template(session, subject, wanted)
+    view = TemplateView.of(template)
     if format == "yaml":
         return Response(write_yaml(view.document()), media_type=YAML_TYPES[0])
-    return reply(view)
+    return reply(view, headers=tagged(template.number))
 
 
 def _shown(template: Template, status: int) -> Response:
-    return reply(TemplateView.of(template), status, {"location": f"{router.prefix}/{template.name}"})
+    headers = {"location": f"{router.prefix}/{template.name}", **tagged(template.number)}
+    return reply(TemplateView.of(template), status, headers)

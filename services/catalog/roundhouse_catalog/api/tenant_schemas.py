@@ -1,12 +1,20 @@
 """Bodies of `/tenants` and `/projects`."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from roundhouse_catalog.api.schemas import Body, View
-from roundhouse_catalog.domain.tenants import Project, ProjectPatch, QuotaPatch, Tenant, TenantPatch
-from roundhouse_common.contracts.identity import Quota, RequestLogPolicy
+from roundhouse_catalog.domain.request_logs import LogLevel, level_of
+from roundhouse_catalog.domain.tenants import (
+    Project,
+    ProjectPatch,
+    QuotaPatch,
+    RequestLogPatch,
+    Tenant,
+    TenantPatch,
+)
+from roundhouse_common.contracts.identity import Quota, RedactionPattern, RequestLogPolicy
 from roundhouse_common.http import Timestamp
 
 __all__ = [
@@ -43,23 +51,57 @@ class QuotaView(View):
         return cls(devices=quota.devices, replicas=quota.replicas, storage_bytes=quota.storage_bytes)
 
 
+class RedactionPatternBody(Body):
+    """Something that is taken out, beside keys, e-mail addresses, phone and card numbers."""
+
+    name: str = Field(description="Stands for it, as `[redacted:NAME]`.", examples=["staff_number"])
+    expression: str = Field(
+        description="A regular expression of Python whose repetitions have bounds: `{1,64}`, and not `+` or `*`.",
+        examples=["E-\\d{6}"],
+    )
+
+
 class RequestLogBody(Body):
-    """Whether routers keep what clients ask and are told."""
+    """Whether routers keep what clients ask and are told; what is absent stays as it is."""
 
-    is_on: bool = False
-    has_texts: bool = Field(default=False, description="Prompts and answers too, redacted.")
-    keep_days: int = 30
+    level: Literal["off", "metadata", "bodies"] | None = Field(
+        default=None,
+        description="`metadata`: what the usage record has; `bodies`: also what was asked and answered, redacted.",
+    )
+    keep_days: int | None = Field(default=None, description="Lines are deleted then, or up to a day later.")
+    patterns: list[RedactionPatternBody] | None = Field(default=None, description="Replaced as a whole.")
 
-    def policy(self) -> RequestLogPolicy:
-        return RequestLogPolicy(is_on=self.is_on, has_texts=self.has_texts, keep_days=self.keep_days)
+    def patch(self) -> RequestLogPatch:
+        stated: RequestLogPatch = {}
+        if self.level is not None:
+            stated |= {"is_on": self.level != "off", "has_texts": self.level == "bodies"}
+        if self.keep_days is not None:
+            stated["keep_days"] = self.keep_days
+        if self.patterns is not None:
+            stated["patterns"] = tuple(
+                RedactionPattern(name=one.name, expression=one.expression) for one in self.patterns
+            )
+        return stated
+
+
+class RedactionPatternView(View):
+    """Something that is taken out."""
+
+    name: str
+    expression: str
 
 
 class RequestLogView(View):
     """Whether routers keep what clients ask and are told."""
 
-    is_on: bool
-    has_texts: bool
+    level: LogLevel
     keep_days: int
+    patterns: list[RedactionPatternView]
+
+    @classmethod
+    def of(cls, policy: RequestLogPolicy) -> Self:
+        patterns = [RedactionPatternView(name=one.name, expression=one.expression) for one in policy.patterns]
+        return cls(level=level_of(policy), keep_days=policy.keep_days, patterns=patterns)
 
 
 class TenantToCreate(Body):
@@ -79,14 +121,14 @@ class TenantChanges(Body):
         default=None, description="Suspended: its API keys are refused and nobody logs in; what runs goes on running."
     )
     quota: QuotaBody | None = Field(default=None, description="Bounds that are absent stay; null ends one.")
-    request_log: RequestLogBody | None = Field(default=None, description="Replaced whole.")
+    request_log: RequestLogBody | None = None
 
     def patch(self) -> TenantPatch:
         return TenantPatch(
             name=self.name,
             is_suspended=self.is_suspended,
             quota=None if self.quota is None else self.quota.patch(),
-            request_log=None if self.request_log is None else self.request_log.policy(),
+            request_log=None if self.request_log is None else self.request_log.patch(),
         )
 
 
@@ -106,13 +148,13 @@ class TenantView(View):
 
     @classmethod
     def of(cls, tenant: Tenant) -> Self:
-        policy, history = tenant.request_log, tenant.history
+        history = tenant.history
         return cls(
             id=tenant.tenant_id,
             name=tenant.name,
             is_suspended=tenant.is_suspended,
             quota=QuotaView.of(tenant.quota),
-            request_log=RequestLogView(is_on=policy.is_on, has_texts=policy.has_texts, keep_days=policy.keep_days),
+            request_log=RequestLogView.of(tenant.request_log),
             generation=history.generation,
             created_at=history.created_at,
             created_by=history.created_by,

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from roundhouse_catalog.api.context import CatalogHere, IfMatch, Paging, RepeatKey
+from roundhouse_catalog.api.context import Catalog, CatalogHere, IfMatch, Paging, RepeatKey
 from roundhouse_catalog.api.responses import CONFLICT, IN_USE, MISSING, PRECONDITIONS, tagged
-from roundhouse_catalog.api.tenant_schemas import TenantChanges, TenantToCreate, TenantView
+from roundhouse_catalog.api.tenant_schemas import RequestLogBody, TenantChanges, TenantToCreate, TenantView
 from roundhouse_catalog.domain.directory_errors import TenantInUse, TenantNotFound
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.people import Known, MembershipPatch, join
+from roundhouse_catalog.domain.request_logs import LogLevel, check_level
 from roundhouse_catalog.domain.tenants import Tenant, create_tenant, delete_tenant, revise_tenant
 from roundhouse_catalog.store import projects as store
 from roundhouse_catalog.store.people import find_user, insert_membership
@@ -17,6 +18,7 @@ from roundhouse_common.auth import Role, Subject, allowed
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.errors import Forbidden
 from roundhouse_common.http import Page, page_of, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -33,15 +35,17 @@ async def add_tenant(body: TenantToCreate, subject: Writer, key: RepeatKey, cata
 
     async def work(session: WriteSession) -> Response:
         now, actor = catalog.clock.now(), subject.actor
+        _check_level(catalog, body.request_log)
         tenant = create_tenant(
             body.name,
             body.quota.patch(),
-            body.request_log.policy(),
+            body.request_log.patch(),
             tenant_id=catalog.ids.new("ten"),
             now=now,
             actor=actor,
         )
         await store.insert_tenant(session, tenant)
+        await enter_change(session, after=TenantView.of(tenant), tenant_id=tenant.tenant_id)
         await _require_users(session, body.administrators)
         for user_id in dict.fromkeys(body.administrators):
             patch = MembershipPatch(roles=(Role.ADMINISTRATOR.value,))
@@ -83,8 +87,11 @@ async def change_tenant(
         may_all = allowed(subject, "tenants:write", tenant_id)
         if not may_all and not body.model_fields_set <= {"request_log"}:
             raise Forbidden(f"{subject.actor} may change only request_log: the rest needs tenants:write.")
+        _check_level(catalog, body.request_log)
         require_if_match(if_match, tenant.history.generation)
         revised = revise_tenant(tenant, body.patch(), now=catalog.clock.now(), actor=subject.actor)
+        was, now = TenantView.of(tenant), TenantView.of(revised)
+        await enter_change(session, before=was, after=now, tenant_id=tenant_id)
         if revised is not tenant:
             await store.update_tenant(session, revised)
             session.after_commit(catalog.wake)
@@ -102,6 +109,7 @@ async def remove_tenant(tenant_id: str, subject: Writer, catalog: CatalogHere, i
         if deployments or uploads:
             raise TenantInUse(tenant.name, deployments, uploads)
         await store.update_tenant(session, delete_tenant(tenant, now=catalog.clock.now(), actor=subject.actor))
+        await enter_change(session, before=TenantView.of(tenant), tenant_id=tenant_id)
         session.after_commit(catalog.wake)
 
 
@@ -117,6 +125,11 @@ async def _found(session: ReadSession, subject: Subject, tenant_id: str) -> Tena
     if tenant is None:
         raise TenantNotFound(tenant_id)
     return tenant
+
+
+def _check_level(catalog: Catalog, request_log: RequestLogBody | None) -> None:
+    if request_log is not None and request_log.level is not None:
+        check_level(LogLevel(request_log.level), catalog.request_logs.most)
 
 
 async def _require_users(session: ReadSession, ids: list[str]) -> None:

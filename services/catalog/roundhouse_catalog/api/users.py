@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from roundhouse_catalog.api.context import CatalogHere, IfMatch, Paging, RepeatKey
 from roundhouse_catalog.api.granting import known_in, require_still_administered, require_to_hold
+from roundhouse_catalog.api.ownership import Abandon, Successor, settle
 from roundhouse_catalog.api.people_schemas import UserChanges, UserToCreate, UserView
 from roundhouse_catalog.api.responses import CONFLICT, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain.directory_errors import UserNotFound
@@ -17,6 +18,7 @@ from roundhouse_common.auth import Subject, SubjectKind, allowed
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.errors import Forbidden
 from roundhouse_common.http import Page, page_of, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import reply
 
 __all__ = ["router"]
@@ -52,6 +54,7 @@ async def add_user(body: UserToCreate, subject: Inviter, key: RepeatKey, catalog
         await require_to_hold(session, subject, None, membership)
         await store.insert_user(session, user)
         await store.insert_membership(session, membership)
+        await enter_change(session, after=UserView.of(user))
         return _shown(user, 201, {"location": f"{router.prefix}/{user.user_id}"})
 
     return await catalog.idempotency.run(key, subject, work)
@@ -93,6 +96,7 @@ async def change_user(
         user = await _found(session, subject, user_id)
         require_if_match(if_match, user.history.generation)
         revised = revise_user(user, body.patch(), now=catalog.clock.now(), actor=subject.actor)
+        await enter_change(session, before=UserView.of(user), after=UserView.of(revised))
         if revised is not user:
             require_held_on_platform(subject, user.platform_roles, revised.platform_roles)
             await _write(session, revised)
@@ -103,14 +107,25 @@ async def change_user(
 
 
 @router.delete("/{user_id}", status_code=204, responses={**MISSING, **CONFLICT, **PRECONDITIONS})
-async def remove_user(user_id: str, subject: Administrator, catalog: CatalogHere, if_match: IfMatch = None) -> None:
-    """Delete a person, in every tenant. Their API keys are refused from then on."""
+async def remove_user(
+    user_id: str,
+    subject: Administrator,
+    catalog: CatalogHere,
+    if_match: IfMatch = None,
+    successor: Successor = None,
+    abandon: Abandon = False,
+) -> None:
+    """Delete a person, in every tenant. Refused while they own something and no successor, who is a member wherever
+    they are, takes it over; of what is abandoned their API keys are refused from then on."""
     async with catalog.db.write() as session:
         user = await _found(session, subject, user_id)
         if if_match is not None:
             require_if_match(if_match, user.history.generation)
         require_held_on_platform(subject, user.platform_roles, ())
+        for one in await store.memberships_of(session, user_id):
+            await settle(session, subject, one.tenant_id, user, successor=successor, abandon=abandon)
         await _write(session, delete_user(user, now=catalog.clock.now(), actor=subject.actor))
+        await enter_change(session, before=UserView.of(user))
         await catalog.logins.sessions.void(session, user_id)
         session.after_commit(catalog.wake)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from roundhouse_catalog.domain.limits import limit_record
 from roundhouse_catalog.domain.providers import provider_record
 from roundhouse_catalog.domain.records import key_record, spec_record
+from roundhouse_catalog.domain.request_logs import LogLevel, capped
 from roundhouse_catalog.domain.routes import route_record
 from roundhouse_catalog.domain.tenants import Project, tenant_record
 from roundhouse_catalog.store.deployments import all_deployments
@@ -28,8 +29,9 @@ __all__ = ["Publications"]
 class Publications:
     """Publishes what others read of the catalog, tombstones included. Nothing is ever removed from these buckets."""
 
-    def __init__(self, db: Database, bus: Bus) -> None:
+    def __init__(self, db: Database, bus: Bus, *, request_logs_most: LogLevel = LogLevel.BODIES) -> None:
         self._db = db
+        self._request_logs_most = request_logs_most
         self.specs = Publisher(bus, SPECS, desired=self._specs)
         self.keys = Publisher(bus, KEYS, desired=self._keys)
         self.routes = Publisher(bus, ROUTES, desired=self._routes)
@@ -80,7 +82,8 @@ class Publications:
             for one in await all_projects(session):
                 projects.setdefault(one.tenant_id, []).append(one)
             every = await all_tenants(session)
-        return {one.tenant_id: tenant_record(one, projects.get(one.tenant_id, ())) for one in every}
+        records = [tenant_record(one, projects.get(one.tenant_id, ())) for one in every]
+        return {one.tenant_id: capped(one, self._request_logs_most) for one in records}
 
     async def _providers(self) -> Mapping[str, ProviderRecord]:
         async with self._db.read() as session:

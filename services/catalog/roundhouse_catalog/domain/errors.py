@@ -10,6 +10,7 @@ RoundhouseError
 │   ├── ProviderNotFound     404  provider_not_found
 │   ├── RouteNotFound        404  route_not_found
 │   ├── LimitNotFound        404  limit_not_found
+│   ├── LoggedRequestNotFound 404 logged_request_not_found
 │   └── UploadNotFound       404  upload_not_found
 ├── Conflict
 │   ├── ApiKeyRevoked        409  api_key_revoked
@@ -33,7 +34,8 @@ RoundhouseError
 ├── UploadStalled            408  upload_stalled
 ├── DiskFull                 507  disk_full
 ├── Unavailable
-│   └── SchedulerAway        503  scheduler_away
+│   ├── SchedulerAway        503  scheduler_away
+│   └── RoutersAway          503  routers_away
 └── InvalidInput             422  invalid_input, with the fields at fault (see `findings.py`)
 """
 
@@ -51,6 +53,7 @@ __all__ = [
     "DiskFull",
     "LastVersion",
     "LimitNotFound",
+    "LoggedRequestNotFound",
     "ModelInUse",
     "ModelNotFound",
     "ModelNotReadable",
@@ -61,6 +64,7 @@ __all__ = [
     "RouteInUse",
     "RouteNotFound",
     "RouteOfDeployment",
+    "RoutersAway",
     "SchedulerAway",
     "TemplateNotFound",
     "TooManyUploads",
@@ -265,6 +269,25 @@ class ModelfileUnwritable(Conflict):
             f"{quoted(text[:60])} … has three quotation marks in a row or carriage returns, which no Modelfile can "
             "quote. GET /api/v1/models/{id} shows the model whole."
         )
+
+
+class LoggedRequestNotFound(NotFound):
+    code = "logged_request_not_found"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"There is no request {quoted(request_id)} in the log of this tenant on the routers that answered. "
+            "GET /api/v1/request-log lists what is there."
+        )
+
+
+class RoutersAway(Unavailable):
+    """Each router has the lines of the requests that it answered, and none did answer now."""
+
+    code = "routers_away"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The routers, which keep the request log, did not answer: {why}. Try again later.")
 
 
 class SchedulerAway(Unavailable):

@@ -63,6 +63,10 @@ class Model:
     """Of the files that nodes fetch; 0 when not known."""
     file_count: int = 0
     defaults: ModelDefaults | None = None
+    trial_deployment_id: str = ""
+    """The deployment that people may try it with; empty: none was named."""
+    trial_name: str = ""
+    """What they call it by: empty unless that deployment is to run, has this model and is open to all of the tenant."""
 
     @property
     def pinned_source(self) -> ModelSource:
@@ -116,6 +120,8 @@ class ModelPatch:
     memory_bytes: int | None = None
     is_published: bool | None = None
     defaults: ModelDefaults | None = None
+    trial_deployment_id: str | None = None
+    """Checked by the caller, who knows the deployment; empty: none any more."""
 
 
 def create_model(draft: ModelDraft, *, model_id: ModelId, tenant_id: str, now: UnixTime, address: str = "") -> Model:
@@ -143,9 +149,18 @@ def create_model(draft: ModelDraft, *, model_id: ModelId, tenant_id: str, now: U
 
 
 def copy_model(model: Model, name: str, *, model_id: ModelId, now: UnixTime) -> Model:
-    """Return the same model under another name: the same files, what is known of them, and its defaults."""
+    """Return the same model under another name: the same files, what is known of them, and its defaults; no trial."""
     _check(replace(_draft_of(model), name=name))
-    return replace(model, model_id=model_id, name=name, generation=1, created_at=now, updated_at=now)
+    return replace(
+        model,
+        model_id=model_id,
+        name=name,
+        generation=1,
+        created_at=now,
+        updated_at=now,
+        trial_deployment_id="",
+        trial_name="",
+    )
 
 
 def revise_model(model: Model, patch: ModelPatch, *, now: UnixTime, address: str = "") -> Model:
@@ -167,6 +182,7 @@ def revise_model(model: Model, patch: ModelPatch, *, now: UnixTime, address: str
         memory_bytes=draft.memory_bytes,
         is_published=draft.is_published,
         defaults=tidied(draft.defaults),
+        trial_deployment_id=_pick(patch.trial_deployment_id, model.trial_deployment_id),
     )
     return model if changed == model else replace(changed, generation=model.generation + 1, updated_at=now)
 

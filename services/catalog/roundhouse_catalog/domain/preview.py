@@ -7,7 +7,7 @@ from roundhouse_catalog.domain.findings import did_you_mean, quoted
 from roundhouse_catalog.domain.limits import Limit
 from roundhouse_catalog.domain.route_references import finder
 from roundhouse_catalog.domain.routes import Route, is_for_tenant
-from roundhouse_common.contracts.routing import Fallback, RouteTarget
+from roundhouse_common.contracts.routing import Access, Fallback, RouteTarget
 from roundhouse_common.routing import (
     MOST_ALIASES,
     PLATFORM,
@@ -22,7 +22,7 @@ from roundhouse_common.routing import (
     targets_for,
 )
 
-__all__ = ["LeadsTo", "Preview", "Sketch", "Way", "preview"]
+__all__ = ["LeadsTo", "Preview", "Sketch", "Way", "is_open", "preview"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,12 @@ class Sketch:
     key_user_id: str = ""
     key_deployment_ids: Collection[str] = ()
     """Deployments that the key may call; empty: all."""
+    user_id: str = ""
+    """Whose private routes it may name: the key's user, without a key whoever asks."""
+    project_ids: Collection[str] = ()
+    """The same, of projects."""
+    sees_all: bool = False
+    """Whoever asks, without a key, manages the tenant's routes: no private one is hidden from them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +86,10 @@ class Preview:
 def preview(sketch: Sketch, routes: Collection[Route], limits: Iterable[Limit]) -> Preview:
     """Say where the request would go. `routes` and `limits` are those of its tenant and of the platform."""
     visible = [one for one in routes if is_for_tenant(one, sketch.tenant_id)]
-    named = _named(sketch, visible)
+    opened = [one for one in visible if is_open(sketch, one)]
+    named = _named(sketch, opened)
     if named is None:
-        hint = did_you_mean(sketch.model, sorted({one.name for one in visible}))
+        hint = did_you_mean(sketch.model, sorted({one.name for one in opened}))
         return Preview(why_not=f"no route has the name {quoted(sketch.model)}, and no pattern fits it.{hint}")
     find = finder(visible)
     meant, path = follow_alias(named, find)
@@ -102,6 +109,17 @@ def preview(sketch: Sketch, routes: Collection[Route], limits: Iterable[Limit]) 
         ),
         limits=tuple(one for one in limits if _applies(one, sketch, meant.route_id)),
     )
+
+
+def is_open(sketch: Sketch, route: Route) -> bool:
+    """Say whether the request may name the route, as routers decide it. What stands behind a name need not be open."""
+    if sketch.sees_all or route.is_platform or route.settings.access in (Access.TENANT, Access.PUBLIC):
+        return True
+    if route.owner_id and route.owner_id == sketch.user_id:
+        return True
+    if route.settings.project_id and route.settings.project_id in sketch.project_ids:
+        return True
+    return any(one.deployment_id in sketch.key_deployment_ids for one in route.targets if one.deployment_id)
 
 
 def _named(sketch: Sketch, routes: Collection[Route]) -> Route | None:

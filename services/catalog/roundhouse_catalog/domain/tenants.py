@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from roundhouse_catalog.domain import shapes
 from roundhouse_catalog.domain.findings import Findings, quoted
 from roundhouse_catalog.domain.history import History
+from roundhouse_catalog.domain.request_logs import check_policy
 from roundhouse_common.contracts.identity import ProjectRecord, Quota, RequestLogPolicy, TenantRecord
 from roundhouse_common.runtime import UnixTime
 
@@ -15,6 +18,7 @@ __all__ = [
     "Project",
     "ProjectPatch",
     "QuotaPatch",
+    "RequestLogPatch",
     "Tenant",
     "TenantPatch",
     "check_description",
@@ -31,12 +35,13 @@ __all__ = [
 
 QuotaPatch = dict[str, int | None]
 """By the names of Quota's fields, those that are stated; None ends a bound."""
+RequestLogPatch = dict[str, Any]  # Any: of the types of these fields
+"""By the names of RequestLogPolicy's fields, those that are stated."""
 
 NO_QUOTA: Final = Quota()
 NO_LOG: Final = RequestLogPolicy()
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,61}[A-Za-z0-9])?")
 _MOST_BOUND: Final = 2**53
-_MOST_KEEP_DAYS: Final = 3650
 _MOST_DESCRIPTION: Final = 1000
 
 
@@ -64,7 +69,7 @@ class TenantPatch:
     name: str | None = None
     is_suspended: bool | None = None
     quota: QuotaPatch | None = None
-    request_log: RequestLogPolicy | None = None
+    request_log: "RequestLogPatch | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +95,14 @@ class ProjectPatch:
 
 
 def create_tenant(
-    name: str, quota: QuotaPatch, request_log: RequestLogPolicy, *, tenant_id: str, now: UnixTime, actor: str
+    name: str, quota: QuotaPatch, request_log: RequestLogPatch, *, tenant_id: str, now: UnixTime, actor: str
 ) -> Tenant:
     """Return the tenant. Raises InvalidInput with every fault."""
     tenant = Tenant(
         tenant_id=tenant_id,
         name=name,
         quota=_quota(Quota(), quota),
-        request_log=request_log,
+        request_log=_request_log(NO_LOG, request_log),
         history=History.begun(now, actor),
     )
     _check_tenant(tenant)
@@ -111,7 +116,7 @@ def revise_tenant(tenant: Tenant, patch: TenantPatch, *, now: UnixTime, actor: s
         name=tenant.name if patch.name is None else patch.name,
         is_suspended=tenant.is_suspended if patch.is_suspended is None else patch.is_suspended,
         quota=tenant.quota if patch.quota is None else _quota(tenant.quota, patch.quota),
-        request_log=tenant.request_log if patch.request_log is None else patch.request_log,
+        request_log=_request_log(tenant.request_log, patch.request_log or {}),
     )
     _check_tenant(revised)
     return tenant if revised == tenant else replace(revised, history=tenant.history.next(now, actor))
@@ -201,10 +206,7 @@ def _check_tenant(tenant: Tenant) -> None:
     findings = Findings()
     check_name(findings, tenant.name, "a tenant's name")
     _check_quota(findings, tenant.quota)
-    if not 1 <= tenant.request_log.keep_days <= _MOST_KEEP_DAYS:
-        findings.add(
-            "request_log.keep_days", f"{tenant.request_log.keep_days} found; 1 to {_MOST_KEEP_DAYS} is allowed"
-        )
+    check_policy(findings, tenant.request_log)
     findings.refuse()
 
 
@@ -221,6 +223,10 @@ def _check_quota(findings: Findings, quota: Quota) -> None:
         most = getattr(quota, field)
         if most is not None and not 0 <= most <= _MOST_BOUND:
             findings.add(f"quota.{field}", f"{most} found; 0 to {_MOST_BOUND} is allowed, and null for no bound")
+
+
+def _request_log(before: RequestLogPolicy, patch: RequestLogPatch) -> RequestLogPolicy:
+    return msgspec.structs.replace(before, **patch)
 
 
 def _quota(before: Quota, patch: QuotaPatch) -> Quota:

@@ -20,7 +20,7 @@ from roundhouse_common.runtime import DeploymentId, UnixTime
 
 __all__ = [
     "all_deployments",
-    "existing_deployments",
+    "deployment_names",
     "find_deployment",
     "find_deployment_anywhere",
     "find_version",
@@ -58,6 +58,14 @@ async def list_deployments(
     return [_deployment(row) for row in await session.execute(query)]
 
 
+async def deployment_names(session: ReadSession, tenant_id: str, project_ids: Collection[str] | None) -> dict[str, str]:
+    """Return the names of all deployments, not deleted ones, by their ids; with `project_ids` those of these only."""
+    query = select(_D.id, _D.name).where(_D.tenant_id == tenant_id, _D.deleted_at.is_(None))
+    if project_ids is not None:
+        query = query.where(_D.project_id.in_(project_ids))
+    return {row.id: row.name for row in await session.execute(query)}
+
+
 async def all_deployments(session: ReadSession) -> list[Deployment]:
     """Return the deployments of every tenant, tombstones too: what the scheduler must know."""
     return [_deployment(row) for row in await session.execute(_joined())]
@@ -82,12 +90,6 @@ async def note_failed_numbers(session: WriteSession, deployment: Deployment) -> 
         .where(_D.id == deployment.deployment_id)
         .values(failed_numbers=deployment.failed_numbers)
     )
-
-
-async def existing_deployments(session: ReadSession, tenant_id: str, ids: Collection[str]) -> set[str]:
-    """Return which of the ids are deployments of the tenant."""
-    query = select(_D.id).where(_D.tenant_id == tenant_id, _D.deleted_at.is_(None), _D.id.in_(ids))
-    return set(await session.scalars(query))
 
 
 async def named_deployments(session: ReadSession, tenant_id: str, ids: Collection[str]) -> list[Deployment]:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, select, update
 
 from roundhouse_catalog.domain.errors import NameTaken
 from roundhouse_catalog.domain.models import Model
 from roundhouse_catalog.domain.versions import ModelChoice, UnknownModel
 from roundhouse_catalog.store import tables
-from roundhouse_common.contracts.catalog import ModelKind, ModelSource, SourceKind
+from roundhouse_common.contracts.catalog import DeploymentDesired, ModelKind, ModelSource, SourceKind
+from roundhouse_common.contracts.routing import Access
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.runtime import ModelId, UnixTime
 
@@ -22,7 +23,9 @@ __all__ = [
     "users_of_model",
 ]
 
-_T = tables.models.c
+_T, _D, _V = tables.models.c, tables.deployments.c, tables.versions.c
+_TRIAL = tables.deployments.join(tables.versions, (_V.deployment_id == _D.id) & (_V.number == _D.active_number))
+"""Deployments with the versions that are wanted of them."""
 _MOST_SUGGESTIONS = 5000
 
 
@@ -100,8 +103,23 @@ async def _refuse_taken_name(session: WriteSession, model: Model) -> None:
         raise NameTaken("model", model.name)
 
 
-def _living(tenant_id: str) -> Select[Any]:  # Any: rows of the whole table
-    return select(tables.models).where(_T.tenant_id == tenant_id, _T.deleted_at.is_(None))
+def _living(tenant_id: str) -> Select[Any]:  # Any: rows of the whole table, with the name of the trial
+    return (
+        select(tables.models, _D.name.label("trial_name"))
+        .select_from(tables.models.outerjoin(_TRIAL, _may_be_tried()))
+        .where(_T.tenant_id == tenant_id, _T.deleted_at.is_(None))
+    )
+
+
+def _may_be_tried() -> ColumnElement[bool]:
+    return and_(
+        _D.id == _T.trial_deployment_id,
+        _D.tenant_id == _T.tenant_id,
+        _V.model_id == _T.id,
+        _D.deleted_at.is_(None),
+        _D.desired == DeploymentDesired.RUN.value,
+        _D.access != Access.PRIVATE.value,
+    )
 
 
 def _columns(model: Model) -> dict[str, object]:
@@ -127,6 +145,7 @@ def _columns(model: Model) -> dict[str, object]:
         "total_bytes": model.total_bytes,
         "file_count": model.file_count,
         "defaults": model.defaults,
+        "trial_deployment_id": model.trial_deployment_id or None,
     }
 
 
@@ -156,4 +175,6 @@ def _model(row: Row[Any]) -> Model:  # Any: a row of `models`
         total_bytes=row.total_bytes,
         file_count=row.file_count,
         defaults=row.defaults,
+        trial_deployment_id=row.trial_deployment_id or "",
+        trial_name=row.trial_name or "",
     )

@@ -27,7 +27,6 @@ __all__ = [
     "list_providers",
     "put_identity",
     "sessions_through",
-    "update_login",
     "update_provider",
     "users_with_email",
 ]
@@ -110,12 +109,6 @@ async def find_login_by_state(session: ReadSession, state_sha256: str) -> OidcLo
 
 async def find_login_by_code(session: ReadSession, code_sha256: str) -> OidcLogin | None:
     return await _found(session, (_L.code_sha256 == code_sha256) & (_L.code_sha256 != ""))
-
-
-async def update_login(session: WriteSession, login: OidcLogin) -> None:
-    """Write that somebody has logged in at the provider, and what the client gets for it."""
-    values = {"code_sha256": login.code_sha256, "user_id": login.user_id, "expires_at": login.expires_at}
-    await session.execute(update(oidc_logins).where(_L.state_sha256 == login.state_sha256).values(values))
 
 
 async def delete_login(session: WriteSession, login: OidcLogin) -> bool:

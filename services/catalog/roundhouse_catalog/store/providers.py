@@ -19,6 +19,7 @@ __all__ = [
     "insert_provider",
     "list_providers",
     "named_providers",
+    "provider_names",
     "routes_to_provider",
     "update_provider",
 ]
@@ -34,6 +35,11 @@ async def list_providers(
     if name is not None:
         query = query.where(_T.name == name)
     return [_provider(row) for row in await session.execute(query)]
+
+
+async def provider_names(session: ReadSession, tenant_id: str) -> dict[str, str]:
+    """Return the names of the tenant's providers and the platform's by their ids."""
+    return {row.id: row.name for row in await session.execute(_living(tenant_id))}
 
 
 async def named_providers(session: ReadSession, tenant_id: str) -> dict[str, Provider]:

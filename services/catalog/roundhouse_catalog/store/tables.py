@@ -79,6 +79,7 @@ models = Table(
     Column("total_bytes", BigInteger, nullable=False),
     Column("file_count", Integer, nullable=False),
     Column("defaults", Json(ModelDefaults)),
+    Column("trial_deployment_id", String(64)),
 )
 Index(
     "uq_models_tenant_id_name",

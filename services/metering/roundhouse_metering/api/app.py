@@ -14,17 +14,23 @@ from roundhouse_common.http.dead_letters import dead_letter_routes
 from roundhouse_common.http.trail import TrailEnd
 from roundhouse_common.runtime import Clock, Ids, SystemIds
 from roundhouse_metering.api.budgets import budget_routes
+from roundhouse_metering.api.engine_reconciliation import engine_reconciliation_routes
 from roundhouse_metering.api.exports import export_routes
 from roundhouse_metering.api.metrics import metrics_routes
 from roundhouse_metering.api.openai_usage import openai_usage_routes
 from roundhouse_metering.api.operations import operations_routes
+from roundhouse_metering.api.parquet_export import parquet_routes
 from roundhouse_metering.api.prices import price_routes
 from roundhouse_metering.api.replica_costs import replica_cost_routes
 from roundhouse_metering.api.replica_usage import replica_usage_routes
 from roundhouse_metering.api.repricing import repricing_routes
+from roundhouse_metering.api.retention import KeptHere, retention_routes
 from roundhouse_metering.api.usage import usage_routes
+from roundhouse_metering.api.webhooks import webhook_routes
+from roundhouse_metering.bus.event_stream import EventStream
 from roundhouse_metering.bus.publications import Publications
-from roundhouse_metering.domain.resolutions import Retention
+from roundhouse_metering.domain.engine_reconciliation import Tolerance
+from roundhouse_metering.loops.webhooks import WebhookSender
 
 __all__ = ["UNAUDITED", "create_metering_app"]
 
@@ -41,8 +47,10 @@ def create_metering_app(
     clock: Clock,
     rebuild_timeout_s: float,
     publications: Publications,
-    webhook_key: bytes,
-    retention: Retention = Retention(),
+    webhook_sender: WebhookSender,
+    event_stream: EventStream,
+    kept: KeptHere = KeptHere(),
+    tolerance: Tolerance = Tolerance(),
     ids: Ids | None = None,
     audit: TrailEnd | None = None,
     proxies: Proxies = Proxies(),
@@ -52,14 +60,18 @@ def create_metering_app(
     app = create_app("Roundhouse metering", version, verifier, audit=audit, unaudited=UNAUDITED, proxies=proxies)
     app.include_router(usage_routes(db, clock))
     app.include_router(export_routes(db, clock))
+    app.include_router(parquet_routes(db))
     app.include_router(openai_usage_routes(db, clock))
     app.include_router(replica_cost_routes(db, clock))
     app.include_router(replica_usage_routes(db, clock))
-    app.include_router(metrics_routes(db, clock, retention))
+    app.include_router(metrics_routes(db, clock, kept.samples))
     ids = ids or SystemIds()
     app.include_router(price_routes(db, clock, ids, publications.prices_changed))
     app.include_router(repricing_routes(db, clock, ids, publications.budgets_changed))
-    app.include_router(budget_routes(db, clock, ids, publications.budgets_changed, webhook_key=webhook_key))
-    app.include_router(operations_routes(db, bus, publications, rebuild_timeout_s=rebuild_timeout_s))
+    app.include_router(budget_routes(db, clock, ids, publications.budgets_changed, webhook_key=webhook_sender.key))
+    app.include_router(webhook_routes(db, clock, ids, webhook_sender))
+    app.include_router(operations_routes(db, bus, publications, event_stream, rebuild_timeout_s=rebuild_timeout_s))
+    app.include_router(retention_routes(db, clock, kept))
+    app.include_router(engine_reconciliation_routes(db, clock, tolerance))
     app.include_router(dead_letter_routes(consumers))
     return app

@@ -7,40 +7,42 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.database import Database
-from roundhouse_common.errors import FieldError, InvalidInput
+from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
 from roundhouse_common.http import requires
-from roundhouse_common.http.times import rfc3339
 from roundhouse_common.runtime import Clock
+from roundhouse_common.spreadsheets import not_computed
 from roundhouse_metering.api.usage_schemas import UsageEntry
-from roundhouse_metering.api.usage_scope import UsageScope
+from roundhouse_metering.api.usage_scope import ExportScope
 from roundhouse_metering.domain.cells import DAY_S
+from roundhouse_metering.domain.feed import EventType, FeedCursor
 from roundhouse_metering.domain.focus import FOCUS_COLUMNS, FocusCharge, focus_row
+from roundhouse_metering.domain.retention import RecordsGone
 from roundhouse_metering.domain.usage import COLUMNS, Dimension, UsageFilter, UsageQuery
 from roundhouse_metering.store.analytics import currency, usage_figures
-from roundhouse_metering.store.ledger import LedgerEntry, Position, entries, entries_after
+from roundhouse_metering.store.feed import read_feed
+from roundhouse_metering.store.ledger import Position, entries, require_kept
 
-__all__ = ["cloud_event", "export_routes"]
+__all__ = ["export_routes"]
 
-_Exporter = Annotated[Subject, Depends(requires("usage:export"))]
+_Caller = Annotated[Subject, Depends(requires("usage:own", in_projects=True))]
 _PAGE: Final = 2_000
 _MOST_DAYS: Final = 400
 
 
-class _CloudEvents(JSONResponse):
+class _CloudEvents(Response):
     media_type = "application/cloudevents-batch+json"
 
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _FOCUS_BY: Final = (
     *(Dimension.TENANT, Dimension.PROJECT, Dimension.USER, Dimension.KEY, Dimension.SERVED_MODEL, Dimension.KIND),
     *(Dimension.DEPLOYMENT, Dimension.PROVIDER, Dimension.REGION),
 )
-EVENT_TYPE: Final = "io.roundhouse.usage.request.settled.v1"
 
 
 def export_routes(db: Database, clock: Clock) -> APIRouter:
@@ -48,12 +50,14 @@ def export_routes(db: Database, clock: Clock) -> APIRouter:
     routes = APIRouter(prefix="/api/v1/usage", tags=["exports"])
 
     @routes.get("/records.csv", response_class=StreamingResponse, responses=_CSV)
-    async def export_records(_subject: _Exporter, wanted: UsageScope) -> StreamingResponse:
+    async def export_records(wanted: ExportScope) -> StreamingResponse:
         """Return every record as CSV, the oldest first, however many there are."""
+        async with db.read() as session:
+            await require_kept(session, wanted.since)
         return _download(_records(db, wanted), "usage-records.csv")
 
     @routes.get("/focus.csv", response_class=StreamingResponse, responses=_CSV)
-    async def export_focus(_subject: _Exporter, wanted: UsageScope) -> StreamingResponse:
+    async def export_focus(wanted: ExportScope) -> StreamingResponse:
         """Return costs and usage by whole UTC days as FOCUS 1.2 rows."""
         since, until = wanted.since, wanted.until if wanted.until is not None else clock.now()
         if since is None:
@@ -67,37 +71,51 @@ def export_routes(db: Database, clock: Clock) -> APIRouter:
             raise InvalidInput("There is no price yet, so no currency.", FieldError("since", "add a price book first"))
         return _download(_focus(db, wanted, range(first, last), money, clock), "focus-1.2.csv")
 
-    @routes.get("/events", response_class=_CloudEvents)
+    @routes.get("/events", response_class=_CloudEvents, responses=_EVENTS)
     async def list_usage_events(
-        _subject: _Exporter,
-        wanted: UsageScope,
-        after: Annotated[int, Query(ge=0, le=2**53, description="`Roundhouse-Next-After` of the last answer.")] = 0,
+        subject: _Caller,
+        wanted: ExportScope,
+        after: Annotated[str, Query(max_length=60, description="`Roundhouse-Next-After` of the last answer.")] = "0",
+        types: Annotated[list[EventType] | None, Query(description="Absent: requests and corrections.")] = None,
         limit: Annotated[int, Query(ge=1, le=_PAGE)] = 500,
     ) -> _CloudEvents:
-        """Return records as a batch of CloudEvents in the order in which they were entered: ask again with
-        `Roundhouse-Next-After`, and nothing is left out or comes twice."""
-        async with db.read() as session:
-            found = await entries_after(session, after, wanted=wanted, limit=limit)
-        following = found[-1].entry if found else after
-        return _CloudEvents([cloud_event(entry) for entry in found], headers={"roundhouse-next-after": str(following)})
+        """Return events as a batch of CloudEvents in the order in which they were entered: ask again with
+        `Roundhouse-Next-After`, and nothing is left out or comes twice.
+
+        A request is told with the cost that it was entered with; corrections of it are events of their own. Thresholds
+        of budgets are told of whole tenants only: of the other filters none holds for them.
+        """
+        chosen = set(types or (EventType.USAGE, EventType.CORRECTION))
+        if EventType.BUDGET in chosen:
+            _require_budgets(subject, wanted)
+        cursor, page = FeedCursor.parse(after), None
+        while page is None or not (page.events or page.is_end):
+            async with db.read() as session:
+                page = await read_feed(session, cursor, wanted=wanted, types=chosen, limit=limit)
+            if page.has_gap:
+                raise RecordsGone(
+                    f"Records after {cursor} are not kept any more: some would be missing. Begin again with after=0 "
+                    "and take what is there; sums of before are kept: GET /usage by hours or more."
+                )
+            cursor = page.following
+        body = msgspec.json.encode([one.event for one in page.events])
+        return _CloudEvents(body, headers={"roundhouse-next-after": str(page.following)})
 
     return routes
 
 
-def cloud_event(entry: LedgerEntry) -> dict[str, Any]:  # Any: a JSON document
-    """Return a record as a CloudEvent 1.0: its id is the request's, so that whoever gets it twice can tell."""
-    return {
-        "specversion": "1.0",
-        "id": entry.record.request_id,
-        "source": f"/roundhouse/routers/{entry.record.router_id}",
-        "type": EVENT_TYPE,
-        "time": rfc3339(entry.record.ended_at),
-        "subject": entry.record.key_id or None,
-        "datacontenttype": "application/json",
-        "data": UsageEntry.of(entry).model_dump(mode="json"),
+def _require_budgets(subject: Subject, wanted: UsageFilter) -> None:
+    if wanted.equal or wanted.project_ids is not None or not allowed(subject, "budgets:read", wanted.tenant_id or ""):
+        raise Forbidden("Thresholds of budgets are for those who may read the tenant's budgets, without other filters.")
+
+
+_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {
+            "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"type": "object"}}},
+        }
     }
-
-
+}
 _CSV: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
@@ -133,7 +151,7 @@ async def _focus(db: Database, wanted: UsageFilter, days: range, money: str, clo
             given = {COLUMNS[by]: value for by, value in zip(_FOCUS_BY, values, strict=True)}
             begin = datetime.fromtimestamp(day * DAY_S, UTC)
             rows.append(focus_row(FocusCharge(day=begin, currency=money, **given), amounts))
-        yield _csv([_safe_text(row[name]) for name in FOCUS_COLUMNS] for row in rows)
+        yield _csv([not_computed(row[name]) for name in FOCUS_COLUMNS] for row in rows)
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> str:  # Any: texts and numbers
@@ -143,17 +161,5 @@ def _csv(rows: Iterable[Iterable[Any]]) -> str:  # Any: texts and numbers
 
 
 def _safe(value: object) -> object:
-    return _safe_text(value) if isinstance(value, str) else value
-
-
-def _safe_text(value: str) -> str:
-    """Keep a spreadsheet from running a text that a client sent as a formula. Negative numbers stay."""
-    return f"'{value}" if value.startswith(_FORMULA) and not _is_number(value) else value
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    """Keep a spreadsheet from running a text that a client sent as a formula."""
+    return not_computed(value) if isinstance(value, str) else value

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AwareDatetime
 
-from roundhouse_common.auth import Subject, allowed
+from roundhouse_common.auth import Subject, allowed, reach_of
 from roundhouse_common.database import Database, ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput, NotFound
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
@@ -34,7 +34,7 @@ from roundhouse_metering.store.spans import has_replicas
 __all__ = ["metrics_routes"]
 
 _Reader = Annotated[Subject, Depends(requires("nodes:read"))]
-_Owner = Annotated[Subject, Depends(requires("deployments:read"))]
+_Owner = Annotated[Subject, Depends(requires("deployments:read", in_projects=True))]
 _Id = Annotated[str, Path(max_length=200)]
 _LATEST_WITHIN_S = 900
 _SEEN_SLACK_S = 600
@@ -148,10 +148,10 @@ def metrics_routes(db: Database, clock: Clock, retention: Retention) -> APIRoute
 
 
 async def _may_see(session: ReadSession, subject: Subject, deployment_id: str) -> bool:
-    """Whether the deployment is of the subject's tenant, or the subject sees the machines themselves."""
+    """Whether the subject may look at the deployment, or at the machines themselves."""
     if allowed(subject, "nodes:read", subject.tenant_id):
         return True
-    return await has_replicas(session, subject.tenant_id, deployment_id)
+    return await has_replicas(session, reach_of(subject, "deployments:read"), deployment_id)
 
 
 async def _curves(session: ReadSession, found: Sequence[Series], query: CurveQuery) -> dict[str, Curves]:

@@ -20,7 +20,7 @@ from roundhouse_metering.store.analytics import currency, usage_figures
 
 __all__ = ["openai_usage_routes"]
 
-_Caller = Annotated[Subject, Depends(requires("usage:own"))]
+_Caller = Annotated[Subject, Depends(requires("usage:own", in_projects=True))]
 _Ids = Annotated[list[str] | None, Query(max_length=100)]
 
 

@@ -10,7 +10,9 @@ from roundhouse_common.contracts.operations import RebuildBus
 from roundhouse_common.contracts.registry import REPUBLISH_USAGE
 from roundhouse_common.database import Database
 from roundhouse_common.http import requires
+from roundhouse_metering.api.feed_places import FeedPlace, Redelivery, required_place
 from roundhouse_metering.api.schemas import HoursAnswer, RebuildAnswer, RebuiltRouter, ReconciliationAnswer
+from roundhouse_metering.bus.event_stream import EventStream
 from roundhouse_metering.bus.publications import Publications
 from roundhouse_metering.domain.reconciliation import reconcile, reconcile_hours
 from roundhouse_metering.store.routers import hours_of_routers, routers
@@ -21,7 +23,9 @@ __all__ = ["operations_routes"]
 _Administrator = Annotated[Subject, Depends(requires("platform:admin"))]
 
 
-def operations_routes(db: Database, bus: Bus, publications: Publications, *, rebuild_timeout_s: float) -> APIRouter:
+def operations_routes(
+    db: Database, bus: Bus, publications: Publications, stream: EventStream, *, rebuild_timeout_s: float
+) -> APIRouter:
     """Return /api/v1/reconciliation and /api/v1/bus:rebuild. Both look over all tenants."""
     routes = APIRouter(prefix="/api/v1", tags=["operations"])
 
@@ -45,12 +49,22 @@ def operations_routes(db: Database, bus: Bus, publications: Publications, *, reb
         async with db.write() as session:
             await begin_anew(session)
 
+    @routes.post("/usage/events:republish", status_code=202)
+    async def republish_events(body: Redelivery, _subject: _Administrator) -> FeedPlace:
+        """Publish again on the stream of events what is after a place in the feed; ids are the same as before."""
+        async with db.read() as session:
+            cursor = await required_place(session, body)
+        await stream.republish(cursor)
+        return FeedPlace(cursor=str(cursor))
+
     @routes.post("/bus:rebuild")
     async def rebuild_bus(_subject: _Administrator) -> RebuildAnswer:
         """Write prices and budgets again, and ask every router to publish its retained usage records again; the ledger
-        takes each once. A router that does not answer in time is not listed.
+        takes each once. A router that does not answer in time is not listed. The stream of events for finance tools
+        fills again by itself when it was lost.
         """
         written = await publications.rebuild()
+        await stream.look()
         answers = await bus.request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=rebuild_timeout_s)
         return RebuildAnswer(
             written=written,

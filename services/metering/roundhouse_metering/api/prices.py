@@ -11,6 +11,7 @@ from roundhouse_common.contracts.money import PriceRecord
 from roundhouse_common.database import Database, WriteSession
 from roundhouse_common.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from roundhouse_common.http import Page, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.pricing import PriceFacts, PriceTable, choose_price, cost, missing_rate, percent_of
 from roundhouse_common.routing import PLATFORM
@@ -54,8 +55,11 @@ def price_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None])
             numbered = await _numbered(session, version, wanted)
             records = lines_of(numbered, lines, [ids.new("pri") for _ in lines])
             await insert_version(session, numbered, records)
+            added = BookView.with_lines(numbered, records)
+            place = f"{numbered.book}/{numbered.version}"
+            await enter_change(session, after=added, object_id=place, object_name=numbered.book, tenant_id=PLATFORM)
             session.after_commit(wake)
-        return BookView.with_lines(numbered, records)
+        return added
 
     def begin(subject: Subject, book: str, currency: str, valid_from: float | None, note: str) -> BookVersion:
         _require_platform(subject)

@@ -2,29 +2,26 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 
-from roundhouse_common.auth import Subject
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Timestamp, requires
-from roundhouse_common.http.times import unix_seconds
+from roundhouse_common.http import Timestamp
 from roundhouse_common.pricing import PriceTable
 from roundhouse_common.runtime import Clock
+from roundhouse_metering.api.replica_query import asked_of_replicas
 from roundhouse_metering.domain.replica_costs import replica_costs
-from roundhouse_metering.domain.spans import By, held_query
+from roundhouse_metering.domain.spans import HeldQuery
 from roundhouse_metering.store.costs import all_prices
 from roundhouse_metering.store.prices import currency_in_use
 from roundhouse_metering.store.spans import most_spans, spans_held
 
 __all__ = ["replica_cost_routes"]
 
-_Reader = Annotated[Subject, Depends(requires("usage:read"))]
-
 
 class ReplicaCostItem(BaseModel):
-    key: str = Field(description="Id of the deployment, version, replica or node.")
+    key: str = Field(description="Id of the deployment, version, replica, node or project; empty: of no project.")
     cost_nano: int = Field(description="Of the time that has a price.")
     unpriced_s: float = Field(description="Replica-seconds without a price.")
 
@@ -44,21 +41,9 @@ def replica_cost_routes(db: Database, clock: Clock) -> APIRouter:
 
     @routes.get("/replica-costs")
     async def get_replica_costs(
-        subject: _Reader,
-        deployment_id: Annotated[str | None, Query(max_length=200)] = None,
-        since: Annotated[AwareDatetime | None, Query(description="RFC 3339; a day before `until`.")] = None,
-        until: Annotated[AwareDatetime | None, Query(description="RFC 3339; now.")] = None,
-        by: Annotated[By, Query(description="What to sum by.")] = By.DEPLOYMENT,
+        query: Annotated[HeldQuery, Depends(asked_of_replicas(clock))],
     ) -> ReplicaCostAnswer:
         """Price what replicas held in a time, by the prices that were valid meanwhile."""
-        query = held_query(
-            tenant_id=subject.tenant_id,
-            deployment_id=deployment_id,
-            since=None if since is None else unix_seconds(since),
-            until=None if until is None else unix_seconds(until),
-            by=by,
-            now=clock.now(),
-        )
         async with db.read() as session:
             spans = await spans_held(session, query)
             prices = PriceTable(await all_prices(session))
@@ -66,7 +51,7 @@ def replica_cost_routes(db: Database, clock: Clock) -> APIRouter:
         if len(spans) > most_spans:
             message = f"More than {most_spans} transitions of replicas are in this time."
             raise InvalidInput(message, FieldError("since", "use a shorter range, or deployment_id"))
-        found = replica_costs(spans, prices, since=query.since, until=query.until, by=by)
+        found = replica_costs(spans, prices, since=query.since, until=query.until, by=query.by)
         items = [
             ReplicaCostItem(key=key, cost_nano=one.cost_nano, unpriced_s=one.unpriced_s)
             for key, one in sorted(found.items())

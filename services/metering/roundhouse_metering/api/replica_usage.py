@@ -2,21 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 
-from roundhouse_common.auth import Subject
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Timestamp, requires
-from roundhouse_common.http.times import unix_seconds
+from roundhouse_common.http import Timestamp
 from roundhouse_common.runtime import Clock
-from roundhouse_metering.domain.spans import By, HeldFigures, HeldRow, held_query
+from roundhouse_metering.api.replica_query import asked_of_replicas
+from roundhouse_metering.domain.spans import HeldFigures, HeldQuery, HeldRow
 from roundhouse_metering.store.spans import held, most_rows
 
 __all__ = ["replica_usage_routes"]
-
-_Reader = Annotated[Subject, Depends(requires("usage:read"))]
 
 
 class ReplicaUsageFigures(BaseModel):
@@ -35,7 +32,7 @@ class ReplicaUsageFigures(BaseModel):
 
 
 class ReplicaUsageItem(ReplicaUsageFigures):
-    key: str = Field(description="Id of the deployment, version, replica or node.")
+    key: str = Field(description="Id of the deployment, version, replica, node or project; empty: of no project.")
     deployment_id: str | None
     version_number: int | None
     replicas: int = Field(description="That held something in the time.")
@@ -55,21 +52,9 @@ def replica_usage_routes(db: Database, clock: Clock) -> APIRouter:
 
     @routes.get("/replica-usage")
     async def get_replica_usage(
-        subject: _Reader,
-        deployment_id: Annotated[str | None, Query(max_length=200)] = None,
-        since: Annotated[AwareDatetime | None, Query(description="RFC 3339; a day before `until`.")] = None,
-        until: Annotated[AwareDatetime | None, Query(description="RFC 3339; now.")] = None,
-        by: Annotated[By, Query(description="What to sum by.")] = By.DEPLOYMENT,
+        query: Annotated[HeldQuery, Depends(asked_of_replicas(clock))],
     ) -> ReplicaUsageAnswer:
         """Sum what replicas held in a time, up to this moment for those that still run."""
-        query = held_query(
-            tenant_id=subject.tenant_id,
-            deployment_id=deployment_id,
-            since=None if since is None else unix_seconds(since),
-            until=None if until is None else unix_seconds(until),
-            by=by,
-            now=clock.now(),
-        )
         async with db.read() as session:
             rows = await held(session, query)
         if len(rows) > most_rows:

@@ -10,6 +10,7 @@ from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
 from roundhouse_common.http import Body, Timestamp, moment_of, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.pricing import PriceFacts, PriceTable
 from roundhouse_common.routing import PLATFORM
 from roundhouse_common.runtime import Clock, Ids
@@ -27,6 +28,7 @@ _AT_ONCE: Final = 500
 """Records in one transaction."""
 _MOST: Final = 20_000
 """Records in one call."""
+_MOST_MODELS: Final = 200
 _TIME: Final = "RFC 3339, with a zone; of the requests' admission."
 
 
@@ -62,6 +64,15 @@ class RepriceBody(Body):
     cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the call before.")
 
 
+class RepricedModel(BaseModel):
+    """What becomes of the requests of one model that change."""
+
+    model: str
+    changed: int
+    became_priced: int
+    delta_nano: int
+
+
 class RepriceAnswer(BaseModel):
     """What became of the requests of this call. Done again it changes nothing."""
 
@@ -71,6 +82,7 @@ class RepriceAnswer(BaseModel):
     became_priced: int
     still_unpriced: int
     delta_nano: int = Field(description="What the requests cost more than before, or less.")
+    models: list[RepricedModel] = Field(description="The differences by model, the largest first; at most 200.")
     next_cursor: str | None = Field(description="Send it for the rest; null: that was all.")
 
 
@@ -112,6 +124,8 @@ def repricing_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], No
                 if made and not body.is_dry_run:
                     now = clock.now()
                     await insert_corrections(session, made, now=now, actor=subject.actor)
+                    detail = f"{len(made)} corrections for {tenant_id}: {body.reason}"
+                    await enter_change(session, detail=detail, action="usage.reprice", tenant_id=tenant_id)
                     budgets = await budgets_of_tenants(session, {tenant_id})
                     charged = await add_charges(session, budgets, corrected_charges(made, budgets), is_new_epoch=True)
                     await note_thresholds(session, charged, now=now, ids=ids)
@@ -127,10 +141,19 @@ def repricing_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], No
             became_priced=total.became_priced,
             still_unpriced=total.still_unpriced,
             delta_nano=total.delta_nano,
+            models=_models(total),
             next_cursor=None if after is None else f"{after[0]!r}/{after[1]}",
         )
 
     return routes
+
+
+def _models(total: Repriced) -> list[RepricedModel]:
+    largest = sorted(total.by_model.items(), key=lambda item: (-abs(item[1].delta_nano), -item[1].changed, item[0]))
+    return [
+        RepricedModel(model=model, changed=one.changed, became_priced=one.became_priced, delta_nano=one.delta_nano)
+        for model, one in largest[:_MOST_MODELS]
+    ]
 
 
 def _position(cursor: str | None) -> tuple[float, int] | None:

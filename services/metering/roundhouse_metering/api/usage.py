@@ -1,38 +1,41 @@
 """Usage: sums, series for charts, and the single records behind them."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
 
 from roundhouse_common.database import Database, ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request
+from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, rfc3339
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.api.usage_schemas import (
     OTHER,
-    Figures,
+    Json,
     UsageAnswer,
     UsageChart,
     UsageEntry,
     chart,
     figures,
     items,
-    total,
 )
 from roundhouse_metering.api.usage_scope import UsageScope
-from roundhouse_metering.domain.amounts import Amounts
+from roundhouse_metering.domain.amounts import Amounts, total
 from roundhouse_metering.domain.plans import bucket_starts
-from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageFilter, UsageQuery
-from roundhouse_metering.store.analytics import UsageFigures, currency, usage_figures
+from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageQuery
+from roundhouse_metering.store.analytics import Place, UsageFigures, currency, usage_figures
 from roundhouse_metering.store.ledger import LedgerEntry, Position, entries
 
 __all__ = ["usage_routes"]
 
 _MOST_SERIES = 50
+_FEW_ROWS = 100
+_OF_LATENCY = ("latency_ms", "time_to_first_token_ms")
 
 
 class Order(enum.StrEnum):
@@ -80,7 +83,7 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
     """Return the routes below /api/v1/usage."""
     routes = APIRouter(prefix="/api/v1/usage", tags=["usage"])
 
-    @routes.get("")
+    @routes.get("", response_model=UsageAnswer)
     async def get_usage(
         wanted: UsageScope,
         by: _By = [Dimension.MODEL],  # noqa: B006 - FastAPI copies it
@@ -89,26 +92,27 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
         top: _Top = None,
         order: Annotated[Order, Query(description="What `top` goes by.")] = Order.REQUESTS,
         compare: _Compare = False,
-    ) -> UsageAnswer:
+    ) -> Response:
         """Sum requests, tokens, costs and latencies."""
         query = UsageQuery(filter=wanted, by=tuple(by), bucket=bucket, zone=_zone(time_zone))
         query.check(now=clock.now())
         async with db.read() as session:
             found = await usage_figures(session, query, now=clock.now())
+            whole = await _whole(session, query, found, now=clock.now())
             previous = await _previous(session, query, now=clock.now()) if compare else None
             money = await currency(session)
-        totals = total(found.rows.values())
+        totals = total(whole.rows.values())
         if top is not None:
-            _keep_top(found, query, top, order)
-        return UsageAnswer(
+            found = _with_other(found, query, _top(found, top, order))
+        return _answer(
             items=items(found, query, _ordered(found, order if top is not None else None)),
-            totals=Figures(**figures(totals)),
+            totals=figures(totals),
             previous_totals=previous,
             currency=money,
             is_complete=found.is_complete,
         )
 
-    @routes.get("/chart")
+    @routes.get("/chart", response_model=UsageChart)
     async def get_usage_chart(
         wanted: UsageScope,
         bucket: Annotated[BucketWidth, Query(description="Width of a bar.")],
@@ -118,26 +122,35 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
         top: Annotated[int, Query(ge=1, le=_MOST_SERIES, description="Series; the rest is `(other)`.")] = 10,
         order: Annotated[Order, Query(description="What `top` goes by.")] = Order.REQUESTS,
         compare: _Compare = False,
-    ) -> UsageChart:
+    ) -> Response:
         """Return series over time as a chart draws them: every bucket of the range has a value."""
         if wanted.since is None:
             raise InvalidInput("A chart needs a start.", FieldError("since", "is required"))
         ending = replace(wanted, until=wanted.until if wanted.until is not None else clock.now())
-        query = UsageQuery(filter=ending, by=tuple(by or ()), bucket=bucket, zone=_zone(time_zone))
+        shown = metric or [Metric.REQUESTS]
+        query = UsageQuery(
+            filter=ending,
+            by=tuple(by or ()),
+            bucket=bucket,
+            zone=_zone(time_zone),
+            has_latency=any(one.value.startswith(_OF_LATENCY) for one in shown),
+        )
         query.check(now=clock.now())
         async with db.read() as session:
             found = await usage_figures(session, query, now=clock.now())
+            sums = await _sums(session, query, found, now=clock.now())
+            whole = sums if query.has_latency else await _whole(session, query, found, now=clock.now())
             previous = await _previous(session, query, now=clock.now()) if compare else None
             money = await currency(session)
-        totals = total(found.rows.values())
-        _keep_top(found, query, top, order)
+        totals = total(whole.rows.values())
+        kept = _top(sums, top, order)
         starts = bucket_starts(bucket, query.zone, wanted.since, ending.until or 0.0)
-        return UsageChart(
+        return _answer(
             bucket=bucket,
             time_zone=time_zone,
-            starts=[float(start) for start in starts],
-            series=chart(found, query, starts, metric or [Metric.REQUESTS]),
-            totals=Figures(**figures(totals)),
+            starts=[rfc3339(start) for start in starts],
+            series=chart(_with_other(found, query, kept), _with_other(sums, query, kept), query, starts, shown),
+            totals=figures(totals),
             previous_totals=previous,
             currency=money,
             is_complete=found.is_complete,
@@ -145,25 +158,45 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
 
     @routes.get("/records")
     async def list_usage_records(
-        wanted: UsageScope, page: Annotated[PageRequest, Depends(page_request)]
+        wanted: UsageScope,
+        page: Annotated[PageRequest, Depends(page_request)],
+        newest_first: Annotated[bool, Query(description="Go back in time. A cursor is for one direction.")] = False,
     ) -> Page[UsageEntry]:
-        """List single requests, the oldest first."""
+        """List single requests, the oldest first unless it is asked otherwise."""
         async with db.read() as session:
-            found = await entries(session, wanted, after=_position(page.after), limit=page.fetch)
+            found = await entries(
+                session, wanted, after=_position(page.after), limit=page.fetch, newest_first=newest_first
+            )
         return page_of(found, page, key=_key, item=UsageEntry.of)
 
     return routes
 
 
-async def _previous(session: ReadSession, query: UsageQuery, *, now: float) -> Figures:
+def _answer(**fields: Any) -> Response:  # Any: the fields of the model
+    return Response(msgspec.json.encode(fields), media_type="application/json")
+
+
+async def _whole(session: ReadSession, query: UsageQuery, found: UsageFigures, *, now: float) -> UsageFigures:
+    """Return what the totals are of: of many rows, another question takes few cells instead of adding all sketches."""
+    if query.has_latency and len(found.rows) < _FEW_ROWS:
+        return found
+    return await usage_figures(session, UsageQuery(filter=query.filter), now=now)
+
+
+async def _sums(session: ReadSession, query: UsageQuery, found: UsageFigures, *, now: float) -> UsageFigures:
+    """Return the figures of each series: of many buckets, coarse cells of the whole range take fewer sketches."""
+    if not query.has_latency or len(found.rows) < _FEW_ROWS:
+        return found
+    return await usage_figures(session, replace(query, bucket=None), now=now)
+
+
+async def _previous(session: ReadSession, query: UsageQuery, *, now: float) -> Json:
     since, until = query.filter.since, query.filter.until if query.filter.until is not None else now
     if since is None:
         raise InvalidInput("A comparison needs a start.", FieldError("since", "is required with compare"))
-    before = UsageFilter(
-        tenant_id=query.filter.tenant_id, equal=query.filter.equal, since=since - (until - since), until=since
-    )
+    before = replace(query.filter, since=since - (until - since), until=since)
     found = await usage_figures(session, UsageQuery(filter=before), now=now)
-    return Figures(**figures(total(found.rows.values())))
+    return figures(total(found.rows.values()))
 
 
 def _weight(amounts: Amounts, order: Order) -> int:
@@ -176,16 +209,24 @@ def _weight(amounts: Amounts, order: Order) -> int:
             return amounts[order.value]
 
 
-def _keep_top(found: UsageFigures, query: UsageQuery, top: int, order: Order) -> None:
-    """Sum what is not among the first, over the whole range, up as one."""
+def _top(found: UsageFigures, top: int, order: Order) -> set[tuple[str, ...]]:
+    """Return the values of the first, over the whole range."""
     weights: dict[tuple[str, ...], int] = {}
     for (_, values), amounts in found.rows.items():
         weights[values] = weights.get(values, 0) + _weight(amounts, order)
-    kept = set(sorted(weights, key=lambda values: (-weights[values], values))[:top])
+    return set(sorted(weights, key=lambda values: (-weights[values], values))[:top])
+
+
+def _with_other(found: UsageFigures, query: UsageQuery, kept: Set[tuple[str, ...]]) -> UsageFigures:
+    """Return the figures with all that is not kept summed up as one."""
     other = (OTHER,) * len(query.by)
-    for start, values in [place for place in found.rows if place[1] not in kept]:
-        amounts = found.rows.pop((start, values))
-        found.rows.setdefault((start, other), Amounts()).add(amounts)
+    rows: dict[Place, Amounts] = {}
+    for (start, values), amounts in found.rows.items():
+        if values in kept:
+            rows[start, values] = amounts
+        else:
+            rows.setdefault((start, other), Amounts()).add(amounts)
+    return replace(found, rows=rows)
 
 
 def _ordered(found: UsageFigures, order: Order | None) -> Sequence[tuple[int, tuple[str, ...]]]:

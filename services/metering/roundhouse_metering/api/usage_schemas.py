@@ -1,18 +1,20 @@
 """How usage is answered: as rows, and as series that a chart draws as they are."""
 
 from collections.abc import Iterable
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from roundhouse_common.http import Timestamp
-from roundhouse_metering.domain.amounts import Amounts
-from roundhouse_metering.domain.sketches import Sketch, quantile
+from roundhouse_common.http import Timestamp, rfc3339
+from roundhouse_metering.domain.amounts import SUMS, Amounts
+from roundhouse_metering.domain.sketches import Sketch
 from roundhouse_metering.domain.usage import UsageQuery
 from roundhouse_metering.store.analytics import UsageFigures
 from roundhouse_metering.store.ledger import LedgerEntry
 
-__all__ = ["UsageAnswer", "UsageChart", "UsageEntry", "chart", "figures"]
+__all__ = ["OTHER", "Json", "UsageAnswer", "UsageChart", "UsageEntry", "chart", "figures", "items"]
 
 OTHER = "(other)"
 _QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -98,20 +100,25 @@ class UsageChart(BaseModel):
     is_complete: bool
 
 
-def figures(amounts: Amounts) -> dict[str, Any]:
+Json = dict[str, Any]
+"""An object of the answer as it is encoded: thousands of models would take longer than all that is counted for them."""
+
+
+def figures(amounts: Amounts) -> Json:
     """Return the fields of Figures."""
-    tokens = sum(amounts[name] for name in _TOKENS)
+    sums = amounts.sums
+    plain = _plain(sums)
+    tokens = sum(_tokens(sums))
     ended = amounts["completed"] + amounts["failed"]
+    latency_count, latency_us, first_token_count, first_token_us = _times(sums)
     return {
-        **{name: amounts[name] for name in _PLAIN},
+        **dict(zip(_PLAIN, plain, strict=True)),
         "error_rate": amounts["failed"] / ended if ended else None,
         "total_tokens": tokens,
         "tokens_per_request": tokens / amounts["requests"] if amounts["requests"] else None,
-        "latency_ms": _latency(
-            amounts["latency_count"], amounts["latency_us"], amounts.latency_max_us, amounts.latency
-        ),
+        "latency_ms": _latency(latency_count, latency_us, amounts.latency_max_us, amounts.latency),
         "time_to_first_token_ms": _latency(
-            amounts["first_token_count"], amounts["first_token_us"], amounts.first_token_max_us, amounts.first_token
+            first_token_count, first_token_us, amounts.first_token_max_us, amounts.first_token
         ),
     }
 
@@ -121,61 +128,90 @@ _PLAIN = (
     *("requests", "completed", "failed", "aborted", *_TOKENS, "audio_ms", "images", "input_characters"),
     *("cost_nano", "correction_nano", "unpriced"),
 )
+_plain, _tokens = (itemgetter(*(SUMS.index(name) for name in names)) for names in (_PLAIN, _TOKENS))
+_times = itemgetter(*map(SUMS.index, ("latency_count", "latency_us", "first_token_count", "first_token_us")))
 
 
-def _latency(count: int, total_us: int, max_us: int, sketch: Sketch) -> Latency:
+def _latency(count: int, total_us: int, max_us: int, sketch: Sketch) -> Json:
     if not count:
-        return Latency(count=0, avg=None, max=None)
-    found = {name: quantile(sketch, q) for name, q in _QUANTILES.items()} if sketch else {}
+        return _NO_LATENCY
+    found = sketch.quantiles(_SHARES)
     # No quantile is above the maximum, which is exact.
-    at_most = {name: min(value, max_us) / 1000 for name, value in found.items() if value is not None}
-    return Latency(count=count, avg=total_us / count / 1000, max=max_us / 1000, **at_most)
+    told = [None if value is None else min(value, max_us) / 1000 for value in found]
+    values = (count, total_us / count / 1000, max_us / 1000, *told)
+    return dict(zip(_NO_LATENCY, values, strict=True))
 
 
-def items(found: UsageFigures, query: UsageQuery, order: Iterable[tuple[int, tuple[str, ...]]]) -> list[UsageItem]:
-    """Return the rows in the given order."""
+_SHARES = tuple(_QUANTILES.values())
+_NO_LATENCY: Json = {"count": 0, "avg": None, "max": None, **dict.fromkeys(_QUANTILES)}
+
+
+def items(found: UsageFigures, query: UsageQuery, order: Iterable[tuple[int, tuple[str, ...]]]) -> list[Json]:
+    """Return the rows in the given order, as UsageItem."""
+    time_of = cache(rfc3339)
     return [
-        UsageItem(
-            key=_first(query, values),
-            keys=_keys(query, values),
-            bucket_start=start if query.bucket else None,
+        {
+            "key": _first(query, values),
+            "keys": _keys(query, values),
+            "bucket_start": time_of(start) if query.bucket else None,
             **figures(found.rows[start, values]),
-        )
+        }
         for start, values in order
     ]
 
 
-def chart(found: UsageFigures, query: UsageQuery, starts: list[int], metrics: Iterable[str]) -> list[UsageSeries]:
-    """Return a series for each combination of values, the one with the most requests first."""
+def chart(
+    found: UsageFigures, whole: UsageFigures, query: UsageQuery, starts: list[int], metrics: Iterable[str]
+) -> list[Json]:
+    """Return a UsageSeries for each combination of values, the one with the most requests first. `whole` has the
+    figures of each over the range, in one row or more."""
     by_values: dict[tuple[str, ...], dict[int, Amounts]] = {}
     for (start, values), amounts in found.rows.items():
         by_values.setdefault(values, {})[start] = amounts
-    sums = {values: total(rows.values()) for values, rows in by_values.items()}
+    sums = {values: Amounts() for values in by_values}
+    for (_, values), amounts in whole.rows.items():
+        sums[values].add(amounts)
     wanted = list(metrics)
     return [
-        UsageSeries(
-            key=_first(query, values),
-            keys=_keys(query, values),
-            totals=Figures(**figures(sums[values])),
-            points={name: [_point(by_values[values].get(start), name) for start in starts] for name in wanted},
-        )
+        {
+            "key": _first(query, values),
+            "keys": _keys(query, values),
+            "totals": figures(sums[values]),
+            "points": {name: [_point(by_values[values].get(start), name) for start in starts] for name in wanted},
+        }
         for values in sorted(by_values, key=lambda values: (-sums[values]["requests"], values))
     ]
 
 
-def total(rows: Iterable[Amounts]) -> Amounts:
-    """Return the sum."""
-    amounts = Amounts()
-    for row in rows:
-        amounts.add(row)
-    return amounts
-
-
 def _point(amounts: Amounts | None, metric: str) -> float | int | None:
-    shown = figures(amounts or Amounts())
+    """Return one figure, without working out the others: a chart has thousands of points."""
+    found = amounts or _NOTHING
     name, _, of = metric.partition(".")
-    value: float | int | None = getattr(shown[name], of) if of else shown[name]
-    return value
+    match name:
+        case "latency_ms":
+            return _latency_point(found["latency_count"], found["latency_us"], found.latency_max_us, found.latency, of)
+        case "time_to_first_token_ms":
+            count, total_us = found["first_token_count"], found["first_token_us"]
+            return _latency_point(count, total_us, found.first_token_max_us, found.first_token, of)
+        case "error_rate":
+            ended = found["completed"] + found["failed"]
+            return found["failed"] / ended if ended else None
+        case "total_tokens":
+            return sum(found[one] for one in _TOKENS)
+        case _:
+            return found[name]
+
+
+def _latency_point(count: int, total_us: int, max_us: int, sketch: Sketch, of: str) -> float | None:
+    if not count or of == "max":
+        return max_us / 1000 if count else None
+    if of == "avg":
+        return total_us / count / 1000
+    (found,) = sketch.quantiles((_QUANTILES[of],))
+    return None if found is None else min(found, max_us) / 1000
+
+
+_NOTHING = Amounts()
 
 
 def _first(query: UsageQuery, values: tuple[str, ...]) -> str:

@@ -1,20 +1,22 @@
 """Whose usage a caller may see, and which of it is asked for."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from roundhouse_common.auth import Subject, allowed
+from roundhouse_common.auth import Reach, Subject, allowed, reach_of
 from roundhouse_common.errors import Forbidden
 from roundhouse_common.http import requires
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_metering.domain.usage import UsageFilter
 
-__all__ = ["UsageScope", "scoped", "usage_filter"]
+__all__ = ["ExportScope", "UsageScope", "scoped", "usage_filter"]
 
 EVERY_TENANT = "all"
-_Caller = Annotated[Subject, Depends(requires("usage:own"))]
+_Caller = Annotated[Subject, Depends(requires("usage:own", in_projects=True))]
+_Exporter = Annotated[Subject, Depends(requires("usage:export", in_projects=True))]
 _Time = Annotated[AwareDatetime | None, Query(description="RFC 3339, with a zone; of the request's admission.")]
 _Name = Annotated[str | None, Query(max_length=512)]
 
@@ -76,8 +78,9 @@ def scoped(
 ) -> UsageFilter:
     """Return the filter that lets through what is asked for and the caller may see. Raises Forbidden.
 
-    Who may read usage on the platform sees every tenant that they name, others their own; who may not read their
-    tenant's, or that of the project they name, sees what their own keys used.
+    Who may read usage on the platform sees every tenant that they name, others their own. Who may not read their
+    tenant's sees what their own keys used, and all of the projects whose usage they may read: those that they name, or
+    all of them where they hold no role in the tenant.
     """
     if tenant is None or tenant == subject.tenant_id:
         tenant_id: str | None = subject.tenant_id
@@ -85,13 +88,42 @@ def scoped(
         tenant_id = None if tenant == EVERY_TENANT else tenant
     else:
         raise Forbidden(f"{subject.actor} may see the usage of its own tenant only, {subject.tenant_id}.")
-    if tenant_id != subject.tenant_id or allowed(subject, "usage:read", subject.tenant_id, equal.get("project_id", "")):
-        return UsageFilter(tenant_id=tenant_id, equal=equal, since=since, until=until)
+    wanted = UsageFilter(tenant_id=tenant_id, equal=equal, since=since, until=until)
+    read, own = reach_of(subject, "usage:read"), reach_of(subject, "usage:own")
+    if tenant_id != subject.tenant_id or read.project_ids is None:
+        return wanted
+    if _is_of_projects(subject, equal, read, own):
+        return replace(wanted, project_ids=read.project_ids)
     if equal.get("user_id", subject.id) != subject.id:
         raise Forbidden(f"{subject.actor} may see only what its own keys used.")
-    return UsageFilter(tenant_id=tenant_id, equal={**equal, "user_id": subject.id}, since=since, until=until)
+    return replace(wanted, equal={**equal, "user_id": subject.id}, project_ids=own.project_ids)
+
+
+def _is_of_projects(subject: Subject, equal: dict[str, str], read: Reach, own: Reach) -> bool:
+    """Say whether everybody's usage in projects is asked for, and not the caller's own."""
+    if not read.project_ids:
+        return False
+    if "project_id" in equal:
+        return read.covers(equal["project_id"])
+    others = "user_id" in equal and equal["user_id"] != subject.id
+    return others or ("user_id" not in equal and own.project_ids is not None)
+
+
+UsageScope = Annotated[UsageFilter, Depends(usage_filter)]
+
+
+def exported(subject: _Exporter, wanted: UsageScope) -> UsageFilter:
+    """Cut what is asked for to where the caller may take it away, too."""
+    reach = reach_of(subject, "usage:export")
+    if reach.project_ids is None:
+        return wanted
+    if wanted.tenant_id != subject.tenant_id:
+        raise Forbidden(f"{subject.actor} may export from projects of its own tenant only, {subject.tenant_id}.")
+    readable = reach.project_ids if wanted.project_ids is None else reach.project_ids & wanted.project_ids
+    return replace(wanted, project_ids=readable)
 
 
 _NO_TENANT = ""
 """Only roles on the platform hold there."""
-UsageScope = Annotated[UsageFilter, Depends(usage_filter)]
+ExportScope = Annotated[UsageFilter, Depends(exported)]
+"""For endpoints that hand everything out at once: they need `usage:export` beside."""

@@ -7,11 +7,12 @@ from prometheus_client import CollectorRegistry, Counter
 from roundhouse_common.bus.api import Delivery, PermanentError
 from roundhouse_common.contracts.usage import UsageBatch, UsageRecord
 from roundhouse_common.database import Database, ValueNotStorable
+from roundhouse_common.http.times import rfc3339
 from roundhouse_common.runtime import Clock, Ids, SystemIds
 from roundhouse_metering.domain.records import fault
 from roundhouse_metering.store.budgets import charge
 from roundhouse_metering.store.costs import PriceCache
-from roundhouse_metering.store.ledger import enter
+from roundhouse_metering.store.ledger import before_floor, enter
 from roundhouse_metering.store.notices import note_thresholds
 
 __all__ = ["BATCHES_DURABLE", "DURABLE", "UsageRecorder"]
@@ -21,6 +22,8 @@ BATCHES_DURABLE = "metering-usage-batches"
 _AT_ONCE = 2000
 """Records in one transaction."""
 _FAULTS_TOLD = 3
+_LATE_S = 27 * 86_400.0
+"""Only what is later than this can belong to a month that is not kept any more."""
 
 
 class UsageRecorder:
@@ -74,14 +77,23 @@ class UsageRecorder:
             async with self._db.write() as session:
                 prices = await self._prices.current(session)
                 now = self._clock.now()
-                entered = await enter(session, records, recorded_at=now, prices=prices)
+                had, gone = await before_floor(session, [one for one in records if one.admitted_at < now - _LATE_S])
+                late = {record.request_id for record in (*had, *gone)}
+                current = [one for one in records if one.request_id not in late] if late else records
+                entered = await enter(session, current, recorded_at=now, prices=prices)
                 if charged := await charge(session, entered):
                     await note_thresholds(session, charged, now=now, ids=self._ids)
                     session.after_commit(self._on_spent)
         except ValueNotStorable as error:
             raise PermanentError(f"usage records {records[0].request_id} ...: {error.message}") from error
         self._records.labels("entered").inc(len(entered))
-        self._records.labels("duplicate").inc(len(records) - len(entered))
+        self._records.labels("duplicate").inc(len(records) - len(entered) - len(gone))
         for _, cost in entered:
             if cost.cost_nano is None:
                 self._unpriced.labels(cost.missing).inc()
+        if gone:
+            first = gone[0]
+            raise PermanentError(
+                f"usage records {first.request_id} ...: {len(gone)} came after their month's records were removed, "
+                f"of {rfc3339(first.admitted_at)}; they are in no sum"
+            )

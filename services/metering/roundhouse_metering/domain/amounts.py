@@ -1,11 +1,12 @@
 """What is summed over records: whole numbers only, so that the order of adding makes no difference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import add
 from typing import Any, Final, NamedTuple
 
-from roundhouse_metering.domain.sketches import Sketch, bin_of, merge
+from roundhouse_metering.domain.sketches import Sketch, bin_of
 
-__all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Counted", "Line", "counted"]
+__all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Counted", "Line", "counted", "total"]
 
 VALUES: Final = (
     *("tenant_id", "operation", "project_id", "user_id", "key_id", "model_requested", "model_served"),
@@ -49,8 +50,8 @@ class Amounts:
         self.sums = [0] * len(SUMS)
         self.latency_max_us = 0
         self.first_token_max_us = 0
-        self.latency: Sketch = {}
-        self.first_token: Sketch = {}
+        self.latency = Sketch()
+        self.first_token = Sketch()
 
     def __getitem__(self, name: str) -> int:
         return self.sums[_AT[name]]
@@ -61,15 +62,20 @@ class Amounts:
 
     def add_counted(self, record: "Counted") -> None:
         """Count a record that `counted` made of its line: what goes into several cells is worked out once."""
+        amounts, latency_us, latency_bin, first_token_us, first_token_bin = record
         sums = self.sums
-        for position, amount in record.sums:
+        for position, amount in amounts:
             sums[position] += amount
-        if record.latency_us >= 0:
-            self.latency_max_us = max(self.latency_max_us, record.latency_us)
-            self.latency[record.latency_bin] = self.latency.get(record.latency_bin, 0) + 1
-        if record.first_token_us >= 0:
-            self.first_token_max_us = max(self.first_token_max_us, record.first_token_us)
-            self.first_token[record.first_token_bin] = self.first_token.get(record.first_token_bin, 0) + 1
+        if latency_us >= 0:
+            if latency_us > self.latency_max_us:
+                self.latency_max_us = latency_us
+            few = self.latency.few
+            few[latency_bin] = few.get(latency_bin, 0) + 1
+        if first_token_us >= 0:
+            if first_token_us > self.first_token_max_us:
+                self.first_token_max_us = first_token_us
+            few = self.first_token.few
+            few[first_token_bin] = few.get(first_token_bin, 0) + 1
 
     def correct(self, delta_nano: int, *, was_unpriced: bool) -> None:
         """Count a correction of a record's cost."""
@@ -80,17 +86,22 @@ class Amounts:
     def add(self, other: "Amounts") -> None:
         """Count all that the other one counted."""
         self.add_sums(other.sums, other.latency_max_us, other.first_token_max_us)
-        merge(self.latency, other.latency)
-        merge(self.first_token, other.first_token)
+        self.latency.merge(other.latency)
+        self.first_token.merge(other.first_token)
 
     def add_sums(self, sums: Sequence[int], latency_max_us: int, first_token_max_us: int) -> None:
         """Count sums in the order of SUMS, and maxima; sketches go by themselves."""
-        mine = self.sums
-        for position, amount in enumerate(sums):
-            if amount:
-                mine[position] += amount
+        self.sums = list(map(add, self.sums, sums))
         self.latency_max_us = max(self.latency_max_us, latency_max_us)
         self.first_token_max_us = max(self.first_token_max_us, first_token_max_us)
+
+
+def total(parts: Iterable[Amounts]) -> Amounts:
+    """Return the sum."""
+    amounts = Amounts()
+    for part in parts:
+        amounts.add(part)
+    return amounts
 
 
 class Counted(NamedTuple):

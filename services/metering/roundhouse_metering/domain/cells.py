@@ -6,13 +6,13 @@ has what it asks for. Whatever a view leaves out is empty in its series.
 
 import enum
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
 
-from roundhouse_metering.domain.amounts import LINE, VALUES, Amounts, Line, counted
+from roundhouse_metering.domain.amounts import LINE, VALUES, Amounts, Line, counted, total
 
 __all__ = [
     "DAY_S",
@@ -33,7 +33,7 @@ __all__ = [
 MINUTE_S, QUARTER_S, HOUR_S, DAY_S = 60, 900, 3_600, 86_400
 RESOLUTIONS: Final = (DAY_S, HOUR_S, QUARTER_S, MINUTE_S)
 KEPT_S: Final = {MINUTE_S: 9 * DAY_S, QUARTER_S: 63 * DAY_S}
-"""How long the finer ones are kept; the others are kept for ever."""
+"""How long the finer ones are kept, unless it is set otherwise; the others are kept for ever."""
 
 
 class View(enum.IntEnum):
@@ -91,72 +91,78 @@ def digest(view: View, series: SeriesKey) -> str:
     return hashlib.blake2b(_encoder.encode((int(view), *series)), digest_size=16).hexdigest()
 
 
-def series_of(view: View, line: Line) -> SeriesKey:
-    """Return the series of a record in a view."""
-    return _KEYS[view](line)
+def tally(
+    lines: Iterable[Line], fixes: Iterable[tuple[Line, int, bool]], *, kept_since: Mapping[int, int] | None = None
+) -> dict[CellKey, Amounts]:
+    """Return what some records add to which cells, and corrections: record, amount in nano, whether it had no price.
 
-
-def tally(lines: Iterable[Line], fixes: Iterable[tuple[Line, int, bool]], *, now: float) -> dict[CellKey, Amounts]:
-    """Return what some records add to which cells, and corrections: record, amount in nano, whether it had no price."""
-    finest: dict[CellKey, Amounts] = {}
+    By resolution: cells that begin before `kept_since` are forgotten already. Cells that hold the same records share
+    their amounts: nothing may be added to them.
+    """
+    views = [_ViewTally(view) for view in VIEWS]
     for line in lines:
-        record = counted(line)
-        for key in _finest_keys(line):
-            found = finest.get(key)
-            if found is None:
-                found = finest[key] = Amounts()
-            found.add_counted(record)
+        record, at = counted(line), int(line[_ADMITTED_AT])
+        for view in views:
+            view.of(line, at).add_counted(record)
     for line, delta_nano, was_unpriced in fixes:
-        for key in _finest_keys(line):
-            finest.setdefault(key, Amounts()).correct(delta_nano, was_unpriced=was_unpriced)
-    cells = dict(finest)
-    for key, amounts in finest.items():
-        for resolution_s in RESOLUTIONS:
-            if resolution_s > key.resolution_s:
-                coarser = key._replace(resolution_s=resolution_s, at=key.at // resolution_s * resolution_s)
-                found = cells.get(coarser)
-                if found is None:
-                    found = cells[coarser] = Amounts()
-                found.add(amounts)
-    return {key: amounts for key, amounts in cells.items() if key.at >= now - KEPT_S.get(key.resolution_s, now)}
+        for view in views:
+            view.of(line, int(line[_ADMITTED_AT])).correct(delta_nano, was_unpriced=was_unpriced)
+    since = kept_since or {}
+    cells: dict[CellKey, Amounts] = {}
+    for view in views:
+        for key, amounts in view.cells():
+            if key.at >= since.get(key.resolution_s, 0):
+                cells[key] = amounts
+    return cells
 
 
-def _finest_keys(line: Line) -> list[CellKey]:
-    admitted_at = int(line[_ADMITTED_AT])
-    return [
-        CellKey(view, resolution_s, admitted_at // resolution_s * resolution_s, _KEYS[view](line))
-        for view, resolution_s in FINEST.items()
-    ]
+class _ViewTally:
+    """The cells of one view: by values that it tells apart, by number of the bucket."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._finest_s = FINEST[view]
+        self._values_of = _VALUES_OF[view]
+        self._found: dict[tuple[str, ...], dict[int, Amounts]] = {}
+
+    def of(self, line: Line, at: int) -> Amounts:
+        """Return the finest cell of a record that was admitted then."""
+        values = self._values_of(line)
+        buckets = self._found.get(values)
+        if buckets is None:
+            buckets = self._found[values] = {}
+        bucket = at // self._finest_s
+        amounts = buckets.get(bucket)
+        if amounts is None:
+            amounts = buckets[bucket] = Amounts()
+        return amounts
+
+    def cells(self) -> Iterator[tuple[CellKey, Amounts]]:
+        """Return the cells of all resolutions; coarser ones are sums of the next finer ones."""
+        steps = sorted(step for step in RESOLUTIONS if step >= self._finest_s)
+        for values, buckets in self._found.items():
+            series = _series(self._view, values)
+            for step, coarser_s in zip(steps, [*steps[1:], None], strict=True):
+                for bucket, amounts in buckets.items():
+                    yield CellKey(self._view, step, bucket * step, series), amounts
+                if coarser_s is not None:
+                    buckets = _coarser(buckets, coarser_s // step)
 
 
-def _key_getter(view: View) -> "_Getter":
-    # One itemgetter: the place behind the end of a line, for values that the view leaves out, is an empty text.
-    return _Getter([position if name in VIEWS[view] else None for position, name in enumerate(VALUES)])
+def _coarser(buckets: Mapping[int, Amounts], times: int) -> dict[int, Amounts]:
+    found: dict[int, list[Amounts]] = {}
+    for bucket, amounts in buckets.items():
+        found.setdefault(bucket // times, []).append(amounts)
+    return {bucket: parts[0] if len(parts) == 1 else total(parts) for bucket, parts in found.items()}
 
 
-class _Getter:
-    """Takes some values out of a line and leaves the others empty."""
-
-    def __init__(self, positions: Sequence[int | None]) -> None:
-        self._is_whole = None not in positions
-        self._positions = positions
-        wanted = [position for position in positions if position is not None]
-        self._get = itemgetter(*wanted)
-        self._known: dict[tuple[str, ...], SeriesKey] = {}
-
-    def __call__(self, line: Line) -> SeriesKey:
-        if self._is_whole:
-            return tuple(line[: len(VALUES)])
-        values = self._get(line)
-        found = self._known.get(values)
-        if found is None:
-            given = iter(values)
-            found = tuple("" if position is None else next(given) for position in self._positions)
-            if len(self._known) > _MOST_KNOWN:
-                self._known.clear()
-            self._known[values] = found
-        return found
+def _series(view: View, values: tuple[str, ...]) -> SeriesKey:
+    """Return all values, of which those that the view leaves out are empty."""
+    given = iter(values)
+    return tuple(next(given) if name in VIEWS[view] else "" for name in VALUES)
 
 
-_MOST_KNOWN: Final = 100_000
-_KEYS: Final = {view: _key_getter(view) for view in VIEWS}
+_VALUES_OF: Final = {
+    view: itemgetter(*(position for position, name in enumerate(VALUES) if name in names))
+    for view, names in VIEWS.items()
+}

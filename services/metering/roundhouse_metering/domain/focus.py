@@ -14,12 +14,23 @@ __all__ = ["FOCUS_COLUMNS", "FocusCharge", "focus_row"]
 
 _ISSUER: Final = "Roundhouse"
 _SERVICE: Final = "Model inference"
+_PRICED: Final = 1_000_000
+"""Prices are for so many tokens."""
+_TAGS: Final = "roundhouse/"
+"""Tags that a provider gives, and not its users, begin with a prefix of its own."""
 _TOKENS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 FOCUS_COLUMNS: Final = (
     *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
     *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
     *("ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit"),
-    *("ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingCategory", "PricingQuantity"),
+    *(
+        "ContractedCost",
+        "EffectiveCost",
+        "InvoiceIssuerName",
+        "ListCost",
+        "PricingCategory",
+        "PricingQuantity",
+    ),
     *("PricingUnit", "ProviderName", "PublisherName", "RegionId", "RegionName", "ResourceId", "ResourceName"),
     *("ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SubAccountId"),
     *("SubAccountName", "SubAccountType", "Tags"),
@@ -48,11 +59,16 @@ class FocusCharge:
 
 
 def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
-    """Return the row as texts; empty means null. Requests without a price are not in its costs, and counted."""
+    """Return the row as texts; empty means null. Requests without a price are not in its costs, and counted.
+
+    Deployments have no names here, only ids; the specification wants none that repeats its id.
+    """
     cost = _decimal(amounts["cost_nano"])
     tokens = sum(amounts[name] for name in _TOKENS)
     month = charge.day.replace(day=1)
-    quantity, unit = (tokens, "Tokens") if tokens else (amounts["requests"], "Requests")
+    consumed, unit = (tokens, "Tokens") if tokens else (amounts["requests"], "Requests")
+    priced, pricing_unit = (Decimal(tokens) / _PRICED, f"{_PRICED} Tokens") if tokens else (Decimal(consumed), unit)
+    tags = {"user": charge.user_id, "key": charge.key_id}
     resource = charge.deployment_id or charge.provider_id
     return {
         "BilledCost": cost,
@@ -64,34 +80,34 @@ def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
         "BillingPeriodStart": _time(month),
         "ChargeCategory": "Usage",
         "ChargeClass": "",
-        "ChargeDescription": f"{charge.operation} by {charge.model_served or 'an unknown model'}",
+        "ChargeDescription": " by ".join(filter(None, (charge.operation, charge.model_served))),
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": _time(charge.day + timedelta(days=1)),
         "ChargePeriodStart": _time(charge.day),
-        "ConsumedQuantity": str(quantity),
+        "ConsumedQuantity": f"{consumed}.0",  # who tells types by the values is to see decimals
         "ConsumedUnit": unit,
         "ContractedCost": cost,
         "EffectiveCost": cost,
         "InvoiceIssuerName": _ISSUER,
         "ListCost": cost,
         "PricingCategory": "Standard",
-        "PricingQuantity": str(quantity),
-        "PricingUnit": unit,
+        "PricingQuantity": f"{priced:f}",
+        "PricingUnit": pricing_unit,
         "ProviderName": _ISSUER,
         "PublisherName": charge.provider_id or _ISSUER,
         "RegionId": charge.region,
         "RegionName": charge.region,
         "ResourceId": resource,
-        "ResourceName": resource,
+        "ResourceName": "",
         "ResourceType": ("Deployment" if charge.deployment_id else "Provider") if resource else "",
         "ServiceCategory": "AI and Machine Learning",
         "ServiceName": _SERVICE,
         "ServiceSubcategory": "Generative AI",
-        "SkuId": charge.model_served or "unknown",
+        "SkuId": charge.model_served or charge.operation,
         "SubAccountId": charge.project_id,
         "SubAccountName": charge.project_id,
         "SubAccountType": "Project" if charge.project_id else "",
-        "Tags": json.dumps({"key": charge.key_id, "user": charge.user_id}),
+        "Tags": json.dumps({f"{_TAGS}{name}": value for name, value in tags.items() if value}),
         "x_KeyId": charge.key_id,
         "x_UserId": charge.user_id,
         "x_Requests": str(amounts["requests"]),

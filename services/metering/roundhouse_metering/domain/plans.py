@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from roundhouse_metering.domain.cells import DAY_S, FINEST, KEPT_S, RESOLUTIONS, View
+from roundhouse_metering.domain.cells import DAY_S, FINEST, RESOLUTIONS, View
+from roundhouse_metering.domain.retention import Kept
 from roundhouse_metering.domain.usage import BucketWidth
 
 __all__ = ["RECORDS", "Part", "bucket_start", "bucket_starts", "parts"]
@@ -30,11 +31,19 @@ class Part:
 
 
 def parts(
-    since: float | None, until: float | None, *, view: View, width_s: int | None, zone: tzinfo, now: float
+    since: float | None,
+    until: float | None,
+    *,
+    view: View,
+    width_s: int | None,
+    zone: tzinfo,
+    now: float,
+    kept: Kept = Kept(),
 ) -> list[Part]:
     """Return what covers the range, without a gap or an overlap, in order.
 
-    With a width no part's cell reaches from one bucket of that width, by the zone's clock, into the next.
+    With a width no part's cell reaches from one bucket of that width, by the zone's clock, into the next. Raises
+    RecordsGone where only records could tell that are not kept any more.
     """
     begin = since if since is not None else 0.0
     end = until if until is not None else float((math.floor(now) + _AHEAD_S) // DAY_S * DAY_S)
@@ -45,7 +54,10 @@ def parts(
             for step in RESOLUTIONS
             if step >= FINEST[view] and (width_s is None or (width_s % step == 0 and offset_s % step == 0))
         ]
-        _cover(found, start, stop, usable, offset_s, now)
+        _cover(found, start, stop, usable, offset_s, kept)
+    for part in found:
+        if part.resolution_s == RECORDS:
+            kept.require(part.since)
     return found
 
 
@@ -71,7 +83,7 @@ def bucket_starts(bucket: BucketWidth, zone: tzinfo, since: float, until: float)
     return found
 
 
-def _cover(found: list[Part], since: float, until: float, steps: Sequence[int], offset_s: int, now: float) -> None:
+def _cover(found: list[Part], since: float, until: float, steps: Sequence[int], offset_s: int, kept: Kept) -> None:
     if since >= until:
         return
     if not steps:
@@ -79,14 +91,13 @@ def _cover(found: list[Part], since: float, until: float, steps: Sequence[int], 
         return
     step, finer = steps[0], steps[1:]
     first, last = math.ceil(since / step) * step, math.floor(until / step) * step
-    if step in KEPT_S:
-        first = max(first, math.ceil((now - KEPT_S[step]) / step) * step)
+    first = max(first, math.ceil(kept.since(step) / step) * step)
     if first >= last:
-        _cover(found, since, until, finer, offset_s, now)
+        _cover(found, since, until, finer, offset_s, kept)
         return
-    _cover(found, since, first, finer, offset_s, now)
+    _cover(found, since, first, finer, offset_s, kept)
     found.append(Part(resolution_s=step, since=first, until=last, offset_s=offset_s))
-    _cover(found, last, until, finer, offset_s, now)
+    _cover(found, last, until, finer, offset_s, kept)
 
 
 def _stretches(since: float, until: float, zone: tzinfo) -> list[tuple[float, float, int]]:

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from roundhouse_common.contracts.money import NANO, Rates
 from roundhouse_common.errors import FieldError, InvalidInput
+from roundhouse_common.spreadsheets import as_typed, not_computed
 from roundhouse_metering.domain.price_books import PriceLine
 
 __all__ = ["decimal_text", "from_csv", "to_csv"]
@@ -26,7 +27,7 @@ def to_csv(lines: Sequence[PriceLine]) -> str:
     for line in lines:
         rates = [getattr(line.rates, name) for name in _RATES]
         counts = [str(getattr(line, name)) for name in _COUNTS]
-        selectors = [getattr(line, name) for name in _SELECTORS]
+        selectors = [not_computed(getattr(line, name)) for name in _SELECTORS]
         writer.writerow([*selectors, *counts, *("" if rate is None else decimal_text(rate) for rate in rates)])
     return text.getvalue()
 
@@ -65,7 +66,7 @@ def _line(row: Mapping[str | None, str | list[str] | None], at: str, faults: lis
     counts = {name: _count(values[name], f"{at}.{name}", faults) for name in _COUNTS if name in values}
     rates = {name: _nano(values[name], f"{at}.{name}", faults) for name in _RATES if name in values}
     return PriceLine(
-        **{name: values.get(name, "") for name in _SELECTORS},
+        **{name: as_typed(values.get(name, "")) for name in _SELECTORS},
         tier_from_tokens=counts.get("tier_from_tokens", 0),
         reuse_percent=counts.get("reuse_percent", 0),
         rates=Rates(**rates),

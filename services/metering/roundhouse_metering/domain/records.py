@@ -1,8 +1,7 @@
 """Which usage records the ledger takes."""
 
-import math
-
 from roundhouse_common.contracts.usage import Outcome, UsageRecord
+from roundhouse_metering.domain.retention import LATEST_S
 
 __all__ = ["fault"]
 
@@ -23,7 +22,7 @@ def fault(record: UsageRecord) -> str | None:
         return f"sequence is {record.sequence}; a router counts from 1"
     if record.outcome is Outcome.UNKNOWN:
         return "its outcome is not known to this version of metering; upgrade, then replay it"
-    if not all(math.isfinite(time) and time > 0 for time in (record.admitted_at, record.ended_at)):
+    if not all(0 < time < LATEST_S for time in (record.admitted_at, record.ended_at)):  # also what is no number
         return f"admitted_at {record.admitted_at} and ended_at {record.ended_at} must be Unix times"
     if not 0 <= record.http_status <= 999 or not 0 <= record.attempts <= 10_000:
         return f"http_status {record.http_status} or attempts {record.attempts} cannot be"

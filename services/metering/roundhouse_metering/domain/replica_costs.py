@@ -78,3 +78,5 @@ def _key(span: Span, by: By) -> str:
             return span.replica_id
         case By.NODE:
             return span.node_id
+        case By.PROJECT:
+            return span.project_id

@@ -1,7 +1,7 @@
 """Pricing again what is in the ledger: the difference becomes a correction, the record stays as it is."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roundhouse_common.budgets import period_start, scope_ids
 from roundhouse_common.contracts.money import BudgetUnit
@@ -10,7 +10,7 @@ from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.budgets import Budget, Charge
 from roundhouse_metering.domain.pricing import priced
 
-__all__ = ["Correction", "PricedRecord", "Repriced", "corrected_charges", "reprice"]
+__all__ = ["Correction", "Difference", "PricedRecord", "Repriced", "corrected_charges", "reprice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,15 @@ class Correction:
 
 
 @dataclass(slots=True)
+class Difference:
+    """What became of the records of one model that change."""
+
+    changed: int = 0
+    became_priced: int = 0
+    delta_nano: int = 0
+
+
+@dataclass(slots=True)
 class Repriced:
     """What became of records that were looked at."""
 
@@ -43,6 +52,8 @@ class Repriced:
     became_priced: int = 0
     still_unpriced: int = 0
     delta_nano: int = 0
+    by_model: dict[str, Difference] = field(default_factory=dict)
+    """Of what changes, by the model that served."""
 
 
 def reprice(records: Iterable[PricedRecord], prices: PriceTable, reason: str, total: Repriced) -> list[Correction]:
@@ -64,6 +75,10 @@ def reprice(records: Iterable[PricedRecord], prices: PriceTable, reason: str, to
         total.changed += 1
         total.became_priced += was_unpriced
         total.delta_nano += delta
+        difference = total.by_model.setdefault(one.record.model_served, Difference())
+        difference.changed += 1
+        difference.became_priced += was_unpriced
+        difference.delta_nano += delta
         made.append(
             Correction(
                 record=one.record,

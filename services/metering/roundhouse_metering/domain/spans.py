@@ -109,6 +109,7 @@ class By(enum.StrEnum):
     VERSION = "version"
     REPLICA = "replica"
     NODE = "node"
+    PROJECT = "project"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,8 @@ class HeldQuery:
 
     tenant_id: str
     deployment_id: str | None
+    project_ids: frozenset[str] | None = None
+    """Only of these projects; None: of all, and of none."""
     since: float
     until: float
     by: By
@@ -150,11 +153,11 @@ class HeldFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRow:
-    """The sums of one deployment, version, replica or node."""
+    """The sums of one deployment, version, replica, node or project; those of no project have an empty key."""
 
     key: str
     deployment_id: str
-    """Empty for a node, which may run several."""
+    """Empty for a node or a project, which may have several."""
     version_number: int | None
     replicas: int
     """How many held something in the time."""

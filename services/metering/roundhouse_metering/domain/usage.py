@@ -132,6 +132,8 @@ class UsageFilter:
     """None: of all tenants."""
     equal: Mapping[str, str] = field(default_factory=dict)
     """Column of COLUMNS -> its value."""
+    project_ids: frozenset[str] | None = None
+    """Only of these projects; None: of all, and of none."""
     since: float | None = None
     until: float | None = None
 

@@ -3,14 +3,18 @@
 import asyncio
 from typing import Final
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.budgets import Budget
-from roundhouse_metering.domain.notices import retry_after_s, signature, webhook_body, webhook_secret, words
-from roundhouse_metering.loops.budget_senders import NotSent, post, send_mail
+from roundhouse_metering.domain.feed import budget_event
+from roundhouse_metering.domain.notices import budget_reached, retry_after_s, words
+from roundhouse_metering.domain.signing import signed_headers, webhook_secret
+from roundhouse_metering.loops.mail import send_mail
+from roundhouse_metering.loops.posting import NotSent, post
 from roundhouse_metering.settings import MeteringSettings
 from roundhouse_metering.store.notices import Notice, due_notices, has_due, postpone, settle_notice
 
@@ -96,23 +100,19 @@ class BudgetNotices:
         self._sent.labels(kind, "sent").inc()
 
     def _post(self, notice: Notice, budget: Budget) -> None:
-        body = webhook_body(
+        reached = budget_reached(
             budget,
-            notice_id=notice.notice_id,
+            event_id=notice.notice_id,
             threshold=notice.threshold,
             spent=notice.spent,
             amount=notice.amount,
             at=notice.noticed_at,
             start=notice.period_start,
         )
-        sent_at = int(self._clock.now())
-        headers = {
-            "webhook-id": notice.notice_id,
-            "webhook-timestamp": str(sent_at),
-            "webhook-signature": signature(
-                webhook_secret(self._key, budget.budget_id), notice.notice_id, sent_at, body
-            ),
-        }
+        body = msgspec.json.encode(budget_event(reached))
+        secret = webhook_secret(self._key, f"budget-webhook/{budget.budget_id}")
+        headers = signed_headers([secret], notice.notice_id, int(self._clock.now()), body)
+        headers["content-type"] = "application/cloudevents+json"
         post(notice.recipient, body, headers, may_be_private=self._settings.webhooks_to_private)
 
     def _mail(self, notice: Notice, budget: Budget) -> None:

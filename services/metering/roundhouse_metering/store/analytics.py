@@ -11,18 +11,27 @@ from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_metering.domain.amounts import LINE, SUMS, VALUES, Amounts, Line
 from roundhouse_metering.domain.cells import View, view_for
 from roundhouse_metering.domain.plans import RECORDS, Part, bucket_start, parts
-from roundhouse_metering.domain.sketches import merge, unpacked
 from roundhouse_metering.domain.usage import COLUMNS, UsageQuery, most_rows
 from roundhouse_metering.store.money_tables import corrections, price_versions
 from roundhouse_metering.store.tables import ledger
-from roundhouse_metering.store.usage_cells import CORRECTIONS, LEDGER, LINE_COLUMNS, Uncounted, cursors, uncounted
+from roundhouse_metering.store.usage_cells import (
+    CORRECTED,
+    CORRECTIONS,
+    LEDGER,
+    LINE_COLUMNS,
+    Uncounted,
+    cursors,
+    kept,
+    uncounted,
+)
 from roundhouse_metering.store.usage_tables import usage_cells, usage_series
 
-__all__ = ["UsageFigures", "currency", "usage_figures"]
+__all__ = ["Place", "UsageFigures", "currency", "usage_figures"]
 
 _MOST_RECORDS: Final = 200_000
 _TAIL: Final = 20_000
 _ADMITTED: Final = LINE.index("admitted_at")
+_PROJECT: Final = VALUES.index("project_id")
 _ZERO: Final[ColumnElement[int]] = literal_column("0", Integer)
 _SUMS: Final = tuple(cast(func.sum(usage_cells.c[name]), BigInteger).label(name) for name in SUMS)
 _MAXIMA: Final = tuple(func.max(usage_cells.c[name]) for name in ("latency_max_us", "first_token_max_us"))
@@ -54,7 +63,8 @@ async def currency(session: ReadSession) -> str:
 
 
 async def usage_figures(session: ReadSession, query: UsageQuery, *, now: float) -> UsageFigures:
-    """Answer the question. Raises InvalidInput when the answer or the work would have no bound."""
+    """Answer the question. Raises InvalidInput when the answer or the work would have no bound, and RecordsGone when
+    it needs records that are not kept any more."""
     return await _Asking(session, query, now).answer()
 
 
@@ -65,7 +75,8 @@ class _Asking:
         self._now = now
         self._by = [COLUMNS[dimension] for dimension in query.by]
         self._equal = query.filter.values
-        self._view = view_for({*self._by, *self._equal})
+        self._projects = query.filter.project_ids
+        self._view = view_for({*self._by, *self._equal, *(() if self._projects is None else ("project_id",))})
         self._found = UsageFigures()
         self._at: dict[str, int] = {}
         self._indices = [VALUES.index(name) for name in self._by]
@@ -74,7 +85,15 @@ class _Asking:
         wanted, bucket = self._query.filter, self._query.bucket
         self._at = await cursors(self._session)
         width_s = bucket.seconds if bucket else None
-        plan = parts(wanted.since, wanted.until, view=self._view, width_s=width_s, zone=self._query.zone, now=self._now)
+        plan = parts(
+            wanted.since,
+            wanted.until,
+            view=self._view,
+            width_s=width_s,
+            zone=self._query.zone,
+            now=self._now,
+            kept=kept(self._at),
+        )
         for part in plan:
             if part.resolution_s == RECORDS:
                 await self._add_records(part)
@@ -96,7 +115,8 @@ class _Asking:
         ]
         cells = usage_cells.join(usage_series, usage_series.c.series_id == usage_cells.c.series_id)
         where += [usage_series.c[name] == value for name, value in self._equal.items()]
-        if self._equal:
+        where += self._in_projects(usage_series.c.project_id)
+        if self._equal or self._projects is not None:
             where.append(usage_series.c.view == int(self._view))
         sums = select(start, *groups, *_SUMS, *_MAXIMA).select_from(cells).where(*where)
         grouped = [start, *groups] if self._query.bucket else groups
@@ -110,17 +130,20 @@ class _Asking:
         if self._query.has_latency:
             sketches = select(start, *groups, usage_cells.c.latency_sketch, usage_cells.c.first_token_sketch)
             has_any = usage_cells.c.latency_count > 0
+            rows: dict[tuple[Any, ...], Amounts] = {}  # Any: a row of the database
             for row in await self._session.execute(sketches.select_from(cells).where(*where, has_any)):
-                amounts = self._row(part, row)
-                merge(amounts.latency, unpacked(row[-2]))
-                if row[-1]:
-                    merge(amounts.first_token, unpacked(row[-1]))
+                place = row[:width]
+                if (found := rows.get(place)) is None:
+                    found = rows[place] = self._row(part, row)
+                found.latency.add(row[-2])
+                found.first_token.add(row[-1])
 
     async def _add_records(self, part: Part) -> None:
         """Count single records of a stretch that is shorter than any cell."""
         of_tenant = self._of_tenants()
         within = (*of_tenant, ledger.c.admitted_at >= part.since, ledger.c.admitted_at < part.until)
         equal = [ledger.c[name] == value for name, value in self._equal.items() if name != "tenant_id"]
+        equal += self._in_projects(ledger.c.project_id)
         counted = select(*LINE_COLUMNS).where(*within, *equal, ledger.c.entry <= self._at[LEDGER])
         lines = (await self._session.execute(counted.limit(_MOST_RECORDS + 1))).all()
         if len(lines) > _MOST_RECORDS:
@@ -132,7 +155,7 @@ class _Asking:
             self._place(part, line).add_line(line)
         made = (
             select(corrections.c.delta_nano, corrections.c.was_unpriced, *LINE_COLUMNS)
-            .join(ledger, ledger.c.request_id == corrections.c.request_id)
+            .join(ledger, CORRECTED)
             .where(*within, *equal, corrections.c.correction_id <= self._at[CORRECTIONS])
         )
         for row in await self._session.execute(made):
@@ -149,7 +172,12 @@ class _Asking:
     def _part_of(self, plan: Sequence[Part], line: Line) -> Part | None:
         if any(line[VALUES.index(name)] != value for name, value in self._equal.items()):
             return None
+        if self._projects is not None and line[_PROJECT] not in self._projects:
+            return None
         return next((part for part in plan if part.since <= line[_ADMITTED] < part.until), None)
+
+    def _in_projects(self, project_id: Column[str]) -> list[ColumnElement[bool]]:
+        return [] if self._projects is None else [project_id.in_(sorted(self._projects))]
 
     def _of_tenants(self) -> list[ColumnElement[bool]]:
         """Return the condition that lets the index by time be used: over all tenants there are as many ranges."""

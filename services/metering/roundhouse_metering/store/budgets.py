@@ -1,21 +1,28 @@
 """Budgets, and what was spent of them: counted in the transaction that enters the records."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 
+from roundhouse_common.auth import Reach
 from roundhouse_common.budgets import period_start
 from roundhouse_common.contracts.money import BudgetPeriod, BudgetScope, BudgetUnit
 from roundhouse_common.contracts.usage import Reuse, UsageRecord
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.budgets import Budget, Charge, charges
+from roundhouse_metering.domain.cells import View
 from roundhouse_metering.domain.pricing import Cost
+from roundhouse_metering.domain.usage import UsageFilter, UsageQuery
+from roundhouse_metering.store.analytics import usage_figures
 from roundhouse_metering.store.money_tables import budget_spend, budgets, corrections
 from roundhouse_metering.store.tables import ledger
+from roundhouse_metering.store.usage_cells import cursors, kept
+from roundhouse_metering.store.usage_tables import usage_series
 
 __all__ = [
+    "Sight",
     "add_charges",
     "all_budgets",
     "budgets_of_tenants",
@@ -27,6 +34,15 @@ __all__ = [
     "spent_of",
     "update_budget",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Whose budgets somebody sees: those of what they may read budgets of, and their own."""
+
+    reach: Reach
+    user_id: str
+
 
 _FIELDS = tuple(Budget.__dataclass_fields__)
 _COLUMNS = {
@@ -46,17 +62,21 @@ async def update_budget(session: WriteSession, budget: Budget) -> None:
     await session.execute(update(budgets).where(budgets.c.budget_id == budget.budget_id).values(_values(budget)))
 
 
-async def find_budget(session: ReadSession, tenant_id: str, budget_id: str) -> Budget | None:
-    """Return a tenant's budget that is not deleted."""
-    found = await _budgets(session, budgets.c.budget_id == budget_id, budgets.c.tenant_id == tenant_id, _living())
+async def find_budget(session: ReadSession, sight: Sight, budget_id: str) -> Budget | None:
+    """Return a budget in sight that is not deleted."""
+    found = await _budgets(session, budgets.c.budget_id == budget_id, _seen(sight), _living())
     return found[0] if found else None
 
 
-async def list_budgets(session: ReadSession, tenant_id: str, *, after: str, limit: int) -> list[Budget]:
-    """Return a page of a tenant's budgets in the order of their ids."""
-    return await _budgets(
-        session, budgets.c.tenant_id == tenant_id, budgets.c.budget_id > after, _living(), limit=limit
-    )
+async def list_budgets(
+    session: ReadSession, sight: Sight, *, after: str, limit: int, scopes: Mapping[BudgetScope, str] | None = None
+) -> list[Budget]:
+    """Return a page of the budgets in sight in the order of their ids. `scopes`: only those of any of these things."""
+    wanted = [_seen(sight), budgets.c.budget_id > after, _living()]
+    if scopes:
+        of = ((budgets.c.scope == scope.value) & (budgets.c.scope_id == one) for scope, one in scopes.items())
+        wanted.append(or_(*of))
+    return await _budgets(session, *wanted, limit=limit)
 
 
 async def all_budgets(session: ReadSession) -> list[Budget]:
@@ -126,9 +146,14 @@ async def add_charges(
 
 
 async def recount(session: WriteSession, budget: Budget, now: float) -> None:
-    """Count what the ledger and its corrections say of the period that is now: for a budget that is new."""
+    """Count what the ledger and its corrections say of the period that is now: for a budget that is new.
+
+    Of months whose records are not kept any more their sums count. Raises RecordsGone when it begins within an hour of
+    them.
+    """
     start = period_start(budget.period, now)
-    since = max(float(start), budget.starts_at)
+    begin = max(float(start), budget.starts_at)
+    since = max(begin, float(kept(await cursors(session)).records))
     of = _COLUMNS[budget.scope]
     wanted = [
         ledger.c.tenant_id == budget.tenant_id,
@@ -149,9 +174,44 @@ async def recount(session: WriteSession, budget: Budget, now: float) -> None:
         )
         delta, priced_later = (await session.execute(corrected)).one()
         spent, unpriced = (spent or 0) + (delta or 0), unpriced - priced_later
-    row = {"budget_id": budget.budget_id, "period_start": start, "spent": int(spent or 0), "unpriced": unpriced}
+    before = await _spent_before(session, budget, begin, since, now) if begin < since else Charge()
+    row = {
+        "budget_id": budget.budget_id,
+        "period_start": start,
+        "spent": int(spent or 0) + before.spent,
+        "unpriced": unpriced + before.unpriced,
+    }
     put = upsert(session.dialect, budget_spend, key=["budget_id", "period_start"], update=["spent", "unpriced"])
     await session.execute(put, row)
+
+
+def _seen(sight: Sight) -> ColumnElement[bool]:
+    """Which project and whose a key is, its usage says: one that was never used is in sight of the tenant only."""
+    of_tenant = budgets.c.tenant_id == sight.reach.tenant_id
+    if sight.reach.project_ids is None:
+        return of_tenant
+    projects, series = sorted(sight.reach.project_ids), usage_series.c
+    is_near = or_(series.user_id == sight.user_id, series.project_id.in_(projects))
+    used = (series.view == int(View.KEY)) & (series.tenant_id == sight.reach.tenant_id) & is_near
+    near = {
+        BudgetScope.PROJECT: budgets.c.scope_id.in_(projects),
+        BudgetScope.USER: budgets.c.scope_id == sight.user_id,
+        BudgetScope.KEY: budgets.c.scope_id.in_(select(series.key_id).where(used)),
+    }
+    return of_tenant & or_(*((budgets.c.scope == scope.value) & is_ours for scope, is_ours in near.items()))
+
+
+async def _spent_before(session: ReadSession, budget: Budget, since: float, until: float, now: float) -> Charge:
+    """Count by sums: those of before the first record that is kept lack nothing."""
+    is_tokens = budget.unit is BudgetUnit.TOKENS
+    equal = {_COLUMNS[budget.scope]: budget.scope_id, **({"reuse": Reuse.NONE.value} if is_tokens else {})}
+    wanted = UsageFilter(tenant_id=budget.tenant_id, equal=equal, since=since, until=until)
+    found = await usage_figures(session, UsageQuery(filter=wanted, has_latency=False), now=now)
+    total = Charge()
+    for amounts in found.rows.values():
+        total.spent += sum(amounts[name] for name in _TOKENS) if is_tokens else amounts["cost_nano"]
+        total.unpriced += 0 if is_tokens else amounts["unpriced"]
+    return total
 
 
 def _living() -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """The ledger: entered once, read in many ways."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -12,17 +12,26 @@ from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.pricing import Cost, priced
+from roundhouse_metering.domain.retention import Kept
 from roundhouse_metering.domain.usage import UsageFilter
 from roundhouse_metering.store.bulk import put_rows
 from roundhouse_metering.store.money_tables import corrections
+from roundhouse_metering.store.months import known_sequences, make_months
 from roundhouse_metering.store.tables import ledger
+from roundhouse_metering.store.usage_cells import FLOOR, cursors, kept
 
-__all__ = ["Entered", "LedgerEntry", "Position", "enter", "entries", "entries_after"]
+__all__ = ["Entered", "LedgerEntry", "Position", "before_floor", "enter", "entries", "entries_between", "require_kept"]
 
 _FIELDS = UsageRecord.__struct_fields__
 _fields = attrgetter(*_FIELDS)
 _NAMES = (*_FIELDS, "admitted_minute", "recorded_at", "cost_nano", "price_id", "currency")
-_KNOWN_POSTGRES = text("SELECT request_id FROM ledger WHERE request_id = ANY(CAST(:ids AS text[]))")
+_KNOWN_POSTGRES = text(
+    "SELECT request_id FROM ledger WHERE request_id = ANY(CAST(:ids AS text[])) "
+    "AND admitted_at >= :since AND admitted_at < :until"
+)
+_AROUND_S = 86_400.0
+"""On Postgres an id is looked for in the partitions of its record's time, and of a day before and after it."""
+_KEYS = {"sqlite": ("request_id",), "postgresql": ("request_id", "admitted_at")}
 _KNOWN_SQLITE = text("SELECT request_id FROM ledger WHERE request_id IN (SELECT value FROM json_each(:ids))")
 
 
@@ -73,19 +82,34 @@ async def enter(
     Idempotent: what was entered first stays, whoever sends it again.
     """
     first = {record.request_id: record for record in reversed(records)}
-    for known in await _known(session, list(first)):
+    await make_months(session, [record.admitted_at for record in first.values()])
+    for known in await _known(session, first):
         del first[known]
     entered = [Entered(record, priced(record, prices)) for record in reversed(first.values())]
     rows = [_values(record, recorded_at, cost) for record, cost in entered]
-    await put_rows(session, ledger, _NAMES, rows, key=("request_id",))
+    await put_rows(session, ledger, _NAMES, rows, key=_KEYS[session.dialect])
     return entered
 
 
-async def _known(session: WriteSession, request_ids: list[str]) -> Iterable[str]:
-    """Return which of them the ledger has. Writers are serial: what is not there now is entered by this transaction."""
-    if session.dialect == "postgresql":
-        return (await session.execute(_KNOWN_POSTGRES, {"ids": request_ids})).scalars()
-    return (await session.execute(_KNOWN_SQLITE, {"ids": msgspec.json.encode(request_ids).decode()})).scalars()
+async def _known(session: WriteSession, records: Mapping[str, UsageRecord]) -> Iterable[str]:
+    """Return which ids the ledger has. Writers are serial: what is not there now is entered by this transaction."""
+    if session.dialect == "sqlite":
+        return (await session.execute(_KNOWN_SQLITE, {"ids": msgspec.json.encode(list(records)).decode()})).scalars()
+    times = [record.admitted_at for record in records.values()]
+    around = {"since": min(times, default=0.0) - _AROUND_S, "until": max(times, default=0.0) + _AROUND_S}
+    return (await session.execute(_KNOWN_POSTGRES, {"ids": list(records), **around})).scalars()
+
+
+async def before_floor(
+    session: ReadSession, records: Iterable[UsageRecord]
+) -> tuple[list[UsageRecord], list[UsageRecord]]:
+    """Return those of the records whose month is not kept any more: those that the ledger had, by their routers'
+    numbers, and those that it never had. Neither can be entered any more."""
+    at = await cursors(session)
+    late = [record for record in records if record.admitted_at < at[FLOOR]]
+    known = await known_sequences(session, [(record.router_id, record.sequence) for record in late])
+    had = [record for record in late if (record.router_id, record.sequence) in known]
+    return had, [record for record in late if (record.router_id, record.sequence) not in known]
 
 
 _CORRECTED: ScalarSelect[int] = (
@@ -96,22 +120,36 @@ _CORRECTED: ScalarSelect[int] = (
 _ENTRIES = select(ledger, _CORRECTED.label("correction_nano"))
 
 
-async def entries_after(session: ReadSession, entry: int, *, wanted: UsageFilter, limit: int) -> list[LedgerEntry]:
-    """Return entries after one, in the order of commits."""
-    statement = _ENTRIES.where(ledger.c.entry > entry, *_conditions(wanted)).order_by(ledger.c.entry).limit(limit)
-    return [_entry(row) for row in await session.execute(statement)]
+async def entries_between(
+    session: ReadSession, after: int, last: int, *, wanted: UsageFilter, limit: int
+) -> list[LedgerEntry]:
+    """Return entries after one, up to another, in the order of commits."""
+    place = ledger.c.entry
+    statement = select(ledger).where(place > after, place <= last, *_conditions(wanted)).order_by(place).limit(limit)
+    return [_entry(row, None) for row in await session.execute(statement)]
+
+
+async def require_kept(session: ReadSession, since: float | None) -> Kept:
+    """Return what is kept. Raises RecordsGone when records are asked for from before that."""
+    is_there = kept(await cursors(session))
+    is_there.require(since)
+    return is_there
 
 
 async def entries(
-    session: ReadSession, wanted: UsageFilter, *, after: Position | None, limit: int
+    session: ReadSession, wanted: UsageFilter, *, after: Position | None, limit: int, newest_first: bool = False
 ) -> list[LedgerEntry]:
-    """Return a page of entries, the oldest admission first."""
-    statement = _ENTRIES.where(*_conditions(wanted))
+    """Return a page of entries by admission, the oldest first unless it is asked otherwise. Raises RecordsGone when it
+    is asked for what is not kept any more."""
+    is_there = await require_kept(session, wanted.since)
+    statement = _ENTRIES.where(*_conditions(wanted), ledger.c.admitted_at >= is_there.records)
     if after is not None:
         place = tuple_(ledger.c.admitted_at, ledger.c.request_id)
-        statement = statement.where(place > tuple_(after.admitted_at, after.request_id))
-    statement = statement.order_by(ledger.c.admitted_at, ledger.c.request_id).limit(limit)
-    return [_entry(row) for row in await session.execute(statement)]
+        last = tuple_(after.admitted_at, after.request_id)
+        statement = statement.where(place < last if newest_first else place > last)
+    columns = (ledger.c.admitted_at, ledger.c.request_id)
+    statement = statement.order_by(*(one.desc() if newest_first else one for one in columns)).limit(limit)
+    return [_entry(row, row.correction_nano) for row in await session.execute(statement)]
 
 
 def _values(record: UsageRecord, recorded_at: float, cost: Cost) -> tuple[object, ...]:
@@ -119,7 +157,7 @@ def _values(record: UsageRecord, recorded_at: float, cost: Cost) -> tuple[object
     return (*_fields(record), int(record.admitted_at // 60), recorded_at, cost.cost_nano, cost.price_id, cost.currency)
 
 
-def _entry(row: Row[Any]) -> LedgerEntry:
+def _entry(row: Row[Any], correction_nano: int | None) -> LedgerEntry:
     values = {field: getattr(row, field) for field in UsageRecord.__struct_fields__}
     return LedgerEntry(
         record=msgspec.convert(values, UsageRecord),
@@ -128,13 +166,15 @@ def _entry(row: Row[Any]) -> LedgerEntry:
         cost_nano=row.cost_nano,
         price_id=row.price_id,
         currency=row.currency,
-        correction_nano=row.correction_nano or 0,
-        is_corrected=row.correction_nano is not None,
+        correction_nano=correction_nano or 0,
+        is_corrected=correction_nano is not None,
     )
 
 
 def _conditions(wanted: UsageFilter) -> list[ColumnElement[bool]]:
     conditions = [ledger.c[name] == value for name, value in wanted.values.items()]
+    if wanted.project_ids is not None:
+        conditions.append(ledger.c.project_id.in_(sorted(wanted.project_ids)))
     if wanted.since is not None:
         conditions.append(ledger.c.admitted_at >= wanted.since)
     if wanted.until is not None:

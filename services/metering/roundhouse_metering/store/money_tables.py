@@ -1,14 +1,16 @@
 """The tables of prices, corrections and budgets. Amounts are integers: nano-units, or tokens."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, UniqueConstraint
 
 from roundhouse_common.contracts.money import Rates
 from roundhouse_common.database import BigId, Json, UnixSeconds
+from roundhouse_metering.domain.feed import BudgetReached
 from roundhouse_metering.store.schema import metadata
 
 __all__ = [
     "budget_notices",
     "budget_spend",
+    "budget_thresholds",
     "budgets",
     "corrections",
     "generations",
@@ -137,4 +139,19 @@ budget_notices = Table(
     Column("sent_at", UnixSeconds, nullable=True),
     Column("last_error", Text, nullable=False),
     Index("ix_budget_notices_due", "due_at"),
+)
+
+budget_thresholds = Table(
+    "budget_thresholds",
+    metadata,
+    # What budgets have reached, in the order of commits: for readers of the feed. Never changed.
+    Column("number", BigId, primary_key=True, autoincrement=True),
+    Column("budget_id", Text, nullable=False),
+    Column("period_start", BigInteger, nullable=False),
+    Column("threshold", Integer, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("reached_at", UnixSeconds, nullable=False),
+    Column("reached", Json(BudgetReached), nullable=False),  # as it was then: budgets are renamed and raised
+    UniqueConstraint("budget_id", "period_start", "threshold", name="uq_budget_thresholds"),
+    sqlite_autoincrement=True,
 )

@@ -10,8 +10,10 @@ from roundhouse_common.budgets import period_start
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_common.runtime import Ids
 from roundhouse_metering.domain.budgets import Budget, crossed
+from roundhouse_metering.domain.feed import BudgetReached
+from roundhouse_metering.domain.notices import budget_reached
 from roundhouse_metering.store.budgets import all_budgets, spent_of
-from roundhouse_metering.store.money_tables import budget_notices
+from roundhouse_metering.store.money_tables import budget_notices, budget_thresholds
 
 __all__ = ["Notice", "due_notices", "has_due", "note_thresholds", "notices_of", "postpone", "settle_notice"]
 
@@ -37,32 +39,50 @@ class Notice:
 async def note_thresholds(session: WriteSession, budgets: Collection[Budget], *, now: float, ids: Ids) -> bool:
     """Note what these budgets have reached in the period that is now, and say whether anything may be new. Safe to
     repeat: the key decides."""
-    watched = [budget for budget in budgets if budget.recipients and budget.thresholds]
+    watched = [budget for budget in budgets if budget.thresholds]
     if not watched:
         return False
     spent = await spent_of(session, watched, now)
-    rows = [
-        {
-            "budget_id": budget.budget_id,
-            "period_start": period_start(budget.period, now),
-            "threshold": percent,
-            "recipient": recipient,
-            "notice_id": ids.new("ntc"),
-            "spent": spent[budget.budget_id].spent,
-            "amount": budget.amount,
-            "noticed_at": now,
-            "due_at": now,
-            "attempts": 0,
-            "sent_at": None,
-            "last_error": "",
-        }
+    reached = [
+        budget_reached(
+            budget,
+            event_id=ids.new("bth"),
+            threshold=percent,
+            spent=spent[budget.budget_id].spent,
+            amount=budget.amount,
+            at=now,
+            start=period_start(budget.period, now),
+        )
         for budget in watched
         for percent in crossed(budget, spent[budget.budget_id].spent)
-        for recipient in budget.recipients
     ]
+    if reached:
+        put = upsert(session.dialect, budget_thresholds, key=("budget_id", "period_start", "threshold"))
+        await session.execute(put, [_threshold(one) for one in reached])
+    recipients = {budget.budget_id: budget.recipients for budget in watched}
+    rows = [_row(one, recipient, ids) for one in reached for recipient in recipients[one.budget_id]]
     if rows:
         await session.execute(upsert(session.dialect, budget_notices, key=_KEY), rows)
     return bool(rows)
+
+
+def _threshold(one: BudgetReached) -> dict[str, Any]:
+    same = ("budget_id", "period_start", "threshold", "tenant_id", "reached_at")
+    return {**{name: getattr(one, name) for name in same}, "reached": one}
+
+
+def _row(one: BudgetReached, recipient: str, ids: Ids) -> dict[str, Any]:
+    same = ("budget_id", "period_start", "threshold", "spent", "amount")
+    return {
+        **{name: getattr(one, name) for name in same},
+        "recipient": recipient,
+        "notice_id": ids.new("ntc"),
+        "noticed_at": one.reached_at,
+        "due_at": one.reached_at,
+        "attempts": 0,
+        "sent_at": None,
+        "last_error": "",
+    }
 
 
 async def due_notices(session: WriteSession, *, now: float, lease_s: float, limit: int) -> list[tuple[Notice, Budget]]:

@@ -12,6 +12,7 @@ from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_metering.domain.repricing import Correction, PricedRecord
 from roundhouse_metering.store.money_tables import corrections
 from roundhouse_metering.store.tables import ledger
+from roundhouse_metering.store.usage_cells import cursors, kept
 
 __all__ = ["Unpriced", "insert_corrections", "priced_page", "unpriced_groups"]
 
@@ -36,7 +37,8 @@ class Unpriced:
 async def priced_page(
     session: ReadSession, tenant_id: str, *, since: float, until: float, after: tuple[float, int] | None, limit: int
 ) -> list[PricedRecord]:
-    """Return records of a tenant with what they cost now, the oldest admission first."""
+    """Return records of a tenant with what they cost now, the oldest admission first. Raises RecordsGone."""
+    kept(await cursors(session)).require(since)
     conditions = [ledger.c.tenant_id == tenant_id, ledger.c.admitted_at >= since, ledger.c.admitted_at < until]
     if after is not None:
         conditions.append(tuple_(ledger.c.admitted_at, ledger.c.entry) > tuple_(*after))

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Double, Row, and_, case, cast, func, literal, or_, select
 
+from roundhouse_common.auth import Reach
 from roundhouse_common.contracts.scheduler import Phase
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.spans import By, HeldFigures, HeldQuery, HeldRow, Span, chained
@@ -23,6 +24,7 @@ _KEYS = {
     By.VERSION: replica_spans.c.version_id,
     By.REPLICA: replica_spans.c.replica_id,
     By.NODE: replica_spans.c.node_id,
+    By.PROJECT: replica_spans.c.project_id,
 }
 
 
@@ -53,9 +55,11 @@ async def spans_of(session: ReadSession, replica_id: str) -> list[Span]:
     return await _select(session, replica_spans.c.replica_id == replica_id)
 
 
-async def has_replicas(session: ReadSession, tenant_id: str, deployment_id: str) -> bool:
-    """Whether a deployment of the tenant ever had a replica."""
-    mine = (replica_spans.c.tenant_id == tenant_id) & (replica_spans.c.deployment_id == deployment_id)
+async def has_replicas(session: ReadSession, reach: Reach, deployment_id: str) -> bool:
+    """Whether a deployment within reach ever had a replica."""
+    mine = (replica_spans.c.tenant_id == reach.tenant_id) & (replica_spans.c.deployment_id == deployment_id)
+    if reach.project_ids is not None:
+        mine &= replica_spans.c.project_id.in_(sorted(reach.project_ids))
     return await session.scalar(select(replica_spans.c.event_id).where(mine).limit(1)) is not None
 
 
@@ -68,7 +72,7 @@ async def held(session: ReadSession, query: HeldQuery) -> list[HeldRow]:
     end = case((is_open, until), else_=spans.ended_at)
     start = case((spans.began_at > query.since, spans.began_at), else_=since)
     seconds = end - start
-    has_deployment = query.by is not By.NODE
+    has_deployment = query.by not in (By.NODE, By.PROJECT)
     has_version = query.by in (By.VERSION, By.REPLICA)
     statement = (
         select(
@@ -125,6 +129,8 @@ def _conditions(query: HeldQuery) -> list[ColumnElement[bool]]:
     ]
     if query.deployment_id is not None:
         conditions.append(spans.deployment_id == query.deployment_id)
+    if query.project_ids is not None:
+        conditions.append(spans.project_id.in_(sorted(query.project_ids)))
     return [and_(*conditions)]
 
 

@@ -14,7 +14,12 @@ from sqlalchemy import (
 )
 
 from roundhouse_common.database import BigId, UnixSeconds, outbox_table
-from roundhouse_metering.store import money_tables, usage_tables  # noqa: F401 - so that `metadata` has all tables
+from roundhouse_metering.store import (  # noqa: F401 - so that `metadata` has all tables
+    engine_tables,
+    money_tables,
+    usage_tables,
+    webhooks,
+)
 from roundhouse_metering.store.schema import metadata
 
 __all__ = ["compute_samples", "device_samples", "ledger", "metadata", "outbox", "replica_spans", "rollups", "series"]
@@ -22,7 +27,8 @@ __all__ = ["compute_samples", "device_samples", "ledger", "metadata", "outbox", 
 ledger = Table(
     "ledger",
     metadata,
-    # One row per admitted request, never changed. Columns are the fields of UsageRecord.
+    # One row per admitted request, never changed. Columns are the fields of UsageRecord. On Postgres a partition for
+    # each month of admission (`ledger_2026_11`), made with its first record: unique is there what holds the time, too.
     Column("entry", BigId, primary_key=True, autoincrement=True),  # in the order of commits, with gaps
     Column("request_id", Text, nullable=False),
     Column("router_id", Text, nullable=False),
@@ -69,7 +75,8 @@ ledger = Table(
     Column("cost_nano", BigInteger, nullable=True),  # when it was entered; NULL: unpriced
     Column("price_id", Text, nullable=False, server_default=text("''")),
     Column("currency", Text, nullable=False, server_default=text("''")),
-    UniqueConstraint("request_id", name="uq_ledger_request"),
+    UniqueConstraint("request_id", name="uq_ledger_request").ddl_if(dialect="sqlite"),
+    UniqueConstraint("request_id", "admitted_at", name="uq_ledger_request").ddl_if(dialect="postgresql"),
     # Every index costs each record: sums come from `usage_cells`, and single records are found by key or time.
     Index("ix_ledger_time", "tenant_id", "admitted_at"),
     Index("ix_ledger_key", "tenant_id", "key_id", "admitted_at"),

@@ -1,6 +1,7 @@
 """The pass that counts new entries of the ledger into cells, exactly once: what it adds and how far it came are one
 transaction, and it starts over when another instance was faster."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,8 +11,8 @@ from sqlalchemy import delete, select
 from roundhouse_common.database import Database, ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.admitted import RouterHour, extended
 from roundhouse_metering.domain.amounts import LINE, SUMS, VALUES, Amounts, Line
-from roundhouse_metering.domain.cells import HOUR_S, CellKey, SeriesKey, View, digest, tally
-from roundhouse_metering.domain.sketches import packed, unpacked
+from roundhouse_metering.domain.cells import HOUR_S, KEPT_S, CellKey, SeriesKey, View, digest, tally
+from roundhouse_metering.domain.retention import Kept
 from roundhouse_metering.store.bulk import among, put_rows
 from roundhouse_metering.store.money_tables import corrections
 from roundhouse_metering.store.tables import ledger
@@ -24,7 +25,10 @@ from roundhouse_metering.store.usage_tables import (
 )
 
 __all__ = [
+    "CORRECTED",
     "CORRECTIONS",
+    "DROPPED",
+    "FLOOR",
     "LEDGER",
     "LINE_COLUMNS",
     "ROUTERS",
@@ -33,19 +37,34 @@ __all__ = [
     "begin_anew",
     "cursors",
     "forget_cells",
+    "keep_cells",
+    "kept",
+    "packed_cells",
     "put_cells",
+    "put_cursors",
     "roll_up",
     "uncounted",
 ]
 
-LEDGER, CORRECTIONS, ROUTERS, FLOOR = "ledger", "corrections", "routers", "floor"
+LEDGER, CORRECTIONS, ROUTERS, FLOOR, DROPPED = "ledger", "corrections", "routers", "floor", "dropped"
 """How far was counted: entries, corrections, entries into what routers admitted. `floor`, in Unix seconds: what was
-admitted before is not in the ledger any more, and its cells are as they are."""
+admitted before is not in the ledger any more, and its cells are as they are. `dropped`: the last entry that went so."""
+_SINCE: Final = {resolution_s: f"kept_{resolution_s}" for resolution_s in KEPT_S}
+"""Resolution -> from when on, in Unix seconds, its cells hold everything; older ones are forgotten."""
+_CURSORS: Final = (LEDGER, CORRECTIONS, ROUTERS, FLOOR, DROPPED, *_SINCE.values())
+CORRECTED: Final = (ledger.c.request_id == corrections.c.request_id) & (
+    ledger.c.admitted_at == corrections.c.admitted_at
+)
+"""Joins corrections with their records; by the time, too, which says in which partition a record is."""
 LINE_COLUMNS: Final = tuple(ledger.c[name] for name in LINE)
 _KEY: Final = ("view", "resolution_s", "at", "series_id")
 _FIGURES: Final = (*SUMS, "latency_max_us", "first_token_max_us", "latency_sketch", "first_token_sketch")
 _CELL: Final = tuple(usage_cells.c[name] for name in (*_KEY, *_FIGURES))
 _ENTRY, _ROUTER, _ADMITTED, _OUTCOME = (LINE.index(name) for name in ("entry", "router_id", "admitted_at", "outcome"))
+
+
+PackedCells = Mapping[CellKey, tuple[int | bytes, ...]]
+"""Their columns behind the key."""
 
 
 @dataclass
@@ -82,32 +101,44 @@ class Uncounted:
 
 
 async def cursors(session: ReadSession) -> dict[str, int]:
-    """Return how far each count came; 0 at first."""
+    """Return how far each count came, and from when on what is kept; 0 at first."""
     found = {row.name: row.entry for row in await session.execute(select(usage_cursors))}
-    return {name: found.get(name, 0) for name in (LEDGER, CORRECTIONS, ROUTERS, FLOOR)}
+    return {name: found.get(name, 0) for name in _CURSORS}
 
 
-async def roll_up(db: Database, series: Series, *, now: float, limit: int) -> int:
+def kept(at: Mapping[str, int]) -> Kept:
+    """Return from when on there is what, by the cursors."""
+    return Kept(records=at[FLOOR], cells={resolution_s: at[name] for resolution_s, name in _SINCE.items()})
+
+
+async def put_cursors(session: WriteSession, to: Mapping[str, int]) -> None:
+    """Note how far something came."""
+    put = upsert(session.dialect, usage_cursors, key=["name"], update=["entry"])
+    await session.execute(put, [{"name": name, "entry": entry} for name, entry in to.items()])
+
+
+async def roll_up(db: Database, series: Series, *, limit: int) -> int:
     """Count up to `limit` entries and as many corrections; return how many that were."""
     async with db.read() as session:
         work = await uncounted(session, await cursors(session), limit)
-        added = _tallied(work, now)
+        # In a thread: entering, and answers, go on meanwhile.
+        added = await asyncio.to_thread(tally, work.lines, work.fixes, kept_since=kept(work.at).cells)
         await series.learn(session, {(key.view, key.series) for key in added})
         before = await _cells(session, series, added)
         routers = await _routers(session, [line for line in work.lines if line[_ENTRY] > work.at[ROUTERS]])
-    for key, amounts in before.items():
-        added[key].add(amounts)
     if work.to == work.at:
         return 0
+    for key, amounts in before.items():
+        amounts.add(added[key])
+    figures = await asyncio.to_thread(packed_cells, added | before)
     async with db.write() as session:
         if await cursors(session) != work.at:
             return 0
         try:
             await series.make(session, list({(key.view, key.series): None for key in added}))
-            await put_cells(session, series, added)
+            await put_cells(session, series, figures)
             await _write_routers(session, routers)
-            put = upsert(session.dialect, usage_cursors, key=["name"], update=["entry"])
-            await session.execute(put, [{"name": name, "entry": entry} for name, entry in work.to.items()])
+            await put_cursors(session, work.to)
         except BaseException:
             series.ids.clear()  # ids of series that were made in vain
             raise
@@ -118,8 +149,16 @@ async def begin_anew(session: WriteSession) -> None:
     """Forget what was counted; the next passes count the whole ledger again. Cells of before the floor stay."""
     at = await cursors(session)
     await session.execute(delete(usage_cells).where(usage_cells.c.at >= at[FLOOR]))
-    put = upsert(session.dialect, usage_cursors, key=["name"], update=["entry"])
-    await session.execute(put, [{"name": name, "entry": 0} for name in (LEDGER, CORRECTIONS)])
+    await put_cursors(session, {LEDGER: 0, CORRECTIONS: 0})
+
+
+async def keep_cells(session: WriteSession, resolution_s: int, since: int) -> int:
+    """Note that cells of a resolution are kept from a time on only, and return it: never earlier than it was."""
+    name = _SINCE[resolution_s]
+    before = (await cursors(session))[name]
+    if since > before:
+        await put_cursors(session, {name: since})
+    return max(since, before)
 
 
 async def forget_cells(session: WriteSession, resolution_s: int, before: int, limit: int) -> int:
@@ -135,12 +174,13 @@ async def forget_cells(session: WriteSession, resolution_s: int, before: int, li
 
 async def uncounted(session: ReadSession, at: dict[str, int], limit: int) -> Uncounted:
     """Return up to `limit` entries, and as many corrections, that no cell has yet."""
-    entered = select(*LINE_COLUMNS).where(ledger.c.entry > at[LEDGER]).order_by(ledger.c.entry).limit(limit)
+    is_kept = ledger.c.admitted_at >= at[FLOOR]
+    entered = select(*LINE_COLUMNS).where(ledger.c.entry > at[LEDGER], is_kept).order_by(ledger.c.entry).limit(limit)
     lines = [tuple(row) for row in await session.execute(entered)]
     made = (
         select(corrections.c.correction_id, corrections.c.delta_nano, corrections.c.was_unpriced, *LINE_COLUMNS)
-        .join(ledger, ledger.c.request_id == corrections.c.request_id)
-        .where(corrections.c.correction_id > at[CORRECTIONS])
+        .join(ledger, CORRECTED)
+        .where(corrections.c.correction_id > at[CORRECTIONS], is_kept)
         .order_by(corrections.c.correction_id)
         .limit(limit)
     )
@@ -153,12 +193,6 @@ async def uncounted(session: ReadSession, at: dict[str, int], limit: int) -> Unc
         to[CORRECTIONS] = fixed[-1].correction_id
     fixes = [(tuple(row[3:]), row.delta_nano, row.was_unpriced) for row in fixed]
     return Uncounted(at=at, lines=lines, fixes=fixes, to=to)
-
-
-def _tallied(work: Uncounted, now: float) -> dict[CellKey, Amounts]:
-    floor = work.at[FLOOR]
-    lines = [line for line in work.lines if line[_ADMITTED] >= floor]
-    return tally(lines, [fix for fix in work.fixes if fix[0][_ADMITTED] >= floor], now=now)
 
 
 async def _cells(session: ReadSession, series: Series, wanted: Mapping[CellKey, Amounts]) -> dict[CellKey, Amounts]:
@@ -184,23 +218,29 @@ async def _cells(session: ReadSession, series: Series, wanted: Mapping[CellKey, 
 
 def _amounts(row: Sequence[Any]) -> Amounts:  # Any: a row of _CELL
     amounts = Amounts()
-    *sums, latency_max_us, first_token_max_us, latency, first_token = row[len(_KEY) :]
-    amounts.add_sums(sums, latency_max_us, first_token_max_us)
-    amounts.latency = unpacked(bytes(latency))
-    amounts.first_token = unpacked(bytes(first_token))
+    *amounts.sums, amounts.latency_max_us, amounts.first_token_max_us, latency, first_token = row[len(_KEY) :]
+    amounts.latency.add(latency)
+    amounts.first_token.add(first_token)
     return amounts
 
 
-async def put_cells(session: WriteSession, series: Series, cells: Mapping[CellKey, Amounts]) -> None:
-    """Write cells as they are now; their series are known."""
-    rows = [
-        (
-            *(int(key.view), key.resolution_s, key.at, series.ids[key.view, key.series]),
+def packed_cells(cells: Mapping[CellKey, Amounts]) -> PackedCells:
+    """Return cells as they are written."""
+    return {
+        key: (
             *amounts.sums,
             *(amounts.latency_max_us, amounts.first_token_max_us),
-            *(packed(amounts.latency), packed(amounts.first_token)),
+            *(amounts.latency.packed(), amounts.first_token.packed()),
         )
         for key, amounts in cells.items()
+    }
+
+
+async def put_cells(session: WriteSession, series: Series, cells: PackedCells) -> None:
+    """Write cells as they are now; their series are known."""
+    rows = [
+        (int(key.view), key.resolution_s, key.at, series.ids[key.view, key.series], *figures)
+        for key, figures in cells.items()
     ]
     await put_rows(session, usage_cells, (*_KEY, *_FIGURES), rows, key=_KEY, update=_FIGURES)
 

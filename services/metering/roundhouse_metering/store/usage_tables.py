@@ -1,11 +1,12 @@
-"""Tables that are made from the ledger and can be made again from it: usage by time, and what routers admitted."""
+"""Tables that are made from the ledger and can be made again from it: usage by time, and what routers admitted; and
+what is left to say of records that are not kept any more."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
-from roundhouse_common.database import BigId
+from roundhouse_common.database import BigId, UnixSeconds
 from roundhouse_metering.store.schema import metadata
 
-__all__ = ["admitted_ranges", "router_hours", "usage_cells", "usage_cursors", "usage_series"]
+__all__ = ["admitted_ranges", "dropped_months", "router_hours", "usage_cells", "usage_cursors", "usage_series"]
 
 usage_series = Table(
     "usage_series",
@@ -38,7 +39,8 @@ usage_cells = Table(
     "usage_cells",
     metadata,
     # Sums over the records of a series that were admitted in one bucket. Whole numbers only: sums of them are the same
-    # in whatever order records come, so that cells made anew are equal to the byte.
+    # in whatever order records come, so that cells made anew are equal to the byte. On Postgres there is a
+    # partition for each view and resolution (`usage_cells_model_3600`), which has statistics of its own.
     Column("view", Integer, primary_key=True, autoincrement=False),
     Column("resolution_s", Integer, primary_key=True, autoincrement=False),
     Column("at", BigInteger, primary_key=True, autoincrement=False),
@@ -99,4 +101,17 @@ router_hours = Table(
     Column("completed", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
     Column("aborted", BigInteger, nullable=False),
+)
+
+dropped_months = Table(
+    "dropped_months",
+    metadata,
+    # Months whose records were removed, and what those added up to: as much as the cells of their days, which stay.
+    Column("month", BigInteger, primary_key=True, autoincrement=False),  # its beginning, in Unix seconds
+    Column("requests", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_nano", BigInteger, nullable=False),
+    Column("last_entry", BigInteger, nullable=False),
+    Column("dropped_at", UnixSeconds, nullable=False),
 )

@@ -79,5 +79,7 @@ class EngineSample:
     running: int
     waiting: int
     kv_cache_usage: float = 0.0
-    input_tokens_total: float = 0.0
-    output_tokens_total: float = 0.0
+    input_tokens_total: float | None = None
+    """Of prompts since its start, those from its cache included; None: it does not tell, as below."""
+    cached_input_tokens_total: float | None = None
+    output_tokens_total: float | None = None

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from roundhouse_common.contracts.catalog import ModelSource
+from roundhouse_common.contracts.commands import CommandRendered, RenderCommand
 from roundhouse_common.contracts.models import ModelInspected
-from roundhouse_common.contracts.node import LogChunk, LogQuery, NodeInventory
+from roundhouse_common.contracts.node import EngineCounters, LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import UnixTime
 from roundhouse_node_agent.domain.engine_run import EngineExit, EngineRun, EngineSample, Health
@@ -26,6 +27,12 @@ class Host(Protocol):
     async def keep_epoch(self, epoch: int) -> None:
         """Remember an epoch. Raises StateDirUnusable when it cannot be made durable."""
 
+    async def kept_counters(self) -> Sequence[EngineCounters]:
+        """Return what `keep_counters` kept last, also in a former life of the agent."""
+
+    async def keep_counters(self, ended: Sequence[EngineCounters]) -> None:
+        """Remember what engines that ended had counted. Never raises: without room it holds for this life only."""
+
     async def inventory(self) -> NodeInventory:
         """Return what the machine has now."""
 
@@ -35,6 +42,9 @@ class Host(Protocol):
 
     async def inspect(self, source: ModelSource) -> ModelInspected:
         """Return what the model's files on this machine say, or why nothing can be told. Has a deadline of its own."""
+
+    async def preview(self, query: RenderCommand) -> CommandRendered:
+        """Return the command that such an engine would be started with now, or why it would not; starts nothing."""
 
     async def adopt(self) -> Sequence[EngineRun]:
         """Return every replica's newest run that this host remembers: running ones (adopted) and ended ones."""

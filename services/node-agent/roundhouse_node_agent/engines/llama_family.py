@@ -75,5 +75,7 @@ LLAMA_METRICS: Final = MetricNames(
     running="llamacpp:requests_processing",
     waiting="llamacpp:requests_deferred",
     input_tokens="llamacpp:prompt_tokens_total",
+    cached_input_tokens="llamacpp:prompt_tokens_cached_total",
+    is_cache_apart=True,
     output_tokens="llamacpp:tokens_predicted_total",
 )

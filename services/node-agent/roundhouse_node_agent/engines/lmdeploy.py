@@ -53,6 +53,7 @@ _METRICS: Final = MetricNames(
     waiting="lmdeploy:num_requests_waiting",
     kv_cache_usage="lmdeploy:gpu_cache_usage_perc",
     input_tokens="lmdeploy:prompt_tokens_total",
+    cached_input_tokens="lmdeploy:cached_tokens_total",
     output_tokens="lmdeploy:generation_tokens_total",
 )
 

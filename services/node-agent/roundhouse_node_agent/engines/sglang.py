@@ -39,6 +39,7 @@ _METRICS: Final = MetricNames(
     waiting="sglang:num_queue_reqs",
     kv_cache_usage="sglang:token_usage",
     input_tokens="sglang:prompt_tokens_total",
+    cached_input_tokens="sglang:cached_tokens_total",
     output_tokens="sglang:generation_tokens_total",
 )
 

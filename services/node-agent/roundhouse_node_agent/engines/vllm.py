@@ -37,6 +37,7 @@ _METRICS: Final = MetricNames(
     waiting="vllm:num_requests_waiting",
     kv_cache_usage="vllm:kv_cache_usage_perc",
     input_tokens="vllm:prompt_tokens_total",
+    cached_input_tokens="vllm:prompt_tokens_cached_total",
     output_tokens="vllm:generation_tokens_total",
 )
 

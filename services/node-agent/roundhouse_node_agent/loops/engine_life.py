@@ -39,6 +39,7 @@ async def live(agent: AgentContext, replica_id: str) -> None:
         next_run = await _on_another_port(agent, run, ended)
         if next_run is None:
             agent.samples.pop(replica_id, None)
+            agent.counters.end(run, ended.at)
             agent.apply(replica_id, Exited(ended=ended))
             return
         run = next_run
@@ -113,6 +114,8 @@ async def _stop_when_told(agent: AgentContext, run: EngineRun) -> None:
     while True:
         replica = agent.replicas[run.replica_id]
         if replica.is_stopping and replica.stop_reason is not None:
+            if agent.counters.has(run):
+                agent.counters.note(run, await agent.host.sample(run), agent.clock.now())
             await agent.host.stop(run, replica.stop_reason)
             return
         await agent.changed()
@@ -125,6 +128,7 @@ async def _watch(agent: AgentContext, run: EngineRun) -> None:
     replica_id = run.replica_id
     while True:
         sample = await agent.host.sample(run)
+        agent.counters.note(run, sample, agent.clock.now())
         if sample is not None:
             agent.samples[replica_id] = sample
         else:

@@ -3,6 +3,8 @@
 import asyncio
 import zlib
 
+import msgspec
+
 from roundhouse_common.contracts.registry import NODE_SAMPLE
 from roundhouse_node_agent.context import AgentContext
 from roundhouse_node_agent.domain.usage import HostUsage, sample_between
@@ -24,6 +26,11 @@ async def run(agent: AgentContext) -> None:
         epoch = agent.registered.epoch if agent.registered is not None else 0
         sample = sample_between(before, after, node_id=agent.node_id, epoch=epoch, at=at) if before else None
         before = after
+        if not agent.counters.is_kept:
+            agent.counters.is_kept = True
+            await agent.host.keep_counters(agent.counters.ended)
+        if sample is not None:
+            sample = msgspec.structs.replace(sample, engines=agent.counters.told(at))
         agent.sample = sample
         if sample is not None and agent.registered is not None and not agent.is_superseded:
             await agent.bus.signal(NODE_SAMPLE, sample, agent.node_id)

@@ -13,8 +13,9 @@ from pathlib import Path
 import structlog
 
 from roundhouse_common.contracts.catalog import ModelSource, SourceKind
+from roundhouse_common.contracts.commands import CommandRendered, RenderCommand
 from roundhouse_common.contracts.models import ModelInspected
-from roundhouse_common.contracts.node import DeviceInfo, LogChunk, LogQuery, NodeInventory
+from roundhouse_common.contracts.node import EngineCounters, LogChunk, LogQuery, NodeInventory
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_common.runtime import Clock, Ids, UnixTime
 from roundhouse_node_agent.devices.inventory import Inventory
@@ -38,6 +39,7 @@ from roundhouse_node_agent.processes.launcher import ShimOrder, start_shim
 from roundhouse_node_agent.processes.log_files import end_offset
 from roundhouse_node_agent.processes.log_queries import LogFeed, answer
 from roundhouse_node_agent.processes.ports import pick_port
+from roundhouse_node_agent.processes.previews import Places, Previews, chosen_devices
 from roundhouse_node_agent.processes.records import LaunchFile, ReadyFile, write_file
 from roundhouse_node_agent.processes.run_store import RunStore, StoredRun
 from roundhouse_node_agent.processes.runtimes import Runtimes
@@ -129,6 +131,12 @@ class LocalHost:
     async def keep_epoch(self, epoch: int) -> None:
         await asyncio.to_thread(self._state_dir.keep_epoch, epoch)
 
+    async def kept_counters(self) -> Sequence[EngineCounters]:
+        return await asyncio.to_thread(self._state_dir.kept_counters)
+
+    async def keep_counters(self, ended: Sequence[EngineCounters]) -> None:
+        await asyncio.to_thread(self._state_dir.keep_counters, ended)
+
     async def inventory(self) -> NodeInventory:
         return self._runtimes.described(await self._inventory.read())
 
@@ -143,6 +151,16 @@ class LocalHost:
 
     async def inspect(self, source: ModelSource) -> ModelInspected:
         return await self._inspector.inspect(source)
+
+    async def preview(self, query: RenderCommand) -> CommandRendered:
+        places = Places(
+            host=self._options.engine_host,
+            address=self._options.address,
+            find_model=self._find_model,
+            pick_port=self._pick_port,
+            run_directory=lambda assignment: str(self._store.run_of(assignment, 1).path),
+        )
+        return await Previews(self._runtimes, places).render(query, (await self.inventory()).devices)
 
     async def adopt(self) -> Sequence[EngineRun]:
         adopted = []
@@ -175,10 +193,9 @@ class LocalHost:
         return await asyncio.to_thread(resolve, self._resolvers, version.source)
 
     async def launch(self, assignment: Assignment, model_path: str, *, epoch: int, launch: int) -> EngineRun:
-        devices = await self._devices(assignment)
+        devices = chosen_devices(assignment, (await self.inventory()).devices) if assignment.device_uuids else ()
         options = self._options
-        taken = set(self._ports.values())
-        port = pick_port(options.engine_host, options.port_first, options.port_last, taken, self._rng)
+        port = self._pick_port()
         seat = self._runtimes.seat(assignment, launch)
         command = self._runtimes.command(
             assignment,
@@ -336,14 +353,17 @@ class LocalHost:
         engine = self._engines.get(run.assignment.version.engine.value)
         return await asyncio.to_thread(exit_of, self._store, stored, engine, self._clock.now())
 
-    async def _devices(self, assignment: Assignment) -> tuple[DeviceInfo, ...]:
-        if not assignment.device_uuids:
-            return ()
-        found = {device.uuid: device for device in (await self.inventory()).devices}
-        gone = [uuid for uuid in assignment.device_uuids if uuid not in found]
-        if gone:  # with fewer it would run on others' memory, or on the processor
-            raise LaunchFailed(f"devices that it was given are not found any more: {', '.join(gone)}")
-        return tuple(found[uuid] for uuid in assignment.device_uuids)
+    def _pick_port(self) -> int:
+        options = self._options
+        taken = set(self._ports.values())
+        return pick_port(options.engine_host, options.port_first, options.port_last, taken, self._rng)
+
+    def _find_model(self, source: ModelSource) -> str | None:
+        """Return where a model's files are on this machine, whole; None when they would have to be fetched."""
+        if source.kind in self._resolvers:
+            return resolve(self._resolvers, source)
+        found = self._files.here.peek(source) if self._files is not None else None
+        return None if found is None else found[0]
 
     async def _until_devices_are_free(self, run: EngineRun) -> None:
         """A device is free only when its memory is back: the driver returns it some time after the process ended."""

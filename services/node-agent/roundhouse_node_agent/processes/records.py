@@ -2,6 +2,7 @@
 
 STATE_DIR/
   node.json                       node id, highest epoch
+  counters.json                   what engines that ended lately had counted (agent)
   agent.lock                      held by the one agent of this directory
   replicas/REPLICA/
     log/OFFSET.log                segments, over all attempts (written by the shim)
@@ -25,10 +26,12 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from roundhouse_common.contracts.node import EngineCounters
 from roundhouse_common.contracts.scheduler import Assignment, Reason
 from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 
 __all__ = [
+    "CountersFile",
     "ExitFile",
     "LaunchFile",
     "NodeFile",
@@ -50,6 +53,10 @@ _RUN_NAME = re.compile(r"(\d{6})-(\d{2})")
 class NodeFile(msgspec.Struct, frozen=True, kw_only=True):
     node_id: str
     highest_epoch: int = 0
+
+
+class CountersFile(msgspec.Struct, frozen=True, kw_only=True):
+    ended: tuple[EngineCounters, ...] = ()
 
 
 class LaunchFile(msgspec.Struct, frozen=True, kw_only=True):

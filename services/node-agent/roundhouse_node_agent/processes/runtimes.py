@@ -74,8 +74,13 @@ class Runtimes:
             lack = lack_of(self._source, version, self._node_id)
             raise LaunchFailed(lack or "its engine was removed meanwhile", Reason.ENGINE_UNAVAILABLE)
         self.hold(assignment.replica_id, runtime.environment_id)
-        name = container_name(assignment.replica_id, assignment.attempt, launch) if runtime.image else ""
-        return Seat(runtime=runtime, container=name)
+        return _seat(assignment, runtime, launch)
+
+    def offered(self, assignment: Assignment) -> Seat | None:
+        """Return where a run would go now, and hold nothing; None where the engine is yet to be installed."""
+        version = assignment.version
+        runtime = self._source.find(version.engine.value, version.engine_version)
+        return None if runtime is None else _seat(assignment, runtime, launch=1)
 
     def command(
         self,
@@ -139,3 +144,8 @@ class Runtimes:
     def end_strays(self, kept: Collection[str]) -> None:
         """End the containers of runs that nobody knows. Blocking."""
         self._containers.remove_strays(self._node_id, kept)
+
+
+def _seat(assignment: Assignment, runtime: EngineRuntime, launch: int) -> Seat:
+    name = container_name(assignment.replica_id, assignment.attempt, launch) if runtime.image else ""
+    return Seat(runtime=runtime, container=name)

@@ -4,11 +4,13 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from roundhouse_common.contracts.node import EngineCounters
 from roundhouse_common.runtime import Ids
 from roundhouse_node_agent.domain.errors import StateDirUnusable
-from roundhouse_node_agent.processes.records import NodeFile, read_file, write_file
+from roundhouse_node_agent.processes.records import CountersFile, NodeFile, read_file, write_file
 
 __all__ = ["StateDir"]
 
@@ -76,6 +78,16 @@ class StateDir:
         node = NodeFile(node_id=self._node.node_id, highest_epoch=epoch)
         write_file(self.path / "node.json", node)
         self._node = node
+
+    def kept_counters(self) -> tuple[EngineCounters, ...]:
+        """Return what engines that ended had counted."""
+        kept = read_file(self.path / "counters.json", CountersFile)
+        return kept.ended if kept is not None else ()
+
+    def keep_counters(self, ended: Sequence[EngineCounters]) -> None:
+        """Remember it for the agent's next life. What cannot be written is told in this one."""
+        with contextlib.suppress(StateDirUnusable):
+            write_file(self.path / "counters.json", CountersFile(ended=tuple(ended)))
 
     @property
     def contact_file(self) -> Path:

@@ -264,7 +264,7 @@ class Attempts:
         assert flight.candidate is not None
         if answer.status in FAILURES:
             self._metrics.upstream_error("status")
-            flight.tried(flight.candidate, Verdict.FAILED)
+            flight.tried(flight.candidate, Verdict.FAILED, why=f"status-{answer.status}")
             return True
         if answer.status == 429:
             self._metrics.upstream_error("busy")
@@ -303,7 +303,7 @@ class Attempts:
             return answer
         except Failed as failure:
             is_over = True
-            flight.tried(candidate, failure.verdict)
+            flight.tried(candidate, failure.verdict, why=failure.kind)
             self._metrics.upstream_error(failure.kind)
             return failure
         except (CredentialsExhausted, ProviderLimited) as error:
@@ -319,7 +319,7 @@ class Attempts:
             raise
         except ApiError as error:
             is_over = True
-            flight.tried(candidate, Verdict.FAILED)
+            flight.tried(candidate, Verdict.FAILED, why=error.error_code)
             self._metrics.upstream_error(error.error_code)
             raise
         finally:

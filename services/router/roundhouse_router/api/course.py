@@ -17,6 +17,7 @@ from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.dialects.fitting import fitting
 from roundhouse_router.dialects.native import provider_speaks, speaks
 from roundhouse_router.domain.answer import read_answer
+from roundhouse_router.domain.cache_salts import SALTED, UNSALTED_APIS
 from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
 from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING
@@ -267,7 +268,8 @@ def course_to(
     endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
     is_spoken = False
     if dialect is not None and endpoint is not None and deployment is not None:
-        is_spoken = speaks(deployment, endpoint, interface.feature)
+        is_mute = bool(candidate.salt) and (endpoint.engine, interface.feature) in UNSALTED_APIS
+        is_spoken = not is_mute and speaks(deployment, endpoint, interface.feature)
     provider = candidate.provider
     if dialect is not None and provider is not None and provider_speaks(provider, interface.feature):
         return _spoken_to(interface, request, candidate, formats[provider.format])
@@ -295,6 +297,7 @@ def course_to(
         running=running,
         added=_added(candidate, sent, interface.operation, engine),
         old_limit_only=engine in OLD_LIMIT_ONLY,
+        salt=candidate.salt if engine in SALTED else b"",
     )
     return Course(
         *(interface, request, sent), path=path, body=body, headers=_NO_HEADERS, engine=engine, provider_format=None

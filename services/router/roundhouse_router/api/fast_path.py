@@ -81,15 +81,10 @@ class FastPath:
 
     def take(self, exchange: Exchange) -> bool:
         """Take the request if it is of the common kind. False: nothing has happened."""
-        interface = _INTERFACES.get(exchange.path)
-        if interface is None or exchange.method != "POST":
+        interface, body = _INTERFACES.get(exchange.path), exchange.whole
+        if interface is None or not _is_common(exchange) or len(body) > self._max_body_bytes:
             return False
-        headers, body = exchange.headers, exchange.whole
-        if b"idempotency-key" in headers or b"content-encoding" in headers or b"x-roundhouse-priority" in headers:
-            return False
-        if len(body) > self._max_body_bytes:
-            return False
-        received = self._clock.monotonic()
+        received = exchange.received or self._clock.monotonic()
         caller = self._plans.caller(exchange, self._clock.now())
         if caller is None:
             return False
@@ -101,6 +96,15 @@ class FastPath:
         if resolution is None:
             return False
         self._admit(exchange, interface, request, caller.key, resolution, received)
+        return True
+
+    def awaits(self, exchange: Exchange) -> bool:
+        """Whether the request, whose body is still coming in, is of the common kind as far as its head says."""
+        if exchange.path not in _INTERFACES or not _is_common(exchange):
+            return False
+        if self._plans.caller(exchange, self._clock.now()) is None:
+            return False
+        exchange.received = self._clock.monotonic()
         return True
 
     async def run(self) -> None:
@@ -144,3 +148,13 @@ class FastPath:
             raise
         headers += grant.headers
         FastAnswer(self._shared, flight, exchange, headers).begin()
+
+
+def _is_common(exchange: Exchange) -> bool:
+    headers = exchange.headers
+    return not (
+        exchange.method != "POST"
+        or b"idempotency-key" in headers
+        or b"content-encoding" in headers
+        or b"x-roundhouse-priority" in headers
+    )

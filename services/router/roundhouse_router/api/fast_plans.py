@@ -62,6 +62,8 @@ class FastPlans:
             key = caller_of(self._control_plane, exchange, now)
         except ApiError:
             return None
+        if key.tenant_id in self._control_plane.table.request_logs:
+            return None  # whoever is logged has a task that follows the request
         if key.ip_ranges:  # the next request may come from elsewhere
             return Caller(key, {})
         if len(self._callers) >= _CALLERS_MOST:

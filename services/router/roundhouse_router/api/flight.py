@@ -179,7 +179,7 @@ class Flight:
         self.is_trying = True
         self._services.chooser.sent(candidate, now)
 
-    def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0) -> None:
+    def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0, why: str = "") -> None:
         """The attempt came to nothing, or ended."""
         self.is_trying = False
         now = self._services.clock.monotonic()
@@ -188,7 +188,7 @@ class Flight:
             first = self._first_token_at - self._asked_at
         elif self.interface.operation not in GENERATING:
             first = now - self._asked_at  # nothing is told before all is there
-        self._services.chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s)
+        self._services.chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s, why=why)
         self._services.freed()
 
     def settle(self, outcome: Outcome, status: int, error_code: str = "") -> None:

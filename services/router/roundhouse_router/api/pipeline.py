@@ -64,7 +64,7 @@ class Pipeline:
         settings: RouterSettings,
         clock: Clock,
         metrics: RouterMetrics,
-        request_log: RequestLog | None = None,
+        request_log: RequestLog,
     ) -> None:
         self._control_plane = control_plane
         self._attempts = attempts
@@ -90,10 +90,10 @@ class Pipeline:
             return
         flight, plan = admitted
         headers += flight.grant.headers
-        if self._request_log is None:
+        flight.watch, sink = self._request_log.watch(flight.key.tenant_id, flight.request.body, exchange)
+        if flight.watch is None:
             await self._begun(flight, plan, exchange, headers)
             return
-        flight.watch, sink = self._request_log.watch(flight.request.body, exchange)
         with flight.watch:
             await self._begun(flight, plan, sink, headers)
 

@@ -75,6 +75,7 @@ class Pump:
         "_reader",
         "_sequel",
         "_verdict",
+        "_why",
         "is_over",
     )
 
@@ -90,6 +91,7 @@ class Pump:
         self._asked = flight.candidate
         """Whose stream it is; None once the chooser knows what came of it."""
         self._verdict = Verdict.ABANDONED
+        self._why = ""
 
     def start(self, headers: Headers) -> None:
         """The first content is here: send the head, with the first piece."""
@@ -109,13 +111,14 @@ class Pump:
 
     def take(self, piece: bytes) -> None:
         """Send what may go out of one piece; the end is sent once it is seen, however long the engine keeps on."""
+        if self._sequel is not None and not self.is_over:
+            piece = self._sequel.hear(piece)
+        self.pass_on(piece)
+
+    def pass_on(self, piece: bytes) -> None:
+        """`take` for a stream without a sequel."""
         if self.is_over:
             return
-        if self._sequel is not None:
-            piece = self._sequel.hear(piece)
-        self._pass_on(piece)
-
-    def _pass_on(self, piece: bytes) -> None:
         try:
             out = self._reader.feed(piece)
         except UpstreamFailed as error:
@@ -194,6 +197,7 @@ class Pump:
         if self._sequel is None or self.is_over:
             self.fail(error)
             return False
+        self._why = error.error_code
         self._tell(Verdict.FAILED)
         self._live.reply.close()
         following = await self._sequel.next(self._reader.so_far())
@@ -206,7 +210,7 @@ class Pump:
     def _tell(self, verdict: Verdict) -> None:
         asked, self._asked = self._asked, None
         if asked is not None:
-            self._flight.tried(asked, verdict)
+            self._flight.tried(asked, verdict, why=self._why)
 
     def _counts(self) -> TokenCounts | None:
         counts = self._reader.so_far()
@@ -219,7 +223,7 @@ class Pump:
         if self.is_over:
             return
         if self._sequel is not None and (rest := self._sequel.rest()):
-            self._pass_on(rest)
+            self.pass_on(rest)
         last = self._reader.finish()
         if self._live.course.ends_with_done and not (self._reader.is_done or self._reader.has_error):
             last += DONE if (last or self._last_two).endswith(b"\n\n") else b"\n\n" + DONE
@@ -233,7 +237,7 @@ class Pump:
         is_final = reader.usage is not None
         flight.know(self._counts(), UsageSource.ENGINE_FINAL if is_final else UsageSource.ENGINE_RUNNING)
         if reader.has_error:
-            self._verdict = Verdict.FAILED
+            self._verdict, self._why = Verdict.FAILED, UpstreamFailed.code
             flight.settle(Outcome.FAILED, 200, UpstreamFailed.code)
         else:
             self._verdict = Verdict.OK
@@ -245,7 +249,7 @@ class Pump:
         if self.is_over:
             return
         self.is_over = True
-        self._verdict = Verdict.FAILED
+        self._verdict, self._why = Verdict.FAILED, error.error_code
         flight = self._flight
         flight.know(self._counts(), UsageSource.ENGINE_RUNNING)
         flight.settle(Outcome.FAILED, 200, error.error_code)

@@ -9,8 +9,9 @@ import msgspec
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.projection import Projection
 from roundhouse_common.client_address import Proxies
+from roundhouse_common.contracts.identity import TenantRecord
 from roundhouse_common.contracts.money import BudgetRecord, PriceRecord
-from roundhouse_common.contracts.registry import BUDGETS, ENDPOINTS, KEYS, LIMITS, PRICES, PROVIDERS, ROUTES
+from roundhouse_common.contracts.registry import BUDGETS, ENDPOINTS, KEYS, LIMITS, PRICES, PROVIDERS, ROUTES, TENANTS
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.pricing import PriceTable
@@ -23,6 +24,7 @@ from roundhouse_router.domain.tables import (
     by_name,
     in_force,
     latest,
+    request_logs,
     usable_providers,
 )
 from roundhouse_router.store.snapshot import SavedTable
@@ -54,6 +56,8 @@ class ControlPlane:
         self._limits = dict(saved.limits) if saved else {}
         self._prices = dict(saved.prices) if saved else {}
         self._budgets = dict(saved.budgets) if saved else {}
+        self.tenants = dict(saved.tenants) if saved else {}
+        """All that were heard of, deleted ones too, by id."""
         self._told_at = 0.0
         self._listeners: list[Callable[[], None]] = []
         self._next = asyncio.Event()
@@ -64,13 +68,15 @@ class ControlPlane:
         self._limits_view = Projection(bus, LIMITS, on_change=self._hear_limits)
         self._prices_view = Projection(bus, PRICES, on_change=self._hear_prices)
         self._budgets_view = Projection(bus, BUDGETS, on_change=self._hear_budgets)
+        self._tenants_view = Projection(bus, TENANTS, on_change=self._hear_tenants)
         self.proxies = proxies
         """Those in front of this router: what they say of their clients is believed."""
         self.table = EMPTY
         self.limits: LimitsTable = NO_TABLE
         """Those of the table, as they are counted."""
         self.prices = PriceTable(self._prices.values())
-        self.budgets = BudgetTable(self._budgets.values())
+        self._has_budgets = saved is not None and saved.has_budgets
+        self.budgets = BudgetTable(self._budgets.values(), is_heard=self._has_budgets)
         if saved:
             self._swap(
                 RoutingTable(
@@ -79,6 +85,7 @@ class ControlPlane:
                     deployments=self._endpoints,
                     providers=usable_providers(self._providers.values()),
                     limits=in_force(self._limits.values()),
+                    request_logs=request_logs(self.tenants.values()),
                     is_known=True,
                 )
             )
@@ -95,6 +102,7 @@ class ControlPlane:
             ("limits", self._limits_view.run),
             ("prices", self._prices_view.run),
             ("budgets", self._budgets_view.run),
+            ("tenants", self._tenants_view.run),
         )
 
     async def changed(self) -> None:
@@ -117,6 +125,8 @@ class ControlPlane:
             limits={limit_id: limit for limit_id, limit in self._limits.items() if not limit.is_deleted},
             prices={name: price for name, price in self._prices.items() if not _has_ended(price, self._clock.now())},
             budgets={name: budget for name, budget in self._budgets.items() if not budget.is_deleted},
+            has_budgets=self._has_budgets,
+            tenants=self.tenants,
         )
 
     def _hear_keys(self, changed: Mapping[str, ApiKeyRecord]) -> None:
@@ -155,11 +165,23 @@ class ControlPlane:
         }
         is_same = all(name in known and _settings_of(newer[name]) == _settings_of(known[name]) for name in newer)
         self._budgets = {**known, **newer}
+        is_first, self._has_budgets = not self._has_budgets, True
         self.budgets = BudgetTable(self._budgets.values())
         now = self._clock.monotonic()
-        if not is_same or not self.table.is_known or now - self._told_at > _SPENT_SAVED_S:
+        if is_first or not is_same or not self.table.is_known or now - self._told_at > _SPENT_SAVED_S:
             self._told_at = now
             self._swap(replace(self.table))
+
+    def _hear_tenants(self, changed: Mapping[str, TenantRecord]) -> None:
+        """Take in whose requests are logged, and how long: the rest of a tenant is told by its keys."""
+        known = self.tenants
+        newer = {
+            name: tenant
+            for name, tenant in changed.items()
+            if name not in known or tenant.generation >= known[name].generation
+        }
+        self.tenants = {**known, **newer}
+        self._swap(replace(self.table, request_logs=request_logs(self.tenants.values())))
 
     def _swap(self, table: RoutingTable) -> None:
         if not table.is_known:

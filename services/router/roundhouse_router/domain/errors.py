@@ -14,6 +14,7 @@ ApiError                     status  code                        whose fault
 ├── EncodedBody              415     unsupported_encoding        the caller's
 ├── LimitExceeded            429     rate_limit_exceeded         a policy's (domain/limits/refusal.py)
 ├── BudgetExhausted          429     insufficient_quota          a policy's (there too)
+├── BudgetsUnheard           503     budgets_unheard             ours (there too): no word on budgets yet
 ├── ModelUnpriced            403     model_unpriced              ours (there too): no budget can hold it
 ├── LimiterUnavailable       503     limiter_unavailable         ours, retryable (there too)
 ├── IdempotencyKeyReused     422     idempotency_key_reused      the caller's

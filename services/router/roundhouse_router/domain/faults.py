@@ -32,6 +32,7 @@ _BY_CODE: Final = {
     "router_stopped": "router_unavailable",
     "router_restarted": "router_unavailable",
     "limiter_unavailable": "router_unavailable",
+    "budgets_unheard": "router_unavailable",
     "internal_error": "router_error",
     "upstream_credentials_exhausted": "provider_authentication",
     "upstream_rate_limited": "provider_busy",

@@ -74,6 +74,7 @@ class Condition:
         "probes",
         "resting_until",
         "succeeded_at",
+        "why",
     )
 
     def __init__(self, options: HealthOptions) -> None:
@@ -99,6 +100,18 @@ class Condition:
         self.answered = 0
         """Requests that it answered in this interval, and those it failed."""
         self.failed = 0
+        self.why = ""
+        """What it failed by last, in a word."""
+
+    @property
+    def failures(self) -> int:
+        """Return how many requests in a row it failed."""
+        return self._failures
+
+    @property
+    def ejections(self) -> int:
+        """Return how many ejections are not forgotten yet."""
+        return self._ejections
 
     def level(self, now: float) -> Level:
         """Return how far down it stands now."""
@@ -129,13 +142,14 @@ class Condition:
                 self.is_troubled = now < self.busy_until
                 self._readmitted_at = now
 
-    def fail(self, now: float, *, is_probe: bool) -> bool:
+    def fail(self, now: float, *, is_probe: bool, why: str = "") -> bool:
         """It failed a request. Return whether it is to be ejected now, which is for the caller to allow.
 
         One that is ejected already stays so: what was sent before says nothing new, and a failed probe ejects anew.
         """
         self._failures += 1
         self.failed += 1
+        self.why = why
         self.succeeded_at = -math.inf
         self._failed_at = now
         if self.is_ejected:

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-__all__ = ["MARGIN", "Pattern", "Redactor", "read_patterns"]
+from roundhouse_common.contracts.identity import RedactionPattern
+from roundhouse_common.redaction_patterns import pattern_fault, patterns_fault
+
+__all__ = ["MARGIN", "Pattern", "Redactor", "read_patterns", "tenant_patterns"]
 
 MARGIN: Final = 1024
 """Characters that are read beyond a bound and not kept, so that a secret which the bound cuts is recognised."""
@@ -176,6 +179,15 @@ class _Walk:
         shown = self._redactor.bounded(text, self._left)
         self._left -= len(shown) + 2
         return shown
+
+
+def tenant_patterns(patterns: Sequence[RedactionPattern]) -> tuple[Pattern, ...]:
+    """Return what a tenant wants taken out. Raises ValueError for what the catalog would not have taken."""
+    pairs = [(one.name, one.expression) for one in patterns]
+    faults = [fault for name, expression in pairs if (fault := pattern_fault(name, expression))]
+    if fault := next(iter(faults), None) or patterns_fault(pairs):
+        raise ValueError(fault)
+    return tuple(Pattern(name, re.compile(expression)) for name, expression in pairs)
 
 
 def read_patterns(text: str) -> tuple[Pattern, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.domain.cache_salts import scoped
 from roundhouse_router.domain.defaults import NOTHING_ADDED
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import BadBody
@@ -24,9 +25,13 @@ _count: Final = msgspec.json.Decoder(int | None)
 _object: Final = msgspec.json.Decoder(Members | None)
 _TRUE: Final = b"true"
 _WITH_USAGE: Final = b'{"stream_options":{"include_usage":true},'
+_SALT: Final = "cache_salt"
+_SALT_BYTES: Final = _SALT.encode()
 _NEW_LIMIT: Final = "max_completion_tokens"
 _OLD_LIMIT: Final = "max_tokens"
 _MAX_TOKENS: Final = (_NEW_LIMIT, _OLD_LIMIT)
+
+_ABSENT: Final = msgspec.Raw()
 
 _PROMPTS: Final = ("messages", "prompt", "input")
 
@@ -45,6 +50,7 @@ class _Head(msgspec.Struct):
     stream_options: _StreamOptions | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
+    cache_salt: msgspec.Raw = _ABSENT
     user: Any = None  # a caller may put anything there, which is for the engine to judge
     n: Any = None  # as above
 
@@ -68,6 +74,7 @@ class ParsedRequest:
         "body",
         "choices",
         "figures",
+        "has_salt",
         "has_stream_options",
         "is_stream",
         "max_tokens",
@@ -88,6 +95,7 @@ class ParsedRequest:
         user: str = "",
         choices: int = 1,
         has_stream_options: bool = False,
+        has_salt: bool | None = None,
     ) -> None:
         self.model = model
         self.is_stream = is_stream
@@ -101,6 +109,8 @@ class ParsedRequest:
         self.choices = choices
         """How many answers are asked for."""
         self.has_stream_options = has_stream_options
+        self.has_salt = has_salt
+        """Whether it has a `cache_salt`; None: nobody has looked."""
         self.figures: MediaFigures | None = None
         """Of a request for images or sound; complete when its answer is."""
         self._members = members
@@ -135,6 +145,7 @@ def parse(body: bytes, operation: Operation) -> ParsedRequest:
         user=head.user if type(head.user) is str else "",
         choices=head.n if type(head.n) is int and head.n > 0 else 1,
         has_stream_options=options is not None,
+        has_salt=head.cache_salt is not _ABSENT,
     )
 
 
@@ -161,6 +172,7 @@ def _parse_strictly(body: bytes, operation: Operation) -> ParsedRequest:
         body=body,
         members=members,
         has_stream_options=options is not None,
+        has_salt=_SALT in members,
     )
 
 
@@ -171,18 +183,19 @@ def outgoing(
     running: Running | None,
     added: Mapping[str, bytes] = NOTHING_ADDED,
     old_limit_only: bool = False,
+    salt: bytes = b"",
 ) -> bytes:
-    """Return the body for the engine: its own name for the model, what the model's owner added, and for streams a
-    request for usage. It is the client's own when nothing is to be changed, and joined once otherwise."""
+    """Return the body for the engine: its own name for the model, what the model's owner added, for streams a request
+    for usage, and the tenant's salt. It is the client's own when nothing is to be changed, else joined once."""
     is_usage_added = request.is_stream and not request.wants_usage
     is_same_model = served_model == request.model
     if is_same_model and not added and not old_limit_only and (running is None or not request.is_stream):
-        if not is_usage_added:
-            return request.body
-        if not request.has_stream_options and b'"stream_options"' not in request.body:
-            # An object has a first member here, `model`: the new one goes before it, and nothing is taken apart.
-            return _WITH_USAGE + request.body[request.body.index(b"{") + 1 :]
+        body = _put_around(request, is_usage_added=is_usage_added, salt=salt)
+        if body is not None:
+            return body
     changed = dict(added)
+    if salt:
+        changed[_SALT] = b'"%b"' % scoped(salt, bytes(request.members.get(_SALT, b"null")))
     if old_limit_only and _NEW_LIMIT in request.members and _OLD_LIMIT not in request.members:
         changed[_OLD_LIMIT] = bytes(request.members[_NEW_LIMIT])
     if not is_same_model:
@@ -196,6 +209,26 @@ def outgoing(
     if not changed:
         return request.body
     return joined({**request.members, **changed})
+
+
+def _put_around(request: ParsedRequest, *, is_usage_added: bool, salt: bytes) -> bytes | None:
+    """Return the body with what is new before its first member and behind its last one, so that nothing is taken apart;
+    None if it has something of the kind itself. An object has a member here, `model`.
+
+    The salt goes last: of two members of one name, one of them written with escapes, engines take the last one.
+    """
+    body = request.body
+    start, end = 0, len(body)
+    before = behind = b""
+    if is_usage_added:
+        if request.has_stream_options or b'"stream_options"' in body:
+            return None
+        before, start = _WITH_USAGE, body.index(b"{") + 1
+    if salt:
+        if _SALT_BYTES in body if request.has_salt is None else request.has_salt:
+            return None
+        behind, end = b',"cache_salt":"%b"}' % salt, body.rindex(b"}")
+    return b"".join((before, memoryview(body)[start:end], behind)) if before or behind else body
 
 
 def _read(members: Members, name: str, decoder: "msgspec.json.Decoder[V]", wanted: str, parent: str = "") -> V | None:

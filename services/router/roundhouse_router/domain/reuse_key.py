@@ -14,10 +14,13 @@ import msgspec
 
 from roundhouse_router.domain.request import ParsedRequest
 
-__all__ = ["IGNORED", "IGNORED_BY_API", "ReuseKey", "canonical", "reuse_key"]
+__all__ = ["IGNORED", "IGNORED_BY_API", "ReuseKey", "canonical", "reuse_key", "tenant_part"]
 
 ReuseKey = bytes
-"""32 bytes; never made without the tenant."""
+"""32 bytes, the first of them the tenant's: what is kept of one tenant can be found and forgotten."""
+
+_TENANT_BYTES: Final = 8
+_KEY_BYTES: Final = 32
 
 IGNORED: Final = frozenset(
     {
@@ -70,7 +73,12 @@ def reuse_key(tenant_id: str, *, route_id: str, serving: Iterable[str], api: str
             continue
         _add(digest, name)
         _add(digest, canonical(members[name], is_flat=name in _FLAT))
-    return digest.digest()
+    return (tenant_part(tenant_id) + digest.digest())[:_KEY_BYTES]
+
+
+def tenant_part(tenant_id: str) -> bytes:
+    """Return what all keys of a tenant begin with. The rest tells tenants apart as well."""
+    return hashlib.sha256(tenant_id.encode("utf-8", "surrogatepass")).digest()[:_TENANT_BYTES]
 
 
 def canonical(value: msgspec.Raw | bytes, *, is_flat: bool = False) -> bytes:

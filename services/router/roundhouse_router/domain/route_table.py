@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from roundhouse_common.contracts.routing import Access, ApiKeyRecord, RouteRecord
-from roundhouse_common.routing import PLATFORM, fits_pattern, is_pattern, pattern_rank
+from roundhouse_common.routing import MOST_ALIASES, PLATFORM, fits_pattern, is_pattern, pattern_rank
 from roundhouse_router.domain.targets import Resolution
 
 __all__ = ["RouteTable", "by_name", "is_open_to"]
@@ -15,7 +15,7 @@ _EVERYBODY = "*"
 class RouteTable(Mapping[tuple[str, str], RouteRecord]):
     """Routes by tenant and name. Immutable but for `resolved`, which forgets itself with the table."""
 
-    __slots__ = ("_names", "_patterns", "_public", "resolved")
+    __slots__ = ("_names", "_patterns", "_public", "resolved", "shared")
 
     def __init__(self, names: Mapping[tuple[str, str], RouteRecord]) -> None:
         self._names = dict(names)
@@ -30,6 +30,8 @@ class RouteTable(Mapping[tuple[str, str], RouteRecord]):
                 self._public[name] = route
         self.resolved: dict[tuple[str, str], Resolution] = {}
         """What keys asked for before, by the digest of the secret and the name sent."""
+        self.shared = self._shared()
+        """Ids of the deployments that more than one tenant may use."""
 
     def __getitem__(self, name: tuple[str, str]) -> RouteRecord:
         return self._names[name]
@@ -75,10 +77,38 @@ class RouteTable(Mapping[tuple[str, str], RouteRecord]):
             own = self._names.get((PLATFORM, alias.alias_of))
         return own if own is not None and (own.tenant_id != PLATFORM or _is_for(own, asker)) else None
 
+    def _shared(self) -> frozenset[str]:
+        users: dict[str, set[str]] = {}
+        for named in self._names.values():
+            tenants = _tenants_of(named)
+            for route in self._meant(named):
+                for target in route.targets:
+                    users.setdefault(target.deployment_id, set()).update(tenants)
+        return frozenset(one for one, tenants in users.items() if one and (len(tenants) > 1 or _EVERYBODY in tenants))
+
+    def _meant(self, route: RouteRecord) -> Iterator[RouteRecord]:
+        """Yield the route, and what it stands for as an alias, whoever asks."""
+        for _ in range(MOST_ALIASES + 1):
+            yield route
+            alias = route
+            if not alias.alias_of:
+                return
+            found = self._names.get((alias.tenant_id, alias.alias_of)) or self._names.get((PLATFORM, alias.alias_of))
+            if found is None:
+                return
+            route = found
+
     def names_for(self, tenant_id: str) -> set[str]:
         """Return every name but patterns that keys of a tenant may mean something by."""
         own = {name for owner, name in self._names if owner in (tenant_id, PLATFORM) and not is_pattern(name)}
         return own | self._public.keys()
+
+
+def _tenants_of(route: RouteRecord) -> tuple[str, ...]:
+    """Return whose keys may use a route."""
+    if route.tenant_id == PLATFORM:
+        return route.tenant_ids or (_EVERYBODY,)
+    return (_EVERYBODY,) if route.access is Access.PUBLIC else (route.tenant_id,)
 
 
 def by_name(routes: Iterable[RouteRecord]) -> RouteTable:

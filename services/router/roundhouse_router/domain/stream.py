@@ -130,8 +130,7 @@ class StreamScanner:
             self._learn_model(lines)
         if b'"usage"' in lines:
             for line in lines.split(b"\n"):
-                found = read_usage(line)
-                if found is not None:
+                if b'"usage"' in line and (found := read_usage(line)) is not None:
                     self.usage = found.counts
         self._count(lines)
         if b"error" in lines and _ERROR.search(lines):
@@ -164,7 +163,7 @@ class StreamScanner:
             return self._edited(self._paid(lines))
         kept: list[bytes] = []
         for line in lines.splitlines(keepends=True):
-            sent = self._without_usage(line) if has_usage else line
+            sent = self._without_usage(line) if has_usage and b'"usage"' in line else line
             if not sent:
                 self._drops_blank = True
             elif self._drops_blank and not line.strip():

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from roundhouse_common.client_address import Network, networks, parse_address
+from roundhouse_common.contracts.identity import RequestLogPolicy, TenantRecord
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.runtime import UnixTime
@@ -27,6 +28,7 @@ __all__ = [
     "check_address",
     "in_force",
     "latest",
+    "request_logs",
     "usable_providers",
 ]
 
@@ -46,6 +48,8 @@ class RoutingTable:
     """Without the deleted ones, by id. The same object until one changes."""
     deployments: Mapping[str, DeploymentEndpoints] = field(default_factory=dict)
     """By deployment id."""
+    request_logs: Mapping[str, RequestLogPolicy] = field(default_factory=dict)
+    """By tenant id: of those whose requests are logged."""
     is_known: bool = False
     """False until the control plane, or a snapshot of it on disk, was read once."""
 
@@ -70,6 +74,13 @@ def by_digest(keys: Iterable[ApiKeyRecord]) -> Mapping[str, ApiKeyRecord]:
 def usable_providers(providers: Iterable[ProviderRecord]) -> Mapping[str, ProviderRecord]:
     """Return the live providers as a table wants them."""
     return MappingProxyType({provider.provider_id: provider for provider in providers if not provider.is_deleted})
+
+
+def request_logs(tenants: Iterable[TenantRecord]) -> Mapping[str, RequestLogPolicy]:
+    """Return the policies of tenants whose requests are logged."""
+    return MappingProxyType(
+        {one.tenant_id: one.request_log for one in tenants if one.request_log.is_on and not one.is_deleted}
+    )
 
 
 def in_force(limits: Iterable[LimitRecord]) -> tuple[LimitRecord, ...]:

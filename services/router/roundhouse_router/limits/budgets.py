@@ -1,6 +1,6 @@
 """What requests reserve of hard budgets, and the counters of a process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from roundhouse_common.budgets import budget_tokens
@@ -9,11 +9,14 @@ from roundhouse_common.runtime import Clock
 from roundhouse_router.domain.limits import (
     NO_BUDGETS,
     BudgetCounter,
+    BudgetsUnheard,
     BudgetTable,
     Demand,
     ModelUnpriced,
     Reservation,
+    SavedCounter,
     Spending,
+    UnheardMode,
     UnpricedMode,
     exhausted,
 )
@@ -40,19 +43,24 @@ class Reserver:
         clock: Clock,
         figures: BudgetFigures | None = None,
         unpriced: UnpricedMode = UnpricedMode.REFUSE,
+        unheard: UnheardMode = UnheardMode.ADMIT,
         output_estimate: int = 1000,
     ) -> None:
         self._budgets = budgets
         self._spending = spending
         self._now = clock.now
         self._unpriced = unpriced
+        self._unheard = unheard
         self._output_estimate = output_estimate
         self.figures = figures or BudgetFigures()
 
     def of(self, demand: Demand) -> tuple[Reservation, ...]:
-        """Return what to reserve, of each budget at the most all of it. Raises ModelUnpriced."""
+        """Return what to reserve, of each budget at the most all of it. Raises ModelUnpriced and BudgetsUnheard."""
         table = self._budgets()
         if table.is_empty:
+            return NO_RESERVATIONS
+        if not table.is_heard:
+            self._go_on_unheard()
             return NO_RESERVATIONS
         found = table.of((demand.tenant_id, demand.project_id, demand.user_id, demand.key_id))
         if not found:
@@ -89,6 +97,11 @@ class Reserver:
                 amounts.append(budget.steps(budget_tokens(bill)))
         return amounts
 
+    def _go_on_unheard(self) -> None:
+        self.figures.unheard += 1
+        if self._unheard is UnheardMode.REFUSE:
+            raise BudgetsUnheard("This router has not heard yet which budgets there are. Try again, or another router.")
+
     def _cost(self, demand: Demand, outputs: int, now: float) -> int:
         most = None
         if self._spending is not None:
@@ -111,6 +124,14 @@ class BudgetCounters:
         self._counters: dict[str, BudgetCounter] = {}
         self._share_of = share_of
         self._sweep_at = _SWEEP_AT_LEAST
+
+    def to_save(self) -> dict[str, SavedCounter]:
+        """Return what a later start must know: metering may not have heard of it then."""
+        return {name: counter.to_save() for name, counter in self._counters.items()}
+
+    def restore(self, saved: Mapping[str, SavedCounter]) -> None:
+        """Begin with what was saved."""
+        self._counters = {name: BudgetCounter.restored(one) for name, one in saved.items()}
 
     def held(self, reserved: Sequence[Reservation]) -> Held:
         """Return the counters that a request moves, told what metering says."""

@@ -32,9 +32,12 @@ class Tally:
 class BudgetFigures(Collector):
     """What became of requests under hard budgets. Register it once."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_heard: Callable[[], bool] = lambda: True) -> None:
+        """`is_heard`: whether this router knows which budgets there are."""
         self.refused = 0
         self.unpriced = 0
+        self.unheard = 0
+        self._is_heard = is_heard
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
@@ -44,6 +47,16 @@ class BudgetFigures(Collector):
             "roundhouse_router_unpriced_requests",
             "Requests under a hard budget of money that have no price: refused or admitted, as the setting says",
             value=self.unpriced,
+        )
+        yield CounterMetricFamily(
+            "roundhouse_router_budgets_unheard_requests",
+            "Requests while this router did not know which budgets there are: refused or admitted, as the setting says",
+            value=self.unheard,
+        )
+        yield GaugeMetricFamily(
+            "roundhouse_router_budgets_heard",
+            "1 once this router knows which budgets there are, from its snapshot or from metering",
+            value=int(self._is_heard()),
         )
 
 

@@ -102,7 +102,8 @@ class ProcessLimiter:
         self._tally = tally or Tally()
         self._counters = Counters(table, share_of, self._now_ms)
         self._reserver = reserver or Reserver(clock=clock)
-        self._budgets = BudgetCounters(share_of)
+        self.budgets = BudgetCounters(share_of)
+        """What is spent of budgets, as this process counts it."""
 
     async def admit(self, demand: Demand) -> ProcessGrant | Unlimited:
         """Admit, or raise LimitExceeded. Never suspends."""
@@ -144,7 +145,7 @@ class ProcessLimiter:
         for counter in moves.windows:
             if now_ms >= counter.ends_ms:
                 counter.advance(now_ms)
-        return self._take(moves, needs_of(demand, self._output_estimate), now_ms, self._budgets.held(reserved))
+        return self._take(moves, needs_of(demand, self._output_estimate), now_ms, self.budgets.held(reserved))
 
     async def peek(self, demand: Demand) -> Sequence[CounterUse]:
         standings = self._counters.of(demand).standings((0, 0, 0), self._now_ms())
@@ -152,9 +153,9 @@ class ProcessLimiter:
 
     def _room(self, reserved: Sequence[Reservation]) -> Held:
         """Return the counters of budgets that have room. Raises BudgetExhausted."""
-        held = self._budgets.held(reserved)
+        held = self.budgets.held(reserved)
         try:
-            self._budgets.check(held)
+            self.budgets.check(held)
         except BudgetExhausted:
             self._tally.refused += 1
             self._reserver.figures.refused += 1

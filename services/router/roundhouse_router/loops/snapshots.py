@@ -1,9 +1,13 @@
 """Saves the routing table whenever it changed."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from roundhouse_common.service import get_logger
 from roundhouse_router.bus.control_plane import ControlPlane
+from roundhouse_router.domain.limits import SavedCounter
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.store.snapshot import save_table
@@ -17,22 +21,43 @@ _log = get_logger(__name__)
 class SnapshotSaver:
     """Level-triggered: whatever the table is when it looks is saved. A full disk is counted and tried again."""
 
-    def __init__(self, control_plane: ControlPlane, settings: RouterSettings, metrics: RouterMetrics) -> None:
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        settings: RouterSettings,
+        metrics: RouterMetrics,
+        spent: Callable[[], Mapping[str, SavedCounter]],
+    ) -> None:
+        """`spent` is what this router counts of budgets."""
         self._control_plane = control_plane
         self._settings = settings
         self._metrics = metrics
+        self._spent = spent
+        self._saved_spent: Mapping[str, SavedCounter] = {}
 
     async def run(self) -> None:
         saved = self._control_plane.table
         while True:
             if self._control_plane.table is saved:
-                await self._control_plane.changed()
-                await asyncio.sleep(self._settings.snapshot_delay_s)
+                await self._changed()
             table = self._control_plane.table
             if await self._save():
                 saved = table
             else:
                 await asyncio.sleep(_RETRY_S)
+
+    async def _changed(self) -> None:
+        """Return after the next change of the table, or when something was spent of budgets."""
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.snapshot_spent_s):
+                    await self._control_plane.changed()
+            except TimeoutError:
+                if self._spent() != self._saved_spent:
+                    return
+                continue
+            await asyncio.sleep(self._settings.snapshot_delay_s)
+            return
 
     async def save_now(self) -> None:
         """Save what is known, so that a change right before the end is not forgotten."""
@@ -42,10 +67,13 @@ class SnapshotSaver:
         """Save what is known, if anything is; return whether that worked."""
         if not self._control_plane.table.is_known:
             return True
+        spent = dict(self._spent())
+        table = msgspec.structs.replace(self._control_plane.to_save(), spent=spent)
         try:
-            await asyncio.to_thread(save_table, self._settings.state_dir, self._control_plane.to_save())
+            await asyncio.to_thread(save_table, self._settings.state_dir, table)
         except OSError as error:
             self._metrics.snapshot_failures.inc()
             _log.error("snapshot_not_saved", error=str(error))
             return False
+        self._saved_spent = spent
         return True

@@ -1,5 +1,6 @@
 """One request as the log sees it: what became of it, and with bodies what its client was sent."""
 
+import enum
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
@@ -9,7 +10,15 @@ from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.request_log.texts import READ_MOST
 from roundhouse_router.reuse.sink import Headers, Sink, Through, content_type_of
 
-__all__ = ["HeardSink", "Watch", "Watched"]
+__all__ = ["HeardSink", "Level", "Watch", "Watched"]
+
+
+class Level(enum.IntEnum):
+    """How much is logged of a request."""
+
+    OFF = 0
+    METADATA = 1
+    BODIES = 2
 
 
 class Watched(Protocol):
@@ -21,11 +30,15 @@ class Watched(Protocol):
 class Watch:
     """Submits itself when the request is settled and its answer has ended, whichever comes last."""
 
-    __slots__ = ("_is_ended", "_submit", "body", "heard", "message", "provider", "record", "route")
+    __slots__ = ("_is_ended", "_submit", "at", "body", "heard", "levels", "message", "provider", "record", "route")
 
-    def __init__(self, submit: Callable[["Watch"], None], body: bytes, heard: "HeardSink | None") -> None:
+    def __init__(
+        self, submit: Callable[["Watch"], None], levels: tuple[Level, ...], body: bytes, heard: "HeardSink | None"
+    ) -> None:
         self._submit = submit
         self._is_ended = False
+        self.levels = levels
+        """What each log wanted when the request began."""
         self.body = body
         """Empty where bodies are not logged."""
         self.heard = heard
@@ -33,6 +46,8 @@ class Watch:
         self.route = ""
         self.provider = ""
         """An engine's kind, or the name of an outside provider."""
+        self.at = 0.0
+        """When it was submitted, Unix seconds; later than every one before it."""
         self.message = ""
         """The words of an error that took the place of an answer."""
 

@@ -48,6 +48,19 @@ class MemoryStore(Generic[V]):
             self.evictions += until > self._clock.monotonic()
         return True
 
+    def under(self, prefix: bytes) -> tuple[int, int]:
+        """Return how many values there are under keys that begin so, and their size in bytes. Looks at all keys."""
+        now = self._clock.monotonic()
+        sizes = [size for key, (_, size, until) in self._entries.items() if key.startswith(prefix) and until > now]
+        return len(sizes), sum(sizes)
+
+    def drop_under(self, prefix: bytes) -> int:
+        """Forget what is under keys that begin so, and return how much that was."""
+        found = [key for key in self._entries if key.startswith(prefix)]
+        for key in found:
+            self.drop(key)
+        return len(found)
+
     def drop(self, key: bytes) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:

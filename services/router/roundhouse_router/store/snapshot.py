@@ -5,10 +5,12 @@ from typing import Final
 
 import msgspec
 
+from roundhouse_common.contracts.identity import TenantRecord
 from roundhouse_common.contracts.money import BudgetRecord, PriceRecord
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitRecord, ProviderRecord, RouteRecord
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
 from roundhouse_common.service import get_logger
+from roundhouse_router.domain.limits import SavedCounter
 from roundhouse_router.store.files import replace_file
 
 __all__ = ["SavedTable", "load_newest", "load_table", "save_table"]
@@ -32,6 +34,11 @@ class SavedTable(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, LimitRecord] = {}
     prices: dict[str, PriceRecord] = {}
     budgets: dict[str, BudgetRecord] = {}
+    has_budgets: bool = True
+    """Whether all budgets there were are here: False of a router that had never heard."""
+    spent: dict[str, SavedCounter] = {}
+    """Of budgets, as this router counted it; none with Redis."""
+    tenants: dict[str, TenantRecord] = {}
 
 
 def load_table(directory: Path) -> SavedTable | None:

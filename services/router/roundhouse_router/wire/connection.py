@@ -107,10 +107,15 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         had_head = reader.head_bytes
         reader.feed(data)
-        if reader.ready and self.answering is None:
-            self.answering = exchange = reader.ready.pop(0)
-            if reader.refusal is None or reader.incoming is not exchange:
-                self.server.begin(exchange)
+        exchange = self.answering
+        if exchange is None:
+            if reader.ready:
+                self.answering = exchange = reader.ready.pop(0)
+                if reader.refusal is None or reader.incoming is not exchange:
+                    self.server.begin(exchange)
+        elif exchange.is_gathered and reader.incoming is not exchange:
+            exchange.gathered()
+            self.server.begin(exchange)
         if reader.refusal is not None:
             self._stop(reader.refusal)
         elif reader.incoming is not None:
@@ -145,7 +150,7 @@ class Connection(asyncio.Protocol):
     def _wait_for_body(self, exchange: Exchange) -> None:
         body = exchange.incoming
         assert body is not None
-        if body.held > self.limits.body_ahead_bytes and not body.is_awaited:
+        if body.held > self.limits.body_ahead_bytes and not (body.is_awaited or exchange.is_gathered):
             self._pause()
             self._arm()
         elif not exchange.is_watched:

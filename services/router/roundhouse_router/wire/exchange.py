@@ -43,6 +43,7 @@ class Exchange:
         "headers",
         "incoming",
         "is_ended",
+        "is_gathered",
         "is_kept",
         "is_old",
         "is_running",
@@ -54,6 +55,7 @@ class Exchange:
         "on_paused",
         "path",
         "query",
+        "received",
         "task",
         "whole",
     )
@@ -84,6 +86,10 @@ class Exchange:
         self.whole = b""
         self.incoming: Incoming | None = None
         """The body, if it does not come together with the head; else `whole` is."""
+        self.is_gathered = False
+        """Nobody reads the body before it is whole."""
+        self.received = 0.0
+        """The monotonic clock when the head was there, where the body was gathered."""
         self.is_watched = False
         self.is_running = False
         self.is_started = False
@@ -98,6 +104,13 @@ class Exchange:
         self._is_chunked = False
         self._leave_reason = CLIENT_LEFT
         self._over: asyncio.Future[None] | None = None
+
+    def gathered(self) -> None:
+        """The body that was gathered is whole: from here on it is as if it had come with the head. For connections."""
+        self.is_gathered = False
+        body, self.incoming = self.incoming, None
+        if body is not None:
+            self.whole = body.take(body.size)
 
     async def read_body(self, limit: int) -> bytes:
         """Return the whole body. Does not suspend when it is here. Raises BodyTooLarge, ClientLeft."""

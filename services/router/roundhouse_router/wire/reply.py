@@ -138,8 +138,12 @@ class Reply:
 
     def feed(self, data: bytes) -> None:
         """Take a piece. For the connection."""
-        if self._sink is not None:
-            self._pour(data)
+        sink = self._sink
+        if sink is not None:
+            try:
+                sink(data)
+            except Exception as error:  # noqa: BLE001 - as in `_pour`
+                self._refused(error)
             return
         self._pieces.append(data)
         self._held += len(data)
@@ -176,8 +180,11 @@ class Reply:
         try:
             self._sink(data)
         except Exception as error:  # noqa: BLE001 - it is the caller's own, who gets it from the future
-            self._settle(error)
-            self.close()
+            self._refused(error)
+
+    def _refused(self, error: Exception) -> None:
+        self._settle(error)
+        self.close()
 
     def _settle(self, error: Exception | None) -> None:
         self._sink = None  # it holds this answer, and the request: what ends here is freed at once

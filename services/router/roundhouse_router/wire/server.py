@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -21,28 +21,41 @@ from roundhouse_router.wire.figures import WireFigures
 from roundhouse_router.wire.heads import DateLine
 from roundhouse_router.wire.limits import WireLimits
 
-__all__ = ["WireListener", "WireServer"]
+__all__ = ["Taker", "WireListener", "WireServer"]
 
 _BACKLOG: Final = 2048
 _LONGEST_TICK_S: Final = 1.0
 _CUT_OFF_TIMEOUT_S: Final = 1.0
 """How long requests that were cancelled when the drain timeout passed may take to clean up."""
 
-Take = Callable[[Exchange], bool]
+_GATHERED_MOST: Final = 1024 * 1024
+"""Larger bodies are read by the handler."""
+
+
+class Taker(Protocol):
+    """Answers requests without a task, where it can."""
+
+    def take(self, exchange: Exchange) -> bool:
+        """Take a request whose body is `whole`. Who returns true ends the exchange, in a later turn of the event loop,
+        and hears by `on_left` that nobody waits. False: nothing has happened."""
+
+    def awaits(self, exchange: Exchange) -> bool:
+        """Whether the request might be taken once its body is whole: it is gathered then, up to 1 MiB."""
+
+
 _log = get_logger(__name__)
 
 
 class WireServer:
-    """Runs the handler as one task per request, but for those that `take` answers without one.
+    """Runs the handler as one task per request, but for those that the taker answers without one.
 
     Time is looked at by one sweeper, not by timers of connections.
     """
 
     def __init__(
-        self, handler: Handler, *, clock: Clock, limits: WireLimits | None = None, take: Take | None = None
+        self, handler: Handler, *, clock: Clock, limits: WireLimits | None = None, taker: Taker | None = None
     ) -> None:
-        """`take` is asked for each request whose body came with its head. Who returns true ends the exchange, in a
-        later turn of the event loop, and hears by `on_left` that nobody waits."""
+        """`taker` is asked before the handler."""
         self.limits = limits or WireLimits()
         self.connections: set[Connection] = set()
         self.now = clock.monotonic()
@@ -53,7 +66,7 @@ class WireServer:
         self.refusals: dict[str, int] = {}
         """Requests that no handler saw, by code."""
         self._handler = handler
-        self._take = take
+        self._taker = taker
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
@@ -102,9 +115,19 @@ class WireServer:
 
     def begin(self, exchange: Exchange) -> None:
         """Have the request answered. For connections."""
-        take = self._take
-        if take is None or exchange.incoming is not None or not take(exchange):
+        taker, body = self._taker, exchange.incoming
+        if taker is None:
             self.run(exchange)
+        elif body is None:
+            if not taker.take(exchange):
+                self.run(exchange)
+        elif not _may_gather(exchange, body.announced or 0) or not taker.awaits(exchange):
+            self.run(exchange)
+        elif body.is_complete:
+            exchange.gathered()
+            self.begin(exchange)
+        else:
+            exchange.is_gathered = True
 
     def run(self, exchange: Exchange, handler: Handler | None = None) -> None:
         """Start a task that answers: by the server's handler, or this one. For connections and exchanges."""
@@ -151,6 +174,10 @@ class WireServer:
                 exchange.give_up()
 
 
+def _may_gather(exchange: Exchange, size: int) -> bool:
+    return 0 < size <= _GATHERED_MOST and b"expect" not in exchange.headers
+
+
 def _fail(exchange: Exchange, error: ApiError) -> None:
     if not exchange.is_started:
         exchange.answer(error.status, [(b"content-type", b"application/json")], error.body())
@@ -169,13 +196,13 @@ class WireListener:
         clock: Clock,
         limits: WireLimits | None = None,
         registry: CollectorRegistry | None = None,
-        take: Take | None = None,
+        taker: Taker | None = None,
     ) -> None:
         self._handler = handler
         self._ops = ops
         self._reserved = reserved
         self._drain_timeout_s = drain_timeout_s
-        self.server = WireServer(self._answer, clock=clock, limits=limits, take=take)
+        self.server = WireServer(self._answer, clock=clock, limits=limits, taker=taker)
         if registry is not None:
             registry.register(WireFigures(self.server))
         self._is_started = False

@@ -43,6 +43,7 @@ class DeploymentStatusView(BaseModel):
 
     deployment_id: str
     name: str
+    project_id: str = Field(description="Empty: of no project.")
     state: VersionState
     why: str
     replicas_wanted: int
@@ -61,6 +62,7 @@ class DeploymentStatusView(BaseModel):
         return cls(
             deployment_id=deployment.deployment_id,
             name=deployment.name,
+            project_id=deployment.project_id,
             state=status.state,
             why=status.why,
             replicas_wanted=status.replicas_wanted,

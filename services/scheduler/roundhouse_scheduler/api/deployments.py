@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Reach, Subject, reach_of
 from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, requires
 from roundhouse_scheduler.api.deployment_views import DeploymentStatusView, VersionStateView
 from roundhouse_scheduler.api.preparing import with_progress
@@ -24,7 +24,7 @@ from roundhouse_scheduler.store.versions import VersionRow, failures_of, version
 
 __all__ = ["deployment_routes"]
 
-_Reader = Annotated[Subject, Depends(requires("deployments:read"))]
+_Reader = Annotated[Subject, Depends(requires("deployments:read", in_projects=True))]
 _Page = Annotated[PageRequest, Depends(page_request)]
 
 
@@ -46,9 +46,9 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
 
     @routes.get("/deployment-statuses")
     async def get_statuses(subject: _Reader, page: _Page) -> Page[DeploymentStatusView]:
-        """List the state of every deployment."""
+        """List the state of every deployment that the caller's roles let them see."""
         async with scheduler.db.read() as session:
-            rows = await list_deployments(session, subject.tenant_id, limit=page.fetch, after=page.after or "")
+            rows = await list_deployments(session, _seen(subject), limit=page.fetch, after=page.after or "")
             found = await replicas_of(session, [row.deployment_id for row in rows])
             replicas = await with_progress(scheduler, session, found)
             failures = await failures_of(session, [row.version_id for row in rows])
@@ -58,7 +58,7 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
     async def get_status(subject: _Reader, deployment_id: str) -> DeploymentStatusView:
         """Show the state of one deployment. 404 until the scheduler has heard of it."""
         async with scheduler.db.read() as session:
-            deployment = await find_deployment(session, subject.tenant_id, deployment_id)
+            deployment = await find_deployment(session, _seen(subject), deployment_id)
             replicas = await with_progress(scheduler, session, await replicas_of(session, [deployment_id]))
             failures = await failures_of(session, [deployment.version_id])
         return view(deployment, replicas, failures)
@@ -67,7 +67,7 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
     async def get_versions(subject: _Reader, deployment_id: str, page: _Page) -> Page[VersionStateView]:
         """List the versions that ever were to run, the oldest first, with their states and first errors."""
         async with scheduler.db.read() as session:
-            deployment = await find_deployment(session, subject.tenant_id, deployment_id)
+            deployment = await find_deployment(session, _seen(subject), deployment_id)
             replicas = await with_progress(scheduler, session, await replicas_of(session, [deployment_id]))
             rows = await versions_of(session, [deployment_id])
         later = [row for row in rows if page.after is None or _version_key(row) > page.after]
@@ -79,12 +79,16 @@ def deployment_routes(scheduler: Scheduler) -> APIRouter:
     async def get_events(subject: _Reader, deployment_id: str, page: _Page) -> Page[EventView]:
         """List what happened to a deployment and its replicas, the oldest first."""
         async with scheduler.db.read() as session:
-            await find_deployment(session, subject.tenant_id, deployment_id)
+            await find_deployment(session, _seen(subject), deployment_id)
             after = None if page.after is None else moment_of(page.after)
             rows = await list_events(session, deployment_id, limit=page.fetch, after=after)
         return page_of(rows, page, key=_event_key, item=EventView.of)
 
     return routes
+
+
+def _seen(subject: Subject) -> Reach:
+    return reach_of(subject, "deployments:read")
 
 
 def _deployment_key(deployment: Deployment) -> str:

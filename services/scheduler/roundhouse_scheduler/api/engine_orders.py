@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends, Response
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import ReadSession, WriteSession
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import IdempotencyKey, idempotency_key, reply
+from roundhouse_scheduler.api.audited import AuditedEngine
 from roundhouse_scheduler.api.order_bodies import EngineToOrder
 from roundhouse_scheduler.api.order_views import EngineOrderView
 from roundhouse_scheduler.api.seen import Scheduler
@@ -75,6 +77,8 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
             )
             existing = await read_engine_orders(session)
             order, is_new = await place_order(session, order, existing, nodes, ids=scheduler.ids)
+            was = None if is_new else AuditedEngine.of(order)
+            await enter_change(session, before=was, after=AuditedEngine.of(order), action="engine-order.create")
             session.after_commit(scheduler.wake_orders)
             found = EngineOrderView.of(order, nodes, scheduler.stores, existing)
             return reply(found, 201 if is_new else 200, {"location": f"{routes.prefix}/{order.order_id}"})
@@ -94,9 +98,10 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
         The order is listed until every node has reported that it is gone, or is removed itself.
         """
         async with scheduler.db.write() as session:
-            order = await find_engine_order(session, order_id)
+            before = order = await find_engine_order(session, order_id)
             nodes, now = await told_nodes(session), scheduler.clock.now()
             order = await remove_engine(session, order, nodes, actor=subject.actor, at=now, ids=scheduler.ids)
+            await enter_change(session, before=AuditedEngine.of(before), after=AuditedEngine.of(order))
             session.after_commit(scheduler.wake_orders)
             return await view(session, order)
 
@@ -104,9 +109,10 @@ def engine_order_routes(scheduler: Scheduler) -> APIRouter:
     async def retry_engine_order(subject: _Writer, order_id: str) -> EngineOrderView:
         """Let nodes on which it failed try it again."""
         async with scheduler.db.write() as session:
-            order = await find_engine_order(session, order_id)
+            before = order = await find_engine_order(session, order_id)
             nodes, now = await told_nodes(session), scheduler.clock.now()
             order = await retry_order(session, order, nodes, actor=subject.actor, at=now, ids=scheduler.ids)
+            await enter_change(session, before=AuditedEngine.of(before), after=AuditedEngine.of(order))
             session.after_commit(scheduler.wake_orders)
             return await view(session, order)
 

@@ -10,8 +10,10 @@ from roundhouse_common.contracts.catalog import ModelSource, SourceKind
 from roundhouse_common.contracts.provisioning import FileWish
 from roundhouse_common.database import WriteSession
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.idempotency import IdempotencyKey, idempotency_key, reply
 from roundhouse_common.model_sources import source_key
+from roundhouse_scheduler.api.audited import AuditedFiles
 from roundhouse_scheduler.api.order_bodies import FilesToOrder
 from roundhouse_scheduler.api.order_views import FileOrderView
 from roundhouse_scheduler.api.seen import Scheduler
@@ -49,9 +51,10 @@ def file_order_routes(scheduler: Scheduler) -> APIRouter:
 
     async def change(order_id: str, how: _Change) -> FileOrderView:
         async with scheduler.db.write() as session:
-            order = await find_file_order(session, order_id)
+            before = await find_file_order(session, order_id)
             nodes = await told_nodes(session)
-            order = await how(session, order, nodes, scheduler.clock.now())
+            order = await how(session, before, nodes, scheduler.clock.now())
+            await enter_change(session, before=AuditedFiles.of(before), after=AuditedFiles.of(order))
             session.after_commit(scheduler.wake_orders)
         return view(order, nodes)
 
@@ -81,6 +84,8 @@ def file_order_routes(scheduler: Scheduler) -> APIRouter:
             order = await _checked(session, body, nodes, scheduler, subject)
             existing = await read_file_orders(session)
             order, is_new = await place_order(session, order, existing, nodes, ids=scheduler.ids)
+            was = None if is_new else AuditedFiles.of(order)
+            await enter_change(session, before=was, after=AuditedFiles.of(order), action="file-order.create")
             session.after_commit(scheduler.wake_orders)
             location = {"location": f"{routes.prefix}/{order.order_id}"}
             return reply(view(order, nodes), 201 if is_new else 200, location)

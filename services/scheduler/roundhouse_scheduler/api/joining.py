@@ -12,6 +12,7 @@ from roundhouse_common.auth import Subject
 from roundhouse_common.database import Database, WriteSession
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_common.nats_auth.authority import NodeAuthority
 from roundhouse_common.nats_auth.keys import KeyKind, is_public_key
 from roundhouse_common.runtime import Clock, Ids
@@ -90,6 +91,7 @@ def joining_routes(joining: Joining) -> APIRouter:
         )
         async with joining.db.write() as session:
             await store.add_token(session, token)
+            await enter_change(session, after=TokenView.of(token, now), action="join-token.create")
         seen = TokenView.of(token, now).model_dump()
         made = join_token(token.token_id, secret)
         return CreatedTokenView(**seen, token=made, is_local_only=joining.is_local_only)
@@ -106,9 +108,14 @@ def joining_routes(joining: Joining) -> APIRouter:
     async def revoke_token(_subject: _Writer, token_id: str) -> None:
         """Revoke a token. A node that has joined with it stays. Safe to repeat."""
         async with joining.db.write() as session:
-            if await store.find_token(session, token_id) is None:
+            token, now = await store.find_token(session, token_id), joining.clock.now()
+            if token is None:
                 raise UnknownJoinToken(token_id)
-            await store.revoke_token(session, token_id, at=joining.clock.now())
+            await store.revoke_token(session, token_id, at=now)
+            after = await store.find_token(session, token_id) or token
+            await enter_change(
+                session, before=TokenView.of(token, now), after=TokenView.of(after, now), action="join-token.revoke"
+            )
 
     @routes.post("/nodes:join")
     async def join(request: Request, body: NodeToJoin) -> JoinedView:

@@ -10,6 +10,7 @@ from roundhouse_common.contracts.node import LogQuery
 from roundhouse_common.contracts.provisioning import CleanStore
 from roundhouse_common.contracts.registry import CLEAN_STORE, READ_LOG
 from roundhouse_common.http import Page, PageRequest, documented, page_of, page_request, requires
+from roundhouse_common.http.audit import enter_change
 from roundhouse_scheduler.api.kept_views import (
     CleanedView,
     EngineView,
@@ -97,7 +98,7 @@ def kept_routes(scheduler: Scheduler) -> APIRouter:
     async def clean_model_files(_subject: _Writer, node_id: str, body: Cleaning) -> CleanedView:
         """Delete files that no replica and no order wants, or say which would go. 503 while the node is away."""
         async with scheduler.db.read() as session:
-            await find_node(session, node_id)
+            node = await find_node(session, node_id)
         question = CleanStore(unused_for_s=body.unused_for_s, keys=tuple(body.keys), is_dry_run=body.is_dry_run)
         try:
             answer = await scheduler.bus.request(CLEAN_STORE, question, node_id, timeout_s=scheduler.clean_timeout_s)
@@ -105,7 +106,12 @@ def kept_routes(scheduler: Scheduler) -> APIRouter:
             raise NodeUnavailable(node_id, "its files cannot be cleaned up") from error
         except RemoteError as error:
             return CleanedView(models=[], freed_bytes=0, error=error.message)
-        return CleanedView.of(answer)
+        cleaned = CleanedView.of(answer)
+        if not body.is_dry_run:
+            detail = f"{len(cleaned.models)} models deleted, {cleaned.freed_bytes} bytes freed"
+            async with scheduler.db.write() as session:
+                await enter_change(session, detail=detail, object_id=node_id, object_name=node.inventory.hostname)
+        return cleaned
 
     return routes
 

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from roundhouse_common.auth import Subject
 from roundhouse_common.http import Body, etag, require_if_match, requires
+from roundhouse_common.http.audit import enter_change
+from roundhouse_scheduler.api.audited import AuditedNode
 from roundhouse_scheduler.api.node_views import NodeView, orders_tag
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain import duties
@@ -58,9 +60,11 @@ def node_order_routes(scheduler: Scheduler) -> APIRouter:
     ) -> NodeView:
         async with scheduler.db.write() as session:
             event_id, at = scheduler.ids.new("evt"), scheduler.clock.now()
+            before = await find_node(session, node_id)
             if await carry_out(session, node_id, order, at=at, actor=subject.actor, event_id=event_id):
                 session.after_commit(scheduler.wake)
             node = await find_node(session, node_id)
+            await enter_change(session, before=AuditedNode.of(before), after=AuditedNode.of(node), object_kind="node")
             held = await replicas_on(session, [node_id])
             waiting = (
                 await waiting_of(session, sorted({item.deployment_id for item in held})) if node.is_leaving else []
@@ -96,6 +100,7 @@ def node_order_routes(scheduler: Scheduler) -> APIRouter:
         """
         async with scheduler.db.write() as session:
             event_id, at = scheduler.ids.new("evt"), scheduler.clock.now()
+            await enter_change(session, before=AuditedNode.of(await find_node(session, node_id)))
             if await remove_node(session, node_id, at=at, actor=subject.actor, event_id=event_id):
                 session.after_commit(scheduler.wake)
 

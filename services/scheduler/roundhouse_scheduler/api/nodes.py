@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import ReadSession
 from roundhouse_common.http import Page, PageRequest, etag, moment_of, page_of, page_request, requires
+from roundhouse_common.http.audit import enter_change
+from roundhouse_scheduler.api.audited import AuditedNode
 from roundhouse_scheduler.api.node_views import NodeEventView, NodeView, orders_tag
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain.records import Node, Replica
@@ -61,7 +63,11 @@ def node_routes(scheduler: Scheduler) -> APIRouter:
         409 while the node is heard. When it comes back after all, one survivor of each replica is kept.
         """
         async with scheduler.db.write() as session:
+            before = AuditedNode.of(await find_node(session, node_id))
             await give_up(session, node_id)
+            await enter_change(
+                session, before=before, after=AuditedNode.of(await find_node(session, node_id)), action="node.give-up"
+            )
             session.after_commit(scheduler.wake)
 
     return routes

@@ -20,6 +20,7 @@ from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import Body
 from roundhouse_common.sizing import Unfit, memory_share
 from roundhouse_common.words import quoted
+from roundhouse_scheduler.api.command_views import CommandView, WantedCommand
 from roundhouse_scheduler.api.order_bodies import SourceToFetch
 from roundhouse_scheduler.domain.placement.demand import Shape
 from roundhouse_scheduler.domain.placement.search import Choice
@@ -104,6 +105,9 @@ class DryRun(Body):
     memory_need: NeededMemory | None = Field(default=None, description="For the engines' memory flags in the answer.")
     alternative_needs: dict[_Text, NeededMemory] = Field(default={}, description="The same, by alternative.")
     replicas: int = Field(default=1, ge=1, le=_MOST_REPLICAS)
+    command: WantedCommand | None = Field(
+        default=None, description="Ask the nodes for the commands, too; needs `deployments:write`."
+    )
 
     def need_of(self, alternative: str) -> MemoryNeed | None:
         """Return the need of one way to run, as far as it is known."""
@@ -202,6 +206,9 @@ class PlacedView(BaseModel):
     installs_engine: bool = Field(description="The node lacks the engine and would install it first.")
     has_files: bool | None = Field(description="Whether the node has the model's files whole; null: not asked.")
     score: float = Field(description="Higher is better; only compared with other nodes for the same replica.")
+    command: CommandView | None = Field(
+        default=None, description="What would be started there; null: not asked, or not one of the first 16."
+    )
 
 
 class TrialRejectionView(BaseModel):

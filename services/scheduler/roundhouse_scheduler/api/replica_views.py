@@ -6,7 +6,7 @@ from roundhouse_common.contracts.node import LogChunk, ReplicaLoad
 from roundhouse_common.contracts.scheduler import Desired, Phase, Reason
 from roundhouse_common.http import Timestamp
 from roundhouse_scheduler.domain.records import RejectionReason, Replica
-from roundhouse_scheduler.store.pages import Event
+from roundhouse_scheduler.store.pages import Event, Owner
 
 __all__ = ["EventView", "GangView", "LoadView", "LogView", "RejectionView", "ReplicaView"]
 
@@ -58,6 +58,7 @@ class ReplicaView(BaseModel):
     id: str
     deployment_id: str
     deployment_name: str
+    project_id: str = Field(description="Its deployment's; empty: of no project.")
     version_id: str
     version_number: int
     node_id: str = Field(description="Empty until it is placed.")
@@ -94,12 +95,13 @@ class ReplicaView(BaseModel):
     load: LoadView | None
 
     @classmethod
-    def of(cls, replica: Replica, deployment_name: str, load: ReplicaLoad | None) -> "ReplicaView":
+    def of(cls, replica: Replica, owner: Owner, load: ReplicaLoad | None) -> "ReplicaView":
         """Return the view of a replica. The engine's key is not part of it."""
         return cls(
             id=replica.replica_id,
             deployment_id=replica.deployment_id,
-            deployment_name=deployment_name,
+            deployment_name=owner.name,
+            project_id=owner.project_id,
             version_id=replica.version_id,
             version_number=replica.version_number,
             node_id=replica.node_id,

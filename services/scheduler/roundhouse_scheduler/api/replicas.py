@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Reach, Subject, reach_of
 from roundhouse_common.bus.api import BusUnavailable
 from roundhouse_common.contracts.node import LogChunk, LogQuery
 from roundhouse_common.contracts.registry import READ_LOG
@@ -17,12 +17,12 @@ from roundhouse_scheduler.api.replica_views import LogView, ReplicaView
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.domain.errors import LogUnavailable
 from roundhouse_scheduler.domain.records import Replica
-from roundhouse_scheduler.store.pages import deployment_names, find_replica, list_replicas
+from roundhouse_scheduler.store.pages import Owner, find_replica, list_replicas, owners_of
 
 __all__ = ["replica_routes"]
 
-_Reader = Annotated[Subject, Depends(requires("replicas:read"))]
-_LogReader = Annotated[Subject, Depends(requires("logs:read"))]
+_Reader = Annotated[Subject, Depends(requires("replicas:read", in_projects=True))]
+_LogReader = Annotated[Subject, Depends(requires("logs:read", in_projects=True))]
 _Page = Annotated[PageRequest, Depends(page_request)]
 _Tail = Annotated[int, Query(ge=0, le=10_000, description="The last so many lines, when there is no offset.")]
 _Offset = Annotated[int, Query(ge=-1, le=2**53, description="From this byte on; -1 means the last `tail` lines.")]
@@ -42,9 +42,9 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1/replicas", tags=["replicas"])
 
-    def view(replica: Replica, names: dict[str, str]) -> ReplicaView:
+    def view(replica: Replica, owners: dict[str, Owner]) -> ReplicaView:
         load = scheduler.load_of(replica.node_id, replica.replica_id) if replica.ended_at is None else None
-        return ReplicaView.of(replica, names[replica.deployment_id], load)
+        return ReplicaView.of(replica, owners[replica.deployment_id], load)
 
     @routes.get("")
     async def get_replicas(
@@ -58,25 +58,25 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
         async with scheduler.db.read() as session:
             rows = await list_replicas(
                 session,
-                subject.tenant_id,
+                reach_of(subject, "replicas:read"),
                 limit=page.fetch,
                 after=page.after or "",
                 deployment_id=deployment_id,
                 node_id=node_id,
                 with_ended=ended,
             )
-            names = await deployment_names(session, rows)
+            owners = await owners_of(session, rows)
             rows = await with_progress(scheduler, session, rows)
-        return page_of(rows, page, key=_key, item=lambda row: view(row, names))
+        return page_of(rows, page, key=_key, item=lambda row: view(row, owners))
 
     @routes.get("/{replica_id}")
     async def get_replica(subject: _Reader, replica_id: str) -> ReplicaView:
         """Show one replica, also an ended one."""
         async with scheduler.db.read() as session:
-            replica = await find_replica(session, subject.tenant_id, replica_id)
-            names = await deployment_names(session, [replica])
+            replica = await find_replica(session, reach_of(subject, "replicas:read"), replica_id)
+            owners = await owners_of(session, [replica])
             (replica,) = await with_progress(scheduler, session, [replica])
-        return view(replica, names)
+        return view(replica, owners)
 
     @routes.get("/{replica_id}/log", responses=_AWAY)
     async def get_log(
@@ -85,7 +85,7 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
         """Read a range of a replica's log from its node, also when it has ended or failed for good: a node keeps the
         logs of the last replicas that ended there. 503 while the node does not answer."""
         async with scheduler.db.read() as session:
-            replica = await find_replica(session, subject.tenant_id, replica_id)
+            replica = await find_replica(session, reach_of(subject, "logs:read"), replica_id)
         query = LogQuery(replica_id=replica_id, tail=tail, offset=offset)
         return LogView.of(await _read(scheduler, replica, query, node_id=node_id))
 
@@ -93,9 +93,9 @@ def replica_routes(scheduler: Scheduler) -> APIRouter:
     async def follow_log(subject: _LogReader, replica_id: str, tail: _Tail = 20) -> StreamingResponse:
         """Stream the last lines of a replica's log and what is added to it, as text, until it has ended."""
         async with scheduler.db.read() as session:
-            replica = await find_replica(session, subject.tenant_id, replica_id)
+            replica = await find_replica(session, reach_of(subject, "logs:read"), replica_id)
         first = await _read(scheduler, replica, LogQuery(replica_id=replica_id, tail=tail))
-        lines = _follow(scheduler, subject.tenant_id, replica, first)
+        lines = _follow(scheduler, reach_of(subject, "logs:read"), replica, first)
         return StreamingResponse(lines, media_type="text/plain; charset=utf-8")
 
     return routes
@@ -125,7 +125,7 @@ def _no_node(replica: Replica) -> str:
     return "it has no node yet, so there is no log"
 
 
-async def _follow(scheduler: Scheduler, tenant_id: str, replica: Replica, chunk: LogChunk) -> AsyncIterator[str]:
+async def _follow(scheduler: Scheduler, reach: Reach, replica: Replica, chunk: LogChunk) -> AsyncIterator[str]:
     """Ask again and again from where the last answer ended: nothing is lost and nothing comes twice. On another node
     its log begins anew."""
     replica_id, node_id = replica.replica_id, replica.node_id
@@ -133,7 +133,7 @@ async def _follow(scheduler: Scheduler, tenant_id: str, replica: Replica, chunk:
         if chunk.text:
             yield chunk.text
         async with scheduler.db.read() as session:
-            replica = await find_replica(session, tenant_id, replica_id)
+            replica = await find_replica(session, reach, replica_id)
         if replica.ended_at is not None and not chunk.text:
             return
         await asyncio.sleep(0 if chunk.text else scheduler.follow_every_s)

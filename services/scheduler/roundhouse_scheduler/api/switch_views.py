@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from roundhouse_common.http import Body, Timestamp
-from roundhouse_scheduler.domain.switching import Switch, SwitchState, VictimState
+from roundhouse_scheduler.domain.switching import ELSEWHERE, Switch, SwitchState, VictimState
 
 __all__ = ["SwitchStepView", "SwitchToCreate", "SwitchView", "VictimView"]
 
@@ -17,7 +17,7 @@ class SwitchToCreate(Body):
 class VictimView(BaseModel):
     """A deployment that makes room."""
 
-    deployment_id: str
+    deployment_id: str = Field(description="Empty: of another tenant.")
     name: str
     state: VictimState
 
@@ -61,7 +61,11 @@ class SwitchView(BaseModel):
             ended_at=switch.ended_at,
             is_cancelling=switch.is_cancelling and switch.is_open,
             victims=[
-                VictimView(deployment_id=item.deployment_id, name=item.name, state=item.state)
+                VictimView(
+                    deployment_id="" if item.name == ELSEWHERE else item.deployment_id,
+                    name=item.name,
+                    state=item.state,
+                )
                 for item in switch.victims
             ],
             steps=[SwitchStepView(at=item.at, state=item.state, detail=item.detail) for item in switch.steps],

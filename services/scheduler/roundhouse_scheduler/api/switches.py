@@ -4,17 +4,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from roundhouse_common.auth import Subject
+from roundhouse_common.auth import Reach, Subject, reach_of
 from roundhouse_common.http import Page, PageRequest, documented, page_of, page_request, requires
+from roundhouse_common.http.audit import enter_change
+from roundhouse_scheduler.api.audited import AuditedSwitch
 from roundhouse_scheduler.api.seen import Scheduler
 from roundhouse_scheduler.api.switch_views import SwitchToCreate, SwitchView
 from roundhouse_scheduler.domain.switching import Switch
+from roundhouse_scheduler.store.pages import find_deployment
 from roundhouse_scheduler.store.switches import ask_for_switch, cancel_switch, find_switch, list_switches
 
 __all__ = ["switch_routes"]
 
-_Reader = Annotated[Subject, Depends(requires("deployments:read"))]
-_Writer = Annotated[Subject, Depends(requires("deployments:write"))]
+_Reader = Annotated[Subject, Depends(requires("deployments:read", in_projects=True))]
+_Writer = Annotated[Subject, Depends(requires("deployments:write", in_projects=True))]
 _Page = Annotated[PageRequest, Depends(page_request)]
 
 
@@ -31,7 +34,7 @@ def switch_routes(scheduler: Scheduler) -> APIRouter:
         """List the switches, the newest first."""
         async with scheduler.db.read() as session:
             rows = await list_switches(
-                session, subject.tenant_id, limit=page.fetch, before=page.after or "", deployment_id=deployment_id
+                session, _seen(subject), limit=page.fetch, before=page.after or "", deployment_id=deployment_id
             )
         return page_of(rows, page, key=_key, item=SwitchView.of)
 
@@ -51,12 +54,17 @@ def switch_routes(scheduler: Scheduler) -> APIRouter:
         async with scheduler.db.write() as session:
             switch, is_new = await ask_for_switch(
                 session,
-                subject.tenant_id,
+                _seen(subject),
                 body.deployment_id,
+                may=reach_of(subject, "deployments:write"),
                 switch_id=scheduler.ids.new("swi"),
                 actor=subject.actor,
                 at=scheduler.clock.now(),
             )
+            deployment = await find_deployment(session, _seen(subject), body.deployment_id)
+            was, now = None if is_new else AuditedSwitch.of(switch), AuditedSwitch.of(switch)
+            place = deployment.project_id
+            await enter_change(session, before=was, after=now, object_name=deployment.name, project_id=place)
             session.after_commit(scheduler.wake)
         response.status_code = 201 if is_new else 200
         response.headers["location"] = f"{routes.prefix}/{switch.switch_id}"
@@ -66,18 +74,27 @@ def switch_routes(scheduler: Scheduler) -> APIRouter:
     async def get_switch(subject: _Reader, switch_id: str) -> SwitchView:
         """Show one switch."""
         async with scheduler.db.read() as session:
-            return SwitchView.of(await find_switch(session, subject.tenant_id, switch_id))
+            return SwitchView.of(await find_switch(session, _seen(subject), switch_id))
 
     @routes.post("/{switch_id}:cancel", status_code=202)
     async def cancel(subject: _Writer, switch_id: str) -> SwitchView:
         """Call a switch off: what has not happened yet does not happen, and deployments that are only on their way
         out stay. One that has ended stays as it is."""
         async with scheduler.db.write() as session:
-            switch = await cancel_switch(session, subject.tenant_id, switch_id)
+            before = await find_switch(session, _seen(subject), switch_id)
+            switch = await cancel_switch(
+                session, _seen(subject), switch_id, may=reach_of(subject, "deployments:write"), actor=subject.actor
+            )
+            was, now = AuditedSwitch.of(before), AuditedSwitch.of(switch)
+            await enter_change(session, before=was, after=now, action="switch.cancel")
             session.after_commit(scheduler.wake)
         return SwitchView.of(switch)
 
     return routes
+
+
+def _seen(subject: Subject) -> Reach:
+    return reach_of(subject, "deployments:read")
 
 
 def _key(switch: Switch) -> str:

@@ -1,6 +1,6 @@
 """What nodes say: heartbeats and reports. Only messages of a node's present epoch and incarnation count."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from roundhouse_common.bus.api import Bus, BusUnavailable
 from roundhouse_common.contracts.node import Heartbeat, NodeReport, ReplicaLoad, digest_of
@@ -70,6 +70,12 @@ class Hearing:
             if now - self._strange_at.get(node_id, float("-inf")) <= within_s
         ]
 
+    def are_unreported(self, node_ids: Collection[str], within_s: float) -> bool:
+        """Whether one of these was heard so recently and has not reported in its present epoch yet."""
+        now = self._clock.monotonic()
+        contacts = (self._liveness.contact_s(key, now) for key in node_ids if key not in self._reports)
+        return any(contact_s is not None and contact_s <= within_s for contact_s in contacts)
+
     def take_heard(self) -> dict[str, float]:
         """Return who was heard since the last call, with the wall-clock time."""
         heard, self._heard_at = self._heard_at, {}
@@ -96,6 +102,11 @@ class Hearing:
         if known is not None and (known.epoch, known.incarnation) != speaker:
             del self._reports[node.node_id]
             self._digests.pop(node.node_id, None)  # the new agent's first heartbeat makes us read its report
+        if ahead is not None and (ahead.epoch, ahead.incarnation) == speaker:
+            # At once: a plan without it would find too little running, and place more.
+            self._reports[node.node_id] = ahead
+            self._digests[node.node_id] = digest_of(ahead.replicas)
+            self._news.add(node.node_id)
 
     def forget(self, node_id: str) -> None:
         """The node is not in the record any more."""

@@ -41,6 +41,8 @@ _SWEEP_EVERY_S = 60.0
 """Everything is looked at this often, whatever happened: level-triggered."""
 _REST_MOST_S = 0.5
 _AWAIT_S = 0.5
+_UNHEARD_MOST_S = 10.0
+"""Who takes over waits so long for what is wanted and what runs before it takes it that there is none of it."""
 _STALE_MOST = 3
 """After so many stale plans in a row the record is read whole: somebody may have written without a revision."""
 _log = get_logger(__name__)
@@ -107,6 +109,10 @@ class Planner:
         self._observers = observers
         self._recovery = Recovery(db, hearing=hearing, mirror=self.mirror, lease_s=rules.lease_s)
         self._awaited: frozenset[str] = frozenset()
+        self._withheld: frozenset[str] = frozenset()
+        """What is awaited, and what was until the plan that takes up its engines is committed."""
+        self._has_planned = False
+        """A plan of this term is committed: before, nobody has compared the record with what runs."""
         self._led_since = 0.0
         self._specs_since: float | None = None
         self._timers = Timers()
@@ -159,6 +165,8 @@ class Planner:
 
     async def _step(self) -> Plan:
         await self._notice_takeover()
+        if not self._has_planned and self._is_unheard():
+            return Plan()
         await self._take_specs()
         focus: Focus | None = NOTHING
         try:
@@ -184,14 +192,22 @@ class Planner:
         term = self._leadership.term
         if term != self._term:
             self._attention.put_back(await self._read())
-            self._recovery.begin()
             self._term = term
+            self._has_planned = False
             self._led_since = self._clock.monotonic()
             self._specs_since = None
             self._liveness.listen_anew(self._led_since)
             self._attention.everything()
             self._taken.clear()
             self._on_news(Told(is_all=True))
+
+    def _is_unheard(self) -> bool:
+        """Whether the first plan must wait: the record may be empty, or an older copy, and look as good as any. By what
+        it wants of a deployment engines would be too many that the catalog wants, and by what it knows too few."""
+        if self._are_specs_known() and self._are_reports_known():
+            return False
+        now = self._clock.monotonic()
+        return min(now - self._led_since, self._liveness.trusted_s(now)) < _UNHEARD_MOST_S
 
     async def _take_specs(self) -> None:
         news = [spec for key, spec in self._specs().items() if spec.generation > self._taken.get(key, -1)]
@@ -233,11 +249,18 @@ class Planner:
         """Say what is awaited, and look at what is not awaited any more."""
         led_s = self._clock.monotonic() - self._led_since
         before = self._awaited
-        self._awaited = self._recovery.awaited(led_s=led_s, has_reports=self._are_reports_known())
-        over = before - self._awaited
+        self._awaited = self._recovery.awaited(led_s=led_s)
+        self._withheld |= self._awaited
+        return Focus(deployments=before - self._awaited)
+
+    def _tell_awaited(self) -> None:
+        """A plan was made over what is not awaited any more: routers may know of it again."""
+        over, self._withheld = self._withheld - self._awaited, self._awaited
+        if not self._has_planned:
+            self._has_planned = True
+            over = frozenset(self.mirror.deployments) - self._withheld
         if over:
             self._on_news(Told(deployments=over))
-        return Focus(deployments=over)
 
     def _view(self, focus: Focus | None, reports: Mapping[str, NodeReport]) -> View:
         now = self._clock.monotonic()
@@ -308,6 +331,7 @@ class Planner:
         self._attention.put_back(plan.touched)
         self._demand.remember(plan.advice, at=self._clock.now())
         self._metrics.saw(self.mirror.states, self.mirror.phases, is_brake_held=plan.is_brake_held)
+        self._tell_awaited()
         if not plan.is_empty:
             self._on_news(
                 Told(
@@ -326,15 +350,16 @@ class Planner:
             return _LOOK_EVERY_S
         lease_s = self._liveness.next_quiet_s(self._clock.monotonic(), self._rules.lease_s) + 0.001
         due_s = self.due_at - self._clock.now()
-        return min(_AWAIT_S if self._awaited else _LOOK_EVERY_S, lease_s, max(0.0, due_s))
+        return min(_AWAIT_S if self._awaited or not self._has_planned else _LOOK_EVERY_S, lease_s, max(0.0, due_s))
 
     def endpoints(self, deployment_ids: Collection[str] | None = None) -> dict[str, DeploymentEndpoints]:
         """Return the documents of these deployments, by default of all, without those that are awaited: what routers
-        know of them is better than what the record has."""
-        if self._term != self._leadership.term:
-            return {}  # it has just taken over, and does not know yet what is awaited
+        know of them is better than what the record has. After a takeover that holds for all until the first plan: the
+        record may be an older copy."""
+        if self._term != self._leadership.term or not self._has_planned:
+            return {}
         wanted = self.mirror.deployments.keys() if deployment_ids is None else deployment_ids
-        return self.mirror.endpoints(key for key in wanted if key not in self._awaited)
+        return self.mirror.endpoints(key for key in wanted if key not in self._withheld)
 
 
 def _in_focus(reports: Mapping[str, NodeReport], focus: Focus | None) -> Collection[NodeReport]:

@@ -11,8 +11,6 @@ from roundhouse_scheduler.store.strangers import known_of, versions_by_id
 
 __all__ = ["Recovery"]
 
-_BLANK_MOST_S = 10.0
-"""A record without a node waits so long for the first reports before it takes it that there are none."""
 _AWAITED_MOST_S = 120.0
 """Agents notice within half a minute that they must register again."""
 
@@ -25,11 +23,6 @@ class Recovery:
         self._hearing = hearing
         self._mirror = mirror
         self._lease_s = lease_s
-        self._is_blank = False
-
-    def begin(self) -> None:
-        """This scheduler takes over, with the record as it has read it."""
-        self._is_blank = not self._mirror.nodes
 
     async def look_up(self, reports: Collection[NodeReport]) -> None:
         """Find out of every engine in these reports that the mirror does not have whether the record knew it."""
@@ -47,12 +40,12 @@ class Recovery:
             lacking = sorted(set(unknown.values()) - self._mirror.versions.keys() - {""})
             self._mirror.versions |= await versions_by_id(session, lacking)
 
-    def awaited(self, *, led_s: float, has_reports: bool) -> frozenset[str]:
+    def awaited(self, *, led_s: float) -> frozenset[str]:
         """Return the deployments of which nothing is placed or told yet: their engines run on nodes that are about to
         register again. It ends by itself, however long those nodes stay away."""
-        if self._is_blank and not has_reports and led_s < _BLANK_MOST_S:
-            return frozenset(self._mirror.deployments)
         if led_s >= _AWAITED_MOST_S:
             return frozenset()
+        if self._hearing.are_unreported(self._mirror.unsettled, self._lease_s):
+            return frozenset(self._mirror.deployments)  # it registered with engines, and has yet to say of what
         reports = self._hearing.ahead(self._lease_s)
         return frozenset(entry.deployment_id for report in reports for entry in report.replicas if runs(entry))

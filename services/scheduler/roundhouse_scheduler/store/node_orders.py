@@ -11,7 +11,7 @@ from roundhouse_scheduler.domain.records import Node
 from roundhouse_scheduler.domain.revisions import next_document_revision
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.node_events import note_order
-from roundhouse_scheduler.store.pages import deployment_names, find_node, replicas_on
+from roundhouse_scheduler.store.pages import find_node, owners_of, replicas_on
 from roundhouse_scheduler.store.revision import next_revision
 from roundhouse_scheduler.store.rows import deployment_from, replace, replace_all
 
@@ -45,7 +45,7 @@ async def carry_out(
 async def remove_node(session: WriteSession, node_id: str, *, at: float, actor: str, event_id: str) -> bool:
     """Remove a node. Raises UnknownNode, and NodeHoldsReplicas while something may still run there."""
     held = await replicas_on(session, [node_id])
-    names = await deployment_names(session, held)
+    names = {key: owner.name for key, owner in (await owners_of(session, held)).items()}
     return await carry_out(
         session, node_id, lambda node: remove(node, held, names), at=at, actor=actor, event_id=event_id
     )

@@ -1,10 +1,11 @@
 """Listings for the REST API: rows after a key, in the order of that key."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, select, tuple_
 
+from roundhouse_common.auth import Reach
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.contracts.scheduler import Desired, NodeAdmission, Phase
 from roundhouse_common.database import ReadSession
@@ -15,8 +16,8 @@ from roundhouse_scheduler.store.rows import deployment_from, node_from, replica_
 
 __all__ = [
     "Event",
+    "Owner",
     "any_deployment",
-    "deployment_names",
     "find_deployment",
     "find_node",
     "find_replica",
@@ -24,9 +25,11 @@ __all__ = [
     "list_events",
     "list_nodes",
     "list_replicas",
+    "owners_of",
     "replicas_of",
     "replicas_on",
     "waiting_of",
+    "within",
 ]
 
 
@@ -67,11 +70,11 @@ async def find_node(session: ReadSession, node_id: str) -> Node:
     return node_from(row)
 
 
-async def list_deployments(session: ReadSession, tenant_id: str, *, limit: int, after: str) -> list[Deployment]:
-    """Return a tenant's deployments by id, without those that were deleted."""
+async def list_deployments(session: ReadSession, reach: Reach, *, limit: int, after: str) -> list[Deployment]:
+    """Return the deployments within reach by id, without those that were deleted."""
     table = tables.deployments
     query = select(table).where(
-        table.c.tenant_id == tenant_id,
+        within(table, reach),
         table.c.deployment_id > after,
         table.c.desired != DeploymentDesired.DELETE,
     )
@@ -79,10 +82,10 @@ async def list_deployments(session: ReadSession, tenant_id: str, *, limit: int, 
     return [deployment_from(row) for row in rows]
 
 
-async def find_deployment(session: ReadSession, tenant_id: str, deployment_id: str) -> Deployment:
-    """Return one deployment of a tenant. Raises UnknownDeployment."""
+async def find_deployment(session: ReadSession, reach: Reach, deployment_id: str) -> Deployment:
+    """Return one deployment. Raises UnknownDeployment, also for one that is out of reach."""
     table = tables.deployments
-    query = select(table).where(table.c.deployment_id == deployment_id, table.c.tenant_id == tenant_id)
+    query = select(table).where(table.c.deployment_id == deployment_id, within(table, reach))
     row = (await session.execute(query)).first()
     if row is None:
         raise UnknownDeployment(deployment_id)
@@ -124,7 +127,7 @@ async def waiting_of(session: ReadSession, deployment_ids: list[str]) -> list[Re
 
 async def list_replicas(
     session: ReadSession,
-    tenant_id: str,
+    reach: Reach,
     *,
     limit: int,
     after: str,
@@ -132,9 +135,9 @@ async def list_replicas(
     node_id: str | None,
     with_ended: bool,
 ) -> list[Replica]:
-    """Return a tenant's replicas by id, which is the order of their creation."""
+    """Return the replicas within reach by id, which is the order of their creation."""
     table = tables.replicas
-    query = _of_tenant(tenant_id).where(table.c.replica_id > after)
+    query = _reached(reach).where(table.c.replica_id > after)
     if deployment_id is not None:
         query = query.where(table.c.deployment_id == deployment_id)
     if node_id is not None:
@@ -144,21 +147,28 @@ async def list_replicas(
     return [replica_from(row) for row in await session.execute(query.order_by(table.c.replica_id).limit(limit))]
 
 
-async def find_replica(session: ReadSession, tenant_id: str, replica_id: str) -> Replica:
-    """Return one replica of a tenant, also an ended one. Raises UnknownReplica."""
-    query = _of_tenant(tenant_id).where(tables.replicas.c.replica_id == replica_id)
+async def find_replica(session: ReadSession, reach: Reach, replica_id: str) -> Replica:
+    """Return one replica, also an ended one. Raises UnknownReplica, also for one that is out of reach."""
+    query = _reached(reach).where(tables.replicas.c.replica_id == replica_id)
     row = (await session.execute(query)).first()
     if row is None:
         raise UnknownReplica(replica_id)
     return replica_from(row)
 
 
-async def deployment_names(session: ReadSession, replicas: list[Replica]) -> dict[str, str]:
-    """Return the names of the replicas' deployments."""
+class Owner(NamedTuple):
+    """What a replica takes over from its deployment."""
+
+    name: str
+    project_id: str
+
+
+async def owners_of(session: ReadSession, replicas: list[Replica]) -> dict[str, Owner]:
+    """Return the replicas' deployments by id."""
     table = tables.deployments
     wanted = sorted({item.deployment_id for item in replicas})
-    query = select(table.c.deployment_id, table.c.name).where(table.c.deployment_id.in_(wanted))
-    return {row.deployment_id: row.name for row in await session.execute(query)}
+    query = select(table.c.deployment_id, table.c.name, table.c.project_id).where(table.c.deployment_id.in_(wanted))
+    return {row.deployment_id: Owner(row.name, row.project_id) for row in await session.execute(query)}
 
 
 async def list_events(
@@ -173,8 +183,16 @@ async def list_events(
     return [Event(**row._mapping) for row in rows]
 
 
+def within(table: Table, reach: Reach) -> ColumnElement[bool]:
+    """Return the condition that lets through deployments within reach."""
+    of_tenant = table.c.tenant_id == reach.tenant_id
+    if reach.project_ids is None:
+        return of_tenant
+    return of_tenant & table.c.project_id.in_(sorted(reach.project_ids))
+
+
 # Any: the columns of `replicas`.
-def _of_tenant(tenant_id: str) -> Select[*tuple[Any, ...]]:
-    """Replicas belong to the tenant of their deployment."""
-    mine = select(tables.deployments.c.deployment_id).where(tables.deployments.c.tenant_id == tenant_id)
+def _reached(reach: Reach) -> Select[*tuple[Any, ...]]:
+    """Replicas belong to the tenant and the project of their deployment."""
+    mine = select(tables.deployments.c.deployment_id).where(within(tables.deployments, reach))
     return select(tables.replicas).where(tables.replicas.c.deployment_id.in_(mine))

@@ -3,14 +3,17 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
+from roundhouse_common.auth import Reach
 from roundhouse_common.contracts.catalog import DeploymentDesired
 from roundhouse_common.database import ReadSession, WriteSession
+from roundhouse_common.errors import Forbidden
 from roundhouse_scheduler.domain.errors import DeploymentIsStopped, UnknownDeployment, UnknownSwitch
+from roundhouse_scheduler.domain.records import Deployment
 from roundhouse_scheduler.domain.switching.switch import Switch
 from roundhouse_scheduler.store import tables
-from roundhouse_scheduler.store.pages import find_deployment
+from roundhouse_scheduler.store.pages import find_deployment, within
 from roundhouse_scheduler.store.rows import add, replace
 
 __all__ = ["ask_for_switch", "cancel_switch", "find_switch", "list_switches", "open_switches"]
@@ -26,11 +29,11 @@ async def open_switches(session: ReadSession) -> dict[str, Switch]:
 
 
 async def list_switches(
-    session: ReadSession, tenant_id: str, *, limit: int, before: str, deployment_id: str | None = None
+    session: ReadSession, reach: Reach, *, limit: int, before: str, deployment_id: str | None = None
 ) -> list[Switch]:
-    """Return a tenant's switches, or those to one deployment, the newest first; `before` is the last id that was
-    seen."""
-    query = select(_T).where(_T.c.tenant_id == tenant_id)
+    """Return the switches within reach, or those to one deployment, the newest first; `before` is the last id that
+    was seen."""
+    query = select(_T).where(_reached(reach))
     if deployment_id is not None:
         query = query.where(_T.c.deployment_id == deployment_id)
     if before:
@@ -38,9 +41,9 @@ async def list_switches(
     return [_from(row) for row in await session.execute(query.order_by(_T.c.switch_id.desc()).limit(limit))]
 
 
-async def find_switch(session: ReadSession, tenant_id: str, switch_id: str) -> Switch:
-    """Return one switch of a tenant. Raises UnknownSwitch."""
-    query = select(_T).where(_T.c.switch_id == switch_id, _T.c.tenant_id == tenant_id)
+async def find_switch(session: ReadSession, reach: Reach, switch_id: str) -> Switch:
+    """Return one switch. Raises UnknownSwitch, also for one that is out of reach."""
+    query = select(_T).where(_T.c.switch_id == switch_id, _reached(reach))
     row = (await session.execute(query)).first()
     if row is None:
         raise UnknownSwitch(switch_id)
@@ -48,13 +51,15 @@ async def find_switch(session: ReadSession, tenant_id: str, switch_id: str) -> S
 
 
 async def ask_for_switch(
-    session: WriteSession, tenant_id: str, deployment_id: str, *, switch_id: str, actor: str, at: float
+    session: WriteSession, reach: Reach, deployment_id: str, *, may: Reach, switch_id: str, actor: str, at: float
 ) -> tuple[Switch, bool]:
-    """Return a new switch to the deployment, or the one under way, and whether it is new.
+    """Return a new switch to the deployment, or the one under way, and whether it is new. `may` says where the caller
+    may ask for one.
 
-    Raises UnknownDeployment, and DeploymentIsStopped.
+    Raises UnknownDeployment, Forbidden where the caller may only look, and DeploymentIsStopped.
     """
-    deployment = await find_deployment(session, tenant_id, deployment_id)
+    deployment = await find_deployment(session, reach, deployment_id)
+    _require(may, deployment, actor)
     if deployment.desired is DeploymentDesired.DELETE:
         raise UnknownDeployment(deployment_id)
     if deployment.desired is not DeploymentDesired.RUN:
@@ -65,7 +70,7 @@ async def ask_for_switch(
         return _from(row), False
     switch = Switch(
         switch_id=switch_id,
-        tenant_id=tenant_id,
+        tenant_id=reach.tenant_id,
         deployment_id=deployment_id,
         actor=actor,
         detail="asked for",
@@ -77,14 +82,30 @@ async def ask_for_switch(
     return switch, True
 
 
-async def cancel_switch(session: WriteSession, tenant_id: str, switch_id: str) -> Switch:
-    """Mark a switch as called off; the planner does the rest. Raises UnknownSwitch."""
-    switch = await find_switch(session, tenant_id, switch_id)
+async def cancel_switch(session: WriteSession, reach: Reach, switch_id: str, *, may: Reach, actor: str) -> Switch:
+    """Mark a switch as called off; the planner does the rest. Raises UnknownSwitch, and Forbidden."""
+    switch = await find_switch(session, reach, switch_id)
+    if may != reach:
+        _require(may, await find_deployment(session, reach, switch.deployment_id), actor)
     if not switch.is_open or switch.is_cancelling:
         return switch
     switch = msgspec.structs.replace(switch, is_cancelling=True)
     await replace(session, tables.switches, switch)
     return switch
+
+
+def _require(may: Reach, deployment: Deployment, actor: str) -> None:
+    if not may.covers(deployment.project_id):
+        raise Forbidden(f'{actor} may see the deployment "{deployment.name}", and not change it.')
+
+
+def _reached(reach: Reach) -> ColumnElement[bool]:
+    """Switches belong to their tenant, and to the project of the deployment that they lead to."""
+    of_tenant = _T.c.tenant_id == reach.tenant_id
+    if reach.project_ids is None:
+        return of_tenant
+    mine = select(tables.deployments.c.deployment_id).where(within(tables.deployments, reach))
+    return of_tenant & _T.c.deployment_id.in_(mine)
 
 
 def _from(row: Row[Any]) -> Switch:  # Row[Any]: the columns are the record's fields

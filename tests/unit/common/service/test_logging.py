@@ -1,5 +1,6 @@
 """Log lines: JSON with the story's fields, and never a secret."""
 
+import itertools
 import json
 import logging
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import structlog
 
 from roundhouse_common import telemetry
 from roundhouse_common.service import configure_logging, get_logger
+from tests.support.hostile import HOSTILE
 
 API_KEY = "rh-" + "aB3_" * 10 + "xyz"
 JWT = "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiJ1c3JfYWRtaW4ifQ.c2lnbmF0dXJl"
@@ -30,7 +32,7 @@ def configure(style: Literal["json", "console"] = "json", level: str = "info") -
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [json.loads(line) for line in capsys.readouterr().err.split("\n") if line]
 
 
 def test_line_is_json_with_event_origin_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,3 +122,16 @@ def test_a_full_disk_stops_the_log_and_not_the_service(monkeypatch: pytest.Monke
     monkeypatch.undo()
     with pytest.raises(OSError, match="No space"):
         full.close()
+
+
+@pytest.mark.parametrize("text", sorted({*itertools.chain(*HOSTILE.values())}), ids=ascii)
+def test_whatever_a_field_says_is_one_line_and_no_other_field(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    get_logger("test").info("file_found", name=text, of={"a": [text, 10**400]})
+    (line,) = lines(capsys)
+    assert (line["event"], line["level"], line["name"]) == ("file_found", "info", text)
+    configure("console")
+    get_logger("test").info("file_found", name=text)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "\x1b" not in told

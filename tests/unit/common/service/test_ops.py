@@ -6,7 +6,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from roundhouse_common.service.ops import OpsApp, Receive, Scope, Send
+from roundhouse_common.service.ops import ASGIApp, OpsApp, Receive, Scope, Send, guarded
 
 
 async def inner(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,7 +26,7 @@ def ops(checks: Mapping[str, str] | None = None, *, with_inner: bool = False) ->
     return app
 
 
-async def ask(app: OpsApp, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+async def ask(app: ASGIApp, path: str, method: str = "GET", **headers: str) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         return await client.request(method, path, headers=headers)
 
@@ -75,3 +75,23 @@ async def test_service_without_an_app_says_what_there_is() -> None:
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/version"])
 async def test_operator_endpoints_only_take_get(path: str) -> None:
     assert (await ask(ops(with_inner=True), path, method="POST")).status_code == 405
+
+
+TOKEN = "t" * 20
+
+
+@pytest.mark.parametrize("said", ["", TOKEN, f"bearer {TOKEN}", f"Bearer {TOKEN}x", "Bearer ", f"Basic {TOKEN}"])
+async def test_metrics_are_kept_from_who_has_not_the_token(said: str) -> None:
+    app = guarded(ops(with_inner=True), TOKEN)
+    answer = await ask(app, "/metrics", **({"authorization": said} if said else {}))
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "roundhouse_things" not in answer.text
+    assert TOKEN not in answer.text
+
+
+async def test_who_has_the_token_reads_metrics_and_everything_else_needs_none() -> None:
+    app = guarded(ops(with_inner=True), TOKEN)
+    assert "roundhouse_things_total" in (await ask(app, "/metrics", authorization=f"Bearer {TOKEN}")).text
+    for path in ("/livez", "/readyz", "/version", "/v1/models", "/metrics/more"):
+        assert (await ask(app, path)).status_code == 200
+    assert guarded(app, "") is app

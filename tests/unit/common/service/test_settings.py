@@ -99,3 +99,41 @@ def test_record_is_a_file_in_the_state_directory_unless_told_otherwise(monkeypat
     settings = load_settings(RecordSettings)
     assert settings.database_url == "postgresql+asyncpg://u:hunter2@db/roundhouse"
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "complaint"),
+    [
+        ("short", 0o600, "at least 16 characters"),
+        ("two words that are long", 0o600, "without spaces"),
+        ("t" * 20, 0o644, "chmod 600"),
+        ("\xe9" * 20, 0o600, "ASCII"),
+        (None, 0o600, "cannot read"),
+    ],
+)
+def test_a_file_that_holds_no_token_for_metrics_is_refused(
+    content: str | None,
+    mode: int,
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+        path.chmod(mode)
+    monkeypatch.setenv("ROUNDHOUSE_NODE_AGENT_METRICS_TOKEN_FILE", str(path))
+    with pytest.raises(SystemExit):
+        load_settings(AgentSettings)
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert content is None or content not in said
+
+
+def test_the_token_for_metrics_is_the_line_of_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("t" * 20 + "\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("ROUNDHOUSE_NODE_AGENT_METRICS_TOKEN_FILE", str(path))
+    assert load_settings(AgentSettings).metrics_token() == "t" * 20

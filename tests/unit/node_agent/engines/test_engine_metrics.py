@@ -36,8 +36,22 @@ def version_of(kind: EngineKind) -> VersionSpec:
 def test_an_engines_metrics_get_our_names(kind: EngineKind) -> None:
     metrics = parse_metrics((PAGES / f"{kind.value}.txt").read_text())
     assert all_engines()[kind.value].sample(metrics, version_of(kind)) == EngineSample(
-        running=3, waiting=1, kv_cache_usage=KINDS[kind], input_tokens_total=31.0, output_tokens_total=72.0
+        running=3,
+        waiting=1,
+        kv_cache_usage=KINDS[kind],
+        input_tokens_total=31.0,
+        cached_input_tokens_total=None if kind in (EngineKind.MINDIE, EngineKind.CUSTOM) else 11.0,
+        output_tokens_total=72.0,
     )
+
+
+def test_counters_that_are_not_told_are_not_known_and_not_0() -> None:
+    """An older llama.cpp counts only what it computed of a prompt, not what its cache had."""
+    page = "llamacpp:requests_processing 0\nllamacpp:requests_deferred 0\nllamacpp:prompt_tokens_total 20\n"
+    sample = all_engines()[EngineKind.LLAMA_SERVER.value].sample(
+        parse_metrics(page), version_of(EngineKind.LLAMA_SERVER)
+    )
+    assert sample == EngineSample(running=0, waiting=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

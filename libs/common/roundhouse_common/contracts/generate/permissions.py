@@ -7,7 +7,7 @@ as another service. It may not create consumers either: the server would deliver
 from dataclasses import dataclass
 from typing import Any
 
-from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal
+from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal, Stream
 from roundhouse_common.contracts.generate.streams import provisioned_by
 from roundhouse_common.contracts.generate.subjects import (
     any_subject,
@@ -16,7 +16,15 @@ from roundhouse_common.contracts.generate.subjects import (
 )
 from roundhouse_common.contracts.registry import CONTRACTS, DEAD_LETTERS
 
-__all__ = ["NODE_ID", "Permissions", "inbox_prefix", "permissions_of"]
+__all__ = [
+    "NODE_ID",
+    "Permissions",
+    "inbox_prefix",
+    "permissions_of",
+    "reader_durable",
+    "reader_inbox",
+    "reader_permissions",
+]
 
 NODE_ID = "{node_id}"
 """Stands for the node id where the permissions of node agents are shown as a template."""
@@ -39,6 +47,31 @@ def inbox_prefix(service: Service, node_id: str = "") -> str:
     if service is Service.NODE_AGENT and node_id:
         return f"_INBOX.{service.value}.{node_id}"
     return f"_INBOX.{service.value}"
+
+
+def reader_durable(name: str) -> str:
+    """Return the name of the durable consumer that is made for a program outside."""
+    return name if name == "*" else f"reader-{token(name)}"
+
+
+def reader_permissions(stream: Stream, name: str) -> Permissions:
+    """Return what a program outside may do: take from its own durable consumer of a stream, and acknowledge. Raises
+    ValueError for a name that cannot be part of a subject."""
+    consumer = f"{stream.name}.{reader_durable(name)}"
+    return Permissions(
+        publish=(
+            f"$JS.ACK.{consumer}.>",
+            f"$JS.API.CONSUMER.INFO.{consumer}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{consumer}",
+        ),
+        subscribe=(f"{reader_inbox(name)}.>",),
+        may_answer=False,
+    )
+
+
+def reader_inbox(name: str) -> str:
+    """Return below which prefix a program outside gets its replies."""
+    return f"_INBOX.reader.{token(name)}"
 
 
 def permissions_of(service: Service, node_id: str = "") -> Permissions:
@@ -91,6 +124,8 @@ def _of_event(service: Service, event: Event[Any]) -> list[str]:
     publish = []
     if event.owner is service:
         publish.append(any_subject(event))
+        if event.stream.has_outside_readers:
+            publish.append(f"$JS.API.CONSUMER.CREATE.{stream_name(event)}.{reader_durable('*')}")
     if service in (event.owner, *event.readers):
         publish.append(f"$JS.API.STREAM.INFO.{stream_name(event)}")
     for durable in event.durables:

@@ -13,12 +13,12 @@ from roundhouse_common.contracts.base import Bucket, Contract, Event, Stream
 __all__ = ["any_subject", "bucket_key", "bucket_subject", "hint_subject", "stream_name", "subject_of", "token"]
 
 # Any below: whatever the message type of the contract is.
-_TOKEN = re.compile(r"^[A-Za-z0-9_=-]+$")
+_TOKEN = re.compile(r"[A-Za-z0-9_=-]+")
 
 
 def token(value: str) -> str:
     """Return `value` when it may be one token of a subject or a key. Raises ValueError."""
-    if not _TOKEN.match(value):
+    if not _TOKEN.fullmatch(value):
         raise ValueError(f"{value!r} cannot be part of a subject: wanted letters, digits, '_', '-' or '='")
     return value
 

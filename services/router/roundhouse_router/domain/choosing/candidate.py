@@ -23,6 +23,8 @@ class Candidate(msgspec.Struct, eq=False):
     provider: ProviderRecord | None = None
     prefix: tuple[int, ...] = ()
     """Hashes of the beginnings of the prompt, the shortest first, where the strategy goes by them."""
+    salt: bytes = b""
+    """What keeps the tenant's prompts apart in the engine's cache; empty: nobody else may use the deployment."""
     sent_at: float = 0.0
     """When it was asked last; the chooser's own, like the next one."""
     is_probe: bool = False

@@ -5,6 +5,7 @@ from typing import Final
 
 from roundhouse_common.contracts.routing import RouteTarget, Strategy
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
+from roundhouse_router.domain.cache_salts import CacheSalts
 from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.domain.choosing.groups import Member, Tiers
 from roundhouse_router.domain.choosing.picker import Picker
@@ -30,7 +31,7 @@ class Choice:
     router's own region before others where the route wants that. A provider is one endpoint.
     """
 
-    __slots__ = ("_facts", "_picker", "_prefix", "_resolution", "_roster", "_tried", "table", "targets")
+    __slots__ = ("_facts", "_picker", "_prefixes", "_resolution", "_roster", "_salts", "_tried", "table", "targets")
 
     def __init__(
         self,
@@ -40,13 +41,16 @@ class Choice:
         resolution: Resolution,
         facts: RequestFacts,
         targets: Sequence[RouteTarget],
+        salts: CacheSalts | None = None,
     ) -> None:
         self._roster = roster
         self._picker = picker
         self._resolution = resolution
         self._facts = facts
         self._tried: Collection[str] = _NOBODY
-        self._prefix: tuple[int, ...] | None = None
+        self._salts = salts
+        self._prefixes: dict[bytes, tuple[int, ...]] | None = None
+        """By salt."""
         self.table = table
         """What endpoints there are. A retry may go by a newer one."""
         self.targets = targets
@@ -102,10 +106,13 @@ class Choice:
             return None
         if balancing.spill_in_flight > 0 and tiers.has_local and tier is tiers.order[0]:
             pool = self._spilled(pool, tiers, level, now)
-        prefix = self._hashes() if balancing.strategy is Strategy.PREFIX_AFFINITY else ()
+        salt = b""
+        if self._salts is not None and deployment.deployment_id in self.table.routes.shared:
+            salt = self._salts.of(self._facts.key.tenant_id)
+        prefix = self._hashes(salt) if balancing.strategy is Strategy.PREFIX_AFFINITY else ()
         member = self._picker.pick(pool, group, self._resolution.route, self._facts, prefix)
         endpoint = member.endpoint
-        return Candidate(target, endpoint.served_model, member.standing, deployment, endpoint, None, prefix)
+        return Candidate(target, endpoint.served_model, member.standing, deployment, endpoint, None, prefix, salt)
 
     def _usable(self, tier: Sequence[Member], tiers: Tiers, level: Level, now: float) -> Sequence[Member]:
         """Return those of a tier that may be tried at this level: at the first neither full nor in trouble."""
@@ -152,10 +159,15 @@ class Choice:
         candidate = Candidate(target, target.model, standing, None, None, provider)
         return None if _name(candidate) in self._tried else candidate
 
-    def _hashes(self) -> tuple[int, ...]:
-        if self._prefix is None:
-            self._prefix = prefix_hashes(self._facts.prompt()) if self._facts.prompt is not None else ()
-        return self._prefix
+    def _hashes(self, salt: bytes) -> tuple[int, ...]:
+        if self._facts.prompt is None:
+            return ()
+        if self._prefixes is None:
+            self._prefixes = {}
+        found = self._prefixes.get(salt)
+        if found is None:
+            found = self._prefixes[salt] = prefix_hashes(self._facts.prompt(), salt)
+        return found
 
     def _bound(self, member: Member) -> int:
         return self._resolution.route.queue.in_flight_per_endpoint or member.endpoint.concurrency

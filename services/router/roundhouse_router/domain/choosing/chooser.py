@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from roundhouse_router.domain.cache_salts import CacheSalts
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.choice import Choice
 from roundhouse_router.domain.choosing.picker import Picker
@@ -36,18 +37,20 @@ class Chooser:
     `sent` exactly once.
     """
 
-    def __init__(self, options: ChoosingOptions, draw: Draw) -> None:
+    def __init__(self, options: ChoosingOptions, draw: Draw, salts: CacheSalts | None = None) -> None:
+        """`salts`: None leaves the prompts of tenants together, in engines' caches and in the affinity to prefixes."""
         self.options = options
         self.roster = Roster(options.health, options.region)
         self.picker = Picker(options.prefix_entries, draw)
         self._draw = draw
+        self._salts = salts
 
     def begin(self, table: RoutingTable, resolution: Resolution, facts: RequestFacts, now: float) -> Choice:
         """Return the way of one request. Raises ModelNotFound when each target asks for a match that it is not."""
         targets = resolution.order(facts, self._draw)
         if not targets:
             raise ModelNotFound(resolution.model)
-        return Choice(self.roster, self.picker, table, resolution, facts, targets)
+        return Choice(self.roster, self.picker, table, resolution, facts, targets, self._salts)
 
     def sent(self, candidate: Candidate, now: float) -> None:
         """The candidate is asked now."""
@@ -68,9 +71,10 @@ class Chooser:
         first_token_s: float | None = None,
         *,
         retry_after_s: float = 0.0,
+        why: str = "",
     ) -> None:
         """The attempt is over. One that was answered tells how long its first token took, one that was refused as too
-        many when to come again."""
+        many when to come again, one that failed `why`, in a word."""
         standing = candidate.standing
         standing.in_flight -= 1
         condition = standing.condition
@@ -83,7 +87,7 @@ class Chooser:
             if first_token_s is not None:
                 standing.took(first_token_s)
         elif verdict is Verdict.FAILED:
-            if condition.fail(now, is_probe=is_probe) and self._may_eject(candidate):
+            if condition.fail(now, is_probe=is_probe, why=why) and self._may_eject(candidate):
                 condition.eject(now)
         elif verdict is Verdict.BUSY:
             condition.leave_alone(now, retry_after_s if retry_after_s > 0 else _BUSY_REST_S)

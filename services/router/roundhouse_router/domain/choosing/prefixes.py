@@ -16,13 +16,14 @@ _OWNERS_MOST: Final = 4
 _NEWS_MOST: Final = 4096
 
 
-def prefix_hashes(prompt: bytes) -> tuple[int, ...]:
+def prefix_hashes(prompt: bytes, salt: bytes = b"") -> tuple[int, ...]:
     """Return a hash for each beginning of the prompt that ends with a block, the shortest first.
 
-    Equal on all routers. Blocks of 256 bytes, beyond 4 KiB of 1 KiB. A part that fills no block has none.
+    Equal on all routers, and for equal salts only. Blocks of 256 bytes, beyond 4 KiB of 1 KiB. A part that fills no
+    block has none.
     """
     found: list[int] = []
-    digest = b""
+    digest = salt
     at, size = 0, min(len(prompt), PROMPT_MOST)
     while True:
         end = at + (_BLOCK if at < _LONG_FROM else _LONG_BLOCK)

@@ -42,6 +42,7 @@ class Roster:
         for group in self._groups.values():
             for condition in outliers((member.condition for member in group.members), self.health):
                 if group.may_eject(self.health.max_ejected_share):
+                    condition.why = "success-rate"
                     condition.eject(now)
 
     def members(self, endpoint_ids: Collection[str]) -> Iterator[tuple[Group, Member]]:

@@ -1,11 +1,19 @@
 """Limits on what requests may use: which apply to a request, how they count, and what a refusal says. Pure."""
 
-from roundhouse_router.domain.limits.budgets import NO_BUDGETS, BudgetCounter, BudgetTable, Reservation
+from roundhouse_router.domain.limits.budgets import (
+    NO_BUDGETS,
+    UNHEARD,
+    BudgetCounter,
+    BudgetTable,
+    Reservation,
+    SavedCounter,
+)
 from roundhouse_router.domain.limits.demand import Demand
 from roundhouse_router.domain.limits.headers import GrantHeaders
-from roundhouse_router.domain.limits.lost import RedisLostMode, UnpricedMode
+from roundhouse_router.domain.limits.lost import RedisLostMode, UnheardMode, UnpricedMode
 from roundhouse_router.domain.limits.refusal import (
     BudgetExhausted,
+    BudgetsUnheard,
     LimiterUnavailable,
     LimitExceeded,
     ModelUnpriced,
@@ -24,9 +32,11 @@ __all__ = [
     "NO_LIMITS",
     "NO_TABLE",
     "SECOND",
+    "UNHEARD",
     "BudgetCounter",
     "BudgetExhausted",
     "BudgetTable",
+    "BudgetsUnheard",
     "Demand",
     "GrantHeaders",
     "LimitExceeded",
@@ -38,7 +48,9 @@ __all__ = [
     "RedisLostMode",
     "Reservation",
     "Rule",
+    "SavedCounter",
     "Spending",
+    "UnheardMode",
     "UnpricedMode",
     "Window",
     "WindowCounter",

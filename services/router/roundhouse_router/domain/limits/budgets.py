@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from roundhouse_common.budgets import period_end, period_start, scope_ids
 from roundhouse_common.contracts.money import BudgetPeriod, BudgetRecord, BudgetScope, BudgetUnit
 
-__all__ = ["NO_BUDGETS", "BudgetCounter", "BudgetTable", "HardBudget", "Reservation"]
+__all__ = ["NO_BUDGETS", "UNHEARD", "BudgetCounter", "BudgetTable", "HardBudget", "Reservation", "SavedCounter"]
 
 _EXACT_MOST: Final = 2**50
 """Redis counts with doubles: larger amounts are counted in thousands, millions, ... of their unit."""
@@ -65,14 +65,17 @@ class Reservation(NamedTuple):
 class BudgetTable:
     """The hard budgets in force. What it found is remembered, which changes nothing that a reader can see."""
 
-    def __init__(self, records: Iterable[BudgetRecord] = ()) -> None:
+    def __init__(self, records: Iterable[BudgetRecord] = (), *, is_heard: bool = True) -> None:
+        """`is_heard` is False while nobody has said which budgets there are."""
         self._by_owner: dict[tuple[str, BudgetScope, str], list[HardBudget]] = {}
         self._found: dict[Owner, tuple[HardBudget, ...]] = {}
         for record in sorted(records, key=lambda record: record.budget_id):
             if record.is_hard and not record.is_deleted and _is_understood(record):
                 owner = record.tenant_id, record.scope, record.scope_id
                 self._by_owner.setdefault(owner, []).append(HardBudget(record))
-        self.is_empty = not self._by_owner
+        self.is_heard = is_heard
+        self.is_empty = is_heard and not self._by_owner
+        """Whether no request needs another look."""
 
     def of(self, owner: Owner) -> tuple[HardBudget, ...]:
         """Return the budgets that a request of this tenant, project, user and key falls under."""
@@ -91,6 +94,16 @@ class BudgetTable:
 
 
 NO_BUDGETS: Final = BudgetTable()
+UNHEARD: Final = BudgetTable(is_heard=False)
+
+
+class SavedCounter(NamedTuple):
+    """A counter as it is kept over a restart."""
+
+    start: int
+    epoch: int
+    projected: int
+    settled: int
 
 
 class BudgetCounter:
@@ -109,6 +122,16 @@ class BudgetCounter:
         self.projected = projected
         self.settled = projected
         self.outstanding = 0
+
+    @classmethod
+    def restored(cls, saved: "SavedCounter") -> "BudgetCounter":
+        """Return what a router before this one had counted; what was in flight there is over."""
+        counter = cls(saved.start, saved.epoch, saved.projected)
+        counter.settled = max(saved.projected, saved.settled)
+        return counter
+
+    def to_save(self) -> "SavedCounter":
+        return SavedCounter(self.start, self.epoch, self.projected, self.settled)
 
     @property
     def used(self) -> int:

@@ -23,14 +23,23 @@ _WITHOUT_OUTPUT: Final = frozenset(
 
 def estimate_input(body: bytes) -> int:
     """Return the tokens of a JSON body, at least 1: one for 4 bytes, and 1000 for each image or sound inside it."""
-    size, media = len(body), 0
-    if size > _MEDIA_AT_LEAST:
-        for text in body.split(b'"'):
-            # Base64 has none of these; text of this length has spaces, or is no ASCII, or is escaped.
-            if len(text) > _MEDIA_AT_LEAST and b" " not in text and b"\\" not in text and text.isascii():
-                size -= len(text)
-                media += 1
+    length = size = len(body)
+    media = at = 0
+    while (middle := at + _MEDIA_AT_LEAST) < length:  # what ends before that is too short: it is not looked at
+        begin = body.rfind(b'"', at, middle) + 1 or at
+        end = body.find(b'"', middle)
+        if end < 0:
+            end = length
+        if end - begin > _MEDIA_AT_LEAST and _may_be_base64(body, begin, end):
+            size -= end - begin
+            media += 1
+        at = end + 1
     return size // _BYTES_PER_TOKEN + 1 + media * _TOKENS_PER_MEDIUM
+
+
+def _may_be_base64(body: bytes, begin: int, end: int) -> bool:
+    """It has none of these; text of this length has spaces, or is no ASCII, or is escaped."""
+    return body.find(b" ", begin, end) < 0 and body.find(b"\\", begin, end) < 0 and body[begin:end].isascii()
 
 
 def most_output(operation: Operation, max_tokens: int | None, choices: int) -> int | None:

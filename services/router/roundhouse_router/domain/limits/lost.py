@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["RedisLostMode", "UnpricedMode"]
+__all__ = ["RedisLostMode", "UnheardMode", "UnpricedMode"]
 
 
 class RedisLostMode(StrEnum):
@@ -14,6 +14,15 @@ class RedisLostMode(StrEnum):
     """Limits hold nobody."""
     CLOSED = "closed"
     """Requests that a limit is about are refused with 503."""
+
+
+class UnheardMode(StrEnum):
+    """What a router does that has no snapshot and never heard which budgets there are."""
+
+    ADMIT = "admit"
+    """Requests are admitted, and counted in a metric. They are recorded, so budgets are charged with them later."""
+    REFUSE = "refuse"
+    """They are refused with 503 until the budgets are heard."""
 
 
 class UnpricedMode(StrEnum):

@@ -13,6 +13,7 @@ from roundhouse_router.domain.limits.rules import Measure, Rule
 
 __all__ = [
     "BudgetExhausted",
+    "BudgetsUnheard",
     "LimitExceeded",
     "LimiterUnavailable",
     "ModelUnpriced",
@@ -59,6 +60,15 @@ class ModelUnpriced(ApiError):
     code = "model_unpriced"
     status = 403
     type = "insufficient_quota"
+
+
+class BudgetsUnheard(ApiError):
+    """This router does not know yet which budgets there are, and is told to admit nothing then."""
+
+    code = "budgets_unheard"
+    status = 503
+    retryable = True
+    retry_after_s = 2
 
 
 class LimiterUnavailable(ApiError):

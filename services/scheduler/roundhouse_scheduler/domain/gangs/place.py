@@ -13,10 +13,10 @@ from roundhouse_scheduler.domain.quotas import Holdings
 from roundhouse_scheduler.domain.records import Replica
 from roundhouse_scheduler.domain.transitions import ReplicaEvent
 
-__all__ = ["place_gangs"]
+__all__ = ["FIRST_PORT", "place_gangs"]
 
 _MOST_NODES_TOLD = 20
-_FIRST_PORT, _PORTS = 29_500, 500
+FIRST_PORT, _PORTS = 29_500, 500
 """Where gangs meet on rank 0's node; above the ports that engines serve at by default, below the ephemeral ones."""
 
 
@@ -88,7 +88,7 @@ def _port(draft: Draft, node_id: str, gang: Gang) -> int:
     it, the member fails to start, and the next epoch tries the next."""
     taken = {row.gang_port for row in draft.on(node_id)} | {row.gang_port for row in gang.rows}
     wanted = sum(gang.gang_id.encode()) + gang.epoch
-    return next(port for offset in range(_PORTS) if (port := _FIRST_PORT + (wanted + offset) % _PORTS) not in taken)
+    return next(port for offset in range(_PORTS) if (port := FIRST_PORT + (wanted + offset) % _PORTS) not in taken)
 
 
 def _say(draft: Draft, leader: Replica, detail: str) -> None:

@@ -1,5 +1,5 @@
 """Switching: idle deployments make room for one that is asked for."""
 
-from roundhouse_scheduler.domain.switching.switch import Switch, SwitchState, SwitchStep, Victim, VictimState
+from roundhouse_scheduler.domain.switching.switch import ELSEWHERE, Switch, SwitchState, SwitchStep, Victim, VictimState
 
-__all__ = ["Switch", "SwitchState", "SwitchStep", "Victim", "VictimState"]
+__all__ = ["ELSEWHERE", "Switch", "SwitchState", "SwitchStep", "Victim", "VictimState"]

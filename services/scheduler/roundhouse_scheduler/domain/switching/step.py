@@ -11,7 +11,7 @@ from roundhouse_scheduler.domain.records import Deployment, RejectionReason, Rep
 from roundhouse_scheduler.domain.switching.cancelling import cancel
 from roundhouse_scheduler.domain.switching.progress import end, settle_victims, to
 from roundhouse_scheduler.domain.switching.room import Rooms
-from roundhouse_scheduler.domain.switching.switch import Switch, SwitchState, Victim
+from roundhouse_scheduler.domain.switching.switch import ELSEWHERE, Switch, SwitchState, Victim
 from roundhouse_scheduler.domain.switching.victims import Evictable, choose_victims, evictable, leaving_replicas
 from roundhouse_scheduler.domain.version_state import in_words, is_serving
 
@@ -144,12 +144,13 @@ def _make_room(draft: Draft, switch: Switch, deployment: Deployment, replica: Re
         return
     rooms.take(replica, found.choice)
     for item in found.victims:
-        detail = f"idle for {draft.now - (item.idle_since or draft.now):.0f} s; makes room for {deployment.name}"
+        newcomer = _name(deployment, item.deployment)
+        detail = f"idle for {draft.now - (item.idle_since or draft.now):.0f} s; makes room for {newcomer}"
         put_to_sleep(draft, item.deployment, reason=Reason.EVICTED, detail=detail)
     victims = tuple(
         Victim(
             deployment_id=item.deployment.deployment_id,
-            name=item.deployment.name,
+            name=_name(item.deployment, deployment),
             target_replicas=item.deployment.target_replicas,
             target_reason=item.deployment.target_reason,
         )
@@ -165,7 +166,7 @@ def _has_room_coming(draft: Draft, switch: Switch, replica: Replica, rooms: Room
     if choice is not None:
         to(draft, switch, switch.state, switch.detail)
     elif (choice := rooms.find(replica, leaving)) is not None:
-        detail = f"waiting until {_names(draft, leaving, choice.node_id)} ended"
+        detail = f"waiting until {_names(draft, switch, leaving, choice.node_id)} ended"
         to(draft, switch, SwitchState.EVICTING if switch.victims else SwitchState.WAITING, detail)
     if choice is not None:
         rooms.take(replica, choice)
@@ -190,7 +191,8 @@ def _wait(
     if found is None:
         to(draft, switch, switch.state, f"no deployment that may be evicted would make room: {replica.detail}")
         return
-    names = ", ".join(item.deployment.name for item in found.victims)
+    mine = draft.deployments[switch.deployment_id]
+    names = ", ".join(_name(item.deployment, mine) for item in found.victims)
     to(draft, switch, switch.state, f"waiting until {names} has been idle for {draft.rules.evict_idle_s:g} s")
     since = [item.idle_since for item in candidates if item.idle_since is not None]
     if since:
@@ -211,7 +213,13 @@ def _hostname(draft: Draft, replica: Replica) -> str:
     return node.inventory.hostname if node is not None else replica.node_id
 
 
-def _names(draft: Draft, leaving: frozenset[str], node_id: str) -> str:
+def _name(deployment: Deployment, told: Deployment) -> str:
+    """Return what those are told of a deployment who see another one."""
+    return deployment.name if deployment.tenant_id == told.tenant_id else ELSEWHERE
+
+
+def _names(draft: Draft, switch: Switch, leaving: frozenset[str], node_id: str) -> str:
+    mine = draft.deployments[switch.deployment_id]
     there = {draft.replicas[key].deployment_id for key in leaving if draft.replicas[key].node_id == node_id}
-    names = sorted(draft.deployments[key].name for key in there if key in draft.deployments)
+    names = sorted({_name(draft.deployments[key], mine) for key in there if key in draft.deployments})
     return f"{' and '.join(names)} on {draft.nodes[node_id].inventory.hostname} has"

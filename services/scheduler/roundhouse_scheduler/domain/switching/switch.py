@@ -6,7 +6,11 @@ import msgspec
 
 from roundhouse_common.contracts.scheduler import Reason
 
-__all__ = ["ENDED", "Switch", "SwitchState", "SwitchStep", "Victim", "VictimState"]
+__all__ = ["ELSEWHERE", "ENDED", "Switch", "SwitchState", "SwitchStep", "Victim", "VictimState"]
+
+
+ELSEWHERE = "a deployment of another tenant"
+"""What a tenant is told instead of the name: which others there are, and what they run, is theirs."""
 
 
 class SwitchState(enum.StrEnum):
@@ -37,6 +41,7 @@ class Victim(msgspec.Struct, frozen=True, kw_only=True):
 
     deployment_id: str
     name: str
+    """`ELSEWHERE` where it belongs to another tenant than the switch."""
     target_replicas: int | None
     target_reason: Reason
     state: VictimState = VictimState.DRAINING

@@ -1,0 +1,1 @@
+"""The web console: what people see of Roundhouse in a browser. A client of the public REST APIs only."""

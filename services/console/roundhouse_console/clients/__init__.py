@@ -1,0 +1,1 @@
+"""The REST APIs of the other services, asked with the signed-in person's token."""

@@ -1,0 +1,1 @@
+"""What pages are made of: the shell, panels, tables, dialogs, charts, live values."""

@@ -1,0 +1,1 @@
+"""One file per schema change; a released one is never edited."""

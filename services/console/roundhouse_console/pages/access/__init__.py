@@ -1,0 +1,1 @@
+"""Access: API keys, projects, people, roles, service accounts, tenants, single sign-on, the audit, the request log."""

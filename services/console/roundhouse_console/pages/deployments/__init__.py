@@ -1,0 +1,1 @@
+"""Deployments: all of them, one of them, a new one."""

@@ -1,0 +1,1 @@
+"""Nodes and devices: the fleet, one node, what is installed and stored on them."""

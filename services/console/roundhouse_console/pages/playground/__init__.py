@@ -1,0 +1,1 @@
+"""The playground: a chat with one model or several side by side."""

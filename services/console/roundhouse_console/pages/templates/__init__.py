@@ -1,0 +1,1 @@
+"""Templates of deployments: what operators settle once."""

@@ -1,0 +1,1 @@
+"""Traffic: routes, limits, providers, and what flows."""

@@ -1,0 +1,1 @@
+"""Usage and money: what was used, what it cost, prices and budgets."""

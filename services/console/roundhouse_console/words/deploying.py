@@ -1,0 +1,178 @@
+"""A new deployment, its settings, the test tool."""
+
+__all__ = ["CHINESE"]
+
+CHINESE = {
+    "Deploy a model": "部署模型",
+    "New version": "新版本",
+    "{count|node|nodes}": "{count} 个节点",
+    "the engine's choice": "由引擎决定",
+    "Engine version": "引擎版本",
+    "any": "任意",
+    "Context, tokens": "上下文（令牌）",
+    "Requests at once": "同时请求数",
+    "A node without the engine may install it": "没有该引擎的节点可以安装它",
+    "Engine parameters, one per line: name=value": "引擎参数，每行一个：名称=值",
+    "It knows: {names}": "可用参数：{names}",
+    "Accelerators for each replica": "每个副本的加速器数",
+    "0: it runs on processors": "0：在处理器上运行",
+    "Nodes for each replica": "每个副本的节点数",
+    "Memory for each replica": "每个副本的内存",
+    "as its files need": "按模型文件所需",
+    "Share the accelerators with nothing else": "独占加速器",
+    "Scale by load": "按负载伸缩",
+    "At least": "最少",
+    "0: none is left while idle": "0：空闲时不保留副本",
+    "At most": "最多",
+    "Requests in flight for each replica": "每个副本处理中的请求数",
+    "Idle for, seconds": "空闲时长（秒）",
+    "Region": "区域",
+    "Zone": "可用区",
+    "Vendor of the accelerators": "加速器厂商",
+    "Model of the accelerators": "加速器型号",
+    "Labels of the node": "节点标签",
+    "Over many nodes": "分散到多个节点",
+    "Onto few nodes": "集中到少数节点",
+    "Spread": "分布方式",
+    "Only on these nodes": "仅限这些节点",
+    "Its maker's, its project's, and those that name it": "创建者的、所属项目的以及指定了它的密钥",
+    "All of {tenant}": "{tenant} 的全部密钥",
+    "All of everybody": "所有人的全部密钥",
+    "There is no model yet. Add one in the marketplace.": "还没有模型。请在模型市场中添加。",
+    "Marketplace": "模型市场",
+    "Resources": "资源",
+    "Check": "检查",
+    "Back": "上一步",
+    "Next": "下一步",
+    "Deploy": "部署",
+    "Where it may run": "可以运行的位置",
+    "Template": "模板",
+    "None": "无",
+    "What clients send as model; empty: the model's name.": "客户端在 model 中填写的名称；留空则为模型名称。",
+    "{count|token|tokens} of context": "上下文 {count} 令牌",
+    "API keys that may use it": "可以使用它的 API 密钥",
+    "{name} has a new version.": "{name} 有了新版本。",
+    "Checking: the model's files are read where that is needed…": "正在检查：必要时会读取模型文件…",
+    "Where it is placed is for operators to see; it is decided when it is deployed.": (
+        "放置位置仅运维人员可见，部署时决定。"
+    ),
+    "What it is": "部署内容",
+    "on each accelerator, of which it takes {count}": "（每个加速器，共占用 {count} 个）",
+    "As stated, by the person, the template or the model.": "按个人、模板或模型的指定。",
+    "{requests|request|requests} at once, of {tokens|token|tokens}": "同时 {requests} 个请求，每个 {tokens} 令牌",
+    "Where it would run now": "现在会运行在哪里",
+    "Replicas without a place now: {count}. They wait until there is one.": "现在没有位置的副本：{count}，将等待。",
+    "The version that runs holds its place meanwhile; a rollout frees it replica by replica.": (
+        "正在运行的版本此时仍占用其位置；滚动更新会逐个副本释放。"
+    ),
+    "Why not elsewhere": "为何不在其他位置",
+    "Why not": "原因说明",
+    "Reason": "原因",
+    "Devices": "设备",
+    "Model files": "模型文件",
+    "processors": "处理器",
+    "engine to be installed": "将安装引擎",
+    "there": "已存在",
+    "to be fetched": "将获取",
+    "Applies to the version that runs, at once. Each replica takes the same memory and devices.": (
+        "立即作用于正在运行的版本。每个副本占用相同的内存和设备。"
+    ),
+    "Save replicas": "保存副本设置",
+    "Save access": "保存访问设置",
+    "Saved.": "已保存。",
+    "Pause": "暂停",
+    "Paused: changes of version and scaling by load wait.": "已暂停：版本变更和按负载伸缩正在等待。",
+    "While paused, changes of version and scaling by load wait; what fails is still replaced.": (
+        "暂停期间，版本变更和按负载伸缩会等待；失败的副本仍会被替换。"
+    ),
+    "Resume": "恢复",
+    "All its versions are gone for good, and so is its address: requests to {name} are refused.": (
+        "其所有版本和地址都将被永久删除：对 {name} 的请求会被拒绝。"
+    ),
+    "Its logs, usage and audit entries stay.": "其日志、用量和审计记录会保留。",
+    "Delete {name}?": "删除 {name}？",
+    "{name} is deleted.": "{name} 已删除。",
+    "Delete the deployment": "删除部署",
+    "Only while no version is active: stop it first, and wait until it is Stopped.": (
+        "仅在没有活动版本时可以删除：请先停止，并等待其变为“已停止”。"
+    ),
+    "Keys for this deployment": "此部署的密钥",
+    "They may call the deployments that they name, and only these, whatever its access is.": (
+        "无论访问设置如何，这些密钥只能调用其指定的部署。"
+    ),
+    "Key": "密钥",
+    "Also for": "还可用于",
+    "No key names it yet.": "还没有密钥指定它。",
+    "New key": "新建密钥",
+    "Add to a key": "添加到密钥",
+    "Take away": "移除",
+    "{count} more {count:deployment|deployments}": "另外 {count} 个部署",
+    "New key for {name}": "{name} 的新密钥",
+    "Create": "创建",
+    "where it is used": "使用位置",
+    "The new key": "新密钥",
+    "It is shown this once. Keep it where it is used.": "仅显示这一次，请保存在使用它的地方。",
+    "Let a key call {name}": "允许密钥调用 {name}",
+    "Add": "添加",
+    "{name} may no longer call it.": "{name} 不能再调用它。",
+    "It names no other deployment, so it is revoked: whoever uses it is refused from now on.": (
+        "它没有指定其他部署，因此将被吊销：此后使用它的请求都会被拒绝。"
+    ),
+    "Revoke {name}?": "吊销 {name}？",
+    "Revoke": "吊销",
+    "{name} is revoked.": "{name} 已吊销。",
+    "Test": "测试",
+    "Settings": "设置",
+    "Request": "请求",
+    "Send": "发送",
+    "Answer": "响应",
+    "first byte": "首字节",
+    "in all": "总计",
+    "It is sent to the router with an API key of yours that the console keeps.": (
+        "请求会使用控制台保管的您本人的 API 密钥发送到路由器。"
+    ),
+    "Path": "路径",
+    "Parameters, one per line: name=value": "参数，每行一个：名称=值",
+    "Headers, one per line: Name: value": "请求头，每行一个：名称: 值",
+    "Content type": "内容类型",
+    "Body": "正文",
+    "Fields, one per line: name=value": "字段，每行一个：名称=值",
+    "Field of the files": "文件字段名",
+    "Files": "文件",
+    "Nothing was sent yet.": "尚未发送。",
+    "Headers": "头部",
+    "Version {number} serves instead.": "由版本 {number} 继续提供服务。",
+    "What the engine is told": "传给引擎的参数",
+    "The node adds where the model lies, its own address and key, and what follows from its devices.": (
+        "节点会补充模型位置、自身的地址和密钥，以及由设备决定的参数。"
+    ),
+    "The scheduler has not looked at it yet.": "调度器尚未处理。",
+    "{host} fetches the model": "{host} 正在获取模型",
+    "The least number of replicas is above the most.": "最少副本数大于最多副本数。",
+}
+
+FROM_SERVICES = {
+    "chat": "对话",
+    "completion": "补全",
+    "embedding": "向量",
+    "rerank": "重排序",
+    "image": "图像",
+    "speech": "语音合成",
+    "transcription": "语音识别",
+    "Weights": "权重",
+    "KV cache": "KV 缓存",
+    "Activations": "激活",
+    "The command that will run": "将要运行的命令",
+    "Each start picks a free port. Keys are masked.": "每次启动会选一个空闲端口。密钥已隐去。",
+    "REPLICA stands for the replica's id.": "REPLICA 代表副本的编号。",
+    "Command": "命令",
+    "Copy the command": "复制命令",
+    "Engine: {found}": "引擎：{found}",
+    "The engine is installed first; ENGINE stands for the place it will have.": (
+        "会先安装引擎；ENGINE 代表它将来的位置。"
+    ),
+    "The model's files are fetched first; MODEL_FILES stands for the place they will have.": (
+        "会先获取模型文件；MODEL_FILES 代表它们将来的位置。"
+    ),
+}
+"""Kinds of models, and the parts of their memory."""
