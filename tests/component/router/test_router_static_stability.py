@@ -71,6 +71,7 @@ async def test_a_wiped_stream_gets_everything_again_that_is_retained(
         await router.ready()
         ids = {await ask(router) for _ in range(3)}
         await eventually(lambda: router.metric("roundhouse_router_spool_depth") == 0)
+        await eventually(lambda: fleet.by_id.keys() == ids)  # what is under way would come after the clearing
         fleet.broker.stop()
         fleet.broker.wipe()
         fleet.records.clear()
