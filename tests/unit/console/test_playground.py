@@ -39,6 +39,11 @@ def plain(text: str, **values: object) -> str:
     return translated(text, "en", {}, **values)
 
 
+def meaning(code: str) -> str:
+    """Stand for the title of a code, as a language that is not the services' has it."""
+    return f"[{code}]" if code == "upstream_error" else ""
+
+
 def said(text: str, **more: Any) -> Reply:
     return Reply(versions=[Answer(model="smol", steps=[Step(text=text)], **more)])
 
@@ -202,7 +207,9 @@ def test_markdown_is_rendered_and_what_is_too_long_is_not() -> None:
 
 
 def shown(conversation: Conversation, *, most: int = 10, stamps: dict[str, str] | None = None) -> tuple[list[Any], int]:
-    return items_of(conversation, "c0", stamps=stamps or {}, most=most, html=lambda text: f"<p>{text}", t=plain)
+    return items_of(
+        conversation, "c0", stamps=stamps or {}, most=most, html=lambda text: f"<p>{text}", t=plain, title=meaning
+    )
 
 
 def test_only_the_newest_show_and_how_many_there_were_before() -> None:
@@ -220,6 +227,12 @@ def test_what_is_being_written_is_text_and_has_no_figures_yet() -> None:
     done = shown(conversation)[0][1]
     assert (writing["stamp"], writing["parts"][0]["html"], writing["figures"]) == ("s", None, "")
     assert (done["parts"][0]["html"], done["figures"]) == ("<p>half", "1 + 1 tokens")
+
+
+def test_an_error_begins_with_what_its_code_means() -> None:
+    reply = Reply(versions=[Answer(model="smol", trouble="It broke.", trouble_code="upstream_error")])
+    item = shown(talk(Turn(id="t1", text="?", replies={"c0": reply})))[0][1]
+    assert item["trouble"] == "[upstream_error]\nIt broke."
 
 
 def test_an_error_says_what_to_do() -> None:

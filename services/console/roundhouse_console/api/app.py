@@ -21,6 +21,7 @@ from roundhouse_console.clients.signed_in import SignedIn
 from roundhouse_console.domain.errors import ConsoleError, SignedOut
 from roundhouse_console.domain.preferences import preferences_of
 from roundhouse_console.kit.here import Here, place
+from roundhouse_console.kit.refusals import told_in
 from roundhouse_console.kit.shell import frame
 from roundhouse_console.pages.every import PAGES
 from roundhouse_console.settings import ConsoleSettings
@@ -50,7 +51,7 @@ def build_app(
             await sessions.end(request.state.cookie)
             return RedirectResponse("/login", 303)
         except ConsoleError as error:
-            ui.label(str(error)).classes("rh-note rh-bad").props("role=alert")
+            ui.label(told_in(preferences.language, error)).classes("rh-note rh-bad rh-pre").props("role=alert")
             return None
         place(page, Here(person=person, me=me, preferences=preferences, clock=clock, settings=settings))
         frame(PAGES)

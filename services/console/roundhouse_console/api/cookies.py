@@ -1,11 +1,12 @@
-"""The session's cookie."""
+"""The session's cookie, and what the others say of the browser."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roundhouse_console.domain.preferences import preferences_of
 from roundhouse_console.domain.security import COOKIE
 
-__all__ = ["clear_cookie", "set_cookie"]
+__all__ = ["clear_cookie", "language_of", "set_cookie"]
 
 
 def set_cookie(answer: Response, request: Request, value: str) -> None:
@@ -15,3 +16,8 @@ def set_cookie(answer: Response, request: Request, value: str) -> None:
 
 def clear_cookie(answer: Response) -> None:
     answer.delete_cookie(COOKIE, path="/")
+
+
+def language_of(request: Request) -> str:
+    """Return the language to answer a browser in."""
+    return preferences_of(request.cookies, request.headers.get("accept-language", "")).language

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Form, Request
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from roundhouse_console.api.cookies import clear_cookie, set_cookie
+from roundhouse_console.api.cookies import clear_cookie, language_of, set_cookie
 from roundhouse_console.clients.sessions import Sessions
 from roundhouse_console.domain.errors import ConsoleError, Refused
 from roundhouse_console.domain.preferences import preferences_of
 from roundhouse_console.domain.security import safe_next
 from roundhouse_console.domain.words import LANGUAGES, translated
+from roundhouse_console.kit.refusals import told_in
 from roundhouse_console.settings import ConsoleSettings
 from roundhouse_console.words import CHINESE
 
@@ -61,7 +62,7 @@ def login_routes(sessions: Sessions, settings: ConsoleSettings, token_hex: Calla
         try:
             providers = (await sessions.logins.options())["oidc"]
         except ConsoleError as problem:
-            error = error or str(problem)
+            error = error or _told(request, problem)
         return pages.show("login.html", request, status, error=error, name=name, onward=onward, providers=providers)
 
     async def enter(request: Request, kept: Any, onward: str) -> Response:  # Any: Kept
@@ -84,9 +85,9 @@ def login_routes(sessions: Sessions, settings: ConsoleSettings, token_hex: Calla
         except Refused as error:
             if error.code == _PASSWORD_CHANGE:
                 return pages.show("password.html", request, name=name, onward=safe_next(onward), error="")
-            return await form(request, error.status, error=str(error), name=name, onward=safe_next(onward))
+            return await form(request, error.status, error=_told(request, error), name=name, onward=safe_next(onward))
         except ConsoleError as error:
-            return await form(request, 503, error=str(error), name=name, onward=safe_next(onward))
+            return await form(request, 503, error=_told(request, error), name=name, onward=safe_next(onward))
         return await enter(request, kept, onward)
 
     @router.post("/password")
@@ -107,10 +108,10 @@ def login_routes(sessions: Sessions, settings: ConsoleSettings, token_hex: Calla
             await sessions.logins.change_password(name, password, new_password, _browser(request))
             kept = await sessions.logins.start(name, new_password, "", _browser(request))
         except Refused as error:
-            told = "; ".join(one.message for one in error.faults) or str(error)
-            return again(told, error.status)
+            told = "; ".join(one.message for one in error.faults)
+            return again(told or _told(request, error), error.status)
         except ConsoleError as error:
-            return again(str(error), 503)
+            return again(_told(request, error), 503)
         return await enter(request, kept, onward)
 
     @router.post("/logout")
@@ -149,14 +150,18 @@ def login_routes(sessions: Sessions, settings: ConsoleSettings, token_hex: Calla
         try:
             kept = await sessions.logins.redeem(code, verifier, _browser(request))
         except Refused as refused:
-            return await form(request, refused.status, error=str(refused))
+            return await form(request, refused.status, error=_told(request, refused))
         except ConsoleError as away:
-            return await form(request, 503, error=str(away))
+            return await form(request, 503, error=_told(request, away))
         answer = await enter(request, kept, onward)
         answer.delete_cookie(_FLOW, path="/login")
         return answer
 
     return router
+
+
+def _told(request: Request, error: ConsoleError) -> str:
+    return told_in(language_of(request), error)
 
 
 def _callback(request: Request, settings: ConsoleSettings) -> str:

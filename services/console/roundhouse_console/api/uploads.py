@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from roundhouse_console.api.cookies import language_of
 from roundhouse_console.clients.rest import path_of
 from roundhouse_console.clients.signed_in import SignedIn
 from roundhouse_console.domain.errors import ConsoleError, Refused, SignedOut
+from roundhouse_console.kit.refusals import told_in
 
 __all__ = ["upload_routes"]
 
@@ -52,9 +54,9 @@ def upload_routes(most_bytes: int) -> APIRouter:
         except ClientDisconnect:
             return _say(499, "The browser went away.")
         except SignedOut as error:
-            return _say(401, str(error))
+            return _say(401, told_in(language_of(request), error))
         except ConsoleError as error:
-            return _say(error.status if isinstance(error, Refused) else 503, str(error))
+            return _say(error.status if isinstance(error, Refused) else 503, told_in(language_of(request), error))
         return JSONResponse(answer.json())
 
     return router

@@ -36,10 +36,12 @@ def items_of(
     most: int,
     html: Callable[[str], str | None],
     t: Words,
+    title: Callable[[str], str],
 ) -> tuple[list[Item], int]:
     """Return a column's newest messages and how many earlier prompts there are.
 
-    `stamps` has a text for each prompt whose answer is being written; `html` renders Markdown.
+    `stamps` has a text for each prompt whose answer is being written; `html` renders Markdown; `title` says what a code
+    of the router means in the page's language, or nothing.
     """
     turns = conversation.turns[-most:]
     items: list[Item] = []
@@ -47,7 +49,7 @@ def items_of(
         items.append(_prompt(turn, has_later=turn is not conversation.turns[-1]))
         answer = shown_answer(turn, column_id)
         if answer is not None:
-            items.append(_answer(turn, column_id, answer, stamps.get(turn.id, ""), html, t))
+            items.append(_answer(turn, column_id, answer, stamps.get(turn.id, ""), html, t, title))
     return items, len(conversation.turns) - len(turns)
 
 
@@ -63,7 +65,13 @@ def _prompt(turn: Turn, *, has_later: bool) -> Item:
 
 
 def _answer(
-    turn: Turn, column_id: str, answer: Answer, stamp: str, html: Callable[[str], str | None], t: Words
+    turn: Turn,
+    column_id: str,
+    answer: Answer,
+    stamp: str,
+    html: Callable[[str], str | None],
+    t: Words,
+    title: Callable[[str], str],
 ) -> Item:
     reply = turn.replies[column_id]
     last = len(answer.steps) - 1
@@ -88,11 +96,16 @@ def _answer(
         "isWaiting": answer.waits_for_tools and not stamp,
         "version": min(reply.shown, len(reply.versions) - 1),
         "versions": len(reply.versions),
-        "trouble": "\n".join(filter(None, (answer.trouble, hint_of(answer, t)))) if not stamp else "",
+        "trouble": _trouble(answer, t, title) if not stamp else "",
         "notice": _notice(answer, t) if not stamp else "",
         "figures": figures_text(answer.figures, t) if not stamp else "",
         "figuresWhy": t("Times are measured in the console; the cost is of metering's record."),
     }
+
+
+def _trouble(answer: Answer, t: Words, title: Callable[[str], str]) -> str:
+    meant = title(answer.trouble_code) if answer.trouble_code else ""
+    return "\n".join(filter(None, (meant, t(answer.trouble), hint_of(answer, t))))
 
 
 def hint_of(answer: Answer, t: Words) -> str:

@@ -1,17 +1,17 @@
 """How a page reports: what went wrong, what was done."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from nicegui import ui
 
-from roundhouse_console.domain.errors import ConsoleError, Refused, SignedOut, Unfit, Unreachable
-from roundhouse_console.kit.here import t
+from roundhouse_console.domain.errors import ConsoleError, SignedOut, Unfit
+from roundhouse_console.kit.here import here, t
+from roundhouse_console.kit.refusals import told_in
 
 __all__ = ["attempt", "done", "explain", "failed", "reason"]
 
 T = TypeVar("T")
-_CHANGED_SINCE: Final = 412
 
 
 def done(text: str) -> None:
@@ -28,19 +28,8 @@ def failed(error: ConsoleError) -> None:
 
 
 def explain(error: ConsoleError) -> str:
-    """Return the whole reason as text, with the fields at fault and what support is asked for."""
-    if isinstance(error, Unreachable):
-        return t("The {service} does not answer. What it shows is missing until it is back.", service=error.service)
-    if not isinstance(error, Refused):
-        return t(str(error))
-    if error.status == _CHANGED_SINCE:
-        return t(
-            "Somebody else changed this since you opened it. Nothing was saved: load the page again, then change it."
-        )
-    lines = [str(error), *(f"{one.field}: {one.message}" for one in error.faults if one.message not in str(error))]
-    if error.status >= 500 and error.request_id:
-        lines.append(t("Request {id}", id=error.request_id))
-    return "\n".join(lines)
+    """Return the whole reason in the page's language, as far as it speaks it: `kit.refusals.told_in`."""
+    return told_in(here().preferences.language, error)
 
 
 def reason(error: ValueError) -> str:

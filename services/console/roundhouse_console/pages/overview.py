@@ -16,6 +16,7 @@ from roundhouse_console.kit.charts import Series, chart
 from roundhouse_console.kit.here import here, t
 from roundhouse_console.kit.live import follow
 from roundhouse_console.kit.panels import empty, note, page_head, panel, stat, tiles
+from roundhouse_console.kit.signals import explain
 
 __all__ = ["show"]
 
@@ -114,7 +115,7 @@ async def _state() -> _State:
         ):
             raise answer
         if isinstance(answer, ConsoleError):
-            away.append(str(answer))
+            away.append(explain(answer))
         else:
             found[name] = answer
     return _State(

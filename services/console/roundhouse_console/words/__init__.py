@@ -1,6 +1,7 @@
 """The Chinese words of the console, by their English ones: one module per part, each with a table `CHINESE`.
 
 Words that come from services, such as states, are in a table `FROM_SERVICES` beside it: no text of the code has them.
+What services refuse with has a title by its code in `REFUSALS`.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 
-__all__ = ["CHINESE", "FROM_SERVICES"]
+from roundhouse_console.words.refusals import REFUSALS
+
+__all__ = ["CHINESE", "FROM_SERVICES", "REFUSALS"]
 
 
 def _all() -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -8,6 +8,7 @@ from roundhouse_console.clients.signed_in import SignedIn
 from roundhouse_console.domain.errors import ConsoleError, SignedOut
 from roundhouse_console.domain.models import room_bytes
 from roundhouse_console.kit.here import Here
+from roundhouse_console.kit.signals import explain
 
 __all__ = ["Market", "ask_market", "forget_market", "look_at"]
 
@@ -63,4 +64,4 @@ async def look_at(person: SignedIn, model: Item) -> Item:
     except SignedOut:
         raise
     except ConsoleError as error:
-        return {**model, "notes": [str(error)]}
+        return {**model, "notes": [explain(error)]}

@@ -12,6 +12,7 @@ from roundhouse_console.domain.models import context_of
 from roundhouse_console.domain.units import bytes_text
 from roundhouse_console.kit.here import here, t
 from roundhouse_console.kit.panels import note
+from roundhouse_console.kit.signals import explain
 from roundhouse_console.kit.tables import column, table, text
 
 __all__ = ["Needs", "ask_memory", "memory"]
@@ -38,7 +39,7 @@ async def ask_memory(model: Item) -> Needs:
         first = await _need(model, *pairs[0])
         others = await asyncio.gather(*(_need(model, *pair) for pair in pairs[1:]))
     except Refused as error:
-        return Needs({}, str(error) if not error.faults else "\n".join(one.message for one in error.faults))
+        return Needs({}, explain(error) if not error.faults else "\n".join(one.message for one in error.faults))
     rows: dict[int, dict[int, Item]] = {}
     for (context, at_once), need in zip(pairs, [first, *others], strict=True):
         if need is not None:

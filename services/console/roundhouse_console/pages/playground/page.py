@@ -15,6 +15,7 @@ from roundhouse_console.domain.playground import SHOWN_TURNS, items_of
 from roundhouse_console.kit.chat import Composer, Thread, Told, markdown_html
 from roundhouse_console.kit.here import here, t
 from roundhouse_console.kit.panels import empty, page_head
+from roundhouse_console.kit.refusals import refusal_title
 from roundhouse_console.kit.signals import attempt, failed
 from roundhouse_console.pages.playground.desk import Desk
 from roundhouse_console.pages.playground.list import ConversationList
@@ -210,6 +211,7 @@ class _Playground:
                     most=self._shown_turns,
                     html=markdown_html,
                     t=t,
+                    title=partial(refusal_title, status=0, language=here().preferences.language),
                 )
                 thread.put(items, earlier=earlier, is_busy=desk.is_busy)
         self._composer.set_busy(desk.is_busy)
