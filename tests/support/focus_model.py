@@ -1,10 +1,11 @@
 """Runs the requirements of a FOCUS specification, as its own machine-readable model states them, on rows of an export.
 
-The model is `model-VERSION.json` of the FinOps Foundation's `focus_validator` (MIT). Rows are texts as in CSV; an empty
+The model is `model-VERSION.json` of the FinOps Foundation's `focus_validator` (MIT), compressed. Rows are texts as in CSV; an empty
 one is null. Rules that the model itself calls dynamic cannot be told from the rows alone.
 """
 
 import json
+import lzma
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class FocusModel:
     """The rules of one version, for a provider that supports some of what the specification makes rules for."""
 
     def __init__(self, path: Path, supported: Collection[str]) -> None:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(lzma.decompress(path.read_bytes()))
         unknown = set(supported) - set(document["ApplicabilityCriteria"])
         assert not unknown, f"the model knows no criteria {sorted(unknown)}"
         self._rules: dict[str, Check] = document["ModelRules"]

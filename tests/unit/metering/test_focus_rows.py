@@ -1,13 +1,10 @@
 """FOCUS rows keep the specification's requirements, which are named by their ids in its own model of version 1.2.
 
-Where that model is at hand every requirement in it that can be told from rows is run: with the package
-`focus-validator` (2.0 or later, which needs Python 3.12), or with the path of its model in FOCUS_MODEL.
+Every requirement in that model that can be told from rows is run; tests/fixtures/focus says where the model is from.
 """
 
 import dataclasses
-import importlib.util
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,6 +20,7 @@ from tests.support.focus_model import FocusModel
 pytestmark = pytest.mark.contract("F06")
 
 Row = Mapping[str, str]
+MODEL = Path(__file__).parents[2] / "fixtures" / "focus" / "model-1.2.0.1.json.xz"
 SUPPORTED = (
     "ACCOUNT_NAMING_SUPPORTED",
     "BILLING_BASED_ON_PROVISIONED_RESOURCES_SUPPORTED",
@@ -154,31 +152,13 @@ def test_tags_are_a_flat_object_with_the_providers_prefix(row: Row) -> None:
     assert all(name.startswith("roundhouse/") and isinstance(value, str) and value for name, value in tags.items())
 
 
-def _model() -> Path | None:
-    if given := os.environ.get("FOCUS_MODEL"):
-        return Path(given)
-    package = importlib.util.find_spec("focus_validator")
-    places = package.submodule_search_locations if package is not None else None
-    found = [path for place in places or () for path in Path(place).rglob("model-1.2*.json")]
-    return found[0] if found else None
-
-
-needs_model = pytest.mark.skipif(
-    _model() is None,
-    reason="the FOCUS 1.2 model is not here: install focus-validator>=2.0 (Python 3.12 or later), "
-    "or name its model-1.2*.json in FOCUS_MODEL",
-)
-
-
-@needs_model
 def test_every_requirement_of_the_specifications_own_model_holds() -> None:
-    model = FocusModel(_model() or Path(), SUPPORTED)
+    model = FocusModel(MODEL, SUPPORTED)
     rows = list(ROWS.values())
     assert len(model.applicable(rows[0])) > 150
     assert [str(found) for found in model.violations(rows)] == []
 
 
-@needs_model
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -193,6 +173,6 @@ def test_every_requirement_of_the_specifications_own_model_holds() -> None:
     ],
 )
 def test_a_row_that_breaks_a_requirement_is_found(changes: dict[str, str], rule: str) -> None:
-    model = FocusModel(_model() or Path(), SUPPORTED)
+    model = FocusModel(MODEL, SUPPORTED)
     broken = {**ROWS["tokens of a deployment"], **changes}
     assert rule in [found.rule for found in model.violations([broken])]
