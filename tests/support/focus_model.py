@@ -1,7 +1,7 @@
 """Runs the requirements of a FOCUS specification, as its own machine-readable model states them, on rows of an export.
 
-The model is `model-VERSION.json` of the FinOps Foundation's `focus_validator` (MIT), compressed. Rows are texts as in CSV; an empty
-one is null. Rules that the model itself calls dynamic cannot be told from the rows alone.
+The model is the compressed `model-VERSION.json` of the FinOps Foundation's `focus_validator` (MIT). Rows are texts as
+in CSV; an empty one is null. Rules that the model itself calls dynamic cannot be told from the rows alone.
 """
 
 import json
