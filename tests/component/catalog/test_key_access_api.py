@@ -157,3 +157,19 @@ async def test_a_key_is_for_a_project_that_its_maker_is_in(world: World) -> None
     outside = as_user(world, "usr_out")
     refused = await world.http.post(f"{API}/api-keys", json={"name": "k", **body}, headers=outside)
     assert refused.status_code == 422
+
+
+@pytest.mark.contract("B12")
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_an_end_that_no_answer_could_tell_is_refused_and_the_list_stays_readable(world: World, time: str) -> None:
+    key = await made(world, {})
+    for answer in (
+        await world.post("/api-keys", {"name": "k", "expires_at": time}),
+        await world.patch(f"/api-keys/{key['id']}", {"expires_at": time}),
+        await world.post("/tokens", {"name": "t", "expires_at": time}),
+        await world.post("/audit:seal", {"before": time}),
+    ):
+        assert (answer.status_code, "1970-01-01" in answer.text) == (422, True), answer.text
+    listed = (await world.http.get(f"{API}/api-keys")).json()["items"]
+    assert [one["expires_at"] for one in listed] == [None]
+    assert (await world.http.get(f"{API}/audit", params={"since": time})).status_code == 422

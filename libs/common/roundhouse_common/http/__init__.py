@@ -10,10 +10,11 @@ from roundhouse_common.http.pages import Page, PageRequest, cursor_for, moment_o
 from roundhouse_common.http.permissions import requires
 from roundhouse_common.http.preconditions import etag, require_if_match
 from roundhouse_common.http.problems import Problem, ProblemField, documented
-from roundhouse_common.http.times import Timestamp, rfc3339
+from roundhouse_common.http.times import Moment, Timestamp, rfc3339
 
 __all__ = [
     "Body",
+    "Moment",
     "Page",
     "PageRequest",
     "Problem",

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from roundhouse_catalog.api.audit_schemas import (
     EntryView,
@@ -23,7 +22,7 @@ from roundhouse_catalog.store import audit as store
 from roundhouse_catalog.store.audit import Filter
 from roundhouse_common.auth import PERMISSIONS, Subject
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Page, page_of, requires
+from roundhouse_common.http import Moment, Page, page_of, requires
 from roundhouse_common.runtime import UnixTime
 
 __all__ = ["router"]
@@ -31,7 +30,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", tags=["audit"])
 Reader = Annotated[Subject, Depends(requires("audit:read"))]
 Administrator = Annotated[Subject, Depends(requires("platform:admin"))]
-_Moment = Annotated[AwareDatetime | None, Query()]
+_Moment = Annotated[Moment | None, Query()]
 _BATCH = 500
 _MEDIA_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 

@@ -5,11 +5,11 @@ import io
 import json
 from typing import Any, Final, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from roundhouse_catalog.api.schemas import Body, View
 from roundhouse_catalog.domain.audit_chain import Break, Entry, Head
-from roundhouse_common.http import Timestamp
+from roundhouse_common.http import Moment, Timestamp
 from roundhouse_common.spreadsheets import not_computed
 
 __all__ = ["EntryView", "HeadView", "SealToMake", "SealedView", "VerifiedView", "csv_head", "csv_line"]
@@ -124,8 +124,8 @@ class VerifiedView(View):
 class SealToMake(Body):
     """Which entries are to go."""
 
-    before: AwareDatetime = Field(
-        strict=False, description="Entries older than this are removed; RFC 3339 with an offset. Export them first."
+    before: Moment = Field(
+        description="Entries older than this are removed; RFC 3339 with an offset. Export them first."
     )
 
 

@@ -1,20 +1,19 @@
 """Bodies of `/api-keys`."""
 
 from collections.abc import Collection
-from typing import Annotated, Self
+from typing import Self
 
 from msgspec import UNSET
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from roundhouse_catalog.api.schemas import Body, View, secret_shown_once
 from roundhouse_catalog.domain.keys import MOST_OVERLAP_S, ApiKey, KeyDraft, KeyPatch
 from roundhouse_catalog.domain.limits import Limit
-from roundhouse_common.http import Timestamp
+from roundhouse_common.http import Moment, Timestamp
 from roundhouse_common.runtime import UnixTime
 
 __all__ = ["CreatedKeyView", "KeyChanges", "KeyToCreate", "KeyView", "Rotation"]
 
-_Moment = Annotated[AwareDatetime, Field(strict=False)]
 _DEPLOYMENTS = (
     "Deployments it may call, and only these: a deployment-level key. Empty: a user-level key, for all deployments of "
     "its user and all that are open to them."
@@ -34,7 +33,7 @@ class KeyToCreate(Body):
     models: list[str] = Field(default=[], description=_MODELS, examples=[["llama-*"]])
     ip_ranges: list[str] = Field(default=[], description=_RANGES, examples=[["10.0.0.0/8", "2001:db8::/32"]])
     priority: int = Field(default=0, description=_PRIORITY)
-    expires_at: _Moment | None = Field(default=None, description="RFC 3339 with an offset; absent means never.")
+    expires_at: Moment | None = Field(default=None, description="RFC 3339 with an offset; absent means never.")
 
     def draft(self) -> KeyDraft:
         return KeyDraft(
@@ -56,7 +55,7 @@ class KeyChanges(Body):
     models: list[str] | None = Field(default=None, description=_MODELS)
     ip_ranges: list[str] | None = Field(default=None, description=_RANGES)
     priority: int | None = Field(default=None, description=_PRIORITY)
-    expires_at: _Moment | None = Field(default=None, description="null: it never expires.")
+    expires_at: Moment | None = Field(default=None, description="null: it never expires.")
 
     def patch(self) -> KeyPatch:
         moment = UnixTime(self.expires_at.timestamp()) if self.expires_at else None

@@ -3,7 +3,6 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, Paging
 from roundhouse_catalog.api.request_log_schemas import LoggedRequestView, LogPageView, RouterAnsweredView
@@ -14,7 +13,7 @@ from roundhouse_catalog.domain.tenants import tenant_record
 from roundhouse_catalog.store.projects import find_tenant
 from roundhouse_common.auth import Subject
 from roundhouse_common.contracts.request_log import LoggedRequest, ReadRequestLog
-from roundhouse_common.http import cursor_for, moment_of, requires
+from roundhouse_common.http import Moment, cursor_for, moment_of, requires
 
 __all__ = ["router"]
 
@@ -30,8 +29,8 @@ _CLOCKS_S: Final = 60.0
 async def wanted(
     subject: Reader,
     paging: Paging,
-    since: Annotated[AwareDatetime | None, Query(description="Requests that ended then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Requests that ended before.")] = None,
+    since: Annotated[Moment | None, Query(description="Requests that ended then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Requests that ended before.")] = None,
     key_id: Annotated[str, Query(max_length=80)] = "",
     model: Annotated[str, Query(max_length=200, description="As the client named it.")] = "",
     status: Annotated[int, Query(ge=0, le=599, description="The HTTP status; 0: any.")] = 0,

@@ -1,12 +1,12 @@
 """Bodies of `/tokens` and `/sessions:exchange`."""
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AwareDatetime, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from roundhouse_catalog.api.schemas import Body, View, secret_shown_once
 from roundhouse_catalog.domain.personal_tokens import PersonalToken
-from roundhouse_common.http import Timestamp
+from roundhouse_common.http import Moment, Timestamp
 
 __all__ = ["AccessTokenView", "CreatedTokenView", "TokenToCreate", "TokenToExchange", "TokenView"]
 
@@ -18,7 +18,7 @@ class TokenToCreate(Body):
     user_id: str = Field(
         default="", max_length=64, description="A service account of the tenant; absent: for yourself."
     )
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="RFC 3339 with an offset, at most 366 days away; absent means in 90 days."
     )
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.budgets import period_end, period_start
 from roundhouse_common.contracts.money import BudgetPeriod, BudgetScope, BudgetUnit
-from roundhouse_common.http import Body, Timestamp
+from roundhouse_common.http import Body, Moment, Timestamp
 from roundhouse_metering.domain.budgets import Budget, BudgetDraft, BudgetPatch, Charge, crossed, forecast
 
 __all__ = ["BudgetChanges", "BudgetToCreate", "BudgetView", "NoticeView", "WebhookSecret"]
@@ -33,8 +33,8 @@ class BudgetToCreate(Body):
     thresholds: _Thresholds = [80, 100]
     webhook_url: _Webhook = ""
     emails: _Emails = []
-    starts_at: AwareDatetime | None = Field(
-        default=None, strict=False, description="Of the period `total`; absent: now, and nothing is spent yet."
+    starts_at: Moment | None = Field(
+        default=None, description="Of the period `total`; absent: now, and nothing is spent yet."
     )
 
     def draft(self) -> BudgetDraft:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.auth import Subject
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Timestamp, requires
+from roundhouse_common.http import Moment, Timestamp, requires
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.cells import DAY_S, HOUR_S
@@ -111,8 +111,8 @@ def engine_reconciliation_routes(db: Database, clock: Clock, tolerance: Toleranc
     async def get_engine_reconciliation(
         _subject: _Reader,
         _over_all: _EveryTenant,
-        since: Annotated[AwareDatetime | None, Query(description="Of whole hours; a day before `until`.")] = None,
-        until: Annotated[AwareDatetime | None, Query(description="The last hour that is settled.")] = None,
+        since: Annotated[Moment | None, Query(description="Of whole hours; a day before `until`.")] = None,
+        until: Annotated[Moment | None, Query(description="The last hour that is settled.")] = None,
         by: EngineBy = EngineBy.REPLICA,
         step: EngineStep | None = None,
         deployment_id: _Id = None,
@@ -148,9 +148,7 @@ def engine_reconciliation_routes(db: Database, clock: Clock, tolerance: Toleranc
     return routes
 
 
-def _query(
-    since: AwareDatetime | None, until: AwareDatetime | None, step: EngineStep | None, *, now: float
-) -> EngineQuery:
+def _query(since: Moment | None, until: Moment | None, step: EngineStep | None, *, now: float) -> EngineQuery:
     """Return the time in whole hours, by default the last day that is settled. Raises InvalidInput."""
     last = int(now) // HOUR_S * HOUR_S + HOUR_S
     end = int(now - _SETTLED_S) // HOUR_S * HOUR_S if until is None else min(_hour_after(unix_seconds(until)), last)

@@ -1,10 +1,10 @@
 """Places in the feed, as callers name them: by a cursor, or by a time."""
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.database import ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput
-from roundhouse_common.http import Body
+from roundhouse_common.http import Body, Moment
 from roundhouse_metering.domain.feed import FeedCursor
 from roundhouse_metering.store.feed import feed_head, feed_since
 
@@ -15,7 +15,7 @@ class Redelivery(Body):
     """From where to send again: one of the two."""
 
     after: str | None = Field(default=None, max_length=60, description="A cursor of the feed, `0` for all.")
-    since: AwareDatetime | None = Field(default=None, strict=False, description="What came then or later.")
+    since: Moment | None = Field(default=None, description="What came then or later.")
 
 
 class FeedPlace(BaseModel):
@@ -24,7 +24,7 @@ class FeedPlace(BaseModel):
     cursor: str
 
 
-async def place_of(session: ReadSession, after: str | None, since: AwareDatetime | None) -> FeedCursor | None:
+async def place_of(session: ReadSession, after: str | None, since: Moment | None) -> FeedCursor | None:
     """Return the place that is asked for. Raises InvalidInput for one that is beyond the end, or for two."""
     if after is not None and since is not None:
         raise InvalidInput("Two places are given.", FieldError("after", "give `after` or `since`, not both"))

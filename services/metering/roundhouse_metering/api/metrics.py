@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime
 
 from roundhouse_common.auth import Subject, allowed, reach_of
 from roundhouse_common.database import Database, ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput, NotFound
-from roundhouse_common.http import Page, PageRequest, page_of, page_request, requires
+from roundhouse_common.http import Moment, Page, PageRequest, page_of, page_request, requires
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.api.metric_schemas import (
@@ -51,8 +50,8 @@ class _Asked:
 
 
 def _asked(
-    since: Annotated[AwareDatetime | None, Query(description="RFC 3339, with a zone; an hour before `until`.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="RFC 3339, with a zone; now.")] = None,
+    since: Annotated[Moment | None, Query(description="RFC 3339, with a zone; an hour before `until`.")] = None,
+    until: Annotated[Moment | None, Query(description="RFC 3339, with a zone; now.")] = None,
     step_s: Annotated[int | None, Query(ge=1, le=604_800, description="Seconds; chosen by the range.")] = None,
 ) -> _Asked:
     return _Asked(

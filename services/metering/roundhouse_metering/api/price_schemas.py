@@ -3,11 +3,11 @@
 from typing import Annotated, Self
 
 import msgspec
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.contracts.money import PriceRecord, Rates
 from roundhouse_common.contracts.usage import Reuse
-from roundhouse_common.http import Body, Timestamp
+from roundhouse_common.http import Body, Moment, Timestamp
 from roundhouse_common.pricing import PriceFacts, Quantities
 from roundhouse_metering.domain.price_books import BookVersion, PriceLine
 
@@ -55,7 +55,7 @@ class VersionToAdd(Body):
     """A new version of a price book. It ends the versions before it at its start."""
 
     currency: str = Field(examples=["USD"], description="ISO 4217; all prices of a platform share one.")
-    valid_from: AwareDatetime | None = Field(default=None, strict=False, description="Absent: from now on.")
+    valid_from: Moment | None = Field(default=None, description="Absent: from now on.")
     note: str = Field(default="", max_length=2000)
     version: int | None = Field(default=None, description="The number it must get; another one is refused with 409.")
     lines: list[PriceLineBody]
@@ -122,7 +122,7 @@ class BookView(VersionView):
 class PreviewBody(Body):
     """A request, or time of a replica, as it might be."""
 
-    at: AwareDatetime | None = Field(default=None, strict=False, description="Of its admission; absent: now.")
+    at: Moment | None = Field(default=None, description="Of its admission; absent: now.")
     deployment_id: str = ""
     provider_id: str = ""
     model: str = ""

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.contracts.money import PriceRecord
 from roundhouse_common.database import Database, WriteSession
 from roundhouse_common.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
-from roundhouse_common.http import Page, requires
+from roundhouse_common.http import Moment, Page, requires
 from roundhouse_common.http.audit import enter_change
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.pricing import PriceFacts, PriceTable, choose_price, cost, missing_rate, percent_of
@@ -110,7 +109,7 @@ def price_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None])
         request: Request,
         subject: _Writer,
         currency: Annotated[str, Query(description="ISO 4217.")],
-        valid_from: Annotated[AwareDatetime | None, Query(description="Absent: from now on.")] = None,
+        valid_from: Annotated[Moment | None, Query(description="Absent: from now on.")] = None,
         note: Annotated[str, Query(max_length=2000)] = "",
     ) -> BookView:
         """Add a version from a CSV file, as the export writes it."""

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from roundhouse_common.auth import Subject, reach_of
-from roundhouse_common.http import requires
+from roundhouse_common.http import Moment, requires
 from roundhouse_common.http.times import unix_seconds
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.spans import By, HeldQuery, held_query
@@ -24,8 +23,8 @@ def asked_of_replicas(clock: Clock) -> Callable[..., HeldQuery]:
     def asked(
         subject: _Reader,
         deployment_id: Annotated[str | None, Query(max_length=200)] = None,
-        since: Annotated[AwareDatetime | None, Query(description="RFC 3339; a day before `until`.")] = None,
-        until: Annotated[AwareDatetime | None, Query(description="RFC 3339; now.")] = None,
+        since: Annotated[Moment | None, Query(description="RFC 3339; a day before `until`.")] = None,
+        until: Annotated[Moment | None, Query(description="RFC 3339; now.")] = None,
         by: Annotated[By, Query(description="What to sum by.")] = By.DEPLOYMENT,
     ) -> HeldQuery:
         query = held_query(

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
-from roundhouse_common.http import Body, Timestamp, moment_of, requires
+from roundhouse_common.http import Body, Moment, Timestamp, moment_of, requires
 from roundhouse_common.http.audit import enter_change
 from roundhouse_common.pricing import PriceFacts, PriceTable
 from roundhouse_common.routing import PLATFORM
@@ -56,8 +56,8 @@ class UnpricedAnswer(BaseModel):
 class RepriceBody(Body):
     """Which requests to price again."""
 
-    since: AwareDatetime = Field(strict=False, description=_TIME)
-    until: AwareDatetime = Field(strict=False, description=_TIME)
+    since: Moment = Field(description=_TIME)
+    until: Moment = Field(description=_TIME)
     tenant_id: str = Field(default="", description="Absent: the caller's own.")
     reason: str = Field(min_length=1, max_length=500)
     is_dry_run: bool = Field(default=True, description="Only say what would become of it.")
@@ -93,11 +93,13 @@ def repricing_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], No
     @routes.get("/usage/unpriced")
     async def list_unpriced(
         subject: _Reader,
-        since: Annotated[AwareDatetime | None, Query(description=_TIME)] = None,
-        until: Annotated[AwareDatetime | None, Query(description=_TIME)] = None,
+        since: Annotated[Moment | None, Query(description=_TIME)] = None,
+        until: Annotated[Moment | None, Query(description=_TIME)] = None,
     ) -> UnpricedAnswer:
         """List requests of the caller's tenant that have no cost, by what they were for."""
         begin, end = since.timestamp() if since else 0.0, until.timestamp() if until else clock.now() + 86_400
+        if begin >= end:
+            raise InvalidInput("The range is empty.", FieldError("since", "must be earlier than until"))
         async with db.read() as session:
             found = await unpriced_groups(session, subject.tenant_id, since=begin, until=end)
             prices = PriceTable(await all_prices(session)) if found else PriceTable()

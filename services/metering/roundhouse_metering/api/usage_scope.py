@@ -1,15 +1,16 @@
 """Whose usage a caller may see, and which of it is asked for."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from roundhouse_common.auth import Reach, Subject, allowed, reach_of
-from roundhouse_common.errors import Forbidden
-from roundhouse_common.http import requires
+from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
+from roundhouse_common.http import Moment, requires
 from roundhouse_common.http.times import unix_seconds
+from roundhouse_metering.domain.retention import LATEST_S
 from roundhouse_metering.domain.usage import UsageFilter
 
 __all__ = ["ExportScope", "UsageScope", "scoped", "usage_filter"]
@@ -17,7 +18,7 @@ __all__ = ["ExportScope", "UsageScope", "scoped", "usage_filter"]
 EVERY_TENANT = "all"
 _Caller = Annotated[Subject, Depends(requires("usage:own", in_projects=True))]
 _Exporter = Annotated[Subject, Depends(requires("usage:export", in_projects=True))]
-_Time = Annotated[AwareDatetime | None, Query(description="RFC 3339, with a zone; of the request's admission.")]
+_Time = Annotated[Moment | None, Query(description="RFC 3339, with a zone; of the request's admission.")]
 _Name = Annotated[str | None, Query(max_length=512)]
 
 
@@ -45,7 +46,10 @@ def usage_filter(
     since: _Time = None,
     until: _Time = None,
 ) -> UsageFilter:
-    """Read the filters. Raises Forbidden for what is not the caller's."""
+    """Read the filters. Raises Forbidden for what is not the caller's, and InvalidInput for a range that is empty."""
+    begin, end = _no_later(since), _no_later(until)
+    if begin is not None and end is not None and begin >= end:
+        raise InvalidInput("The range is empty.", FieldError("since", "must be earlier than until"))
     given = {
         "key_id": key_id,
         "model_requested": model,
@@ -68,9 +72,14 @@ def usage_filter(
         subject,
         tenant,
         {name: value for name, value in given.items() if value is not None},
-        since=None if since is None else unix_seconds(since),
-        until=None if until is None else unix_seconds(until),
+        since=begin,
+        until=end,
     )
+
+
+def _no_later(moment: datetime | None) -> float | None:
+    """Return the seconds, none later than any record can be of: beyond, calendars and zones end."""
+    return None if moment is None else min(unix_seconds(moment), LATEST_S)
 
 
 def scoped(

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from roundhouse_common.http import Body, Timestamp
+from roundhouse_common.http import Body, Moment, Timestamp
 from roundhouse_metering.domain.feed import EventType
 from roundhouse_metering.domain.webhooks import Mode, Webhook, WebhookDraft, WebhookPatch, state_of
 
@@ -44,7 +44,7 @@ class WebhookToCreate(Body):
         max_length=60,
         description="A cursor of the feed to begin after, `0` for all; absent: now.",
     )
-    since: AwareDatetime | None = Field(default=None, strict=False, description="Begin with what came then or later.")
+    since: Moment | None = Field(default=None, description="Begin with what came then or later.")
 
     def draft(self) -> WebhookDraft:
         return WebhookDraft(
