@@ -177,6 +177,7 @@ async def test_usage_has_the_shape_that_openai_gives_it(filled: Caller) -> None:
         "output_tokens": 15,
         "input_audio_tokens": 0,
         "output_audio_tokens": 0,
+        "input_cache_write_tokens": 0,
         "batch": None,
         "project_id": "prj_1",
         "user_id": None,

@@ -21,7 +21,6 @@ from roundhouse_metering.store.analytics import currency, usage_figures
 __all__ = ["openai_usage_routes"]
 
 _Caller = Annotated[Subject, Depends(requires("usage:own", in_projects=True))]
-_Ids = Annotated[list[str] | None, Query(max_length=100)]
 
 
 class UsageKind(enum.StrEnum):
@@ -30,6 +29,9 @@ class UsageKind(enum.StrEnum):
     IMAGES = "images"
     AUDIO_SPEECHES = "audio_speeches"
     AUDIO_TRANSCRIPTIONS = "audio_transcriptions"
+    MODERATIONS = "moderations"
+    VECTOR_STORES = "vector_stores"
+    CODE_INTERPRETER_SESSIONS = "code_interpreter_sessions"
 
 
 class GroupBy(enum.StrEnum):
@@ -37,6 +39,14 @@ class GroupBy(enum.StrEnum):
     USER = "user_id"
     KEY = "api_key_id"
     MODEL = "model"
+    LINE_ITEM = "line_item"
+    """Of costs: the model, as what costs are told by."""
+    BATCH = "batch"
+    """This one and the following are null in every result: nothing here is told apart by them."""
+    SERVICE_TIER = "service_tier"
+    API_SOURCE = "api_source"
+    SIZE = "size"
+    SOURCE = "source"
 
 
 class Width(enum.StrEnum):
@@ -68,6 +78,7 @@ _OPERATIONS: Final[Mapping[UsageKind, frozenset[str]]] = {
     UsageKind.AUDIO_SPEECHES: frozenset(("speech",)),
     UsageKind.AUDIO_TRANSCRIPTIONS: frozenset(("transcription", "translation")),
 }
+"""Of the other kinds there is none here."""
 _DIMENSIONS: Final = {
     GroupBy.PROJECT: Dimension.PROJECT,
     GroupBy.USER: Dimension.USER,
@@ -77,27 +88,61 @@ _DIMENSIONS: Final = {
 _LIMITS: Final = {Width.MINUTE: (60, 1_440), Width.HOUR: (24, 168), Width.DAY: (7, 31)}
 """Buckets in a page: by default, and at the most."""
 _COSTS_MOST: Final = 180
+_GROUPS: Final = (GroupBy.PROJECT, GroupBy.USER, GroupBy.KEY, GroupBy.MODEL)
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+_Ids = Annotated[list[str] | None, Query(max_length=100)]
+
+
+def _listed(name: str) -> Any:  # Any: a parameter of a query
+    """Return the same parameter as OpenAI's own clients write it: `models[]=a&models[]=b`."""
+    return Query(alias=f"{name}[]", max_length=100, include_in_schema=False)
+
+
+class _Filters:
+    def __init__(
+        self,
+        project_ids: _Ids = None,
+        user_ids: _Ids = None,
+        api_key_ids: _Ids = None,
+        models: _Ids = None,
+        line_items: _Ids = None,
+        project_ids_listed: Annotated[list[str] | None, _listed("project_ids")] = None,
+        user_ids_listed: Annotated[list[str] | None, _listed("user_ids")] = None,
+        api_key_ids_listed: Annotated[list[str] | None, _listed("api_key_ids")] = None,
+        models_listed: Annotated[list[str] | None, _listed("models")] = None,
+        line_items_listed: Annotated[list[str] | None, _listed("line_items")] = None,
+    ) -> None:
+        given = {
+            GroupBy.PROJECT: (project_ids, project_ids_listed),
+            GroupBy.USER: (user_ids, user_ids_listed),
+            GroupBy.KEY: (api_key_ids, api_key_ids_listed),
+            GroupBy.MODEL: (models, models_listed, line_items, line_items_listed),
+        }
+        accepted = {by: {one for values in lists for one in values or ()} for by, lists in given.items()}
+        self.accepted = {by: values for by, values in accepted.items() if values}
 
 
 class _Asked:
     def __init__(
         self,
         subject: _Caller,
+        filters: Annotated[_Filters, Depends()],
         start_time: Annotated[int, Query(ge=0, le=2**40, description="Unix seconds.")],
         end_time: Annotated[int | None, Query(ge=0, le=2**40)] = None,
         bucket_width: Width = Width.DAY,
-        project_ids: _Ids = None,
-        user_ids: _Ids = None,
-        api_key_ids: _Ids = None,
-        models: _Ids = None,
+        batch: Annotated[bool | None, Query(description="There are no batches: of them alone nothing is told.")] = None,
         group_by: Annotated[list[GroupBy] | None, Query()] = None,
+        group_by_listed: Annotated[list[GroupBy] | None, _listed("group_by")] = None,
         limit: Annotated[int | None, Query(ge=1, le=1_440)] = None,
         page: Annotated[str | None, Query(max_length=20, pattern="^[0-9]+$")] = None,
     ) -> None:
-        lists = zip(GroupBy, (project_ids, user_ids, api_key_ids, models), strict=True)
         self.subject = subject
-        self.filters = {by: set(values) for by, values in lists if values}
-        self.group_by = group_by or []
+        self.filters = filters.accepted
+        asked = (*(group_by or ()), *(group_by_listed or ()))
+        self.group_by = list(dict.fromkeys(GroupBy.MODEL if by is GroupBy.LINE_ITEM else by for by in asked))
+        self.is_of_batches = bool(batch)
         self.width = BucketWidth(bucket_width.value)
         self.start = max(start_time, int(page or 0)) // self.width.seconds * self.width.seconds
         self.end_time = end_time
@@ -125,11 +170,11 @@ def openai_usage_routes(db: Database, clock: Clock) -> APIRouter:
         default, most = _LIMITS[Width(asked.width.value)]
 
         def result(values: Mapping[GroupBy, str], amounts: Amounts) -> dict[str, Any]:
-            ids = {by.value: values.get(by) for by in GroupBy}
+            ids = {by.value: values.get(by) for by in (*_GROUPS, *asked.group_by)}
             return {"object": f"organization.usage.{kind.value}.result", **_figures(kind, amounts), **ids}
 
         until, has_more = asked.until(clock.now(), default=default, most=most)
-        rows = await _rows(db, clock, asked, until, _OPERATIONS[kind])
+        rows = await _rows(db, clock, asked, until, _OPERATIONS.get(kind, _NOTHING))
         return _page(asked, until, has_more, {at: [result(*row) for row in found] for at, found in rows.items()})
 
     @routes.get("/costs")
@@ -145,7 +190,7 @@ def openai_usage_routes(db: Database, clock: Clock) -> APIRouter:
                 "object": "organization.costs.result",
                 "amount": {"value": amounts["cost_nano"] / NANO, "currency": money},
                 "line_item": values.get(GroupBy.MODEL),
-                "project_id": values.get(GroupBy.PROJECT),
+                **{by.value: values.get(by) for by in (GroupBy.PROJECT, GroupBy.USER, GroupBy.KEY)},
             }
 
         until, has_more = asked.until(clock.now(), default=7, most=_COSTS_MOST)
@@ -160,7 +205,10 @@ _Rows = dict[int, list[tuple[Mapping[GroupBy, str], Amounts]]]
 
 async def _rows(db: Database, clock: Clock, asked: _Asked, until: int, operations: frozenset[str] | None) -> _Rows:
     """Return by start of the bucket what fits the filters, summed by what was asked to group by."""
-    needed = [*asked.group_by, *(by for by in asked.filters if by not in asked.group_by)]
+    if asked.is_of_batches:
+        return {}
+    told = [by for by in asked.group_by if by in _DIMENSIONS]
+    needed = [*told, *(by for by in asked.filters if by not in told)]
     by = (Dimension.KIND, *(_DIMENSIONS[one] for one in needed))
     wanted = scoped(asked.subject, None, {}, since=float(asked.start), until=float(until))
     query = UsageQuery(filter=wanted, by=by, bucket=asked.width, has_latency=False)
@@ -171,10 +219,10 @@ async def _rows(db: Database, clock: Clock, asked: _Asked, until: int, operation
         given = dict(zip(needed, values, strict=True))
         is_wanted = all(given[one] in accepted for one, accepted in asked.filters.items())
         if is_wanted and (operations is None or kind in operations):
-            sums.setdefault((start, tuple(given[one] for one in asked.group_by)), Amounts()).add(amounts)
+            sums.setdefault((start, tuple(given[one] for one in told)), Amounts()).add(amounts)
     rows: _Rows = {}
     for (start, grouped), amounts in sorted(sums.items(), key=lambda row: row[0]):
-        rows.setdefault(start, []).append((dict(zip(asked.group_by, grouped, strict=True)), amounts))
+        rows.setdefault(start, []).append((dict(zip(told, grouped, strict=True)), amounts))
     return rows
 
 
@@ -197,6 +245,7 @@ def _figures(kind: UsageKind, amounts: Amounts) -> dict[str, Any]:
             told["input_cached_tokens"] = amounts["cached_input_tokens"]
             told["output_tokens"] = amounts["output_tokens"] + amounts["reasoning_tokens"]
             told |= {"input_audio_tokens": 0, "output_audio_tokens": 0, "batch": None}
+            told["input_cache_write_tokens"] = amounts["cache_write_tokens"]
         case UsageKind.EMBEDDINGS:
             told["input_tokens"] = read
         case UsageKind.IMAGES:
