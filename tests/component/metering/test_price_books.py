@@ -101,6 +101,12 @@ async def test_a_book_goes_out_as_csv_and_comes_in_again_as_it_was(caller: Calle
         ("input_per_million\n-1\n", "0 to"),
         ("input_per_million\n1,2\n", "more values"),
         ("model\nx\n", "prices nothing"),
+        ("model,input_per_million\n", "no price"),
+        ("input_per_million\n1e99999\n", "decimal"),
+        ("input_per_million\n1e999999999\n", "decimal"),
+        ("input_per_million\n0.1234567890000000000000000000000000001\n", "at most 9 places"),
+        ("model,input_per_million\na\0b,1\n", "NUL"),
+        ("model,model,input_per_million\na,b,1\n", "twice"),
     ],
 )
 async def test_a_file_that_is_wrong_is_refused_and_nothing_is_added(caller: Caller, text: str, fault: str) -> None:

@@ -17,6 +17,7 @@ _COUNTS = ("tier_from_tokens", "reuse_percent")
 _RATES = tuple(Rates.__struct_fields__)
 _HEADER = (*_SELECTORS, *_COUNTS, *_RATES)
 _FAULTS_TOLD = 20
+_MOST_DIGITS = 40
 
 
 def to_csv(lines: Sequence[PriceLine]) -> str:
@@ -33,7 +34,10 @@ def to_csv(lines: Sequence[PriceLine]) -> str:
 
 
 def from_csv(text: str) -> list[PriceLine]:
-    """Read what `to_csv` writes; columns may be left out and come in any order. Raises InvalidInput."""
+    """Read what `to_csv` writes; columns may be left out and come in any order. Raises InvalidInput, also for a file
+    without a price: it would end the book."""
+    if "\0" in text:
+        raise InvalidInput("The file has a NUL character.", FieldError("csv", "leave it out"))
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     try:
         unknown = [name for name in reader.fieldnames or () if name not in _HEADER]
@@ -43,12 +47,16 @@ def from_csv(text: str) -> list[PriceLine]:
                 f"Known are {', '.join(_HEADER)}.",
                 FieldError("csv", "mend the header"),
             )
+        if len(set(reader.fieldnames)) < len(reader.fieldnames):
+            raise InvalidInput("The first line has a column twice.", FieldError("csv", "mend the header"))
         faults: list[FieldError] = []
         lines = [_line(row, f"csv.{number}", faults) for number, row in enumerate(reader, start=2)]
     except csv.Error as error:
         raise InvalidInput(f"This is no CSV: {error}.", FieldError("csv", "mend the file")) from None
     if faults:
         raise InvalidInput(f"{faults[0].field}: {faults[0].message}", *faults[:_FAULTS_TOLD])
+    if not lines:
+        raise InvalidInput("The file has no price.", FieldError("csv", "give at least one line below the header"))
     return lines
 
 
@@ -82,10 +90,20 @@ def _count(text: str, at: str, faults: list[FieldError]) -> int:
 
 def _nano(text: str, at: str, faults: list[FieldError]) -> int:
     try:
-        nano = Decimal(text) * NANO
-        if nano.is_finite() and nano == nano.to_integral_value():
-            return int(nano)
+        nano = _exactly(Decimal(text))
     except InvalidOperation:
-        pass
+        nano = None
+    if nano is not None:
+        return nano
     faults.append(FieldError(at, f"{text!r} found; a decimal number with at most 9 places is wanted, such as 0.15"))
     return 0
+
+
+def _exactly(number: Decimal) -> int | None:
+    """Return it in nano-units; None where that is no whole number, or one beyond all reason. Decimal's own arithmetic
+    would round at 28 digits."""
+    sign, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or not len(digits) + abs(exponent) <= _MOST_DIGITS:
+        return None
+    above, below = int("".join(map(str, digits))) * NANO * 10 ** max(0, exponent), 10 ** max(0, -exponent)
+    return None if above % below else (-above if sign else above) // below
