@@ -75,6 +75,16 @@ async def test_without_a_price_a_record_is_unpriced_counted_and_listed(caller: C
     assert told == {"smollm2": (1, True), "other": (1, False)}
 
 
+async def test_a_cost_beyond_all_reason_is_unpriced_and_holds_up_nothing(caller: Caller, ledger_db: Database) -> None:
+    rates = {"input_per_million": 10**15, "output_per_million": 10**15, "per_image": 10**15}
+    body = {"currency": "USD", "valid_from": "2026-01-01T00:00:00Z", "lines": [{"rates": rates}]}
+    assert (await caller.send("POST", "/price-books/standard/versions", body)).status_code == 201
+    registry, records = CollectorRegistry(), UsageRecords()
+    await record(ledger_db, records.next(images=10**6), records.next(), registry=registry)
+    assert await costs(ledger_db) == [None, 15 * 10**9]
+    assert registry.get_sample_value("roundhouse_metering_unpriced_records_total", {"missing": "amount"}) == 1
+
+
 async def test_a_dry_run_says_what_a_run_does_and_changes_nothing(caller: Caller, ledger_db: Database) -> None:
     records = UsageRecords()
     await record(ledger_db, records.next(), records.next(model_served="other"))

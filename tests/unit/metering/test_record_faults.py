@@ -38,6 +38,12 @@ def test_an_operation_or_source_of_a_newer_router_is_taken() -> None:
         ({"images": 2**40}, "images"),
         ({"model_requested": "a\0b"}, "NUL"),
         ({"api": "a\0b"}, "NUL"),
+        ({"key_id": "a\0b"}, "NUL"),
+        ({"region": "a\0b"}, "NUL"),
+        ({"duration_ms": 1e308}, "duration_ms"),
+        ({"duration_ms": -0.1}, "duration_ms"),
+        ({"duration_ms": math.nan}, "duration_ms"),
+        ({"time_to_first_token_ms": math.inf}, "time_to_first_token_ms"),
     ],
 )
 def test_a_record_that_would_spoil_the_sums_is_refused(fields: dict[str, object], words: str) -> None:

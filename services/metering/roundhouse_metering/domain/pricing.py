@@ -19,9 +19,11 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The line that it was priced by; also the one that lacks a rate. Empty: no line is for it."""
     currency: str = ""
     missing: str = ""
-    """Why it is unpriced: `price`, or the rate that the line lacks."""
+    """Why it is unpriced: `price`, the rate that the line lacks, or `amount`: it would be beyond all reason."""
 
 
+_MOST_NANO: Final = 10**16
+"""Ten million units: whoever priced one request higher meant other units, and sums have no room for many of them."""
 FREE: Final = Cost(cost_nano=0)
 """Of a request that used nothing: it needs no price."""
 
@@ -35,9 +37,7 @@ def priced(record: UsageRecord, prices: PriceTable) -> Cost:
     if price is None:
         return Cost(cost_nano=None, missing="price")
     found = cost(price.rates, quantities, percent=percent_of(price, record.reuse))
-    return Cost(
-        cost_nano=found,
-        price_id=price.price_id,
-        currency=price.currency,
-        missing="" if found is not None else missing_rate(price.rates, quantities) or "",
-    )
+    missing = "" if found is not None else missing_rate(price.rates, quantities) or ""
+    if found is not None and found > _MOST_NANO:
+        found, missing = None, "amount"
+    return Cost(cost_nano=found, price_id=price.price_id, currency=price.currency, missing=missing)

@@ -1,5 +1,8 @@
 """Which usage records the ledger takes."""
 
+from operator import attrgetter
+from typing import Final, get_type_hints
+
 from roundhouse_common.contracts.usage import Outcome, UsageRecord
 from roundhouse_metering.domain.retention import LATEST_S
 
@@ -8,6 +11,7 @@ __all__ = ["fault"]
 _MOST = 2**53
 """Any count above this is an error, not a count."""
 _MOST_IMAGES = 1_000_000
+_texts: Final = attrgetter(*(name for name, kind in get_type_hints(UsageRecord).items() if kind is str))
 
 
 def fault(record: UsageRecord) -> str | None:
@@ -37,10 +41,9 @@ def fault(record: UsageRecord) -> str | None:
         return f"counts {counts} must not be negative or absurd"
     if record.images > _MOST_IMAGES or record.continuations > _MOST_IMAGES:
         return f"images {record.images} or continuations {record.continuations} cannot be"
-    texts = (
-        *(record.request_id, record.router_id, record.model_requested, record.model_served, record.error_code),
-        *(record.api, record.route_id, record.provider_id),
-    )
-    if any("\0" in text for text in texts):
+    times = record.duration_ms, record.time_to_first_token_ms or 0.0
+    if not all(0 <= time <= _MOST for time in times):
+        return f"duration_ms and time_to_first_token_ms {times} must not be negative or absurd"
+    if "\0" in "".join(_texts(record)):
         return "a text contains a NUL character, which no database keeps"
     return None
