@@ -99,6 +99,17 @@ def test_money_is_reserved_by_the_price_and_settled_by_the_cost() -> None:
         held.decide(demand(inputs=1, outputs=0))
 
 
+def test_every_image_that_is_asked_for_is_reserved() -> None:
+    clock = HandClock()
+    per_image = price(rates=Rates(per_image=NANO))
+    held = ProcessLimiter(lambda: table_of(), clock, reserver=reserver([budget(amount=10 * NANO)], clock, [per_image]))
+    target = RouteTarget(deployment_id="", provider_id="prv_1", model="gpt")
+    seven = Demand("ten_1", "usr_1", "key_1", "rt_1", 1, 0, "", Operation.IMAGE, (target,), 7)
+    held.decide(seven)
+    with pytest.raises(BudgetExhausted):
+        held.decide(seven)
+
+
 def test_a_request_that_may_cost_more_than_the_whole_budget_takes_all_of_it() -> None:
     held = limiter(tokens(amount=100))
     held.decide(demand(inputs=5000, outputs=None))

@@ -44,7 +44,11 @@ def test_what_generates_no_text_needs_no_output() -> None:
     assert most_output(Operation.EMBEDDING, None, 1) == 0
     assert most_output(Operation.CHAT, None, 3) is None
     assert most_output(Operation.CHAT, 100, 3) == 300
-    assert most_output(Operation.COMPLETION, -5, 0) == 0
+    assert most_output(Operation.COMPLETION, 0, 0) == 0
+
+
+def test_a_negative_limit_is_none_as_engines_take_it() -> None:
+    assert most_output(Operation.CHAT, -1, 1) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "a b", '"', "\\", "é"]), st.integers(0, 9000)), max_size=8))

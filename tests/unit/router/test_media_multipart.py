@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roundhouse_router.api.media_course import MediaAsked
 from roundhouse_router.dialects.media import MEDIA, form_splice, is_form, read_form, read_json, with_model
 from roundhouse_router.dialects.media_multipart import FormReader, boundary_of
 from roundhouse_router.domain.errors import BadBody
@@ -185,4 +186,5 @@ def test_what_is_read_of_json_bodies() -> None:
     assert (speech.model, speech.input_characters, speech.is_stream) == ("tts", 3, True)
     image = read_json(MEDIA["/v1/images/generations"], b'{"model":"sd","prompt":"x","n":3,"stream":false}')
     assert (image.images, image.is_stream) == (3, False)
+    assert MediaAsked(image).choices == 3, "budgets reserve so many"
     assert with_model(b'{"prompt": "x", "model":"a"}', "b") == b'{"prompt":"x","model":"b"}'

@@ -39,6 +39,7 @@ class MediaAsked(ParsedRequest):
             body=body,
             members=None if body else {},
             user=asked.user,
+            choices=max(1, asked.images),
         )
         self.boundary = boundary
         self.upload = upload

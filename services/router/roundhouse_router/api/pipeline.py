@@ -302,6 +302,7 @@ def demand_of(
         key.project_id,
         operation,
         targets,
+        request.choices if operation is Operation.IMAGE else 0,
     )
 
 

@@ -23,3 +23,5 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     operation: Operation = Operation.CHAT
     targets: tuple[RouteTarget, ...] = ()
     """Those that may answer it: what it costs depends on who does."""
+    images: int = 0
+    """How many are asked for."""

@@ -43,7 +43,8 @@ def _may_be_base64(body: bytes, begin: int, end: int) -> bool:
 
 
 def most_output(operation: Operation, max_tokens: int | None, choices: int) -> int | None:
-    """Return the most tokens that the answers may have; None: the request does not say."""
+    """Return the most tokens that the answers may have; None: the request does not say. Engines take a negative number
+    for no limit at all."""
     if operation in _WITHOUT_OUTPUT:
         return 0
-    return None if max_tokens is None else max(0, max_tokens) * max(1, choices)
+    return None if max_tokens is None or max_tokens < 0 else max_tokens * max(1, choices)

@@ -6,7 +6,7 @@ from typing import Final
 from roundhouse_common.contracts.money import PriceRecord
 from roundhouse_common.contracts.routing import RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints
-from roundhouse_common.contracts.usage import Operation, UsageRecord
+from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.pricing import PriceFacts, PriceTable, cost, facts_of, most_cost, percent_of, quantities_of
 from roundhouse_router.domain.limits.demand import Demand
 
@@ -29,13 +29,14 @@ class Spending:
         """Return the most that the request may cost, whichever of its route's targets answers it; None: one of them has
         no price. Nobody knows yet which accelerator answers: the dearest that the target has."""
         prices, most = self._prices(), 0
-        images = 1 if demand.operation is Operation.IMAGE else 0
         for target in demand.targets:
             for device_class in self._device_classes(target):
                 price = self._price(prices, demand, target, device_class, input_tokens, now)
                 if price is None:
                     return None
-                found = most_cost(price.rates, input_tokens=input_tokens, output_tokens=output_tokens, images=images)
+                found = most_cost(
+                    price.rates, input_tokens=input_tokens, output_tokens=output_tokens, images=demand.images
+                )
                 if found is None:
                     return None
                 most = max(most, found)
