@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from roundhouse_catalog.store.directory import find_subject
+from roundhouse_catalog.store.people import find_membership
 from roundhouse_common.auth import Role, Subject
 from roundhouse_common.runtime import SystemClock
 from tests.component.catalog.people import ANN, add_person, add_tenant, post
@@ -112,6 +113,35 @@ async def test_somebody_new_gets_an_account_and_the_roles_of_their_groups(desk: 
     assert moved is not None
     assert (moved.roles, moved.platform_roles) == (frozenset({Role.FINANCE}), frozenset({Role.OPERATOR}))
     assert (await desk.subject(subject.id)).roles == frozenset()  # type: ignore[union-attr]  # as above
+
+
+async def test_roles_go_with_the_rule_that_gave_them_and_those_of_people_stay(desk: Desk) -> None:
+    await add_tenant(desk.world, "ten_2")
+    groups = [
+        {"group": "ml", "tenant_id": "ten_default", "roles": ["user"]},
+        {"group": "ml", "tenant_id": "ten_2", "roles": ["finance", "user"]},
+        {"group": "ml", "roles": ["operator"]},
+    ]
+    await desk.adds(creates_users=True, group_roles=groups)
+    desk.idp.knows("s9", preferred_username="mia", groups=["ml"])
+    user_id = (await desk.redeems(await desk.code("s9"))).json()["user_id"]
+    admin = desk.world.token(Role.ADMINISTRATOR)
+    headers = {"authorization": f"Bearer {admin}", "if-match": "*"}
+    both = {"platform_roles": ["operator", "viewer"]}
+    assert (await desk.browser.patch(f"{API}/users/{user_id}", json=both, headers=headers)).status_code == 200
+
+    [found] = (await desk.browser.get(f"{API}/oidc-providers", headers=headers)).json()["items"]
+    rules = {**found["rules"], "group_roles": groups[:1]}
+    body = {"name": "corporate", "issuer": found["issuer"], "client_id": found["client_id"], "rules": rules}
+    changed = await desk.browser.put(f"{API}/oidc-providers/{found['id']}", json=body, headers=headers)
+    assert changed.status_code == 200, changed.text
+    desk.world.clock.seconds += 1
+    await desk.redeems(await desk.code("s9"))
+    home = await desk.subject(user_id)
+    assert home is not None
+    assert (home.roles, home.platform_roles) == (frozenset({Role.USER}), frozenset({Role.VIEWER}))
+    async with desk.world.db.read() as session:
+        assert await find_membership(session, "ten_2", user_id) is None
 
 
 async def test_unknown_person_is_refused_unless_the_policy_makes_users(desk: Desk) -> None:

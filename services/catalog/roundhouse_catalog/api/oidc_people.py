@@ -83,18 +83,35 @@ class OidcPeople:
         return user
 
     async def _with_roles(self, session: WriteSession, provider: OidcProvider, person: Person, user: User) -> User:
-        """Give and take what the groups say, but never from the last administrator."""
+        """Give and take what the groups say, but never from the last administrator. In tenants that the rules do not
+        name any more only what groups gave there goes."""
+        before = await store.given_roles(session, provider.provider_id, person.subject)
+        named = wanted_roles(person, provider.rules)
+        given = {tenant_id: roles for tenant_id, roles in named.items() if roles}
+        wanted = dict(named)
+        for tenant_id in before.keys() - named.keys():
+            held = await self._held(session, user, tenant_id)
+            wanted[tenant_id] = tuple(role for role in held if role not in before[tenant_id])
         changed = False
-        for tenant_id, roles in wanted_roles(person, provider.rules).items():
+        for tenant_id, roles in wanted.items():
             try:
                 async with session.savepoint():
                     changed |= await self._set_roles(session, provider, user, tenant_id, roles)
             except LastAdministrator as error:
                 _log.warning("catalog.role_kept", user_id=user.user_id, tenant_id=tenant_id, why=str(error))
+                given[tenant_id] = before.get(tenant_id, ())
+        if given != before:
+            await store.put_given_roles(session, provider.provider_id, person.subject, given)
         if changed:
             await self._enter(session, "user.group-roles", user.user_id, person, provider)
             await self._sessions.void(session, user.user_id)
         return await people.find_user(session, None, user.user_id) or user
+
+    async def _held(self, session: WriteSession, user: User, tenant_id: str) -> tuple[str, ...]:
+        if not tenant_id:
+            return user.platform_roles
+        found = await people.find_membership(session, tenant_id, user.user_id)
+        return () if found is None else found.roles
 
     async def _set_roles(
         self, session: WriteSession, provider: OidcProvider, user: User, tenant_id: str, roles: tuple[str, ...]

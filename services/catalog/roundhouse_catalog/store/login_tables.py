@@ -129,6 +129,8 @@ external_identities = Table(
     Column("email", String(254), nullable=False),
     Column("created_at", UnixSeconds, nullable=False),
     Column("last_login_at", UnixSeconds, nullable=False),
+    # By tenant, or "" for the platform: what the provider's groups gave at the last login.
+    Column("given_roles", Json(dict[str, tuple[str, ...]]), nullable=False, server_default="{}"),
 )
 
 oidc_logins = Table(

@@ -1,5 +1,6 @@
 """Identity providers, who is whom there, and logins that are under way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,11 @@ __all__ = [
     "find_provider",
     "find_provider_named",
     "forget_logins",
+    "given_roles",
     "insert_login",
     "insert_provider",
     "list_providers",
+    "put_given_roles",
     "put_identity",
     "sessions_through",
     "update_provider",
@@ -139,6 +142,19 @@ async def put_identity(
     }
     key, changing = ["provider_id", "subject"], ["email", "last_login_at"]
     await session.execute(upsert(session.dialect, external_identities, key=key, update=changing), values)
+
+
+async def given_roles(session: ReadSession, provider_id: str, subject: str) -> Mapping[str, tuple[str, ...]]:
+    """Return, by tenant, what the provider's groups gave at the last login; the empty tenant is the platform."""
+    query = select(_I.given_roles).where(_I.provider_id == provider_id, _I.subject == subject)
+    return dict(await session.scalar(query) or {})
+
+
+async def put_given_roles(
+    session: WriteSession, provider_id: str, subject: str, given: Mapping[str, tuple[str, ...]]
+) -> None:
+    statement = update(external_identities).where(_I.provider_id == provider_id, _I.subject == subject)
+    await session.execute(statement.values(given_roles=dict(given)))
 
 
 async def users_with_email(session: ReadSession, email: str) -> list[str]:
