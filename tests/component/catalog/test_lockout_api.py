@@ -1,11 +1,22 @@
 """Pauses after wrong passwords, first passwords and changing them."""
 
 import asyncio
+import secrets
+from collections.abc import Awaitable
 
 import pytest
 
+from roundhouse_catalog.api.login_desk import LoginDesk
+from roundhouse_catalog.domain.login_errors import LoginRefused
+from roundhouse_catalog.domain.sessions import Client
+from roundhouse_catalog.store import audit as audit_store
 from roundhouse_catalog.store.audit import Filter, list_entries
+from roundhouse_catalog.store.sessions import live_sessions
 from roundhouse_common.auth import Role
+from roundhouse_common.auth.passwords import Passwords
+from roundhouse_common.contracts.base import Service
+from roundhouse_common.http.audit import Audit
+from roundhouse_common.runtime import SystemIds
 from tests.component.catalog.people import ANN, PASSWORD, add_person, add_tenant, bearer, log_in, post
 from tests.component.catalog.world import API, World
 
@@ -127,3 +138,40 @@ async def test_first_password_comes_from_the_file_once(ready: World) -> None:
     assert await desk.give_first("usr_admin", "from the file")
     assert not await desk.give_first("usr_admin", "another file")
     assert (await log_in(ready, "admin", "from the file")).json()["code"] == "password_change_required"
+
+
+class OvertakenPasswords(Passwords):
+    """Somebody else chooses a new password while this one is checked."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(memory_kib=8, passes=1)
+        self._world = world
+
+    async def is_right(self, stored: str | None, password: str) -> bool:
+        found = await super().is_right(stored, password)
+        body = {"login_name": "ann", "password": PASSWORD, "new_password": NEW}
+        assert (await post(self._world, "/password:change", body)).status_code == 204
+        return found
+
+
+@pytest.mark.parametrize("what", ["log in", "change"])
+async def test_a_password_that_was_replaced_while_it_was_checked_opens_nothing(ready: World, what: str) -> None:
+    audit = Audit(Service.CATALOG, ready.db, audit_store.record, clock=ready.clock, ids=SystemIds(), wake=lambda: None)
+    desk = LoginDesk(
+        ready.db,
+        OvertakenPasswords(ready),
+        ready.login_parts.logins.sessions,
+        clock=ready.clock,
+        random_bytes=secrets.token_bytes,
+        audit=audit,
+    )
+    trying: Awaitable[object]
+    if what == "log in":
+        trying = desk.log_in("ann", PASSWORD, tenant="", client=Client())
+    else:
+        trying = desk.change("ann", PASSWORD, "ten yellow narwhals", client=Client())
+    with pytest.raises(LoginRefused):
+        await trying
+    async with ready.db.read() as session:
+        assert await live_sessions(session, ANN, now=ready.clock.now(), idle_s=60.0) == []
+    assert (await log_in(ready, "ann", NEW)).status_code == 201

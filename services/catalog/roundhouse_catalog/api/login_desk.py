@@ -86,6 +86,7 @@ class LoginDesk:
         if self._passwords.is_outdated(credential.password_hash):
             rehashed = await self._passwords.hash(normalised(password))
         async with self._db.write() as session:
+            await _require_unchanged(session, credential)
             if rehashed is not None:
                 await store.put_credential(session, replace(credential, password_hash=rehashed))
             user_id = proven.account.user_id
@@ -103,6 +104,7 @@ class LoginDesk:
         hashed = await self._passwords.hash(normalised(new_password))
         user_id = proven.account.user_id
         async with self._db.write() as session:
+            await _require_unchanged(session, proven.credential)
             now = self._clock.now()
             changed = Credential(user_id=user_id, password_hash=hashed, changed_at=now)
             await store.put_credential(session, changed)
@@ -205,6 +207,13 @@ class LoginDesk:
             object_name=account.name,
             subject=subject,
         )
+
+
+async def _require_unchanged(session: WriteSession, proven: Credential) -> None:
+    """Raise LoginRefused where the password was replaced while it was checked, which takes a while: what ends every
+    session would miss the one that is about to begin."""
+    if await store.find_credential(session, proven.user_id) != proven:
+        raise LoginRefused
 
 
 def _locks(attempts: Attempts) -> bool:
