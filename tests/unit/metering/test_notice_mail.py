@@ -112,3 +112,9 @@ async def test_a_wrong_password_is_told(certificate: Path, monkeypatch: pytest.M
             await send(f"smtps://rh:wrong@{address}")
     assert "wrong" not in str(refused.value)
     assert mailbox.envelopes == []
+
+
+@pytest.mark.parametrize("recipient", ["a@", "a@[", "undisclosed:;@", "=?utf-8?q?=0aBcc:x?=@a"])
+def test_an_address_that_is_none_fails_like_a_server_that_is_away(recipient: str) -> None:
+    with pytest.raises(NotSent, match="no address"):
+        send_mail("smtp://127.0.0.1:9", "rh@example.com", recipient, "s", "t", notice_id="ntc_1")

@@ -1,5 +1,6 @@
 """Budgets: what may be spent, what was, and when somebody is told."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ from roundhouse_common.contracts.money import BudgetPeriod, BudgetRecord, Budget
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_metering.domain.pricing import Cost
+from roundhouse_metering.domain.webhooks import is_address
 
 __all__ = [
     "MOST_AMOUNT",
@@ -26,6 +28,8 @@ __all__ = [
 MOST_AMOUNT = 9_000_000_000_000_000_000
 _MOST_RECIPIENTS = 20
 _DAY_S = 86_400
+_EMAIL = re.compile(r"""[^\s\x00-\x1f\x7f@<>()\[\],:;"\\]{1,64}@[^\s\x00-\x1f\x7f@<>()\[\],:;"\\]{1,255}""")
+"""One plain address: mail servers judge the rest. What begins a group, a comment or a second address is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,11 +223,12 @@ def _check(amount: int, thresholds: Sequence[int], emails: Sequence[str], webhoo
         faults.append(FieldError("amount", f"{amount} found; 0 to {MOST_AMOUNT} is wanted"))
     if not all(1 <= percent <= 1000 for percent in thresholds) or len(thresholds) > _MOST_RECIPIENTS:
         faults.append(FieldError("thresholds", "give at most 20 percentages from 1 to 1000"))
-    if not all("@" in email and email.isprintable() and " " not in email for email in emails):
+    if not all(_EMAIL.fullmatch(email) for email in emails):
         faults.append(FieldError("emails", "give addresses such as finance@example.com"))
     if len(emails) > _MOST_RECIPIENTS:
         faults.append(FieldError("emails", f"give at most {_MOST_RECIPIENTS}"))
-    if webhook_url and not webhook_url.startswith(("http://", "https://")):
-        faults.append(FieldError("webhook_url", "give an address that begins with https:// or http://"))
+    if webhook_url and not is_address(webhook_url):
+        wanted = "give an address such as https://finance.example.com/hook, without a password"
+        faults.append(FieldError("webhook_url", wanted))
     if faults:
         raise InvalidInput(f"{faults[0].field}: {faults[0].message}", *faults)

@@ -20,6 +20,7 @@ __all__ = [
     "create_webhook",
     "delivered",
     "failed",
+    "is_address",
     "message_id",
     "revise_webhook",
     "rotate",
@@ -206,7 +207,7 @@ def _check(name: str, url: str, types: Sequence[EventType]) -> None:
     faults = []
     if not name.strip() or len(name) > _MOST_NAME:
         faults.append(FieldError("name", f"give a name of 1 to {_MOST_NAME} characters"))
-    if not _is_address(url):
+    if not is_address(url):
         faults.append(FieldError("url", "give an address such as https://finance.example.com/hook, without a password"))
     if not types or EventType.TEST in types:
         faults.append(FieldError("types", "give at least one type of event that is not the test"))
@@ -214,7 +215,8 @@ def _check(name: str, url: str, types: Sequence[EventType]) -> None:
         raise InvalidInput(f"{faults[0].field}: {faults[0].message}", *faults)
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
+    """Say whether something can be sent there: http or https with a host, and no password in it."""
     try:
         parts = urlsplit(url)
         has_port = parts.port is None or parts.port > 0

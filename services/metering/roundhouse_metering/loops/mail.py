@@ -22,10 +22,7 @@ def send_mail(smtp_url: str, sender: str, recipient: str, subject: str, text: st
     if not smtp_url:
         raise NotSent("there is no mail server: set ROUNDHOUSE_METERING_SMTP_URL")
     parts = urlsplit(smtp_url)
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = sender, recipient, subject
-    mail["Message-ID"] = f"<{notice_id}@{sender.rpartition('@')[2] or 'roundhouse'}>"
-    mail.set_content(text)
+    mail = _mail(sender, recipient, subject, text, notice_id)
     host, port = parts.hostname or "", parts.port or _SCHEMES[parts.scheme]
     try:
         with _connected(parts.scheme, host, port) as server:
@@ -34,6 +31,18 @@ def send_mail(smtp_url: str, sender: str, recipient: str, subject: str, text: st
             server.send_message(mail)
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise NotSent(f"{type(error).__name__}: {error}") from error
+
+
+def _mail(sender: str, recipient: str, subject: str, text: str, notice_id: str) -> EmailMessage:
+    """Return the mail. Raises NotSent: what the standard library makes of an odd address can be any error."""
+    mail = EmailMessage()
+    try:
+        mail["From"], mail["To"], mail["Subject"] = sender, recipient, subject
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise NotSent(f"{recipient!r} is no address that mail can go to: {error}") from error
+    mail["Message-ID"] = f"<{notice_id}@{sender.rpartition('@')[2] or 'roundhouse'}>"
+    mail.set_content(text)
+    return mail
 
 
 def _connected(scheme: str, host: str, port: int) -> smtplib.SMTP:
