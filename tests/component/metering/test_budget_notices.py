@@ -109,6 +109,25 @@ async def test_each_threshold_is_told_once_by_a_signed_webhook(
     ]
 
 
+async def test_the_last_request_of_a_period_is_told_of_when_it_comes_after_the_end(
+    caller: Caller, ledger_db: Database, tmp_path: Any
+) -> None:
+    today = CLOCK.now()
+    tomorrow = HandClock()
+    tomorrow.at = today + 86_400 - 1_800_000_000
+    recorder = UsageRecorder(ledger_db, clock=tomorrow, registry=CollectorRegistry())
+    records = UsageRecords()
+    async with listening() as receiver:
+        budget = await add(caller, period="day", thresholds=[100], webhook_url=f"http://127.0.0.1:{receiver.port}/")
+        await recorder._enter([records.next(admitted_at=today, input_tokens=100, output_tokens=0)])
+        before_it_was_there = records.next(admitted_at=today - 5 * 86_400, input_tokens=100, output_tokens=0)
+        await recorder._enter([before_it_was_there])
+        await sender(ledger_db, tmp_path, tomorrow).send_due()
+    (event,) = [json.loads(body)["data"] for body in receiver.bodies]
+    assert (event["threshold_percent"], event["spent"]) == (100, 100)
+    assert event["period_start"] == budget["period_start"], "of the day that it was admitted on"
+
+
 async def test_a_webhook_that_fails_is_tried_again_with_the_same_id(
     caller: Caller, ledger_db: Database, tmp_path: Any
 ) -> None:

@@ -82,7 +82,8 @@ class UsageRecorder:
                 current = [one for one in records if one.request_id not in late] if late else records
                 entered = await enter(session, current, recorded_at=now, prices=prices)
                 if charged := await charge(session, entered):
-                    await note_thresholds(session, charged, now=now, ids=self._ids)
+                    times = (record.admitted_at for record, _ in entered)
+                    await note_thresholds(session, charged, now=now, ids=self._ids, admitted=times)
                     session.after_commit(self._on_spent)
         except ValueNotStorable as error:
             raise PermanentError(f"usage records {records[0].request_id} ...: {error.message}") from error

@@ -1,6 +1,6 @@
 """Notices that a budget's threshold is reached: one for each period, threshold and recipient, for ever."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from roundhouse_metering.store.money_tables import budget_notices, budget_thresh
 __all__ = ["Notice", "due_notices", "has_due", "note_thresholds", "notices_of", "postpone", "settle_notice"]
 
 _KEY = ("budget_id", "period_start", "threshold", "recipient")
+_DAY_S = 86_400
+"""No period begins within a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +38,18 @@ class Notice:
     attempts: int
 
 
-async def note_thresholds(session: WriteSession, budgets: Collection[Budget], *, now: float, ids: Ids) -> bool:
-    """Note what these budgets have reached in the period that is now, and say whether anything may be new. Safe to
-    repeat: the key decides."""
+async def note_thresholds(
+    session: WriteSession, budgets: Collection[Budget], *, now: float, ids: Ids, admitted: Iterable[float] = ()
+) -> bool:
+    """Note what these budgets have reached in the period that is now, and in those that requests of these times fell
+    into: the last ones of a month come to the ledger when it is over. Say whether anything may be new. Safe to repeat:
+    the key decides."""
     watched = [budget for budget in budgets if budget.thresholds]
-    if not watched:
-        return False
-    spent = await spent_of(session, watched, now)
-    reached = [
-        budget_reached(
-            budget,
-            event_id=ids.new("bth"),
-            threshold=percent,
-            spent=spent[budget.budget_id].spent,
-            amount=budget.amount,
-            at=now,
-            start=period_start(budget.period, now),
-        )
-        for budget in watched
-        for percent in crossed(budget, spent[budget.budget_id].spent)
-    ]
+    reached = await _reached(session, watched, now, now=now, ids=ids)
+    for day in {int(at // _DAY_S) for at in admitted} - {int(now // _DAY_S)}:
+        at = float(day * _DAY_S)
+        over = [one for one in watched if _is_another_of(one, at, now)]
+        reached += await _reached(session, over, at, now=now, ids=ids)
     if reached:
         put = upsert(session.dialect, budget_thresholds, key=("budget_id", "period_start", "threshold"))
         await session.execute(put, [_threshold(one) for one in reached])
@@ -64,6 +58,34 @@ async def note_thresholds(session: WriteSession, budgets: Collection[Budget], *,
     if rows:
         await session.execute(upsert(session.dialect, budget_notices, key=_KEY), rows)
     return bool(rows)
+
+
+def _is_another_of(budget: Budget, at: float, now: float) -> bool:
+    """Say whether a time is in another period of the budget than now, and that in one that it was there in."""
+    start = period_start(budget.period, at)
+    return start != period_start(budget.period, now) and start >= period_start(budget.period, budget.created_at)
+
+
+async def _reached(
+    session: ReadSession, budgets: Collection[Budget], at: float, *, now: float, ids: Ids
+) -> list[BudgetReached]:
+    """Return what is reached in the period that a time is in."""
+    if not budgets:
+        return []
+    spent = await spent_of(session, list(budgets), at)
+    return [
+        budget_reached(
+            budget,
+            event_id=ids.new("bth"),
+            threshold=percent,
+            spent=spent[budget.budget_id].spent,
+            amount=budget.amount,
+            at=now,
+            start=period_start(budget.period, at),
+        )
+        for budget in budgets
+        for percent in crossed(budget, spent[budget.budget_id].spent)
+    ]
 
 
 def _threshold(one: BudgetReached) -> dict[str, Any]:
