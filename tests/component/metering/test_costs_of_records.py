@@ -75,6 +75,20 @@ async def test_without_a_price_a_record_is_unpriced_counted_and_listed(caller: C
     assert told == {"smollm2": (1, True), "other": (1, False)}
 
 
+async def test_a_price_that_lacks_a_rate_is_not_told_as_one(caller: Caller, ledger_db: Database) -> None:
+    await record(ledger_db, UsageRecords().next(device_class="NVIDIA H100"))
+    for rates, has_price in (
+        ({"input_per_million": 1}, False),
+        ({"input_per_million": 1, "output_per_million": 1}, True),
+    ):
+        line = {"device_class": "*H100*", "rates": rates}
+        body = {"currency": "USD", "valid_from": "2026-01-01T00:00:00Z", "lines": [line]}
+        assert (await caller.send("POST", "/price-books/standard/versions", body)).status_code == 201
+        (item,) = (await caller.get("/usage/unpriced")).json()["items"]
+        assert item["has_price_now"] is has_price
+        assert (await reprice(caller))["became_priced"] == int(has_price), "as pricing again says"
+
+
 async def test_a_cost_beyond_all_reason_is_unpriced_and_holds_up_nothing(caller: Caller, ledger_db: Database) -> None:
     rates = {"input_per_million": 10**15, "output_per_million": 10**15, "per_image": 10**15}
     body = {"currency": "USD", "valid_from": "2026-01-01T00:00:00Z", "lines": [{"rates": rates}]}

@@ -7,18 +7,26 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from roundhouse_common.auth import Subject, allowed
+from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
 from roundhouse_common.http import Body, Moment, Timestamp, moment_of, requires
 from roundhouse_common.http.audit import enter_change
-from roundhouse_common.pricing import PriceFacts, PriceTable
+from roundhouse_common.pricing import PriceTable
 from roundhouse_common.routing import PLATFORM
 from roundhouse_common.runtime import Clock, Ids
+from roundhouse_metering.domain.pricing import priced
 from roundhouse_metering.domain.repricing import Repriced, corrected_charges, reprice
 from roundhouse_metering.store.budgets import add_charges, budgets_of_tenants
 from roundhouse_metering.store.costs import all_prices
 from roundhouse_metering.store.notices import note_thresholds
-from roundhouse_metering.store.repricing import Unpriced, insert_corrections, priced_page, unpriced_groups
+from roundhouse_metering.store.repricing import (
+    Unpriced,
+    insert_corrections,
+    priced_page,
+    records_named,
+    unpriced_groups,
+)
 
 __all__ = ["repricing_routes"]
 
@@ -43,7 +51,7 @@ class UnpricedItem(BaseModel):
     first_at: Timestamp
     last_at: Timestamp
     request_id: str = Field(description="One of them.")
-    has_price_now: bool = Field(description="A line is for it by now: price the time again.")
+    has_price_now: bool = Field(description="It would have a cost by now: price the time again.")
 
 
 class UnpricedAnswer(BaseModel):
@@ -103,7 +111,8 @@ def repricing_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], No
         async with db.read() as session:
             found = await unpriced_groups(session, subject.tenant_id, since=begin, until=end)
             prices = PriceTable(await all_prices(session)) if found else PriceTable()
-        items = [_item(one, prices, subject.tenant_id) for one in found]
+            examples = await records_named(session, subject.tenant_id, [one.request_id for one in found])
+        items = [_item(one, prices, examples.get(one.request_id)) for one in found]
         return UnpricedAnswer(items=items, records=sum(one.records for one in found))
 
     @routes.post("/usage:reprice")
@@ -167,15 +176,7 @@ def _position(cursor: str | None) -> tuple[float, int] | None:
     return admitted_at, int(entry)
 
 
-def _item(one: Unpriced, prices: PriceTable, tenant_id: str) -> UnpricedItem:
-    facts = PriceFacts(
-        at=one.last_at,
-        tenant_id=tenant_id,
-        deployment_id=one.deployment_id,
-        provider_id=one.provider_id,
-        model=one.model_served,
-        operation=one.operation,
-    )
+def _item(one: Unpriced, prices: PriceTable, example: UsageRecord | None) -> UnpricedItem:
     return UnpricedItem(
         model=one.model_served,
         provider_id=one.provider_id,
@@ -185,5 +186,5 @@ def _item(one: Unpriced, prices: PriceTable, tenant_id: str) -> UnpricedItem:
         first_at=one.first_at,
         last_at=one.last_at,
         request_id=one.request_id,
-        has_price_now=prices.choose(facts) is not None,
+        has_price_now=example is not None and priced(example, prices).cost_nano is not None,
     )

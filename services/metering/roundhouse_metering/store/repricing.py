@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, exists, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Row, exists, func, insert, select, tuple_
 
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.database import ReadSession, WriteSession
@@ -14,7 +14,7 @@ from roundhouse_metering.store.money_tables import corrections
 from roundhouse_metering.store.tables import ledger
 from roundhouse_metering.store.usage_cells import cursors, kept
 
-__all__ = ["Unpriced", "insert_corrections", "priced_page", "unpriced_groups"]
+__all__ = ["Unpriced", "insert_corrections", "priced_page", "records_named", "unpriced_groups"]
 
 _GROUP = (ledger.c.model_served, ledger.c.provider_id, ledger.c.deployment_id, ledger.c.operation)
 
@@ -47,11 +47,9 @@ async def priced_page(
     corrected = await _corrected(session, [row.request_id for row in rows])
     found = []
     for row in rows:
-        values = {field: getattr(row, field) for field in UsageRecord.__struct_fields__}
         delta = corrected.get(row.request_id)
         cost = row.cost_nano if delta is None else (row.cost_nano or 0) + delta
-        record = msgspec.convert(values, UsageRecord)
-        found.append(PricedRecord(record=record, entry=row.entry, cost_nano=cost))
+        found.append(PricedRecord(record=_record(row), entry=row.entry, cost_nano=cost))
     return found
 
 
@@ -86,6 +84,16 @@ async def unpriced_groups(session: ReadSession, tenant_id: str, *, since: float,
         .limit(200)
     )
     return [Unpriced(**row._mapping) for row in await session.execute(statement)]
+
+
+async def records_named(session: ReadSession, tenant_id: str, request_ids: Sequence[str]) -> Mapping[str, UsageRecord]:
+    """Return those records of a tenant that are there, by id."""
+    wanted = select(ledger).where(ledger.c.tenant_id == tenant_id, ledger.c.request_id.in_(request_ids))
+    return {row.request_id: _record(row) for row in await session.execute(wanted)} if request_ids else {}
+
+
+def _record(row: Row[Any]) -> UsageRecord:  # Any: a row of the ledger
+    return msgspec.convert({field: getattr(row, field) for field in UsageRecord.__struct_fields__}, UsageRecord)
 
 
 async def _corrected(session: ReadSession, request_ids: Sequence[str]) -> Mapping[str, int]:
