@@ -84,7 +84,7 @@ async def test_a_broken_new_version_is_taken_back_with_its_diagnosis(
     assert platform.engine_pids() == engines
     failed = (await control.versions(key))[added["number"]]
     assert failed["state"] == "Error"
-    assert "damaged or not a GGUF file" in failed["failure"]["detail"]
+    assert "damaged or not a GGUF file" in failed["failure"]["detail"], failed["failure"]
     assert failed["failure"]["log_tail"]
     async with asyncio.timeout(20):
         while not (rolled_back := [event for event in await control.events(key) if event["reason"] == "rolled_back"]):

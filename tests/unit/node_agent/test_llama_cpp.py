@@ -11,6 +11,7 @@ from roundhouse_common.contracts.catalog import ModelDefaults, ModelKind
 from roundhouse_common.contracts.node import DeviceInfo, DeviceVendor
 from roundhouse_node_agent.domain.engine_run import EngineSample
 from roundhouse_node_agent.domain.engine_runtime import EngineRuntime
+from roundhouse_node_agent.engines import xllamacpp_runner
 from roundhouse_node_agent.engines.engine import Ending, RenderOrder
 from roundhouse_node_agent.engines.llama_cpp import LlamaCpp
 from roundhouse_node_agent.engines.prometheus_text import parse_metrics
@@ -171,3 +172,29 @@ def test_the_first_error_decides_and_long_logs_are_cut() -> None:
     diagnosis = ENGINE.diagnose(Ending(code=4, signal=None, lines=lines, ran_s=1))
     assert diagnosis.lines[0] == lines[100]
     assert len(diagnosis.lines) == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "it begins with b''"),
+        (b"PK--" + bytes(64), "it begins with b'PK--', not with b'GGUF'"),
+        (b"GGUF\x03", "it has 5 bytes only"),
+        (b"GGUF" + bytes(4096), "its version is 0"),
+    ],
+)
+def test_what_is_no_gguf_file_is_told_by_the_runner_itself(
+    content: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "broken.gguf"
+    model.write_bytes(content)
+    code = xllamacpp_runner.main(["--model", str(model), "--alias", "x", "--port", "0"])
+    said = capsys.readouterr().out.splitlines()
+    assert says in said[-1]
+    assert ENGINE.diagnose(Ending(code=code, signal=None, lines=said, ran_s=0.1)).kind == "model_corrupt"
+
+
+def test_without_a_known_cause_the_runners_own_words_are_shown() -> None:
+    lines = ["[runner] loading /m.gguf", "[runner] model /m.gguf cannot be loaded: no such thing"]
+    told = ENGINE.diagnose(Ending(code=4, signal=None, lines=lines, ran_s=1)).text
+    assert "cannot be loaded: no such thing" in told

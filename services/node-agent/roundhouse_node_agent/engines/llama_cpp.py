@@ -18,6 +18,7 @@ __all__ = ["LlamaCpp"]
 
 _RUNNER = Path(__file__).with_name("xllamacpp_runner.py")
 _ALL_LAYERS = "999"
+_RUNNER_SAYS = "[runner] "
 
 _BY_CODE = {
     2: ("bad_parameters", "the engine refused its parameters"),
@@ -119,5 +120,6 @@ class LlamaCpp(StatedEngine):
         found = diagnose(ending, LLAMA_RULES)
         if found.kind == "unknown" and ending.code in _BY_CODE:
             kind, summary = _BY_CODE[ending.code]
-            return Diagnosis(kind=kind, summary=summary, lines=found.lines)
+            said = next((line for line in reversed(ending.lines) if line.startswith(_RUNNER_SAYS)), "")
+            return Diagnosis(kind=kind, summary=f"{summary}{said and f' ({said})'}", lines=found.lines)
         return found

@@ -32,6 +32,8 @@ _CHECKPOINTS = 4
 """Per request, of models with windows or states: 32 by default, of as many MiB each as a window takes. The memory need
 is computed with this number (roundhouse_common.sizing)."""
 _AUTOMATIC = -1
+_LAST_WORDS_S = 0.3
+"""llama.cpp writes its log in a thread of its own: what it says of a failure must be out before the process is."""
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +41,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if not Path(options.model).is_file():
         return _fail(MODEL_MISSING, f"model file {options.model} is not there")
+    if wrong := _wrong_header(Path(options.model)):
+        return _fail(MODEL_UNLOADABLE, f"invalid GGUF file {options.model}: {wrong}")
     if options.chat_template_file and not Path(options.chat_template_file).is_file():
         return _fail(BAD_ARGUMENTS, f"chat template {options.chat_template_file} is not there")
     if not _is_free(options.host, options.port):
@@ -73,6 +77,7 @@ def _serve(xllamacpp: ModuleType, options: argparse.Namespace) -> int:
     if "server" not in loaded:
         if not _is_free(options.host, options.port):
             return _fail(PORT_IN_USE, f"port {options.port} is in use")
+        time.sleep(_LAST_WORDS_S)
         return _fail(MODEL_UNLOADABLE, f"model {options.model} cannot be loaded: {loaded.get('error')}")
     _say(f"ready after {time.monotonic() - began:.2f} s at {loaded['server'].listening_address}")
     while not told.wait(0.5):
@@ -154,6 +159,17 @@ def _positive(text: str) -> int:
 
 def _layers(text: str) -> int:
     return _AUTOMATIC if text == "auto" else int(text)
+
+
+def _wrong_header(model: Path) -> str:
+    """Return what is wrong with the first bytes of a GGUF file, "" when nothing is; the engine looks at all others."""
+    with model.open("rb") as file:
+        header = file.read(24)
+    if header[:4] != b"GGUF":
+        return f"it begins with {header[:4]!r}, not with b'GGUF'"
+    if len(header) < 24:
+        return f"it has {len(header)} bytes only"
+    return "" if any(header[4:6]) else "its version is 0"
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -10,7 +10,7 @@ from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.limits import SavedCounter
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
-from roundhouse_router.store.snapshot import save_table
+from roundhouse_router.store.snapshot import SavedTable, save_table
 
 __all__ = ["SnapshotSaver"]
 
@@ -34,6 +34,7 @@ class SnapshotSaver:
         self._metrics = metrics
         self._spent = spent
         self._saved_spent: Mapping[str, SavedCounter] = {}
+        self._writing: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         saved = self._control_plane.table
@@ -65,15 +66,28 @@ class SnapshotSaver:
 
     async def _save(self) -> bool:
         """Save what is known, if anything is; return whether that worked."""
+        while self._writing is not None:  # else an older table that is being written would replace this one
+            await asyncio.wait((self._writing,))
         if not self._control_plane.table.is_known:
             return True
         spent = dict(self._spent())
         table = msgspec.structs.replace(self._control_plane.to_save(), spent=spent)
         try:
-            await asyncio.to_thread(save_table, self._settings.state_dir, table)
+            await self._write(table)
         except OSError as error:
             self._metrics.snapshot_failures.inc()
             _log.error("snapshot_not_saved", error=str(error))
             return False
         self._saved_spent = spent
         return True
+
+    async def _write(self, table: SavedTable) -> None:
+        """Raises OSError. Who cancels it leaves the thread writing, which `_writing` tells until it has ended."""
+        self._writing = asyncio.ensure_future(asyncio.to_thread(save_table, self._settings.state_dir, table))
+        self._writing.add_done_callback(self._written)
+        await asyncio.shield(self._writing)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        self._writing = None
+        if not writing.cancelled():
+            writing.exception()  # told to who waits, if anybody still does
