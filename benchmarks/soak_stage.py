@@ -18,7 +18,8 @@ from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.routing import Balancing, LimitDimension, LimitRecord, RouteCache, Strategy
 from roundhouse_common.contracts.scheduler import EndpointState
 from tests.support.eventually import eventually
-from tests.support.nats import NatsServer, free_port
+from tests.support.nats import NatsServer
+from tests.support.ports import free_port
 from tests.support.router_process import RouterProcess
 from tests.support.running_router import Fleet, api_key, endpoint, route
 

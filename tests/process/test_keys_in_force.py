@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.process.platform import DEMO, Platform, until
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -58,12 +59,6 @@ def routers(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def router_dir(factory: pytest.TempPathFactory, number: int) -> Path:
     return Path(factory.mktemp(f"router-{number}"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

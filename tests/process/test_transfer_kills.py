@@ -25,6 +25,7 @@ from roundhouse_node_agent.transfers.messages import FetchOrder, TransferLimits
 from roundhouse_node_agent.transfers.store import FileStore
 from tests.support.eventually import eventually
 from tests.support.file_server import Content
+from tests.support.ports import free_port
 
 _SUPPORT = Path(__file__).parent.parent / "support"
 _MIB = 1024 * 1024
@@ -49,9 +50,7 @@ class Stage:
         self.sha256 = content.sha256
         self._log = path / "served"
         self._order = path / "order.json"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         url = f"http://127.0.0.1:{self._port}/file.bin"
         self.source = ModelSource(kind=SourceKind.HTTP, uri=url, sha256=self.sha256)
         order = FetchOrder(source=self.source, root=str(self.store.layout.root), limits=limits)

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from roundhouse_common.contracts.base import Service
-from tests.support.nats import NODE_A, NatsServer, free_port
+from tests.support.nats import NODE_A, NatsServer
+from tests.support.ports import engine_ports, free_port
 
 __all__ = ["AgentProcess"]
 
@@ -20,6 +21,7 @@ class AgentProcess:
         """`settings` by their names without the prefix, in lower case."""
         self.state_dir = directory / "state"
         self.port = free_port()
+        first, last = engine_ports()
         self.log = directory / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {
@@ -29,8 +31,8 @@ class AgentProcess:
             "ROUNDHOUSE_NODE_AGENT_PORT": str(self.port),
             "ROUNDHOUSE_NODE_AGENT_NATS_URL": nats.url,
             "ROUNDHOUSE_NODE_AGENT_NATS_SEED_FILE": str(nats.seed_file(Service.NODE_AGENT, NODE_A)),
-            "ROUNDHOUSE_NODE_AGENT_ENGINE_PORT_FIRST": "21000",
-            "ROUNDHOUSE_NODE_AGENT_ENGINE_PORT_LAST": "21900",
+            "ROUNDHOUSE_NODE_AGENT_ENGINE_PORT_FIRST": str(first),
+            "ROUNDHOUSE_NODE_AGENT_ENGINE_PORT_LAST": str(last),
             **{f"ROUNDHOUSE_NODE_AGENT_{name.upper()}": value for name, value in settings.items()},
         }
 

@@ -13,7 +13,7 @@ from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.scheduler import Endpoint
 from roundhouse_node_agent.engines import xllamacpp_runner
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.running_router import endpoint
 from tests.support.scheduler_stub import SMOLLM2
 

@@ -17,7 +17,8 @@ from roundhouse_common.auth.tokens import TokenSigner, generate_keypair
 from roundhouse_common.contracts.base import Service
 from roundhouse_common.runtime import SystemClock
 from tests.support.eventually import eventually
-from tests.support.nats import NatsServer, free_port
+from tests.support.nats import NatsServer
+from tests.support.ports import free_port
 
 __all__ = ["Metering", "metering_process"]
 

@@ -21,8 +21,9 @@ from roundhouse_common.nats_auth.authority import Root
 from roundhouse_common.nats_auth.credentials import Credentials
 from roundhouse_common.nats_auth.jwt import encode
 from roundhouse_common.nats_auth.keys import KeyKind, new_seed, public_key
+from tests.support.ports import free_port
 
-__all__ = ["ADMIN", "NODE_A", "NODE_B", "NatsServer", "RawClient", "free_port", "nats_server"]
+__all__ = ["ADMIN", "NODE_A", "NODE_B", "NatsServer", "RawClient", "nats_server"]
 
 ADMIN = "admin"
 """A user of the test server without any limits."""
@@ -31,14 +32,6 @@ NODE_B = "nod_b"
 _READY_S = 10.0
 _MADE_AT = 1_700_000_000
 """When the test server's accounts and users were signed: any time that has passed."""
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody uses now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RawClient(Client):

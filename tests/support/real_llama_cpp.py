@@ -14,7 +14,7 @@ from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.routing import LimitRecord
 from roundhouse_node_agent.engines import xllamacpp_runner
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.running_router import Fleet, RunningRouter, api_key, endpoint, route
 from tests.support.scheduler_stub import SMOLLM2
 

@@ -12,7 +12,7 @@ from socket import socket
 
 import pytest
 
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 
 __all__ = ["RedisServer", "redis_server"]
 

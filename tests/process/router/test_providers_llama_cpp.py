@@ -15,7 +15,7 @@ from roundhouse_common.contracts.routing import ProviderFormat, ProviderRecord, 
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from roundhouse_node_agent.engines import xllamacpp_runner
 from tests.support.eventually import eventually
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.running_router import SECRET, Fleet, RunningRouter, api_key, route
 from tests.support.scheduler_stub import SMOLLM2
 

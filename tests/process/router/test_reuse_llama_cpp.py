@@ -18,7 +18,7 @@ from roundhouse_common.contracts.usage import Reuse
 from roundhouse_node_agent.engines import xllamacpp_runner
 from tests.support.eventually import eventually
 from tests.support.media import FORM, form, wav
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.running_router import SECRET, Fleet, RunningRouter, api_key, endpoint, route
 from tests.support.scheduler_stub import SMOLLM2
 
