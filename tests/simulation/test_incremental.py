@@ -6,6 +6,7 @@ from roundhouse_scheduler.core import SchedulerCore
 from roundhouse_scheduler.loops.hearing import Hearing
 from roundhouse_scheduler.loops.timers import Timers
 from tests.simulation.chaos import chaos
+from tests.simulation.seeds import seeds
 from tests.simulation.simulate import SimulationFailed, simulate
 from tests.simulation.whole_look import WholeLook
 from tests.simulation.world import World
@@ -33,7 +34,7 @@ def missed_in(seed: int) -> tuple[int, list[str]]:
     return sum(look.compared for look in looks), [line for look in looks for line in look.missed]
 
 
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", seeds(3, most=6, first=100))
 def test_when_a_narrow_look_finds_nothing_a_whole_one_finds_nothing_either(seed: int) -> None:
     compared, missed = missed_in(seed)
     assert missed == []

@@ -1,18 +1,18 @@
 """A scheduler takes over with an older copy of the record: what runs is neither stopped nor taken from routers, from
 the first moment on."""
 
-import os
 from collections.abc import Callable
 
 import pytest
 
 from roundhouse_common.contracts.scheduler import EndpointState
+from tests.simulation.seeds import ASKED
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import simulate
 from tests.simulation.world import World
 from tests.support.scheduler import a_version
 
-SEEDS = max(6, int(os.environ.get("ROUNDHOUSE_SIMULATION_SEEDS") or 0) // 10)
+SEEDS = max(3, ASKED // 10)
 """`scripts/test --sim`: 200."""
 
 

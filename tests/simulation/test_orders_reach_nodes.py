@@ -7,6 +7,7 @@ from roundhouse_common.contracts.provisioning import FilesState, FileWish
 from roundhouse_common.model_sources import source_key
 from roundhouse_scheduler.store.provisioning import find_file_order, read_file_orders
 from roundhouse_scheduler.store.standing_orders import place_order, remove_files, told_nodes
+from tests.simulation.seeds import seeds
 from tests.simulation.simulate import simulate
 from tests.simulation.world import World
 from tests.support.fake_keeper import FakeKeeper
@@ -56,7 +57,7 @@ async def orders_left(world: World) -> str:
 
 
 @pytest.mark.contract("A10")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(2, most=4))
 def test_an_order_reaches_every_node_and_its_removal_too_whatever_is_lost(seed: int) -> None:
     async def scenario(world: World) -> None:
         await add_nodes(world, "nod_0", "nod_1", "nod_2")

@@ -3,6 +3,7 @@
 import pytest
 
 from roundhouse_common.contracts.scheduler import Phase, Reason
+from tests.simulation.seeds import seeds
 from tests.simulation.settled import disagreement
 from tests.simulation.simulate import simulate
 from tests.simulation.world import World
@@ -30,7 +31,7 @@ async def replaced(world: World) -> str:
     return "" if len(world.oracle.lost) == 2 and ready == 6 else f"{ready} ready, {world.oracle.lost} lost"
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(2, most=5))
 def test_the_replacements_stay_when_they_are_ready(seed: int) -> None:
     async def scenario(world: World) -> None:
         await a_cluster_without_one(world)
@@ -47,7 +48,7 @@ def test_the_replacements_stay_when_they_are_ready(seed: int) -> None:
     simulate(scenario, seed)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(2, most=5))
 def test_the_returned_ones_stay_when_their_replacements_are_not_ready_yet(seed: int) -> None:
     async def scenario(world: World) -> None:
         await a_cluster_without_one(world)

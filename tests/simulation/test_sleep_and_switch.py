@@ -7,6 +7,7 @@ import pytest
 from roundhouse_common.contracts.catalog import Autoscale
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_scheduler.domain.switching import SwitchState
+from tests.simulation.seeds import seeds
 from tests.simulation.simulate import simulate
 from tests.simulation.world import World
 from tests.support.scheduler import GIB, a_version
@@ -35,7 +36,7 @@ async def start_time_s(world: World, name: str) -> float:
 
 
 @pytest.mark.contract("A36")
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(2, most=3))
 def test_a_model_sleeps_when_unused_and_wakes_with_its_next_request(seed: int) -> None:
     async def scenario(world: World) -> None:
         await world.add_node("nod_00")
@@ -69,7 +70,7 @@ def test_load_brings_replicas_and_takes_them_away() -> None:
 
 
 @pytest.mark.contract("A13", "A15", "D10")
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(2, most=3))
 def test_models_that_share_too_little_memory_take_turns(seed: int) -> None:
     async def scenario(world: World) -> None:
         await world.add_node("nod_00", memory_bytes=16 * GIB)
