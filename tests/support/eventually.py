@@ -4,11 +4,13 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast, overload
+from typing import Final, TypeVar, cast, overload
 
 __all__ = ["eventually", "never"]
 
 T = TypeVar("T")
+_WITHIN_S: Final = 20.0
+"""What takes milliseconds may take seconds on a machine that is busy with other things."""
 
 
 async def _look(condition: Callable[[], T | Awaitable[T]]) -> T:
@@ -18,18 +20,18 @@ async def _look(condition: Callable[[], T | Awaitable[T]]) -> T:
 
 @overload
 async def eventually(
-    condition: Callable[[], Awaitable[T]], *, within_s: float = 5.0, every_s: float = 0.01, why: str = ""
+    condition: Callable[[], Awaitable[T]], *, within_s: float = _WITHIN_S, every_s: float = 0.01, why: str = ""
 ) -> T: ...
 
 
 @overload
 async def eventually(
-    condition: Callable[[], T], *, within_s: float = 5.0, every_s: float = 0.01, why: str = ""
+    condition: Callable[[], T], *, within_s: float = _WITHIN_S, every_s: float = 0.01, why: str = ""
 ) -> T: ...
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], *, within_s: float = 5.0, every_s: float = 0.01, why: str = ""
+    condition: Callable[[], T | Awaitable[T]], *, within_s: float = _WITHIN_S, every_s: float = 0.01, why: str = ""
 ) -> T:
     """Return the first truthy value of `condition` (sync or async). AssertionError when the deadline passes.
 

@@ -163,7 +163,9 @@ class Fleet:
         await self._buses[ServiceName.CATALOG].bucket(TENANTS).put(record.tenant_id, record)
 
     async def read_request_log(self, query: ReadRequestLog) -> list[RequestLogPart]:
-        return await self._buses[ServiceName.CATALOG].request_all(READ_REQUEST_LOG, query, "all", timeout_s=0.3)
+        return await self._buses[ServiceName.CATALOG].request_all(
+            READ_REQUEST_LOG, query, "all", timeout_s=10, quiet_s=0.5
+        )
 
     async def put_endpoints(
         self,
@@ -187,7 +189,9 @@ class Fleet:
         return self.records[0]
 
     async def ask_to_republish(self) -> list[Rebuilt]:
-        return await self._buses[ServiceName.METERING].request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=0.2)
+        return await self._buses[ServiceName.METERING].request_all(
+            REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=10, quiet_s=0.5
+        )
 
     @property
     def by_id(self) -> dict[str, UsageRecord]:

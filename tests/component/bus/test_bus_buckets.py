@@ -100,7 +100,7 @@ async def test_a_watch_shows_changes_from_now_on_in_order(world: BusWorld) -> No
     await written.put("key_1", api_key(name="before"))
     seen: list[ApiKeyRecord] = []
 
-    async with read.watch() as changes, asyncio.timeout(5):
+    async with read.watch() as changes, asyncio.timeout(20):
         await written.put("key_1", api_key(name="after"))
         await written.delete("key_1")
         await written.put("key_2", api_key("key_2"))
@@ -115,7 +115,7 @@ async def test_a_watch_shows_changes_from_now_on_in_order(world: BusWorld) -> No
 
 async def test_a_watched_entry_has_the_revision_that_a_read_has(world: BusWorld) -> None:
     written = (await world.bus(Service.CATALOG)).bucket(KEYS)
-    async with written.watch() as changes, asyncio.timeout(5):
+    async with written.watch() as changes, asyncio.timeout(20):
         revision = await written.put("key_1", api_key())
         change = await anext(changes)
 
@@ -130,7 +130,7 @@ async def test_cancelling_a_wait_for_the_next_change_loses_nothing(world: BusWor
             async with asyncio.timeout(0.05):
                 await anext(changes)
         await written.put("key_1", api_key())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             change = await anext(changes)
 
     assert change is not None
@@ -140,7 +140,7 @@ async def test_cancelling_a_wait_for_the_next_change_loses_nothing(world: BusWor
 async def test_a_node_agent_reads_and_watches_its_own_key(world: BusWorld) -> None:
     written = (await world.bus(Service.SCHEDULER)).bucket(ASSIGNMENTS)
     own = (await world.bus(Service.NODE_AGENT, NODE_A)).bucket(ASSIGNMENTS)
-    async with own.watch(only_key=NODE_A) as changes, asyncio.timeout(5):
+    async with own.watch(only_key=NODE_A) as changes, asyncio.timeout(20):
         await written.put(NODE_B, assignments(NODE_B))
         await written.put(NODE_A, assignments(NODE_A))
         change = await anext(changes)

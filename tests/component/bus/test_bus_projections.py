@@ -55,9 +55,9 @@ async def test_a_change_is_seen_long_before_the_next_listing(world: BusWorld) ->
     async with world.running(projection.run):
         await eventually(lambda: projection.is_synced)
         await keys.put("key_1", api_key())
-        await eventually(lambda: "key_1" in projection.current, within_s=0.5, every_s=0.001)
+        await eventually(lambda: "key_1" in projection.current, every_s=0.001)
         await keys.put("key_1", api_key(name="second"))
-        await eventually(lambda: projection.current["key_1"].name == "second", within_s=0.5, every_s=0.001)
+        await eventually(lambda: projection.current["key_1"].name == "second", every_s=0.001)
 
     assert heard.calls == [{}, {"key_1": api_key()}, {"key_1": api_key(name="second")}]
 
@@ -132,7 +132,7 @@ async def test_it_survives_a_crash_of_the_server_and_sees_what_changed_meanwhile
         await catalog.bucket(KEYS).put("key_2", api_key("key_2"))
         await eventually(lambda: "key_2" in projection.current and projection.is_synced)
         await catalog.bucket(KEYS).put("key_3", api_key("key_3"))
-        await eventually(lambda: "key_3" in projection.current, within_s=0.5)
+        await eventually(lambda: "key_3" in projection.current)
 
 
 async def test_a_wiped_bucket_empties_nothing_and_new_low_revisions_are_taken_in(world: BusWorld) -> None:

@@ -31,7 +31,7 @@ async def test_a_consumer_goes_on_after_the_server_was_killed(world: BusWorld) -
         await world.restart()
         await connected(router, metering)
         await router.append(USAGE, usage("req_2"), "router-1", event_id="req_2")
-        await eventually(lambda: "req_2" in done, within_s=2)
+        await eventually(lambda: "req_2" in done)
 
     assert done == ["req_1", "req_2"]
 
@@ -76,7 +76,7 @@ async def test_questions_and_signals_come_back_after_the_server_was_killed(world
 
 async def test_a_watch_says_that_changes_may_be_missing_and_goes_on(world: BusWorld) -> None:
     catalog, router = await world.bus(Service.CATALOG), await world.bus(Service.ROUTER)
-    async with router.bucket(KEYS).watch() as changes, asyncio.timeout(10):
+    async with router.bucket(KEYS).watch() as changes, asyncio.timeout(20):
         await world.crash()
         assert await anext(changes) is None
         await world.restart()
@@ -93,7 +93,7 @@ async def test_while_the_server_is_away_calls_fail_at_once_and_signals_are_dropp
     router, agent = await world.bus(Service.ROUTER), await world.bus(Service.NODE_AGENT, NODE_A)
     await world.crash()
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(4):  # less than a call waits for an answer
         with pytest.raises(BusUnavailable):
             await router.append(USAGE, usage(), "router-1", event_id="req_1")
         with pytest.raises(BusUnavailable):
@@ -119,7 +119,7 @@ async def test_a_call_in_flight_ends_when_the_server_dies(world: BusWorld) -> No
     await asked.wait()
     await world.crash()
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         with pytest.raises(BusUnavailable):
             await question
 
@@ -148,12 +148,12 @@ async def test_everything_is_provisioned_again_after_the_disk_was_wiped(world: B
 
 async def test_connect_returns_with_the_server_down_and_connects_when_it_comes(server_world: BusWorld) -> None:
     await server_world.crash()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         catalog = await server_world.bus(Service.CATALOG)
     assert not catalog.is_connected
 
     await server_world.restart()
-    await eventually(lambda: catalog.is_connected, within_s=2)
+    await eventually(lambda: catalog.is_connected)
     assert await catalog.bucket(KEYS).put("key_1", api_key()) == 1
     await server_world.close()
 

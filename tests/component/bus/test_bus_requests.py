@@ -33,7 +33,7 @@ async def test_a_question_gets_its_answer(world: BusWorld) -> None:
 async def test_when_nobody_listens_the_asker_knows_at_once(world: BusWorld) -> None:
     agent = await world.bus(Service.NODE_AGENT, NODE_A)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         with pytest.raises(BusUnavailable, match="nobody listens"):
             await agent.request(READ_ASSIGNMENTS, QUESTION, NODE_A, timeout_s=30)
 
@@ -142,7 +142,7 @@ async def test_a_broadcast_question_gathers_the_answers_of_all_and_leaves_out_re
         await router.serve(REPUBLISH_USAGE, rebuild)
     metering = await world.bus(Service.METERING)
 
-    answers = await metering.request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=0.5)
+    answers = await metering.request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=20, quiet_s=1.0)
 
     assert sorted(one.instance for one in answers) == ["router-1", "router-2"]
 
@@ -165,7 +165,7 @@ async def test_a_broadcast_is_over_when_it_has_been_quiet_after_an_answer(world:
 async def test_a_broadcast_that_nobody_hears_gathers_nothing_at_once(world: BusWorld) -> None:
     metering = await world.bus(Service.METERING)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         assert await metering.request_all(REPUBLISH_USAGE, RebuildBus(), "all", timeout_s=30) == []
 
 

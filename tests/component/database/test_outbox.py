@@ -179,12 +179,12 @@ async def test_loop_publishes_when_woken_and_goes_on_when_the_bus_is_back(
         async with running(outbox):
             await write(db, 1)
             outbox.wake()
-            await eventually(lambda: stream.stored == ["evt_0001"], within_s=2)
+            await eventually(lambda: stream.stored == ["evt_0001"])
             stream.is_away = True
             await write(db, 2)
             outbox.wake()
             stream.is_away = False
-            await eventually(lambda: stream.stored == ["evt_0001", "evt_0002"], within_s=2)
+            await eventually(lambda: stream.stored == ["evt_0001", "evt_0002"])
 
 
 async def test_trace_of_the_request_goes_with_the_event(database_url: str) -> None:

@@ -220,7 +220,7 @@ async def test_silence_in_a_stream_ends_it(tmp_path: Path, fleet: Fleet, engine:
         async with router.stream() as answer:
             assert b'"upstream_timeout"' in await answer.read()
         await eventually(lambda: engine.exchanges[0].closed_at)
-    assert fleet.records[0].error_code == "upstream_timeout"
+        assert (await fleet.one_record()).error_code == "upstream_timeout"
 
 
 async def test_silence_before_the_first_byte_is_a_504_and_not_tried_again(

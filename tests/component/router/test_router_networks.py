@@ -42,7 +42,7 @@ async def test_every_path_refuses_a_key_from_elsewhere(router: RunningRouter, fl
         async with router.post() as answer:
             return bool(answer.status == 403)
 
-    await eventually(is_refused, within_s=5.0)
+    await eventually(is_refused)
     assert set((await statuses(router)).values()) == {403}
     assert set((await statuses(router, x_forwarded_for="10.0.0.1")).values()) == {403}, "nobody vouches for it"
     async with router.post() as answer:
@@ -61,6 +61,6 @@ async def test_a_trusted_proxy_says_where_a_request_comes_from(tmp_path: Path, f
             async with router.post() as answer:
                 return bool(answer.status == 403)
 
-        await eventually(is_refused, within_s=5.0)
+        await eventually(is_refused)
         assert 403 not in (await statuses(router, x_forwarded_for="6.6.6.6, 10.0.0.1")).values()
         assert set((await statuses(router, x_forwarded_for="10.0.0.1, 6.6.6.6")).values()) == {403}

@@ -257,6 +257,8 @@ async def test_secrets_are_in_no_log_error_metric_snapshot_or_record(tmp_path: P
             async with router.session.get("/metrics") as answer:
                 said.append(await answer.text())
             await eventually(lambda: fleet.records)
+            snapshot = tmp_path / "snapshot.json"
+            await eventually(lambda: snapshot.exists() and "gAAAA" in snapshot.read_text())
     kept = [path.read_bytes().decode(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
     everything = "\n".join([*said, *kept, repr(logs), repr(fleet.records)])
     assert "provider_key_refused" in repr(logs)
@@ -267,8 +269,11 @@ async def test_secrets_are_in_no_log_error_metric_snapshot_or_record(tmp_path: P
 
 async def test_from_its_snapshot_a_router_opens_the_keys_again(tmp_path: Path, fleet: Fleet) -> None:
     async with Engine(by_key({})) as outside:
-        async with routed(tmp_path, fleet, a_provider(outside, GOOD)) as router, router.post() as answer:
-            assert answer.status == 200
+        async with routed(tmp_path, fleet, a_provider(outside, GOOD)) as router:
+            async with router.post() as answer:
+                assert answer.status == 200
+            snapshot = tmp_path / "snapshot.json"
+            await eventually(lambda: snapshot.exists() and "gAAAA" in snapshot.read_text())
         async with (
             Fleet() as nobody,
             RunningRouter(tmp_path, nobody, secrets_key_file=tmp_path / "secrets.keys") as router,

@@ -77,7 +77,7 @@ async def test_a_wiped_stream_gets_everything_again_that_is_retained(
         fleet.records.clear()
         fleet.broker.start()
         await eventually(lambda: fleet.by_id.keys() == ids)
-        assert router.metric("roundhouse_router_usage_republications_total") == 1
+        await eventually(lambda: router.metric("roundhouse_router_usage_republications_total") == 1)
 
 
 async def test_a_wiped_stream_is_noticed_by_a_router_that_was_not_running(

