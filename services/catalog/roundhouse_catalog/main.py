@@ -87,6 +87,11 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
         return {**await publications.rebuild(), **await identity.rebuild()}
 
     sealing = SecretFile(settings.secrets_key_file, setting="ROUNDHOUSE_CATALOG_SECRETS_KEY_FILE")
+
+    def people_changed() -> None:
+        identity.wake()
+        publications.keys.wake()  # theirs may be refused from now on, or no more
+
     audit = Audit(ServiceName.CATALOG, db, audit_store.record, clock=clock, ids=ids, wake=relay.wake)
     logins = build_logins(
         db,
@@ -102,7 +107,7 @@ def build(settings: CatalogSettings, *, clock: Clock, ids: Ids, verifier: TokenV
             first_password_file=settings.first_password_file,
             redirects=tuple(settings.login_redirects),
         ),
-        publish=identity.wake,
+        publish=people_changed,
         public_url=lambda: settings.public_url or own_url(settings.host, service.port),
     )
 

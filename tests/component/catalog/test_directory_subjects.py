@@ -5,6 +5,7 @@ from sqlalchemy import insert, update
 
 from roundhouse_catalog.store import tables
 from roundhouse_catalog.store.directory import blocked_keys, find_subject
+from roundhouse_catalog.store.key_reach import lost_reach
 from roundhouse_common.auth import Role, Subject, allowed
 from tests.component.catalog.world import World
 
@@ -38,12 +39,12 @@ async def join(world: World, user_id: str, tenant_id: str, *roles: str, **more: 
         )
 
 
-async def add_key(world: World, key_id: str, user_id: str, tenant_id: str = "ten_default") -> None:
+async def add_key(world: World, key_id: str, user_id: str, tenant_id: str = "ten_default", **more: object) -> None:
     async with world.db.write() as session:
         await session.execute(
             insert(tables.api_keys).values(
                 id=key_id, tenant_id=tenant_id, user_id=user_id, name="k", prefix="", last_four="", sha256=key_id,
-                deployment_ids=(), expires_at=0.0, created_at=1.0, revoked_at=0.0,
+                expires_at=0.0, created_at=1.0, revoked_at=0.0, **{"deployment_ids": (), **more},
             )
         )  # fmt: skip
 
@@ -129,3 +130,34 @@ async def test_keys_of_who_may_not_come_in_are_blocked(world: World) -> None:
     await change(world, "tenants", "ten_2", is_suspended=True)
     everyone = {"key_elsewhere", "key_usr_ann", "key_usr_bob", "key_usr_eve", "key_admin", "key_service"}
     assert await blocked(world) == everyone
+
+
+async def lost(world: World) -> tuple[set[str], dict[str, set[str]]]:
+    async with world.db.read() as session:
+        found = await lost_reach(session)
+    return found.blocked, found.deployments
+
+
+@pytest.mark.contract("E03")
+async def test_keys_lose_with_their_owner_what_was_a_projects_only(world: World) -> None:
+    await world.model()
+    mine, open_one = await world.deployment(name="mine"), await world.deployment(name="open")
+    for one in (mine, open_one):
+        await change(world, "deployments", one["id"], project_id="prj_1", created_by="user:usr_else")
+    await change(world, "deployments", open_one["id"], access="tenant")
+    await add_user(world, "usr_ann")
+    await add_user(world, "usr_boss")
+    await join(world, "usr_ann", "ten_default", "user", project_roles={"prj_1": ("deployer",)})
+    await join(world, "usr_boss", "ten_default", "administrator")
+    await add_key(world, "key_project", "usr_ann", project_id="prj_1")
+    await add_key(world, "key_named", "usr_ann", deployment_ids=(mine["id"],))
+    await add_key(world, "key_both", "usr_ann", deployment_ids=(mine["id"], open_one["id"]))
+    await add_key(world, "key_plain", "usr_ann")
+    await add_key(world, "key_boss", "usr_boss", project_id="prj_1")
+    assert await lost(world) == (set(), {})
+    members = tables.memberships
+    async with world.db.write() as session:
+        await session.execute(update(members).where(members.c.user_id == "usr_ann").values(project_roles={}))
+    assert await lost(world) == ({"key_project", "key_named"}, {"key_both": {mine["id"]}})
+    await change(world, "deployments", mine["id"], created_by="user:usr_ann")
+    assert await lost(world) == ({"key_project"}, {}), "what is one's own stays"

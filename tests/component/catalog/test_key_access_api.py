@@ -173,3 +173,32 @@ async def test_an_end_that_no_answer_could_tell_is_refused_and_the_list_stays_re
     listed = (await world.http.get(f"{API}/api-keys")).json()["items"]
     assert [one["expires_at"] for one in listed] == [None]
     assert (await world.http.get(f"{API}/audit", params={"since": time})).status_code == 422
+
+
+@pytest.mark.contract("E02")
+async def test_who_has_roles_in_a_project_only_has_keys_for_that_project(world: World) -> None:
+    mine, other = [(await world.post("/projects", {"name": name})).json()["id"] for name in ("mine", "other")]
+    only = Subject(id="usr_ann", tenant_id="ten_default", project_roles={mine: frozenset({Role.USER})})
+    ann = {"authorization": f"Bearer {world.signer.sign(only, 60)}"}
+    key = await made(world, {"project_id": mine}, ann)
+    for body, status in (({}, 403), ({"project_id": other}, 403)):
+        answer = await world.http.post(f"{API}/api-keys", json={"name": "k", **body}, headers=ann)
+        assert answer.status_code == status, answer.text
+    path = f"{API}/api-keys/{key['id']}"
+    assert [one["id"] for one in (await world.http.get(f"{API}/api-keys", headers=ann)).json()["items"]] == [key["id"]]
+    assert (await world.http.post(f"{path}:rotate", json={}, headers=ann)).status_code == 200
+    assert (await world.http.delete(path, headers=ann)).status_code == 204
+
+
+@pytest.mark.contract("E03")
+async def test_a_key_for_somebody_who_is_not_in_the_project_is_refused(world: World) -> None:
+    project = (await world.post("/projects", {"name": "search"})).json()["id"]
+    bob = (await world.post("/users", {"name": "bob", "roles": ["user"]})).json()["id"]
+    refused = await world.post("/api-keys", {"name": "k", "user_id": bob, "project_id": project})
+    assert (refused.status_code, [fault["field"] for fault in refused.json()["errors"]]) == (422, ["user_id"])
+    member = {"project_roles": {project: ["user"]}}
+    assert (await world.patch(f"/members/{bob}", member)).status_code == 200
+    wakes = world.wakes
+    await made(world, {"user_id": bob, "project_id": project})
+    assert (await world.patch(f"/members/{bob}", {"project_roles": {}})).status_code == 200
+    assert world.wakes > wakes + 1, "routers hear of it at once"

@@ -89,6 +89,9 @@ async def test_other_services_learn_of_tenants_and_of_keys_that_are_blocked(worl
     router = MemoryBus(broker, Service.ROUTER, clock=world.clock)
     await router.connect()
 
+    async def is_known() -> bool:
+        return key in await router.bucket(KEYS).list()
+
     async def is_blocked() -> bool:
         return (await router.bucket(KEYS).list())[key].value.is_blocked
 
@@ -100,6 +103,7 @@ async def test_other_services_learn_of_tenants_and_of_keys_that_are_blocked(worl
         first = await eventually(lambda: seen(2))
         assert first is not None
         assert (first.projects[0].project_id, first.projects[0].name, first.is_suspended) == (project, "search", False)
+        await eventually(is_known)
         assert not await is_blocked()
         async with as_admin(world):
             assert (await world.delete(f"/projects/{project}")).status_code == 204

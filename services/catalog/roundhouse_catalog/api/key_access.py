@@ -8,7 +8,8 @@ from roundhouse_catalog.domain.findings import quoted
 from roundhouse_catalog.domain.keys import ApiKey
 from roundhouse_catalog.store import keys as store
 from roundhouse_catalog.store.deployments import named_deployments
-from roundhouse_common.auth import Subject, allowed
+from roundhouse_catalog.store.directory import find_subject
+from roundhouse_common.auth import Subject, SubjectKind, allowed
 from roundhouse_common.contracts.routing import Access
 from roundhouse_common.database import ReadSession
 from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
@@ -18,6 +19,7 @@ __all__ = [
     "find_for_reading",
     "nameable_deployments",
     "require_open",
+    "require_owner_in_project",
     "require_project",
     "seen_user",
 ]
@@ -62,6 +64,16 @@ def require_project(subject: Subject, project_id: str) -> None:
     if not allowed(subject, "keys:admin", subject.tenant_id, project_id):
         fault = f"{quoted(project_id)} found; it is no project that you have a role in"
         raise InvalidInput(f"project_id: {fault}", FieldError("project_id", fault))
+
+
+async def require_owner_in_project(session: ReadSession, tenant_id: str, owner_id: str, project_id: str) -> None:
+    """Raise InvalidInput for a key whose owner is a person without a role in its project: it would be refused."""
+    owner = await find_subject(session, owner_id, tenant_id) if project_id else None
+    if owner is None or owner.kind is not SubjectKind.USER or project_id in owner.project_roles:
+        return
+    if not allowed(owner, "keys:admin", tenant_id):
+        fault = f"{quoted(owner_id)} has no role in the project {quoted(project_id)}; give them one first"
+        raise InvalidInput(f"user_id: {fault}", FieldError("user_id", fault))
 
 
 def require_open(subject: Subject, access: str | None) -> None:

@@ -1,4 +1,5 @@
-"""`/api/v1/api-keys`. Everybody has keys of their own; `keys:admin` is for those of everybody in the tenant."""
+"""`/api/v1/api-keys`. Everybody has keys of their own, who has roles in projects only keys for those projects;
+`keys:admin` is for those of everybody in the tenant."""
 
 from typing import Annotated
 
@@ -9,11 +10,12 @@ from roundhouse_catalog.api.key_access import (
     find_for_change,
     find_for_reading,
     nameable_deployments,
+    require_owner_in_project,
     require_project,
     seen_user,
 )
 from roundhouse_catalog.api.key_schemas import CreatedKeyView, KeyChanges, KeyToCreate, KeyView, Rotation
-from roundhouse_catalog.api.project_access import require_project_there
+from roundhouse_catalog.api.project_access import require_in_project, require_project_there
 from roundhouse_catalog.api.responses import CONFLICT, MISSING, PRECONDITIONS, tagged
 from roundhouse_catalog.domain.keys import ApiKey, NewSecret, create_key, revise_key, revoke_key, rotate_key
 from roundhouse_catalog.domain.limits import Limit
@@ -30,8 +32,8 @@ from roundhouse_common.runtime import KeyId
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api-keys"])
-Reader = Annotated[Subject, Depends(requires("keys:read"))]
-Writer = Annotated[Subject, Depends(requires("keys:write"))]
+Reader = Annotated[Subject, Depends(requires("keys:read", in_projects=True))]
+Writer = Annotated[Subject, Depends(requires("keys:write", in_projects=True))]
 _SECRETS = frozenset({"secret"})
 
 
@@ -41,10 +43,13 @@ async def create_api_key(body: KeyToCreate, subject: Writer, key: RepeatKey, cat
     owner_id = body.user_id or subject.id
     if owner_id != subject.id and not allowed(subject, "keys:admin", subject.tenant_id):
         raise Forbidden("An API key for somebody else needs keys:admin.")
+    require_in_project(subject, "keys:write", body.project_id)
     require_project(subject, body.project_id)
 
     async def work(session: WriteSession) -> Response:
         await require_project_there(session, subject, body.project_id)
+        if owner_id != subject.id:
+            await require_owner_in_project(session, subject.tenant_id, owner_id, body.project_id)
         secret = _new_secret(catalog)
         created = create_key(
             body.draft(),

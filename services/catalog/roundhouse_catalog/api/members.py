@@ -86,6 +86,7 @@ async def change_member(
             await store.update_membership(session, revised)
             await catalog.logins.sessions.void(session, user_id)
             await require_still_administered(session, before, [tenant_id])
+            session.after_commit(catalog.wake)
     return _shown(user, revised)
 
 

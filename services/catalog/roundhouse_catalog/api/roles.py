@@ -86,6 +86,7 @@ async def change_own_role(
         if revised is not role:
             require_held_actions(subject, role.actions, revised.actions)
             await store.update_role(session, revised)
+            session.after_commit(catalog.wake)
     return _shown(revised)
 
 

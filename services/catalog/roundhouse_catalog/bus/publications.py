@@ -10,6 +10,7 @@ from roundhouse_catalog.domain.routes import route_record
 from roundhouse_catalog.domain.tenants import Project, tenant_record
 from roundhouse_catalog.store.deployments import all_deployments
 from roundhouse_catalog.store.directory import blocked_keys
+from roundhouse_catalog.store.key_reach import lost_reach
 from roundhouse_catalog.store.keys import all_keys
 from roundhouse_catalog.store.limits import all_limits
 from roundhouse_catalog.store.projects import all_projects, all_tenants
@@ -65,8 +66,14 @@ class Publications:
 
     async def _keys(self) -> Mapping[str, ApiKeyRecord]:
         async with self._db.read() as session:
-            blocked = await blocked_keys(session)
-            return {one.key_id: key_record(one, is_blocked=one.key_id in blocked) for one in await all_keys(session)}
+            lost = await lost_reach(session)
+            blocked = await blocked_keys(session) | lost.blocked
+            return {
+                one.key_id: key_record(
+                    one, is_blocked=one.key_id in blocked, lost=lost.deployments.get(one.key_id, frozenset())
+                )
+                for one in await all_keys(session)
+            }
 
     async def _routes(self) -> Mapping[str, RouteRecord]:
         async with self._db.read() as session:

@@ -1,5 +1,7 @@
 """The catalog's records as other services see them on the bus."""
 
+from collections.abc import Collection
+
 from roundhouse_catalog.domain.deployments import Deployment
 from roundhouse_catalog.domain.keys import ApiKey
 from roundhouse_common.contracts.catalog import DeploymentSpec
@@ -31,14 +33,15 @@ def spec_record(deployment: Deployment) -> DeploymentSpec:
     )
 
 
-def key_record(key: ApiKey, *, is_blocked: bool = False) -> ApiKeyRecord:
+def key_record(key: ApiKey, *, is_blocked: bool = False, lost: Collection[str] = ()) -> ApiKeyRecord:
+    """`lost` are deployments that the key names and its owner may not use any more; never all of them."""
     return ApiKeyRecord(
         key_id=key.key_id,
         sha256=key.sha256,
         name=key.name,
         tenant_id=key.tenant_id,
         user_id=key.user_id,
-        deployment_ids=key.deployment_ids,
+        deployment_ids=tuple(one for one in key.deployment_ids if one not in lost),
         expires_at=key.expires_at,
         is_revoked=key.is_revoked,
         priority=key.priority,
