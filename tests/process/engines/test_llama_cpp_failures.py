@@ -73,7 +73,7 @@ CASES = [
         kind="out_of_memory",
         words=("memory ran out", "shorter context"),
         line="insufficient memory (attempted to allocate",
-        parameters=by_command(f"{LIMITED % 1_500_000} {RUNNER} {ARGUMENTS} --context 50000"),
+        parameters=by_command(f"{LIMITED % 2_500_000} {RUNNER} {ARGUMENTS} --context 500000"),
     ),
     Failing(
         name="threads-limited",

@@ -26,7 +26,7 @@ _HOST: Final = (
     _rule(
         "host_limit",
         r"what\(\): +Resource temporarily unavailable|can't start new thread|pthread_create failed|"
-        r"BlockingIOError: \[Errno 11\] Resource temporarily unavailable",
+        r"BlockingIOError: \[Errno 11\] Resource temporarily unavailable|cannot allocate memory for thread-local data",
         "the system refused it a thread or a process: a limit of memory or of processes on the node is reached",
         "raise the limit of the node agent's service (ulimit -v, ulimit -u, TasksMax), or run less on the node",
     ),
