@@ -1,6 +1,7 @@
 """One whole Roundhouse and one Chromium for all tests of the console; a fresh, signed-in browser for each."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,20 @@ def signed_in_state(
 
 @pytest.fixture
 def context(chrome: Browser, console_url: str, signed_in_state: Path) -> Iterator[BrowserContext]:
-    made = chrome.new_context(
-        base_url=console_url, storage_state=signed_in_state, viewport={"width": 1440, "height": 900}
-    )
+    with _signed_in(chrome, console_url, signed_in_state) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def used_context(chrome: Browser, console_url: str, signed_in_state: Path) -> Iterator[BrowserContext]:
+    """A browser that a module's tests share which only read: it has scripts and styles from the page before."""
+    with _signed_in(chrome, console_url, signed_in_state) as made:
+        yield made
+
+
+@contextmanager
+def _signed_in(chrome: Browser, console_url: str, state: Path) -> Iterator[BrowserContext]:
+    made = chrome.new_context(base_url=console_url, storage_state=state, viewport={"width": 1440, "height": 900})
     made.set_default_timeout(_PATIENCE_MS)
     yield made
     made.close()
@@ -79,7 +91,17 @@ def context(chrome: Browser, console_url: str, signed_in_state: Path) -> Iterato
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     """The administrator's browser. It fails the test for errors of scripts and for what the content policy refuses."""
-    made = context.new_page()
+    yield from _without_errors(context.new_page())
+
+
+@pytest.fixture
+def reading_page(used_context: BrowserContext) -> Iterator[Page]:
+    """A fresh page, as `page`, in the browser that the module's tests share."""
+    with used_context.new_page() as made:
+        yield from _without_errors(made)
+
+
+def _without_errors(made: Page) -> Iterator[Page]:
     wrong: list[str] = []
     made.on("pageerror", lambda error: wrong.append(str(error)))
     made.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
