@@ -1,6 +1,8 @@
 """Requests made up from an OpenAPI document, sent to what it describes, and the answers held against it."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-__all__ = ["Case", "hold_to_the_document", "requests_of"]
+__all__ = ["Case", "document_of", "hold_to_the_document", "requests_of"]
 
 # Any: JSON documents.
 
@@ -26,6 +28,14 @@ _CHECKS: Any = [
     response_schema_conformance,
 ]
 Case = schemathesis.Case[Any]
+
+
+def document_of(service: str) -> dict[str, Any]:
+    """Return the committed document, which a test of each service keeps equal to what its application says of itself:
+    making that takes a second."""
+    path = Path(__file__).parents[2] / "docs" / "reference" / f"openapi-{service}.json"
+    document: dict[str, Any] = json.loads(path.read_bytes())
+    return document
 
 
 def requests_of(

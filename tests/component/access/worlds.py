@@ -103,7 +103,7 @@ async def a_platform(
         await migrated(url, name)
     async with AsyncExitStack() as stack:
         catalog = await stack.enter_async_context(a_world(urls["catalog"], directory / "uploads", most_open=100_000))
-        await stack.enter_async_context(on_the_bus(catalog, MemoryBroker(SystemClock())))
+        await stack.enter_async_context(on_the_bus(catalog, MemoryBroker(SystemClock()), turns=False))
         scheduler_db = await stack.enter_async_context(Database(urls["scheduler"], service="scheduler"))
         scheduler = await stack.enter_async_context(running(scheduler_db))
         _app(scheduler.http).include_router(joining_routes(_joining(scheduler_db)))

@@ -3,9 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from roundhouse_catalog.api.app import openapi_document
 from tests.component.catalog.world import World
-from tests.support.api_documents import Case, hold_to_the_document, requests_of
+from tests.support.api_documents import Case, document_of, hold_to_the_document, requests_of
 
 KNOWN: dict[str, list[str | int]] = {"name": ["smol", "smol-a"], "model": ["smol"], "number": [1, 2]}
 IDS = {
@@ -35,7 +34,7 @@ async def filled_world(sqlite_world: World) -> World:
 
 
 @pytest.mark.contract("A02")
-@given(case=requests_of(openapi_document(), KNOWN, without=[ON_THE_BUS]))
+@given(case=requests_of(document_of("catalog"), KNOWN, without=[ON_THE_BUS]))
 @settings(max_examples=400, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_answer_is_as_documented(filled_world: World, case: Case) -> None:
     await hold_to_the_document(case, filled_world.http)

@@ -190,8 +190,10 @@ async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
-    """Run the publishers and the outbox of a catalog process on a connection of its own, until the block ends."""
+async def on_the_bus(world: World, broker: MemoryBroker, *, turns: bool = True) -> AsyncIterator[None]:
+    """Run the publishers and the outbox of a catalog process on a connection of its own, until the block ends.
+
+    Where they do not turn, they write only when they are asked to rebuild everything."""
     bus = MemoryBus(broker, Service.CATALOG, clock=world.clock)
     await bus.connect()
     publications = Publications(world.db, bus)
@@ -207,7 +209,7 @@ async def on_the_bus(world: World, broker: MemoryBroker) -> AsyncIterator[None]:
         relay.run,
     ]
     try:
-        async with running(*loops):
+        async with running(*loops if turns else ()):
             yield
     finally:
         await bus.close()

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from roundhouse_metering.main import openapi
-from tests.support.api_documents import Case, hold_to_the_document, requests_of
+from tests.support.api_documents import Case, document_of, hold_to_the_document, requests_of
 from tests.support.metering_api import Caller
 
 KNOWN: dict[str, Any] = {
@@ -19,7 +18,7 @@ KNOWN: dict[str, Any] = {
 
 @pytest.mark.contract("A02")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@given(case=requests_of(openapi(), KNOWN))
+@given(case=requests_of(document_of("metering"), KNOWN))
 @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_answer_is_as_documented(caller: Caller, case: Case) -> None:
     caller.http.headers.update(caller.headers())

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from roundhouse_common.contracts.features import Feature
 from roundhouse_router.api.document import openapi_document
-from tests.support.api_documents import Case, hold_to_the_document, requests_of
+from tests.support.api_documents import Case, document_of, hold_to_the_document, requests_of
 from tests.support.eventually import eventually
 from tests.support.running_router import SECRET, Fleet, RunningRouter
 from tests.support.scripted_engine import DONE, Engine, Exchange, chunk, completion, usage_chunk
@@ -69,7 +69,7 @@ async def http(serving: tuple[RunningRouter, Fleet]) -> AsyncIterator[httpx.Asyn
 
 
 @pytest.mark.contract("D11")
-@given(case=requests_of(openapi_document(), KNOWN, without=FORMS))
+@given(case=requests_of(document_of("router"), KNOWN, without=FORMS))
 @settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_answer_is_as_documented(http: httpx.AsyncClient, case: Case) -> None:
     answer = await hold_to_the_document(case, http)

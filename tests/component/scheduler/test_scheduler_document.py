@@ -9,13 +9,12 @@ from hypothesis import HealthCheck, given, settings
 
 from roundhouse_common.contracts.scheduler import Phase, Reason
 from roundhouse_common.database import Database
-from roundhouse_scheduler.main import openapi
 from roundhouse_scheduler.store import tables
 from roundhouse_scheduler.store.rows import add
 from roundhouse_scheduler.store.specs import take_specs
 from tests.component.scheduler.running import Running, running
 from tests.component.scheduler.test_scheduler_store import AT, a_spec
-from tests.support.api_documents import Case, hold_to_the_document, requests_of
+from tests.support.api_documents import Case, document_of, hold_to_the_document, requests_of
 from tests.support.scheduler import a_node, a_replica
 
 KNOWN: dict[str, Any] = {
@@ -50,7 +49,7 @@ async def scheduler(scheduler_db: Database) -> AsyncIterator[Running]:
 
 
 @pytest.mark.contract("A02")
-@given(case=requests_of(openapi(), KNOWN, without=[ENDLESS, *JOINING]))
+@given(case=requests_of(document_of("scheduler"), KNOWN, without=[ENDLESS, *JOINING]))
 @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_every_answer_is_as_documented(scheduler: Running, case: Case) -> None:
     scheduler.http.headers.update(scheduler.headers())
