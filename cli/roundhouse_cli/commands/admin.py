@@ -119,18 +119,32 @@ def replay(letter: Letter, url: Url = "") -> None:
         note(f"{found['letter_id']} is processed.")
 
 
+@dlq.command("discard")
+def discard(
+    letter: Letter,
+    reason: Annotated[str, typer.Option(help="Why it may be lost; for the audit.")],
+    url: Url = "",
+) -> None:
+    """Give a dead letter up, for good: what it says happens nowhere."""
+    with connect(url) as services:
+        api, found = _find(services, letter)
+        api.delete(f"/api/v1/dead-letters/{found['letter_id']}", reason=reason)
+        note(f"{found['letter_id']} is gone.")
+
+
 def _letters(services: Services) -> list[tuple[Api, Item]]:
     """Return every letter with its service. One service that is down does not hide the other's letters."""
     found: list[tuple[Api, Item]] = []
     down: list[Unreachable] = []
-    for api in (services.scheduler, services.metering):
+    every = (services.catalog, services.scheduler, services.metering)
+    for api in every:
         try:
             letters = api.items("/api/v1/dead-letters")
         except Unreachable as error:
             down.append(error)
         else:
             found += [(api, {"service": api.service, **letter}) for letter in letters]
-    if len(down) == 2:
+    if len(down) == len(every):
         raise down[0]
     for missing in down:
         note(str(missing))

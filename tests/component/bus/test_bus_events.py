@@ -196,6 +196,21 @@ async def test_a_letter_whose_replay_fails_stays(world: BusWorld) -> None:
     assert await consumer.letters() == letters
 
 
+async def test_a_discarded_letter_is_gone_and_was_not_handled(world: BusWorld) -> None:
+    await append(world, "req_1")
+    recorder = Recorder(fail={"req_1": [PermanentError("no")]})
+    metering = await world.bus(Service.METERING)
+    consumer = metering.consumer(USAGE, "metering-usage", recorder)
+    async with world.running(consumer.run):
+        letters = await eventually(consumer.letters)
+
+    await consumer.discard(letters[0].letter_id)
+
+    assert (recorder.done, await consumer.letters()) == ([], [])
+    with pytest.raises(LookupError):
+        await consumer.discard(letters[0].letter_id)
+
+
 async def test_an_unknown_letter_cannot_be_replayed(world: BusWorld) -> None:
     metering = await world.bus(Service.METERING)
 

@@ -32,6 +32,7 @@ WRITES = [
     ("POST", "/templates:import"),
     ("DELETE", "/templates/x"),
     ("POST", "/dead-letters/x:replay"),
+    ("DELETE", "/dead-letters/x"),
     ("POST", "/api-keys"),
     ("DELETE", "/api-keys/x"),
     ("POST", "/routes"),

@@ -20,7 +20,8 @@ from roundhouse_common.contracts.base import Service
 from roundhouse_common.contracts.registry import USAGE, USAGE_BATCH
 from roundhouse_common.contracts.usage import Outcome, UsageBatch, UsageRecord
 from roundhouse_common.database import Database, DatabaseUnavailable, WriteSession
-from roundhouse_common.runtime import SystemClock
+from roundhouse_common.http.audit import Audit, to_outbox
+from roundhouse_common.runtime import SystemClock, SystemIds
 from roundhouse_metering.api.app import create_metering_app
 from roundhouse_metering.bus.event_stream import EventStream
 from roundhouse_metering.bus.publications import Publications
@@ -28,6 +29,8 @@ from roundhouse_metering.bus.usage import BATCHES_DURABLE, DURABLE, UsageRecorde
 from roundhouse_metering.domain.usage import UsageFilter
 from roundhouse_metering.loops.webhooks import WebhookSender
 from roundhouse_metering.store.ledger import entries
+from roundhouse_metering.store.tables import outbox
+from tests.support.audited import told_to_audit
 from tests.support.eventually import eventually
 from tests.support.usage import UsageRecords
 
@@ -211,6 +214,49 @@ async def test_a_replayed_letter_is_recorded_and_gone(fleet: Fleet) -> None:
             assert (await http.post(f"{path}:replay")).status_code == 204
             assert (await http.get(path)).status_code == 404
     assert await fleet.ledger() == by_id([record])
+
+
+async def test_a_letter_is_discarded_with_a_reason_that_the_audit_keeps(fleet: Fleet) -> None:
+    private, public = generate_keypair()
+    admin = Subject(id="usr_admin", tenant_id="ten_default", platform_roles=frozenset({Role.ADMINISTRATOR}))
+    token = TokenSigner(private, clock=CLOCK).sign(admin, 60)
+
+    async def refuse(_: Sequence[Delivery[UsageRecord]]) -> None:
+        raise PermanentError("nobody understands it")
+
+    await fleet.publish([fleet.numbered.next()])
+    async with fleet.recording(refuse) as consumer:
+        await eventually(consumer.letters)
+        write = to_outbox(Service.METERING)
+        app = create_metering_app(
+            fleet.db,
+            fleet.metering,
+            consumers=[consumer],
+            verifier=TokenVerifier(public, clock=CLOCK),
+            clock=CLOCK,
+            rebuild_timeout_s=1,
+            publications=Publications(fleet.db, fleet.metering, CLOCK, every_s=1),
+            webhook_sender=WebhookSender(b"", may_be_private=False, clock=CLOCK),
+            event_stream=EventStream(fleet.db, fleet.metering, clock=CLOCK, registry=CollectorRegistry()),
+            audit=Audit(Service.METERING, fleet.db, write, clock=CLOCK, ids=SystemIds(), wake=lambda: None),
+        )
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://metering/api/v1",
+            headers={"authorization": f"Bearer {token}"},
+        ) as http:
+            (letter,) = (await http.get("/dead-letters")).json()["items"]
+            path = f"/dead-letters/{letter['letter_id']}"
+            assert (await http.delete(path)).status_code == 422, "why?"
+            assert (await http.delete(path, params={"reason": "a test"})).status_code == 204
+            assert (await http.delete(path, params={"reason": "a test"})).status_code == 404
+            assert (await http.get("/dead-letters")).json()["items"] == []
+    (entry,) = await told_to_audit(fleet.db, outbox)
+    assert (entry.action, entry.object_id) == ("dead-letter.discard", letter["letter_id"])
+    (told,) = [now for _, now in entry.change.values()]
+    assert "a test" in told
+    assert "nobody understands it" in told
+    assert await fleet.ledger() == {}
 
 
 async def test_batches_are_entered_once_whatever_is_beside_them(fleet: Fleet) -> None:

@@ -146,6 +146,9 @@ class Consumer(Protocol):
     async def replay(self, letter_id: str) -> None:
         """Run the handler on the letter; remove it when that succeeds. Raises LookupError for an unknown id."""
 
+    async def discard(self, letter_id: str) -> None:
+        """Remove the letter without handling it, for good. Raises LookupError for an unknown id."""
+
 
 class Bus(Protocol):
     """A connection of one service. `connect`, then use from any task of one event loop, then `close`."""

@@ -79,14 +79,21 @@ class WireConsumer(Generic[M]):
         return [letter for _, letter in await self._letters.all()]
 
     async def replay(self, letter_id: str) -> None:
-        found = [(sequence, letter) for sequence, letter in await self._letters.all() if letter.letter_id == letter_id]
-        if not found:
-            raise LookupError(f"no dead letter {letter_id} of {self._spec.durable}")
-        sequence, letter = found[0]
+        sequence, letter = await self._found(letter_id)
         packet = Packet(subject=letter.subject, payload=letter.payload, headers=letter.headers)
         delivery = self._delivery(packet, sequence=letter.stream_sequence, deliveries=letter.deliveries + 1)
         await self._call([delivery])
         await self._letters.remove(sequence)
+
+    async def discard(self, letter_id: str) -> None:
+        sequence, _ = await self._found(letter_id)
+        await self._letters.remove(sequence)
+
+    async def _found(self, letter_id: str) -> tuple[int, DeadLetter]:
+        for sequence, letter in await self._letters.all():
+            if letter.letter_id == letter_id:
+                return sequence, letter
+        raise LookupError(f"no dead letter {letter_id} of {self._spec.durable}")
 
     async def _settle(self, pulled: Sequence[Pulled]) -> None:
         """Handle what was pulled; on cancellation hand back what is not settled yet."""

@@ -1,11 +1,12 @@
-"""Dead letters over REST, the same for every service that consumes events: list, show, replay."""
+"""Dead letters over REST, the same for every service that consumes events: list, show, replay, discard."""
 
 import base64
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from roundhouse_common.auth import Subject
@@ -16,6 +17,7 @@ from roundhouse_common.errors import Conflict, NotFound
 from roundhouse_common.http.pages import Page, PageRequest, page_of, page_request
 from roundhouse_common.http.permissions import requires
 from roundhouse_common.http.times import Timestamp
+from roundhouse_common.http.trail import mark_told
 
 __all__ = ["DeadLetterDetail", "DeadLetterSummary", "ReplayFailed", "dead_letter_routes"]
 
@@ -58,7 +60,7 @@ def dead_letter_routes(consumers: Sequence[Consumer]) -> APIRouter:
             for letter in await consumer.letters():
                 if letter.letter_id == letter_id:
                     return consumer, letter
-        raise NotFound(f"There is no dead letter {letter_id}; it may have been replayed.")
+        raise NotFound(f"There is no dead letter {letter_id}; it may have been replayed or discarded.")
 
     @routes.get("")
     async def list_dead_letters(
@@ -85,6 +87,23 @@ def dead_letter_routes(consumers: Sequence[Consumer]) -> APIRouter:
             raise NotFound(f"There is no dead letter {letter_id} any more; somebody else replayed it.") from None
         except (PermanentError, Undecodable) as error:
             raise ReplayFailed(f"It was refused again: {error}") from error
+
+    @routes.delete("/{letter_id}", status_code=204)
+    async def discard_dead_letter(
+        _subject: _Administrator,
+        letter_id: str,
+        reason: Annotated[str, Query(min_length=1, max_length=500, description="For the audit: why it may be lost.")],
+    ) -> None:
+        """Give a letter up, for good: what it says happens nowhere. The audit keeps who did it, why, and what it was."""
+        consumer, letter = await find(letter_id)
+        gone = (
+            f"{reason} ({letter.consumer}, message {letter.stream_sequence} of {letter.stream}: {letter.error[:500]})"
+        )
+        mark_told(object_name=letter.subject, change=json.dumps({"detail": [None, gone]}, ensure_ascii=False))
+        try:
+            await consumer.discard(letter_id)
+        except LookupError:
+            raise NotFound(f"There is no dead letter {letter_id} any more; somebody else was faster.") from None
 
     return routes
 
