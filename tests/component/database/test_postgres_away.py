@@ -36,6 +36,18 @@ async def test_connection_cut_inside_a_transaction_is_unavailable_and_writes_not
             assert await reader.scalar(select(func.count()).select_from(THINGS)) == 0
 
 
+async def test_connection_cut_before_rows_are_copied_is_unavailable_and_the_database_goes_on(
+    postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    async with database(postgres_url, METADATA) as db:
+        with pytest.raises(DatabaseUnavailable):
+            await _copy_while_cut_off(db, postgres_server, postgres_url)
+        async with db.write() as session:
+            await session.copy("things", ["id"], [(1,), (2,)])
+        async with db.read() as reader:
+            assert await reader.scalar(select(func.count()).select_from(THINGS)) == 2
+
+
 async def test_schema_belongs_to_the_service(postgres_url: str) -> None:
     async with database(postgres_url, METADATA, service="node-agent") as db, db.write() as session:
         schema = await session.execute(text("SELECT schemaname FROM pg_tables WHERE tablename = 'things'"))
@@ -47,6 +59,12 @@ async def _write_while_cut_off(db: Database, server: PostgresServer, url: str) -
         await session.execute(insert(THINGS).values(id=1))
         _cut_connections(server, url)
         await session.execute(insert(THINGS).values(id=2))
+
+
+async def _copy_while_cut_off(db: Database, server: PostgresServer, url: str) -> None:
+    async with db.write() as session:
+        _cut_connections(server, url)
+        await session.copy("things", ["id"], [(1,)])
 
 
 def _cut_connections(server: PostgresServer, url: str) -> None:

@@ -197,6 +197,46 @@ async def test_text_that_postgres_cannot_hold_is_an_input_error(postgres_url: st
                 await session.execute(insert(THINGS).values(name="nul\x00"))
 
 
+async def test_rows_are_copied_within_the_transaction(postgres_url: str) -> None:
+    async with database(postgres_url, METADATA) as db:
+        async with db.write() as session:
+            await session.copy("things", ["name", "at"], [("a", 1.5), ("名前", None)])
+        with pytest.raises(LookupError):
+            await copy_then_fail(db)
+        async with db.read() as reader:
+            found = await reader.execute(select(THINGS.c.name, THINGS.c.at).order_by(THINGS.c.id))
+            assert [tuple(row) for row in found] == [("a", 1.5), ("名前", None)]
+
+
+async def copy_then_fail(db: Database) -> None:
+    async with db.write() as session:
+        await session.copy("things", ["name"], [("b",)])
+        raise LookupError
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ([("new", 1), ("nul\x00", 2)], ValueNotStorable),
+        ([("new", 1), ("there", 2)], DBAPIError),
+        ([("new", 2**31)], DBAPIError),
+    ],
+)
+async def test_rows_that_cannot_be_copied_write_nothing(
+    postgres_url: str, rows: list[tuple[str, int]], error: type[Exception]
+) -> None:
+    async with database(postgres_url, METADATA) as db:
+        async with db.write() as session:
+            await session.execute(insert(THINGS).values(name="there"))
+        with pytest.raises(error):
+            async with db.write() as session:
+                await session.copy("things", ["name", "count"], rows)
+        async with db.write() as session:
+            await session.copy("things", ["name"], [("after",)])
+        async with db.read() as reader:
+            assert set(await reader.scalars(select(THINGS.c.name))) == {"there", "after"}
+
+
 async def test_unknown_database_is_unavailable(postgres_url: str) -> None:
     with pytest.raises(DatabaseUnavailable):
         async with Database(postgres_url.replace("/test_", "/no_such_"), service="test"):

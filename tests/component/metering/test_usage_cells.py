@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord
-from roundhouse_common.database import Database, WriteSession
+from roundhouse_common.database import Database, DatabaseUnavailable, WriteSession
 from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.amounts import SUMS
 from roundhouse_metering.domain.cells import DAY_S, HOUR_S, KEPT_S, MINUTE_S, View
@@ -98,6 +98,56 @@ async def test_in_whatever_parts_they_come_and_made_anew_cells_are_equal(ledger_
     await again.count_all()
     assert await rows(ledger_db, *tables) == before
     assert before[2] == [("router-1", 1, 120)]
+
+
+@pytest.mark.parametrize(("seed", "known"), [(0, 30_000), (1, 30_000), (2, 7), (3, 0)])
+async def test_what_an_instance_remembers_of_cells_is_what_they_are(
+    ledger_db: Database, monkeypatch: pytest.MonkeyPatch, seed: int, known: int
+) -> None:
+    monkeypatch.setattr("roundhouse_metering.store.usage_cells._CELLS_KNOWN", known)
+    rng, numbered = random.Random(seed), UsageRecords()
+    instances = [rollups(ledger_db), rollups(ledger_db)]
+    for _ in range(12):
+        await record(ledger_db, some(rng, numbered, 10))
+        for _ in range(rng.randrange(3)):
+            await rng.choice(instances).step(limit=rng.randrange(1, 30))
+        if rng.random() < 0.15:
+            await rng.choice(instances).rebuild()
+    await rng.choice(instances).count_all()
+    before = await rows(ledger_db, usage_cells)
+    again = rollups(ledger_db)
+    await again.rebuild()
+    await again.count_all()
+    assert await rows(ledger_db, usage_cells) == before
+
+
+async def test_what_was_counted_in_a_lost_transaction_is_counted_again_under_its_own_names(
+    ledger_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, counting, numbered = ledger_db.write, rollups(ledger_db), UsageRecords()
+
+    @contextlib.asynccontextmanager
+    async def lost() -> AsyncIterator[WriteSession]:
+        async with write() as session:
+            yield session
+            raise DatabaseUnavailable("the connection was lost at the commit")
+
+    await record(ledger_db, [numbered.next(key_id="key_lost")])
+    monkeypatch.setattr(ledger_db, "write", lost)
+    with pytest.raises(DatabaseUnavailable):
+        await counting.step()
+    monkeypatch.setattr(ledger_db, "write", write)
+    await record(ledger_db, [numbered.next(key_id="key_other")])
+    await rollups(ledger_db).step()  # another instance: its series may get the numbers that were lost
+    await record(ledger_db, [numbered.next(key_id="key_lost"), numbered.next(key_id="key_other")])
+    await counting.count_all()
+    async with ledger_db.read() as session:
+        of_key = select(usage_series.c.key_id, usage_cells.c.requests).where(
+            usage_cells.c.view == View.KEY,
+            usage_cells.c.resolution_s == DAY_S,
+            usage_cells.c.series_id == usage_series.c.series_id,
+        )
+        assert {tuple(row) for row in await session.execute(of_key)} == {("key_lost", 2), ("key_other", 2)}
 
 
 async def test_two_instances_count_nothing_twice(ledger_db: Database) -> None:

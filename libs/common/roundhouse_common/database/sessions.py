@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import CompoundSelect, Connection, CursorResult, Executable, ScalarResult, Select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roundhouse_common.database.types import DialectName
@@ -66,6 +67,17 @@ class WriteSession(ReadSession):
     async def execute_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run SQL in the driver's own style for each row: where preparing many rows costs more than writing them."""
         await self._connection.exec_driver_sql(statement, list(rows))
+
+    async def copy(self, table: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows by Postgres' COPY, of which none may break a constraint: there is no ON CONFLICT, but it costs
+        half of an INSERT with as many values."""
+        driver: Any = (await self._connection.get_raw_connection()).driver_connection  # Any: it is asyncpg's
+        try:
+            await driver.copy_records_to_table(table, columns=names, records=rows)
+        except Exception as error:
+            if is_lost := driver.is_closed():
+                await self._connection.invalidate(error)
+            raise DBAPIError(f"COPY {table}", None, error, connection_invalidated=is_lost) from error
 
     async def run_sync(self, work: Callable[[Connection], None]) -> None:
         """Give a synchronous connection of this transaction to SQLAlchemy's schema tools."""

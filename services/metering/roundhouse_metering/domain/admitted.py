@@ -1,6 +1,6 @@
 """Which numbers of a router the ledger has, as ranges: one range when nothing is missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["RouterHour", "covered", "extended"]
@@ -25,19 +25,43 @@ class RouterHour:
 
     def count(self, sequence: int, outcome: str) -> None:
         """Count a record."""
-        self.first, self.last = min(self.first, sequence), max(self.last, sequence)
+        if sequence < self.first:
+            self.first = sequence
+        elif sequence > self.last:
+            self.last = sequence
         setattr(self, outcome, getattr(self, outcome) + 1)
+
+    def add(self, other: "RouterHour") -> None:
+        """Count all that the other one counted."""
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+        self.completed += other.completed
+        self.failed += other.failed
+        self.aborted += other.aborted
 
 
 def extended(ranges: Sequence[Range], numbers: Iterable[int]) -> list[Range]:
     """Return the ranges with the numbers in them, in order, none touching another."""
     found: list[Range] = []
-    for first, last in sorted([*ranges, *((number, number) for number in set(numbers))]):
+    for first, last in sorted([*ranges, *_runs(numbers)]):
         if found and first <= found[-1][1] + 1:
             found[-1] = (found[-1][0], max(found[-1][1], last))
         else:
             found.append((first, last))
     return found
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[Range]:
+    """Yield the ranges of numbers that follow each other."""
+    first = last = None
+    for number in sorted(numbers):
+        if last is None or first is None:
+            first = number
+        elif number > last + 1:
+            yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
 
 
 def covered(ranges: Iterable[Range]) -> int:

@@ -1,12 +1,13 @@
 """What is summed over records: whole numbers only, so that the order of adding makes no difference."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import add
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from roundhouse_metering.domain.sketches import Sketch, bin_of
 
-__all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Counted", "Line", "counted", "total"]
+__all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Counted", "Line", "corrected", "counted", "summed", "total"]
 
 VALUES: Final = (
     *("tenant_id", "operation", "project_id", "user_id", "key_id", "model_requested", "model_served"),
@@ -33,12 +34,17 @@ SUMS: Final = (
     *("latency_count", "latency_us", "first_token_count", "first_token_us"),
 )
 _AT: Final = {name: position for position, name in enumerate(SUMS)}
-_COMPLETED, _FAILED, _ABORTED = _AT["completed"], _AT["failed"], _AT["aborted"]
-_COST, _CORRECTION, _UNPRICED = _AT["cost_nano"], _AT["correction_nano"], _AT["unpriced"]
-_LATENCY, _FIRST_TOKEN = _AT["latency_count"], _AT["first_token_count"]
-_FIRST_COUNT, _FIRST_COUNT_IN_LINE = _AT[_COUNTS[0]], LINE.index(_COUNTS[0])
-_OUTCOME = LINE.index("outcome")
-_OUTCOMES: Final = {"completed": _COMPLETED, "failed": _FAILED, "aborted": _ABORTED}
+_OUTCOME: Final = LINE.index("outcome")
+_ENDED: Final = {"completed": (1, 0, 0), "failed": (0, 1, 0), "aborted": (0, 0, 1)}
+_UNPRICED: Final = (0, 0, 1)
+_NO_TIME: Final = -1
+_NO_TIMES: Final = (_NO_TIME,) * 4
+_NOTHING_COUNTED: Final = (0,) * SUMS.index("cost_nano")
+_LATENCY_US: Final = len(SUMS)
+
+Counted = tuple[int, ...]
+"""What one record adds: SUMS, and behind them its latency in microseconds, the bin of that, and both of its first
+token, each -1 where there is none."""
 
 
 class Amounts:
@@ -60,28 +66,20 @@ class Amounts:
         """Count one record."""
         self.add_counted(counted(line))
 
-    def add_counted(self, record: "Counted") -> None:
-        """Count a record that `counted` made of its line: what goes into several cells is worked out once."""
-        amounts, latency_us, latency_bin, first_token_us, first_token_bin = record
-        sums = self.sums
-        for position, amount in amounts:
-            sums[position] += amount
-        if latency_us >= 0:
-            if latency_us > self.latency_max_us:
-                self.latency_max_us = latency_us
-            few = self.latency.few
-            few[latency_bin] = few.get(latency_bin, 0) + 1
-        if first_token_us >= 0:
-            if first_token_us > self.first_token_max_us:
-                self.first_token_max_us = first_token_us
-            few = self.first_token.few
-            few[first_token_bin] = few.get(first_token_bin, 0) + 1
-
     def correct(self, delta_nano: int, *, was_unpriced: bool) -> None:
         """Count a correction of a record's cost."""
-        self.sums[_COST] += delta_nano
-        self.sums[_CORRECTION] += delta_nano
-        self.sums[_UNPRICED] -= was_unpriced
+        self.add_counted(corrected(delta_nano, was_unpriced=was_unpriced))
+
+    def add_counted(self, record: Counted) -> None:
+        """Count one record or correction; `summed` is for many."""
+        latency_us, latency_bin, first_token_us, first_token_bin = record[_LATENCY_US:]
+        self.add_sums(record[:_LATENCY_US], latency_us, first_token_us)
+        if latency_bin != _NO_TIME:
+            few = self.latency.few
+            few[latency_bin] = few.get(latency_bin, 0) + 1
+        if first_token_bin != _NO_TIME:
+            few = self.first_token.few
+            few[first_token_bin] = few.get(first_token_bin, 0) + 1
 
     def add(self, other: "Amounts") -> None:
         """Count all that the other one counted."""
@@ -104,30 +102,44 @@ def total(parts: Iterable[Amounts]) -> Amounts:
     return amounts
 
 
-class Counted(NamedTuple):
-    """What one record adds. Times are -1 where there is none."""
-
-    sums: list[tuple[int, int]]
-    """Position in SUMS, and amount."""
-    latency_us: int = -1
-    latency_bin: int = 0
-    first_token_us: int = -1
-    first_token_bin: int = 0
-
-
 def counted(line: Line) -> Counted:
     """Return what a record adds. Latencies are those of completed requests: how long a failure took says something
     else."""
-    duration_ms, first_token_ms, cost_nano = line[_OUTCOME + 1], line[_OUTCOME + 2], line[_OUTCOME + 3]
-    outcome = _OUTCOMES[line[_OUTCOME]]
-    sums = [(0, 1), (outcome, 1), (_UNPRICED, 1) if cost_nano is None else (_COST, cost_nano)]
-    sums += [(position, count) for position, count in enumerate(line[_FIRST_COUNT_IN_LINE:], _FIRST_COUNT) if count]
-    if outcome != _COMPLETED:
-        return Counted(sums)
+    outcome, duration_ms, first_token_ms, cost_nano, *counts = line[_OUTCOME:]
+    cost = _UNPRICED if cost_nano is None else (cost_nano, 0, 0)
+    ended = _ENDED[outcome]
+    if not ended[0]:
+        return (1, *ended, *counts, *cost, 0, 0, 0, 0, *_NO_TIMES)
     latency_us = round(1000 * duration_ms)
-    sums += [(_LATENCY, 1), (_LATENCY + 1, latency_us)]
     if first_token_ms is None:
-        return Counted(sums, latency_us, bin_of(latency_us))
-    first_token_us = round(1000 * first_token_ms)
-    sums += [(_FIRST_TOKEN, 1), (_FIRST_TOKEN + 1, first_token_us)]
-    return Counted(sums, latency_us, bin_of(latency_us), first_token_us, bin_of(first_token_us))
+        return (1, *ended, *counts, *cost, 1, latency_us, 0, 0, latency_us, bin_of(latency_us), _NO_TIME, _NO_TIME)
+    first_us = round(1000 * first_token_ms)
+    times = (latency_us, bin_of(latency_us), first_us, bin_of(first_us))
+    return (1, *ended, *counts, *cost, 1, latency_us, 1, first_us, *times)
+
+
+def corrected(delta_nano: int, *, was_unpriced: bool) -> Counted:
+    """Return what a correction of a record's cost adds."""
+    return (*_NOTHING_COUNTED, delta_nano, delta_nano, -was_unpriced, 0, 0, 0, 0, *_NO_TIMES)
+
+
+def summed(records: Sequence[Counted]) -> Amounts:
+    """Return the sum of some records and corrections, at least one: whole columns at a time."""
+    amounts = Amounts()
+    if len(records) == 1:
+        amounts.add_counted(records[0])
+        return amounts
+    columns = list(zip(*records, strict=True))
+    latencies, latency_bins, first_tokens, first_token_bins = columns[_LATENCY_US:]
+    amounts.sums = list(map(sum, columns[:_LATENCY_US]))
+    amounts.latency_max_us = max(0, *latencies)
+    amounts.first_token_max_us = max(0, *first_tokens)
+    amounts.latency.few = _bins(latency_bins)
+    amounts.first_token.few = _bins(first_token_bins)
+    return amounts
+
+
+def _bins(numbers: Sequence[int]) -> dict[int, int]:
+    found = dict(Counter(numbers))
+    found.pop(_NO_TIME, None)
+    return found

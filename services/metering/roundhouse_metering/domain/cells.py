@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from roundhouse_metering.domain.amounts import LINE, VALUES, Amounts, Line, counted, total
+from roundhouse_metering.domain.amounts import LINE, VALUES, Amounts, Counted, Line, corrected, counted, summed, total
 
 __all__ = [
     "DAY_S",
@@ -103,10 +103,11 @@ def tally(
     for line in lines:
         record, at = counted(line), int(line[_ADMITTED_AT])
         for view in views:
-            view.of(line, at).add_counted(record)
+            view.count(line, at, record)
     for line, delta_nano, was_unpriced in fixes:
+        record, at = corrected(delta_nano, was_unpriced=was_unpriced), int(line[_ADMITTED_AT])
         for view in views:
-            view.of(line, int(line[_ADMITTED_AT])).correct(delta_nano, was_unpriced=was_unpriced)
+            view.count(line, at, record)
     since = kept_since or {}
     cells: dict[CellKey, Amounts] = {}
     for view in views:
@@ -123,25 +124,25 @@ class _ViewTally:
         self._view = view
         self._finest_s = FINEST[view]
         self._values_of = _VALUES_OF[view]
-        self._found: dict[tuple[str, ...], dict[int, Amounts]] = {}
+        self._found: dict[tuple[str, ...], dict[int, list[Counted]]] = {}
 
-    def of(self, line: Line, at: int) -> Amounts:
-        """Return the finest cell of a record that was admitted then."""
-        values = self._values_of(line)
+    def count(self, line: Line, at: int, record: Counted) -> None:
+        """Count what a record adds that was admitted then."""
+        values, bucket = self._values_of(line), at // self._finest_s
         buckets = self._found.get(values)
         if buckets is None:
-            buckets = self._found[values] = {}
-        bucket = at // self._finest_s
-        amounts = buckets.get(bucket)
-        if amounts is None:
-            amounts = buckets[bucket] = Amounts()
-        return amounts
+            self._found[values] = {bucket: [record]}
+        elif bucket in buckets:
+            buckets[bucket].append(record)
+        else:
+            buckets[bucket] = [record]
 
     def cells(self) -> Iterator[tuple[CellKey, Amounts]]:
         """Return the cells of all resolutions; coarser ones are sums of the next finer ones."""
         steps = sorted(step for step in RESOLUTIONS if step >= self._finest_s)
-        for values, buckets in self._found.items():
+        for values, records in self._found.items():
             series = _series(self._view, values)
+            buckets = {bucket: summed(found) for bucket, found in records.items()}
             for step, coarser_s in zip(steps, [*steps[1:], None], strict=True):
                 for bucket, amounts in buckets.items():
                     yield CellKey(self._view, step, bucket * step, series), amounts

@@ -14,7 +14,7 @@ from roundhouse_common.pricing import PriceTable
 from roundhouse_metering.domain.pricing import Cost, priced
 from roundhouse_metering.domain.retention import Kept
 from roundhouse_metering.domain.usage import UsageFilter
-from roundhouse_metering.store.bulk import put_rows
+from roundhouse_metering.store.bulk import add_rows
 from roundhouse_metering.store.money_tables import corrections
 from roundhouse_metering.store.months import known_sequences, make_months
 from roundhouse_metering.store.tables import ledger
@@ -31,7 +31,6 @@ _KNOWN_POSTGRES = text(
 )
 _AROUND_S = 86_400.0
 """On Postgres an id is looked for in the partitions of its record's time, and of a day before and after it."""
-_KEYS = {"sqlite": ("request_id",), "postgresql": ("request_id", "admitted_at")}
 _KNOWN_SQLITE = text("SELECT request_id FROM ledger WHERE request_id IN (SELECT value FROM json_each(:ids))")
 
 
@@ -87,7 +86,7 @@ async def enter(
         del first[known]
     entered = [Entered(record, priced(record, prices)) for record in reversed(first.values())]
     rows = [_values(record, recorded_at, cost) for record, cost in entered]
-    await put_rows(session, ledger, _NAMES, rows, key=_KEYS[session.dialect])
+    await add_rows(session, ledger, _NAMES, rows)
     return entered
 
 

@@ -4,25 +4,21 @@ transaction, and it starts over when another instance was faster."""
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import delete, select
 
 from roundhouse_common.database import Database, ReadSession, WriteSession, upsert
-from roundhouse_metering.domain.admitted import RouterHour, extended
 from roundhouse_metering.domain.amounts import LINE, SUMS, VALUES, Amounts, Line
-from roundhouse_metering.domain.cells import HOUR_S, KEPT_S, CellKey, SeriesKey, View, digest, tally
+from roundhouse_metering.domain.cells import KEPT_S, CellKey, SeriesKey, View, digest, tally
 from roundhouse_metering.domain.retention import Kept
+from roundhouse_metering.store.admitted import admitted, ended, put_admitted
 from roundhouse_metering.store.bulk import among, put_rows
 from roundhouse_metering.store.money_tables import corrections
 from roundhouse_metering.store.tables import ledger
-from roundhouse_metering.store.usage_tables import (
-    admitted_ranges,
-    router_hours,
-    usage_cells,
-    usage_cursors,
-    usage_series,
-)
+from roundhouse_metering.store.usage_tables import usage_cells, usage_cursors, usage_series
 
 __all__ = [
     "CORRECTED",
@@ -59,19 +55,51 @@ CORRECTED: Final = (ledger.c.request_id == corrections.c.request_id) & (
 LINE_COLUMNS: Final = tuple(ledger.c[name] for name in LINE)
 _KEY: Final = ("view", "resolution_s", "at", "series_id")
 _FIGURES: Final = (*SUMS, "latency_max_us", "first_token_max_us", "latency_sketch", "first_token_sketch")
-_CELL: Final = tuple(usage_cells.c[name] for name in (*_KEY, *_FIGURES))
-_ENTRY, _ROUTER, _ADMITTED, _OUTCOME = (LINE.index(name) for name in ("entry", "router_id", "admitted_at", "outcome"))
+_CELL: Final = tuple(usage_cells.c[name] for name in ("at", "series_id", *_FIGURES))
+_ENTRY: Final = LINE.index("entry")
 
 
-PackedCells = Mapping[CellKey, tuple[int | bytes, ...]]
-"""Their columns behind the key."""
+_CELLS_KNOWN: Final = 30_000
+"""So many are kept in memory at the most, of about 1.3 KB each."""
+
+Figures = tuple[Any, ...]
+"""The columns of a cell behind its key: whole numbers, and two sketches."""
+PackedCells = Mapping[CellKey, Figures]
+
+
+class KnownCells:
+    """Cells as the last passes of this process wrote them, so that the next one need not read them.
+
+    What a cell holds follows from the ledger and from how far it was counted: at the same cursors it is the same,
+    whoever wrote it. At other ones nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self._at: Mapping[str, int] = {}
+        self._cells: dict[CellKey, Figures] = {}
+
+    def at(self, cursors: Mapping[str, int]) -> PackedCells:
+        """Return what is known of cells at these cursors."""
+        return self._cells if cursors == self._at else {}
+
+    def put(self, cells: PackedCells, before: Mapping[str, int], to: Mapping[str, int]) -> None:
+        """Note what was written by a pass from some cursors to others; the oldest are forgotten."""
+        if before != self._at:
+            self._cells = {}
+        for key in cells:
+            self._cells.pop(key, None)
+        self._cells.update(cells)
+        for key in list(islice(self._cells, max(0, len(self._cells) - _CELLS_KNOWN))):
+            del self._cells[key]
+        self._at = dict(to)
 
 
 @dataclass
 class Series:
-    """The ids of series that this process has met. They never change."""
+    """The ids of series that this process has met, which never change, and what it knows of their cells."""
 
     ids: dict[tuple[View, SeriesKey], int] = field(default_factory=dict)
+    cells: KnownCells = field(default_factory=KnownCells)
 
     async def learn(self, session: ReadSession, wanted: Iterable[tuple[View, SeriesKey]]) -> None:
         """Look up those that are not known yet."""
@@ -121,27 +149,27 @@ async def roll_up(db: Database, series: Series, *, limit: int) -> int:
     """Count up to `limit` entries and as many corrections; return how many that were."""
     async with db.read() as session:
         work = await uncounted(session, await cursors(session), limit)
+        if work.to == work.at:
+            return 0
         # In a thread: entering, and answers, go on meanwhile.
         added = await asyncio.to_thread(tally, work.lines, work.fixes, kept_since=kept(work.at).cells)
         await series.learn(session, {(key.view, key.series) for key in added})
-        before = await _cells(session, series, added)
-        routers = await _routers(session, [line for line in work.lines if line[_ENTRY] > work.at[ROUTERS]])
-    if work.to == work.at:
-        return 0
-    for key, amounts in before.items():
-        amounts.add(added[key])
-    figures = await asyncio.to_thread(packed_cells, added | before)
-    async with db.write() as session:
-        if await cursors(session) != work.at:
-            return 0
-        try:
+        before = await _cells(session, series, added, series.cells.at(work.at))
+        new = [line for line in work.lines if line[_ENTRY] > work.at[ROUTERS]]
+        routers = await admitted(session, *await asyncio.to_thread(ended, new))
+    figures = await asyncio.to_thread(packed_cells, added, before)
+    try:
+        async with db.write() as session:
+            if await cursors(session) != work.at:
+                return 0
             await series.make(session, list({(key.view, key.series): None for key in added}))
             await put_cells(session, series, figures)
-            await _write_routers(session, routers)
+            await put_admitted(session, routers)
             await put_cursors(session, work.to)
-        except BaseException:
-            series.ids.clear()  # ids of series that were made in vain
-            raise
+    except BaseException:
+        series.ids.clear()  # ids of series that were made in vain
+        raise
+    series.cells.put(figures, work.at, work.to)
     return len(work.lines) + len(work.fixes)
 
 
@@ -195,15 +223,18 @@ async def uncounted(session: ReadSession, at: dict[str, int], limit: int) -> Unc
     return Uncounted(at=at, lines=lines, fixes=fixes, to=to)
 
 
-async def _cells(session: ReadSession, series: Series, wanted: Mapping[CellKey, Amounts]) -> dict[CellKey, Amounts]:
+async def _cells(
+    session: ReadSession, series: Series, wanted: Iterable[CellKey], known: PackedCells
+) -> dict[CellKey, Figures]:
     """Return what the wanted cells hold already."""
-    groups: dict[tuple[View, int], list[CellKey]] = {}
+    groups: dict[tuple[View, int], dict[tuple[int, int], CellKey]] = {}
+    found: dict[CellKey, Figures] = {}
     for key in wanted:
-        if (key.view, key.series) in series.ids:
-            groups.setdefault((key.view, key.resolution_s), []).append(key)
-    found: dict[CellKey, Amounts] = {}
-    for (view, resolution_s), keys in groups.items():
-        by_id = {(key.at, series.ids[view, key.series]): key for key in keys}
+        if (figures := known.get(key)) is not None:
+            found[key] = figures
+        elif (series_id := series.ids.get((key.view, key.series))) is not None:
+            groups.setdefault((key.view, key.resolution_s), {})[key.at, series_id] = key
+    for (view, resolution_s), by_id in groups.items():
         statement = select(*_CELL).where(
             usage_cells.c.view == int(view),
             usage_cells.c.resolution_s == resolution_s,
@@ -211,29 +242,42 @@ async def _cells(session: ReadSession, series: Series, wanted: Mapping[CellKey, 
             among(session.dialect, usage_cells.c.series_id, sorted({number for _, number in by_id})),
         )
         for row in await session.execute(statement):
-            if (row.at, row.series_id) in by_id:
-                found[by_id[row.at, row.series_id]] = _amounts(row)
+            if (wanted_one := by_id.get((row[0], row[1]))) is not None:
+                found[wanted_one] = tuple(row[2:])
     return found
 
 
-def _amounts(row: Sequence[Any]) -> Amounts:  # Any: a row of _CELL
-    amounts = Amounts()
-    *amounts.sums, amounts.latency_max_us, amounts.first_token_max_us, latency, first_token = row[len(_KEY) :]
-    amounts.latency.add(latency)
-    amounts.first_token.add(first_token)
-    return amounts
+def packed_cells(cells: Mapping[CellKey, Amounts], before: PackedCells = MappingProxyType({})) -> PackedCells:
+    """Return cells as they are written, with what they held before."""
+    packed: dict[int, Figures] = {}
+    found: dict[CellKey, Figures] = {}
+    for key, amounts in cells.items():
+        held = before.get(key)
+        if held is not None:
+            found[key] = _packed(_with(amounts, held))
+        elif id(amounts) in packed:
+            found[key] = packed[id(amounts)]
+        else:
+            found[key] = packed[id(amounts)] = _packed(amounts)
+    return found
 
 
-def packed_cells(cells: Mapping[CellKey, Amounts]) -> PackedCells:
-    """Return cells as they are written."""
-    return {
-        key: (
-            *amounts.sums,
-            *(amounts.latency_max_us, amounts.first_token_max_us),
-            *(amounts.latency.packed(), amounts.first_token.packed()),
-        )
-        for key, amounts in cells.items()
-    }
+def _with(amounts: Amounts, held: Figures) -> Amounts:
+    both = Amounts()
+    *sums, latency_max_us, first_token_max_us, latency, first_token = held
+    both.add_sums(sums, latency_max_us, first_token_max_us)
+    both.latency.add(latency)
+    both.first_token.add(first_token)
+    both.add(amounts)
+    return both
+
+
+def _packed(amounts: Amounts) -> Figures:
+    return (
+        *amounts.sums,
+        *(amounts.latency_max_us, amounts.first_token_max_us),
+        *(amounts.latency.packed(), amounts.first_token.packed()),
+    )
 
 
 async def put_cells(session: WriteSession, series: Series, cells: PackedCells) -> None:
@@ -243,56 +287,3 @@ async def put_cells(session: WriteSession, series: Series, cells: PackedCells) -
         for key, figures in cells.items()
     ]
     await put_rows(session, usage_cells, (*_KEY, *_FIGURES), rows, key=_KEY, update=_FIGURES)
-
-
-@dataclass(kw_only=True)
-class _Routers:
-    before: dict[str, list[tuple[int, int]]]
-    after: dict[str, list[tuple[int, int]]]
-    hours: dict[tuple[str, int], RouterHour]
-
-
-async def _routers(session: ReadSession, lines: Sequence[Line]) -> _Routers:
-    """Return what routers admitted, with these records."""
-    numbers: dict[str, list[int]] = {}
-    for line in lines:
-        numbers.setdefault(line[_ROUTER], []).append(line[_ROUTER + 1])
-    before: dict[str, list[tuple[int, int]]] = {router_id: [] for router_id in numbers}
-    for row in await session.execute(
-        select(admitted_ranges).where(among(session.dialect, admitted_ranges.c.router_id, list(numbers)))
-    ):
-        before[row.router_id].append((row.first, row.last))
-    hours: dict[tuple[str, int], RouterHour] = {}
-    wanted = {(line[_ROUTER], int(line[_ADMITTED]) // HOUR_S * HOUR_S) for line in lines}
-    for row in await session.execute(
-        select(router_hours).where(
-            among(session.dialect, router_hours.c.router_id, list(numbers)),
-            among(session.dialect, router_hours.c.hour, sorted({hour for _, hour in wanted})),
-        )
-    ):
-        kept = {name: value for name, value in row._mapping.items() if name not in ("router_id", "hour")}
-        hours[row.router_id, row.hour] = RouterHour(**kept)
-    for line in lines:
-        key, sequence = (line[_ROUTER], int(line[_ADMITTED]) // HOUR_S * HOUR_S), line[_ROUTER + 1]
-        hours.setdefault(key, RouterHour(first=sequence, last=sequence)).count(sequence, line[_OUTCOME])
-    after = {router_id: extended(before[router_id], numbers[router_id]) for router_id in numbers}
-    return _Routers(before=before, after=after, hours={key: hours[key] for key in wanted})
-
-
-async def _write_routers(session: WriteSession, routers: _Routers) -> None:
-    for router_id, ranges in routers.before.items():
-        kept = {first for first, _ in routers.after[router_id]}
-        gone = [first for first, _ in ranges if first not in kept]
-        of_router = admitted_ranges.c.router_id == router_id
-        await session.execute(
-            delete(admitted_ranges).where(of_router, among(session.dialect, admitted_ranges.c.first, gone))
-        )
-    rows = [(router_id, *one) for router_id, ranges in routers.after.items() for one in ranges]
-    key = ("router_id", "first")
-    await put_rows(session, admitted_ranges, (*key, "last"), rows, key=key, update=("last",))
-    names = ("first", "last", "completed", "failed", "aborted")
-    hours = [
-        (router_id, at, hour.first, hour.last, hour.completed, hour.failed, hour.aborted)
-        for (router_id, at), hour in routers.hours.items()
-    ]
-    await put_rows(session, router_hours, ("router_id", "hour", *names), hours, key=("router_id", "hour"), update=names)
