@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundhouse_metering.domain.sketches import RELATIVE_ERROR, Sketch, bin_of
+from roundhouse_metering.domain.sketches import RELATIVE_ERROR, Sketch, SketchTooNew, bin_of
 
 VALUES = st.lists(st.integers(min_value=1, max_value=10**11), min_size=1, max_size=200)
 CLOSE = st.lists(st.integers(min_value=1000, max_value=3000), max_size=2000)
@@ -81,6 +81,21 @@ def test_what_is_added_to_a_sum_is_not_added_to_its_parts() -> None:
 def test_what_an_earlier_release_packed_is_read() -> None:
     bins = {number: number for number in range(1, 60)}
     assert read(msgspec.msgpack.encode(bins)).bins() == bins
+
+
+def test_every_way_to_pack_is_told_apart_by_its_first_byte() -> None:
+    sparse = {number * 40: 900 for number in range(20)}
+    row, as_list, as_map = Sketch(Counter(range(40, 60))), Sketch({5: 1, 70: 1}), Sketch(sparse)
+    row.merge(row)
+    firsts = [sketch.packed()[0] for sketch in (row, as_list, as_map)]
+    assert firsts[:2] == [0, 1]
+    assert firsts[2] >= 0x80
+
+
+@pytest.mark.parametrize("first", [2, 3, 0x7F])
+def test_what_a_newer_release_packed_is_refused_by_name(first: int) -> None:
+    with pytest.raises(SketchTooNew, match=f"the form {first}.*start the release"):
+        read(bytes([first, 1, 2, 3]))
 
 
 def test_of_nothing_there_is_no_quantile() -> None:

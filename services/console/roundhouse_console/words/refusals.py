@@ -90,6 +90,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "route_of_deployment": "此路由属于部署",
     "routers_away": "没有路由器响应",
     "scheduler_away": "调度器没有响应",
+    "sketch_too_new": "用量数据由较新版本的计量服务写入",
     "template_not_found": "模板不存在",
     "too_many_uploads": "上传数量过多",
     "upload_busy": "此上传正在进行",

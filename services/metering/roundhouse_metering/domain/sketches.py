@@ -18,7 +18,9 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["GAMMA", "RELATIVE_ERROR", "Sketch", "bin_of"]
+from roundhouse_common.errors import RoundhouseError
+
+__all__ = ["GAMMA", "RELATIVE_ERROR", "Sketch", "SketchTooNew", "bin_of"]
 
 RELATIVE_ERROR: Final = 0.02
 GAMMA: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
@@ -32,7 +34,11 @@ _ROW: Final = 0
 counts follow, little-endian."""
 _HEAD: Final = 4
 _LIST: Final = 1
-"""The first byte of a list: the bin of each value in two bytes. What begins otherwise is a MessagePack map."""
+"""The first byte of a list: the bin of each value in two bytes."""
+_MAP: Final = 0x80
+"""What begins with this or more is a MessagePack map. A form of a later release begins with less."""
+_LONGEST_LIST: Final = 2_000
+"""A list of more values is not looked at: from a microsecond to a day a row is shorter."""
 _KINDS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _WIDEST: Final = 8
 _MOST_ROWS: Final = 256
@@ -42,6 +48,12 @@ _MOST_ROWS: Final = 256
 def bin_of(value: int) -> int:
     """Return the bin of a value; everything up to 1 is in bin 0."""
     return math.ceil(_log(value) / _LOG_GAMMA) if value > 1 else 0
+
+
+class SketchTooNew(RoundhouseError):
+    """A newer release of metering packed it; what it holds must not be left out of a sum."""
+
+    code = "sketch_too_new"
 
 
 class Sketch:
@@ -56,15 +68,20 @@ class Sketch:
         self._rows: list[bytes] | None = None
 
     def add(self, data: bytes) -> None:
-        """Add what `packed` packed."""
+        """Add what `packed` packed. Raises SketchTooNew."""
         if not data:
             return
         if data[0] == _LIST:
             self._add_list(data[1:])
         elif data[0] == _ROW:
             self._add_row(data)
-        else:
+        elif data[0] >= _MAP:
             self._add_few(_decoder.decode(data))
+        else:
+            raise SketchTooNew(
+                f"Quantiles are kept in the form {data[0]}, and this program knows none after {_LIST}: "
+                "start the release of metering that wrote them."
+            )
 
     def merge(self, other: "Sketch") -> None:
         """Add the other one's values."""
@@ -90,7 +107,7 @@ class Sketch:
 
     def packed(self) -> bytes:
         """Return it as what is shortest of a list, a row of counts and a map: equal sketches are equal bytes."""
-        if not (self._rows or self._lists) and (short := _as_list(self.few)) is not None:
+        if not self._rows and (short := self._as_list()) is not None:
             return short
         first, counts = self._counts()
         filled, width = len(counts) - counts.count(0), _width(max(counts))
@@ -101,6 +118,22 @@ class Sketch:
         if as_map < as_list:
             return _encoder.encode(bins)
         return _listed(bins)
+
+    def _as_list(self) -> bytes | None:
+        """Return a list where it is shorter than the narrowest row and than a map: most sketches have few values."""
+        few, total = self.few, sum(self.few.values())
+        if total > _LONGEST_LIST:
+            return None
+        numbers = [*few] if total == len(few) else [number for number, times in few.items() for _ in range(times)]
+        if self._lists:
+            numbers += struct.unpack(f"<{len(self._lists) // 2}H", self._lists)
+            total = len(numbers)
+        elif not numbers:
+            return b""
+        numbers.sort()
+        if 2 * total > min(4 + numbers[-1] - numbers[0], 4 * len(set(numbers))):
+            return None
+        return struct.pack(f"<B{total}H", _LIST, *numbers)
 
     def _add_few(self, bins: Mapping[int, int]) -> None:
         few = self.few
@@ -144,16 +177,6 @@ class Sketch:
         for number, count in enumerate(counts, first - start):
             sums[number] += count
         return start, sums
-
-
-def _as_list(bins: Mapping[int, int]) -> bytes | None:
-    """Return a list where it is shorter than the narrowest row and than a map: most new sketches have few values."""
-    if not bins:
-        return b""
-    numbers, count = sorted(bins), sum(bins.values())
-    if 2 * count > min(4 + numbers[-1] - numbers[0], 4 * len(numbers)):
-        return None
-    return _listed(bins) if count > len(numbers) else struct.pack(f"<B{count}H", _LIST, *numbers)
 
 
 def _listed(bins: Mapping[int, int]) -> bytes:
