@@ -2,10 +2,10 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.chatting import chat, make_key
 from tests.process.platform import DEMO, Platform
 
 pytestmark = pytest.mark.process
@@ -13,22 +13,12 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture(scope="module")
 def key(stage: Platform) -> str:
-    made = stage.ask(lambda services: services.catalog.post("/api/v1/api-keys", {"name": "money"}))
-    secret: str = made["secret"]
-    return secret
-
-
-def _chat(stage: Platform, key: str) -> None:
-    body = {"model": DEMO, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}
-    headers = {"authorization": f"Bearer {key}"}
-    transport = httpx.HTTPTransport(retries=3)
-    with httpx.Client(base_url=stage.connection["router_url"], headers=headers, transport=transport) as client:
-        client.post("/v1/chat/completions", json=body, timeout=60).raise_for_status()
+    return make_key(stage, "money")
 
 
 @pytest.mark.contract("F01", "F02", "F06")
 def test_a_request_without_a_price_gets_one_and_the_next_has_a_cost(stage: Platform, page: Page, key: str) -> None:
-    _chat(stage, key)
+    chat(stage, key)
     page.goto("/usage/prices")
     without = page.get_by_role("region", name="Without a price")
     expect(without.get_by_text(DEMO).first).to_be_visible()
@@ -42,7 +32,7 @@ def test_a_request_without_a_price_gets_one_and_the_next_has_a_cost(stage: Platf
     form.get_by_label("Input, per million tokens", exact=True).fill("0")
     form.get_by_role("button", name="Add").click()
     expect(page.get_by_role("region", name="Price book default").get_by_text(DEMO)).to_be_visible()
-    _chat(stage, key)
+    chat(stage, key)
     page.goto("/usage")
     lines = page.get_by_role("region", name="By line")
     expect(lines.get_by_role("row").filter(has_text=DEMO)).to_contain_text(re.compile(r"[1-9]\.00 USD"))
@@ -65,7 +55,7 @@ def test_a_budget_shows_what_is_spent_of_it_and_is_removed_by_who_knows_what_tha
     form.get_by_role("button", name="Set", exact=True).click()
     row = page.get_by_role("region", name="Budgets").get_by_role("row").filter(has_text="of the test")
     expect(row).to_contain_text("/ 1 000 000.00")
-    _chat(stage, key)
+    chat(stage, key)
     row.get_by_role("button", name="Remove of the test").click()
     question = page.get_by_role("alertdialog")
     expect(question).to_contain_text("Nothing is refused")
@@ -74,7 +64,7 @@ def test_a_budget_shows_what_is_spent_of_it_and_is_removed_by_who_knows_what_tha
 
 
 def test_usage_is_saved_as_a_file(stage: Platform, page: Page, key: str) -> None:
-    _chat(stage, key)
+    chat(stage, key)
     with page.expect_download() as saved:
         page.goto("/usage")
         page.get_by_role("button", name="Export").click()
