@@ -85,8 +85,8 @@ def until(page: Page, condition: Callable[[], object]) -> None:
         page.wait_for_timeout(100)
 
 
-def _requests(chart: Chart) -> float:
-    return sum(value for one in chart.look()["series"] for _, value in one["points"])
+def _requests(chart: Chart) -> int:
+    return sum(int(value) for one in chart.look()["series"] for _, value in one["points"])
 
 
 def _told(page: Page) -> int:
