@@ -59,6 +59,16 @@ def start_of(bucket: BucketWidth | None, zone: ZoneInfo, at: float) -> float:
     if bucket is None:
         return 0
     local = datetime.fromtimestamp(at, zone)
+    if HOUR_S < bucket.seconds < DAY_S:  # as far back as the clock shows the same bucket
+
+        def label(moment: float) -> int:
+            shown = datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
+            return int(shown.timestamp()) // bucket.seconds
+
+        begin = at // 900 * 900
+        while label(begin - 900) == label(at):
+            begin -= 900
+        return begin
     if bucket.seconds < DAY_S:
         offset = local.utcoffset()
         assert offset is not None

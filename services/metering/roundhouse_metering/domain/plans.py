@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from roundhouse_metering.domain.cells import DAY_S, FINEST, RESOLUTIONS, View
@@ -61,24 +62,40 @@ def parts(
     return found
 
 
+@lru_cache(maxsize=16_384)
 def bucket_start(bucket: BucketWidth, zone: tzinfo, local_s: int, offset_s: int) -> int:
-    """Return when a bucket begins, in Unix seconds, from the start, by the zone's clock, of what is in it."""
-    if bucket.seconds < DAY_S:
-        return local_s - offset_s
-    return _utc(zone, bucket.start(local_s))
+    """Return when a bucket begins, in Unix seconds, from the start, by the zone's clock, of what is in it.
+
+    Where the clock is changed within a bucket of hours, what comes after the change is in the same bucket if the clock
+    shows the same one; if it shows another, that begins with the change.
+    """
+    if bucket.seconds >= DAY_S:
+        return _first(zone, bucket.start(local_s))
+    start = local_s - offset_s
+    if str(zone) == UTC_NAME or (before_s := _offset(zone, start)) == offset_s:
+        return start
+    turn = math.floor(_turn(zone, start, start + bucket.seconds, before_s))
+    is_same = (turn - 1 + before_s) // bucket.seconds * bucket.seconds == local_s
+    return local_s - before_s if is_same else turn
 
 
 def bucket_starts(bucket: BucketWidth, zone: tzinfo, since: float, until: float) -> list[int]:
     """Return when each bucket of a range begins, in order."""
     found: list[int] = []
+
+    def add(start: int) -> None:
+        if not found or start > found[-1]:  # else the clock was changed in it, or a whole day was left out
+            found.append(start)
+
     if bucket.seconds < DAY_S:
         for start, stop, offset_s in _stretches(since, until, zone):
-            first = math.floor((start + offset_s) / bucket.seconds) * bucket.seconds - offset_s
-            found += range(first, math.ceil(stop), bucket.seconds)
+            first = math.floor((start + offset_s) / bucket.seconds) * bucket.seconds
+            for local_s in range(first, math.ceil(stop) + offset_s, bucket.seconds):
+                add(bucket_start(bucket, zone, local_s, offset_s))
         return found
     local_s = bucket.start(math.floor((since + _offset(zone, since)) / DAY_S) * DAY_S)
-    while (start := _utc(zone, local_s)) < until:
-        found.append(start)
+    while (start := _first(zone, local_s)) < until:
+        add(start)
         local_s = bucket.next(local_s)
     return found
 
@@ -134,6 +151,12 @@ def _offset(zone: tzinfo, at: float) -> int:
     return 0 if offset is None else int(offset.total_seconds())
 
 
-def _utc(zone: tzinfo, local_s: int) -> int:
-    """Return when the zone's clock shows a time, which is given in seconds as if it were UTC."""
-    return local_s - _offset(zone, local_s - _offset(zone, local_s))
+def _first(zone: tzinfo, local_s: int) -> int:
+    """Return when the zone's clock shows a time, given in seconds as if it were UTC, or more: of two such moments the
+    first, and where the clock leaves that time out, the moment of the change."""
+    before_s, after_s = _offset(zone, local_s - DAY_S), _offset(zone, local_s + DAY_S)
+    if _offset(zone, local_s - before_s) == before_s:
+        return local_s - before_s
+    if _offset(zone, local_s - after_s) == after_s:
+        return local_s - after_s
+    return math.floor(_turn(zone, local_s - after_s, local_s - before_s, before_s))
