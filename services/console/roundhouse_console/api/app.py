@@ -1,7 +1,8 @@
 """The console's HTTP application: the gate, the login, the pages."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,8 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from roundhouse_common.runtime import Clock
 from roundhouse_common.service.ops import ASGIApp
+from roundhouse_console.api.assets import Assets
 from roundhouse_console.api.downloads import download_routes
-from roundhouse_console.api.framework import close_pages, install, own, owns_page
+from roundhouse_console.api.framework import ASSETS, CHANGING, close_pages, first_assets, install, own, owns_page
 from roundhouse_console.api.gate import Gate
 from roundhouse_console.api.login import login_routes
 from roundhouse_console.api.uploads import upload_routes
@@ -59,5 +61,17 @@ def build_app(
 
     opened = install(web, root, settings)
     sessions.on_end.append(close_pages)
-    gate = Gate(web, sessions, public_url=settings.public_url, token_hex=token_hex, owns_page=owns_page)
-    return gate, opened
+    assets = Assets(web, ASSETS, but_not=CHANGING)
+    gate = Gate(web, sessions, assets, public_url=settings.public_url, token_hex=token_hex, owns_page=owns_page)
+    return gate, _warmed(opened, assets)
+
+
+@asynccontextmanager
+async def _warmed(opened: AbstractAsyncContextManager[Any], assets: Assets) -> AsyncIterator[None]:
+    """Pack what every first page needs while nobody waits for it."""
+    async with opened:
+        warming = asyncio.create_task(assets.warm(first_assets()), name="pack the first page's assets")
+        try:
+            yield
+        finally:
+            warming.cancel()

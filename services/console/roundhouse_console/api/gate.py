@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote
 
 from roundhouse_common.service.ops import ASGIApp
+from roundhouse_console.api.assets import Assets
 from roundhouse_console.clients.sessions import Sessions
 from roundhouse_console.domain.security import COOKIE, headers, is_own_origin
 
@@ -26,6 +27,7 @@ class Gate:
         self,
         app: ASGIApp,
         sessions: Sessions,
+        assets: Assets,
         *,
         public_url: str,
         token_hex: Callable[[int], str],
@@ -33,6 +35,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._sessions = sessions
+        self._assets = assets
         self._public_url = public_url
         self._token_hex = token_hex
         self._owns_page = owns_page
@@ -41,11 +44,15 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if self._assets.has(scope):
+            is_https = self._is_https(scope)
+            await self._assets.answer(scope, _guarded(send, headers("", is_https=is_https)))
+            return
         sent = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         cookie = _cookie(sent.get("cookie", ""))
         person = await self._sessions.find(cookie)
         nonce = self._token_hex(_NONCE_BYTES)
-        is_https = self._public_url.startswith("https://") or scope.get("scheme") in ("https", "wss")
+        is_https = self._is_https(scope)
         scope["state"] = {
             **scope.get("state", {}),
             "person": person,
@@ -66,6 +73,9 @@ class Gate:
             await self._to_login(scope, guarded)
         else:
             await self._answered(scope, receive, guarded)
+
+    def _is_https(self, scope: Scope) -> bool:
+        return self._public_url.startswith("https://") or scope.get("scheme") in ("https", "wss")
 
     async def _answered(self, scope: Scope, receive: Any, send: Any) -> None:
         try:

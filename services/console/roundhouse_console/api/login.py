@@ -18,6 +18,7 @@ from roundhouse_console.domain.errors import ConsoleError, Refused
 from roundhouse_console.domain.preferences import preferences_of
 from roundhouse_console.domain.security import safe_next
 from roundhouse_console.domain.words import LANGUAGES, translated
+from roundhouse_console.kit.own_files import OWN_FILES_URL
 from roundhouse_console.kit.refusals import told_in
 from roundhouse_console.settings import ConsoleSettings
 from roundhouse_console.words import CHINESE
@@ -45,7 +46,7 @@ class _Pages:
             return translated(text, preferences.language, CHINESE, **parts)
 
         html = self._found.get_template(template).render(
-            t=t, preferences=preferences, languages=LANGUAGES, nonce=request.state.nonce, **values
+            t=t, preferences=preferences, languages=LANGUAGES, nonce=request.state.nonce, own=OWN_FILES_URL, **values
         )
         return HTMLResponse(html, status, {"cache-control": "no-store"})
 

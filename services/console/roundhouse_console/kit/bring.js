@@ -20,10 +20,10 @@ export default {
       </li>
     </ul>
   </div>`,
-  props: { words: Object },
-  emits: ["files", "sent", "broken"],
+  props: { words: Object, digests: String },
+  emits: ["files", "progress", "sent", "broken"],
   data: () => ({ files: [], over: false, busy: false }),
-  created() { this.run = 0; this.request = null; this.chosen = []; },
+  created() { this.run = 0; this.request = null; this.chosen = []; this.told = null; },
   unmounted() { this.stop(); },
   methods: {
     drop(event) { this.over = false; if (!this.busy) this.pick(event.dataTransfer.files); },
@@ -36,7 +36,7 @@ export default {
     async read() {
       const run = ++this.run;
       this.busy = true;
-      const { Sha256 } = await import("/static/sha256.js");
+      const { Sha256 } = await import(this.digests);
       const found = [];
       for (const [place, file] of this.chosen.entries()) {
         const digest = new Sha256();
@@ -53,6 +53,7 @@ export default {
     },
     async send(upload, offsets) {
       const run = this.run;
+      this.chosen.forEach((file, place) => this.put_bar(place, "waits", file.size ? (offsets[file.name] || 0) / file.size : 0));
       for (const [place, file] of this.chosen.entries()) {
         let at = offsets[file.name] || 0, failures = 0, isWhole = false;
         while (!isWhole) {
@@ -76,7 +77,10 @@ export default {
         const request = (this.request = new XMLHttpRequest());
         request.open("PUT", url);
         if (file.size) request.setRequestHeader("content-range", `bytes ${at}-${end - 1}/${file.size}`);
-        request.upload.onprogress = (event) => this.show(place, "sends", file.size ? (at + event.loaded) / file.size : 1);
+        request.upload.onprogress = (event) => {
+          const share = file.size ? (at + event.loaded) / file.size : 1;
+          this.show(place, share < 1 ? "sends" : "checks", share);
+        };
         request.onloadend = () => {
           let body = {};
           try { body = JSON.parse(request.responseText); } catch (error) { body = {}; }
@@ -85,7 +89,16 @@ export default {
         request.send(file.slice(at, end));
       });
     },
-    show(place, state, share) { Object.assign(this.files[place], { state, share: Math.min(1, share) }); },
+    show(place, state, share) { this.put_bar(place, state, share); this.tell(state); },
+    put_bar(place, state, share) { Object.assign(this.files[place], { state, share: Math.min(1, share) }); },
+    tell(state) {
+      const all = this.chosen.reduce((sum, file) => sum + file.size, 0);
+      const done = this.chosen.reduce((sum, file, place) => sum + file.size * this.files[place].share, 0);
+      const told = { step: state, percent: all ? Math.floor((100 * done) / all) : 100 };
+      if (this.told && told.step === this.told.step && told.percent === this.told.percent) return;
+      this.told = told;
+      this.$emit("progress", told);
+    },
     broken(run, why) { if (run === this.run) { this.busy = false; this.$emit("broken", { why }); } },
   },
 };

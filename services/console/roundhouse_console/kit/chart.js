@@ -1,6 +1,5 @@
 // A chart over time on Apache ECharts, which NiceGUI brings. Only data comes from the server: no code, no markup.
-import { echarts } from "nicegui-echart";
-
+// The library is a megabyte: what imported it at once would hold back the figures beside the chart.
 const binary = (value) => {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
@@ -25,13 +24,16 @@ const FORMATS = {
 export default {
   template: "<div></div>",
   props: { series: Array, options: Object, format: String, unit: String },
-  mounted() {
+  async mounted() {
+    const { echarts } = await import("nicegui-echart");
+    if (this.isGone) return;
     this.chart = echarts.init(this.$el, null, { renderer: "canvas" });
     this.observer = new ResizeObserver(() => this.chart.resize());
     this.observer.observe(this.$el);
     this.draw();
   },
   beforeUnmount() {
+    this.isGone = true;
     this.observer?.disconnect();
     this.chart?.dispose();
   },

@@ -6,6 +6,7 @@ from nicegui import ui
 
 from roundhouse_console.domain.words import LANGUAGES
 from roundhouse_console.kit.here import here, t
+from roundhouse_console.kit.own_files import OWN_FILES_URL
 from roundhouse_console.kit.panels import empty, page_head
 from roundhouse_console.kit.routes import Page, allowed_pages, guarded
 from roundhouse_console.kit.signals import attempt
@@ -30,7 +31,7 @@ def frame(pages: Sequence[Page]) -> None:
         menu = ui.button(icon="menu").props(f'flat dense round aria-label="{t("Menu")}" aria-expanded=false')
         menu.classes("rh-menu-button").on("click", js_handler="() => roundhouseMenu()")
         with ui.link(target="/").classes("rh-brand").props(f'aria-label="Roundhouse: {t("Overview")}"'):
-            ui.element("img").props('src="/static/mark.svg" width=28 height=28 alt=""')
+            ui.element("img").props(f'src="{OWN_FILES_URL}/mark.svg" width=28 height=28 alt=""')
             ui.label("Roundhouse")
         ui.space()
         _tenant_menu()

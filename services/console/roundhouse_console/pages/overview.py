@@ -24,6 +24,7 @@ _RANGES = {"1h": (3_600, "1m"), "24h": (86_400, "30m"), "7d": (7 * 86_400, "6h")
 """Seconds, and the width of a bar that fits."""
 _METRICS = ("requests", "total_tokens", "latency_ms.p95")
 _MOST_CONCERNS = 8
+_UNPRICED_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,6 @@ async def _state() -> _State:
         asked["statuses"] = person.scheduler.items("/api/v1/deployment-statuses")
     if may("nodes:read"):
         asked["nodes"] = person.scheduler.items("/api/v1/nodes")
-    if may("prices:write"):
-        asked["unpriced"] = _items(person.metering.get("/api/v1/usage/unpriced"))
     if may("budgets:read"):
         asked["budgets"] = person.metering.items("/api/v1/budgets")
     answers = await asyncio.gather(*asked.values(), return_exceptions=True)
@@ -118,17 +117,17 @@ async def _state() -> _State:
             away.append(explain(answer))
         else:
             found[name] = answer
+    if may("prices:write"):
+        # It reads the whole ledger: the rest does not wait for it, and pages that are open do not multiply it.
+        ask = partial(person.metering.get, "/api/v1/usage/unpriced")
+        unpriced = person.cached.latest("overview unpriced", ask, for_s=_UNPRICED_EVERY_S)
+        found["unpriced"] = unpriced["items"] if unpriced is not None else []
     return _State(
         concerns=concerns(**found),
         devices=device_figures(found["nodes"]) if "nodes" in found else None,
         deployments=len(found.get("statuses", ())),
         away=tuple(dict.fromkeys(away)),
     )
-
-
-async def _items(answer: Awaitable[Item]) -> list[Item]:
-    items: list[Item] = (await answer)["items"]
-    return items
 
 
 def _attention() -> Callable[[_State], None]:

@@ -36,9 +36,8 @@ CHINESE = {
     "Deploy": "部署",
     "needs at least {need}; {free} free on one node": "至少需要 {need}；单个节点最多空闲 {free}",
     "What it is": "模型概况",
-    "No node has read this model's files yet, so little is known of it.": (
-        "还没有节点读取过该模型的文件，因此所知甚少。"
-    ),
+    "A node reads its files…": "节点正在读取其文件……",
+    "Its files have not been read yet, so little is known of it.": ("还没有节点读取过该模型的文件，因此所知甚少。"),
     "Architecture": "架构",
     "{count|token|tokens}": "{count} 个 token",
     "Layers": "层数",
@@ -79,7 +78,12 @@ CHINESE = {
     "{name} is added.": "{name} 已添加。",
     "Given up.": "已取消。",
     "Where its files are": "文件所在位置",
-    "Reading the files…": "正在读取文件……",
+    "Reading the files for their digests: {percent} %": "正在读取文件以计算校验和：{percent} %",
+    "Sending the files: {percent} %": "正在发送文件：{percent} %",
+    "Sent: {percent} %. The catalog compares what came with its digest…": (
+        "已发送 {percent} %，模型目录正在核对校验和……"
+    ),
+    "being checked": "正在核对",
     "Tags": "标签",
     "Context in tokens": "上下文 token 数",
     "It must be there on every node that is to run the model.": "要运行该模型的每个节点上都必须有它。",

@@ -89,7 +89,7 @@ class _Adding:
         self._place.clear()
         with self._place:
             if way == "upload":
-                self._bringing = Bringing(self._rest)
+                self._bringing = Bringing(self._rest, self._work)
             elif way == "modelfile":
                 ui.label(t("FROM names a model here, a repository such as hf:owner/name, or a path on the nodes."))
                 text = ui.textarea(t("Modelfile"), placeholder="FROM smollm2-135m-instruct\nPARAMETER temperature 0.2")
@@ -104,7 +104,6 @@ class _Adding:
 
     async def _start(self) -> None:
         if self._bringing is not None:
-            self._work(t("Reading the files…"))
             self._bringing.start(self._add_upload)
             return
         body = modelfile_body(self._typed) if self._way == "modelfile" else model_body(self._way, self._typed)

@@ -22,14 +22,24 @@ Files = list[dict[str, Any]]
 
 
 class Bringing:
-    """Where files are chosen. `rest` is told, with a sentence or nothing, when it comes to an end by itself."""
+    """Where files are chosen. `rest` is told, with a sentence or nothing, when it comes to an end by itself.
 
-    def __init__(self, rest: Callable[[str], None]) -> None:
+    `say` is told what goes on meanwhile.
+    """
+
+    def __init__(self, rest: Callable[[str], None], say: Callable[[str], None]) -> None:
         self._rest = rest
+        self._say = say
         self._then: Then | None = None
         self._files: Files = []
         self._upload_id = ""
-        self._bring = Bring(on_chosen=self._chosen, on_read=self._read, on_sent=self._sent, on_broken=self._broken)
+        self._bring = Bring(
+            on_chosen=self._chosen,
+            on_read=self._read,
+            on_progress=self._progress,
+            on_sent=self._sent,
+            on_broken=self._broken,
+        )
         self._trouble = ui.element("div")
         ui.label(
             t("A GGUF file, or all files of a safetensors model. Interrupted, choose the same files again: it goes on.")
@@ -42,6 +52,7 @@ class Bringing:
             self._broken(why)
             return
         self._then = then
+        self._progress("reads", 0)
         self._bring.start()
 
     async def cancel(self) -> None:
@@ -64,6 +75,17 @@ class Bringing:
     def _chosen(self, files: Files) -> None:
         self._files = files
         self._trouble.clear()
+
+    def _progress(self, step: str, percent: int) -> None:
+        if self._then is None:
+            return  # given up meanwhile
+        match step:
+            case "reads":
+                self._say(t("Reading the files for their digests: {percent} %", percent=percent))
+            case "sends":
+                self._say(t("Sending the files: {percent} %", percent=percent))
+            case "checks":
+                self._say(t("Sent: {percent} %. The catalog compares what came with its digest…", percent=percent))
 
     async def _read(self, files: Files) -> None:
         if self._then is None or any("sha256" not in one for one in files):
