@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.gguf_files import Value, write_gguf
 
@@ -66,6 +66,32 @@ def test_a_model_of_the_browsers_own_file_is_added_published_found_and_deleted(p
     expect(page).to_have_url(re.compile("/models$"))
     expect(page.get_by_role("article").first).to_be_visible()
     expect(page.get_by_role("article").filter(has_text=_NAME)).to_have_count(0)
+
+
+def test_a_model_that_runs_says_what_is_in_its_files(page: Page) -> None:
+    """The bundled one was added with its needs stated, so nobody had to read its files to deploy it."""
+    page.goto("/models")
+    page.get_by_role("link", name="smollm2-135m-instruct").first.click()
+    panel = page.locator(".rh-panel").filter(has=page.get_by_role("heading", name="What it is"))
+    expect(panel.get_by_text("llama", exact=True)).to_be_visible()
+    expect(panel.get_by_text("have not been read")).to_have_count(0)
+
+
+def test_an_upload_says_what_it_does(page: Page, tmp_path: Path) -> None:
+    """Pieces are held back by the browser's own network, so that what shows meanwhile can be read."""
+    file = write_gguf(tmp_path / "slow.gguf", _METADATA, _TENSORS)
+    held: list[Route] = []
+    page.route("**/uploads/**", lambda route: held.append(route))
+    page.goto("/models/add")
+    page.get_by_role("tab", name="Upload").click()
+    page.get_by_label("Choose files, or drop them here").set_input_files(file)
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("status").get_by_text("Sending the files: 0 %")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="slow.gguf")).to_contain_text("sending 0 %")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Given up.")).to_be_visible()
+    expect(page.get_by_text("Sending the files")).to_have_count(0)
+    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.contract("G04", "G06")

@@ -1,9 +1,13 @@
 """The playground with the real engine: ask, watch, stop, ask again, compare, find it again."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.planting import Planted
+from tests.process.platform import DEMO, Platform
 
 pytestmark = pytest.mark.process
 
@@ -98,6 +102,34 @@ def test_markup_in_prompts_and_answers_does_nothing(page: Page) -> None:
     assert shown.locator("script, img, style, [style], [onerror], a[href^=javascript]").count() == 0
     expect(shown).to_contain_text("<script>")
     assert page.evaluate("window.hurt") is None
+
+
+def _until_offered(page: Page, model: str) -> None:
+    """Open the playground with a model until the router has heard of it: until then another is chosen."""
+    deadline = time.monotonic() + _ANSWER_MS / 1000
+    while True:
+        page.goto(f"/playground?model={model}")
+        if page.get_by_label("Model", exact=True).input_value() == model:
+            return
+        assert time.monotonic() < deadline
+
+
+def test_a_model_that_cannot_answer_is_not_the_one_to_begin_with(page: Page, stage: Platform) -> None:
+    """Its name comes first; it needs more memory than any node has, so it never gets ready."""
+    services = Planted.empty(stage)
+    wanted = {"name": "a-first-name", "model": DEMO, "engine": "llama.cpp", "resources": {"memory_bytes": 2**50}}
+    made = services.send("POST", "catalog", "deployments", wanted)["id"]
+    status = f"deployments/{made}/status"
+    try:
+        _until_offered(page, "a-first-name")
+        expect(page.get_by_role("status").get_by_text("a-first-name cannot answer now")).to_be_visible()
+        page.goto("/playground")
+        expect(page.get_by_label("Model", exact=True)).to_have_value(DEMO)
+        expect(page.get_by_text("cannot answer now")).to_have_count(0)
+    finally:
+        services.send("POST", "catalog", f"deployments/{made}:stop")
+        services.wait_for(lambda found: found["state"] == "Stopped", "scheduler", status)
+        services.send("DELETE", "catalog", f"deployments/{made}")
 
 
 def test_what_the_router_refuses_is_said_at_the_message(page: Page) -> None:

@@ -30,7 +30,14 @@ from roundhouse_console.domain.conversations import (
     next_turn_id,
     title_of,
 )
-from roundhouse_console.domain.playground import figures_text, folders_of, items_of, stops_of
+from roundhouse_console.domain.playground import (
+    figures_text,
+    folders_of,
+    items_of,
+    readiness_of,
+    ready_first,
+    stops_of,
+)
 from roundhouse_console.domain.words import translated
 from roundhouse_console.kit.chat import markdown_html
 
@@ -293,3 +300,17 @@ def test_code_asks_the_same_and_has_no_key_and_no_image(language: str) -> None:
     if language == "curl":
         body = shlex.split(code)[-1]
         assert json.loads(body)["messages"][0]["content"][0]["text"] == 'It\'s "one"?'
+
+
+def status(name: str, ready: int, *, sleeps: bool = False) -> dict[str, Any]:
+    return {"name": name, "replicas_ready": ready, "is_sleeping": sleeps}
+
+
+def test_the_playground_begins_with_a_model_that_can_answer() -> None:
+    ready = readiness_of([status("a-broken", 0), status("b-asleep", 0, sleeps=True), status("d-ready", 1)])
+    offered = ready_first(["a-broken", "b-asleep", "c-of-a-provider", "d-ready"], ready)
+    assert offered == ["d-ready", "c-of-a-provider", "b-asleep", "a-broken"]
+
+
+def test_models_of_which_nothing_is_known_keep_their_order() -> None:
+    assert ready_first(["a", "b"], {}) == ["a", "b"]

@@ -12,9 +12,10 @@ from roundhouse_common.runtime import Clock
 from roundhouse_console.clients.playground_key import playground_key
 from roundhouse_console.clients.rest import Item
 from roundhouse_console.clients.signed_in import SignedIn
-from roundhouse_console.domain.errors import ConsoleError, Refused, Unreachable
+from roundhouse_console.domain.errors import ConsoleError, Refused, SignedOut, Unreachable
+from roundhouse_console.domain.playground import Readiness, readiness_of
 
-__all__ = ["Chat", "models_of", "record_of"]
+__all__ = ["Chat", "models_of", "readiness", "record_of"]
 
 _PATIENCE: Final = httpx.Timeout(None, connect=5.0)
 """An engine may think for long; the person can stop it."""
@@ -38,6 +39,20 @@ async def models_of(person: SignedIn, clock: Clock) -> list[str]:
         return sorted(str(one["id"]) for one in answer.json()["data"])
 
     return await person.cached.get("models of the router", ask, for_s=10.0)
+
+
+async def readiness(person: SignedIn) -> dict[str, Readiness]:
+    """Return which deployments can answer, by name; nothing is known where the scheduler does not say."""
+
+    async def ask() -> list[Item]:
+        return await person.scheduler.items("/api/v1/deployment-statuses")
+
+    try:
+        return readiness_of(await person.cached.get("deployments of the playground", ask, for_s=2.0))
+    except SignedOut:
+        raise
+    except ConsoleError:
+        return {}
 
 
 class Chat:

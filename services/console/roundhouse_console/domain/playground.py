@@ -1,13 +1,24 @@
 """What the playground shows of a conversation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from roundhouse_console.domain.conversations import Answer, Conversation, Figures, Listed, Turn, shown_answer
 from roundhouse_console.domain.errors import Unfit
 from roundhouse_console.domain.units import amount, money
 
-__all__ = ["SHOWN_TURNS", "figures_text", "folders_of", "hint_of", "items_of", "number_of", "stops_of"]
+__all__ = [
+    "SHOWN_TURNS",
+    "Readiness",
+    "figures_text",
+    "folders_of",
+    "hint_of",
+    "items_of",
+    "number_of",
+    "readiness_of",
+    "ready_first",
+    "stops_of",
+]
 
 Item = dict[str, Any]
 """A message as the thread takes it. Any: data for the browser."""
@@ -26,6 +37,27 @@ _HINTS: Final[Mapping[str, str]] = {
     "context_length_exceeded": "The conversation is longer than the model can read. Start a new one or shorten it.",
 }
 """What somebody can do, by the router's code."""
+
+
+Readiness = Literal["ready", "wakes", "waits"]
+"""Of a deployment: it answers at once, a request wakes it, or it cannot answer now."""
+_RANKS: Final[Mapping[Readiness | None, int]] = {"ready": 0, None: 1, "wakes": 2, "waits": 3}
+
+
+def readiness_of(statuses: Sequence[Mapping[str, Any]]) -> dict[str, Readiness]:
+    """Return by name of a deployment, which is the model's for callers, whether it can answer. Any: as services say."""
+    return {
+        one["name"]: "ready" if one["replicas_ready"] else "wakes" if one["is_sleeping"] else "waits"
+        for one in statuses
+    }
+
+
+def ready_first(models: Sequence[str], readiness: Mapping[str, Readiness]) -> list[str]:
+    """Return the models in the order in which to offer them: those that can answer now come first.
+
+    Models of which nothing is known, e.g. routes to providers, come after those that are known to be ready.
+    """
+    return sorted(models, key=lambda name: _RANKS[readiness.get(name)])
 
 
 def items_of(

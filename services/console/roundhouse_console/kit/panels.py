@@ -1,6 +1,6 @@
 """Pages and panels: their heads, what they show when there is nothing, or when something is away."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -10,7 +10,20 @@ from roundhouse_console.domain.errors import ConsoleError
 from roundhouse_console.kit.here import t
 from roundhouse_console.kit.signals import explain
 
-__all__ = ["Tone", "badge", "empty", "error_note", "fact", "facts", "note", "page_head", "panel", "stat", "tiles"]
+__all__ = [
+    "Tone",
+    "badge",
+    "empty",
+    "error_note",
+    "fact",
+    "facts",
+    "note",
+    "page_head",
+    "panel",
+    "stat",
+    "subnav",
+    "tiles",
+]
 
 Tone = Literal["good", "busy", "warn", "bad", "quiet"]
 
@@ -29,6 +42,17 @@ def page_head(title: str, subtitle: str = "", *, back: tuple[str, str] | None = 
                 ui.label(subtitle).classes("rh-subtitle")
         with ui.element("div").classes("rh-actions"):
             yield
+
+
+def subnav(label: str, parts: Iterable[tuple[str, str, str]], current: str) -> None:
+    """The pages of one part as links: name, path and title of each. On phones they are one row that scrolls."""
+    with ui.element("nav").classes("rh-subnav") as made:
+        for name, path, title in parts:
+            one = ui.link(title, path).classes("rh-subnav-item")
+            if name == current:
+                one.props("aria-current=page")
+    made.props["aria-label"] = label
+    ui.run_javascript("roundhouseShowCurrent()")
 
 
 @contextmanager

@@ -11,6 +11,13 @@ window.roundhouseSignOut = () => {
   document.body.append(form);
   form.submit();
 };
+// A row of links that is wider than a phone: the current one is brought into view, the page stays where it is.
+window.roundhouseShowCurrent = () => {
+  for (const row of document.querySelectorAll(".rh-subnav")) {
+    const one = row.querySelector("[aria-current]");
+    if (one) row.scrollLeft = one.offsetLeft - row.offsetLeft - (row.clientWidth - one.offsetWidth) / 2;
+  }
+};
 window.roundhouseToEnd = (id) => {
   const element = document.getElementById(`c${id}`);
   if (element) element.scrollTop = element.scrollHeight;

@@ -49,6 +49,12 @@ CHINESE = {
     "The budget is used up. Whoever set it can raise it; it begins anew with its period.": (
         "预算已用完。设置者可以提高预算；下一周期会重新开始。"
     ),
+    "No model is ready now. Until one has started, questions are refused.": (
+        "目前没有就绪的模型；在有模型启动之前，提问会被拒绝。"
+    ),
+    "{models} cannot answer now: no replica is ready. Choose another model, or wait.": (
+        "{models} 目前无法回答：没有就绪的副本。请选择其他模型，或稍候。"
+    ),
     "Choose another model above.": "请在上方选择其他模型。",
     "The conversation is longer than the model can read. Start a new one or shorten it.": (
         "对话超出了模型可读取的长度。请新建对话或缩短内容。"

@@ -3,6 +3,7 @@
 __all__ = ["CHINESE", "FROM_SERVICES"]
 
 CHINESE = {
+    "Times in the files are in UTC.": "文件中的时间均为 UTC。",
     "Usage": "用量",
     "Every request is in the ledger; every line opens down to its records.": (
         "每个请求都记入账本；每一行都可以展开到单条记录。"

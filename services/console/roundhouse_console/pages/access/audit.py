@@ -13,6 +13,7 @@ from roundhouse_console.clients.rest import Item
 from roundhouse_console.domain.audit import change_rows
 from roundhouse_console.domain.times import instant
 from roundhouse_console.kit.dialogs import until_closed
+from roundhouse_console.kit.files import export_menu
 from roundhouse_console.kit.here import at_time, here, t
 from roundhouse_console.kit.live import follow
 from roundhouse_console.kit.panels import fact, facts, note, page_head, panel
@@ -47,9 +48,7 @@ async def show() -> None:
     with page_head(t("Audit"), t("Every change and every refusal, each entry chained to the one before.")):
         if here().me.may("platform:admin"):
             ui.button(t("Verify the chain"), icon="verified", on_click=_verify).props("outline no-caps")
-        with ui.button(t("Export"), icon="download").props("outline no-caps"), ui.menu():
-            for shape, title in (("csv", "CSV"), ("ndjson", "JSON Lines")):
-                ui.menu_item(title, on_click=lambda _, one=shape: _save(one, chosen))
+        export_menu((("csv", "CSV"), ("ndjson", "JSON Lines")), lambda shape: _save(shape, chosen))
     access_tabs("audit")
     people = await names_of(here().person, "user")
     _filters(chosen, people, again)

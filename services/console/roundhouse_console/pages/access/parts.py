@@ -9,7 +9,7 @@ from roundhouse_common.auth import Role
 from roundhouse_console.domain.access import DAYS, expiry, quota_body, quota_text
 from roundhouse_console.kit.here import here, t
 from roundhouse_console.kit.live import follow
-from roundhouse_console.kit.panels import panel
+from roundhouse_console.kit.panels import panel, subnav
 from roundhouse_console.kit.tables import Row, table
 
 __all__ = ["Again", "access_tabs", "expiry_field", "field", "listed", "picks", "quota_fields", "role_field"]
@@ -33,11 +33,7 @@ def access_tabs(current: str) -> None:
     shown = [one for one in _TABS if here().me.may_anywhere(one[3])]
     if len(shown) < 2:
         return
-    with ui.element("nav").classes("rh-subnav").props(f'aria-label="{t("Access")}"'):
-        for name, path, title, _ in shown:
-            one = ui.link(t(title), path).classes("rh-subnav-item")
-            if name == current:
-                one.props("aria-current=page")
+    subnav(t("Access"), [(name, path, t(title)) for name, path, title, _ in shown], current)
 
 
 class Again:

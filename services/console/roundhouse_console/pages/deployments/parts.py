@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from nicegui import ui
-
 from roundhouse_console.kit.here import here, t
+from roundhouse_console.kit.panels import subnav
 
 __all__ = ["deployment_tabs"]
 
@@ -19,8 +18,4 @@ def deployment_tabs(current: str) -> None:
     """The pages of deployments as links; of standard users only their deployments."""
     if not here().me.may_anywhere("deployments:write"):
         return
-    with ui.element("nav").classes("rh-subnav").props(f'aria-label="{t("Deployments")}"'):
-        for name, path, title in _TABS:
-            one = ui.link(t(title), path).classes("rh-subnav-item")
-            if name == current:
-                one.props("aria-current=page")
+    subnav(t("Deployments"), [(name, path, t(title)) for name, path, title in _TABS], current)

@@ -9,14 +9,12 @@ from nicegui import ui
 
 from roundhouse_console.clients.rest import Item, path_of
 from roundhouse_console.domain.models import (
-    SOURCES,
     Uses,
     akin,
     context_of,
     files_bytes,
     fits,
     least_bytes,
-    parameters_text,
     precision_of,
     uses_of,
 )
@@ -28,6 +26,7 @@ from roundhouse_console.kit.tables import column, link, state, table
 from roundhouse_console.pages.models.asking import Market, ask_market
 from roundhouse_console.pages.models.duties import duties
 from roundhouse_console.pages.models.examples import ask_keys, examples
+from roundhouse_console.pages.models.facts import model_facts
 from roundhouse_console.pages.models.files import files_on_nodes
 from roundhouse_console.pages.models.memory import ask_memory, memory
 
@@ -95,7 +94,7 @@ def _page(found: _Found, look: Look) -> None:
             "warn",
         )
     with panel(t("What it is")):
-        _facts(model)
+        model_facts(model, uses, look)
     if here().me.may_anywhere("deployments:write"):
         with panel(t("Memory of one replica")):
             ui.timer(0, lambda: once(lambda: ask_memory(model), memory), once=True)
@@ -136,44 +135,6 @@ def _badges(found: _Found) -> None:
         need, free = bytes_text(least_bytes(model)), bytes_text(room or 0)
         words = t("needs at least {need}; {free} free on one node", need=need, free=free)
         badge(words, "quiet" if does_fit else "warn")
-
-
-def _facts(model: Item) -> None:
-    found, context, size = model["facts"] or {}, context_of(model), files_bytes(model)
-    if not found:
-        note(t("No node has read this model's files yet, so little is known of it."))
-    with facts():
-        fact(t("Architecture"), found.get("architecture", ""))
-        fact(t("Parameters"), parameters_text(found))
-        fact(t("Weights"), " · ".join(one for one in (precision_of(model), found.get("format", "")) if one))
-        fact(t("Context"), t("{count|token|tokens}", count=f"{context:,}".replace(",", " ")) if context else "")
-        fact(t("Layers"), _number(found.get("layers", 0)))
-        fact(t("Attention heads"), _heads(found))
-        if found.get("expert_count"):
-            shown = f"{found['expert_count']} · {t('{count} at once', count=found['experts_per_token'])}"
-            fact(t("Experts"), shown)
-        fact(t("Vocabulary"), _number(found.get("vocab_size", 0)))
-        fact(
-            t("Files"),
-            f"{bytes_text(size)}" + (f" · {model['file_count']}" if model["file_count"] else "") if size else "",
-        )
-        fact(t("Licence"), model["licence"] or t("licence not stated"))
-        fact(t("Source"), t(SOURCES.get(model["source"]["kind"], model["source"]["kind"])))
-        fact(t("Address"), model["source"]["uri"], is_code=True)
-        if model["resolved_revision"] or model["source"]["revision"]:
-            fact(t("Revision"), model["resolved_revision"] or model["source"]["revision"], is_code=True)
-    for gap in found.get("gaps", ()):
-        note(gap, "warn", icon="help_outline")
-
-
-def _number(number: int) -> str:
-    return f"{number:,}".replace(",", " ") if number else ""
-
-
-def _heads(found: Item) -> str:
-    if not found.get("attention_heads"):
-        return ""
-    return t("{heads}, {kv} for keys and values", heads=found["attention_heads"], kv=found["kv_heads"])
 
 
 def _deployments(uses: Uses) -> None:

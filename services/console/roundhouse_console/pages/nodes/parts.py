@@ -8,6 +8,7 @@ from nicegui import ui
 from roundhouse_console.clients.rest import Item
 from roundhouse_console.domain.installed import for_nodes
 from roundhouse_console.kit.here import here, t
+from roundhouse_console.kit.panels import subnav
 
 __all__ = ["choose_nodes", "node_names", "node_tabs"]
 
@@ -20,11 +21,7 @@ def node_tabs(current: str) -> None:
         ("files", "/nodes/files", t("Model files")),
         ("tokens", "/nodes/tokens", t("Join tokens")),
     )
-    with ui.element("nav").classes("rh-subnav").props(f'aria-label="{t("Nodes")}"'):
-        for name, path, title in parts:
-            one = ui.link(title, path).classes("rh-subnav-item")
-            if name == current:
-                one.props("aria-current=page")
+    subnav(t("Nodes"), parts, current)
 
 
 async def node_names() -> dict[str, str]:

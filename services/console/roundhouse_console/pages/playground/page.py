@@ -2,19 +2,21 @@
 
 import asyncio
 import weakref
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from nicegui import ui
 
-from roundhouse_console.clients.chat import models_of
+from roundhouse_console.clients.chat import models_of, readiness
 from roundhouse_console.domain.chatting import MOST_IMAGES, is_image
 from roundhouse_console.domain.conversations import Conversation, Model, Sampling, Turn, next_column_id
 from roundhouse_console.domain.errors import ConsoleError
-from roundhouse_console.domain.playground import SHOWN_TURNS, items_of
+from roundhouse_console.domain.playground import SHOWN_TURNS, Readiness, items_of, ready_first
 from roundhouse_console.kit.chat import Composer, Thread, Told, markdown_html
 from roundhouse_console.kit.here import here, t
-from roundhouse_console.kit.panels import empty, page_head
+from roundhouse_console.kit.live import follow
+from roundhouse_console.kit.panels import empty, note, page_head
 from roundhouse_console.kit.refusals import refusal_title
 from roundhouse_console.kit.signals import attempt, failed
 from roundhouse_console.pages.playground.desk import Desk
@@ -32,7 +34,10 @@ async def show(conversation_id: str = "", model: str = "") -> None:
     """`model` is chosen where it is one that the person may use, e.g. coming from the marketplace."""
     found = here()
     person = found.person
-    models, known = await asyncio.gather(models_of(person, found.clock), person.conversations.find(conversation_id))
+    names, ready, known = await asyncio.gather(
+        models_of(person, found.clock), readiness(person), person.conversations.find(conversation_id)
+    )
+    models = ready_first(names, ready)
     if not models and known is None:
         with page_head(t("Playground")):
             pass
@@ -44,13 +49,16 @@ async def show(conversation_id: str = "", model: str = "") -> None:
     if conversation_id and known is None:
         ui.notify(t("There is no such conversation; it may have been deleted."), type="warning")
     await page.talks.refresh()
+    await page.follow_readiness()
 
 
 class _Playground:
     """One open page: what is shown of its desk, and what people do with it."""
 
     def __init__(self, models: list[str], wanted: str) -> None:
-        self._models = models
+        """`models` come in the order in which they are taken where nobody chooses."""
+        self._first = models
+        self._models = sorted(models)
         self._wanted = wanted if wanted in models else (models[0] if models else "")
         self._client = ui.context.client
         self._threads: dict[str, Thread] = {}
@@ -71,6 +79,7 @@ class _Playground:
         with ui.element("div").classes("rh-playground") as self._body:
             self.talks = ConversationList(self)
             with ui.element("div").classes("rh-playground-main"):
+                self._remark = ui.element("div").classes("rh-remark")
                 self._columns = ui.element("div").classes("rh-columns")
                 self._composer = Composer(self.send, self._stop, most_images=MOST_IMAGES)
         itself = weakref.ref(self)
@@ -97,6 +106,23 @@ class _Playground:
             self.desk.send(text[:_MOST_PROMPT], kept)
             for thread in self._threads.values():
                 thread.to_end()
+
+    async def follow_readiness(self) -> None:
+        """Say above the conversation what cannot answer now, for as long as that is so."""
+
+        async def ask() -> str:
+            return self._what_waits(await readiness(here().person))
+
+        with self._remark:
+            await follow(ask, _remark)
+
+    def _what_waits(self, ready: Mapping[str, Readiness]) -> str:
+        if self._models and all(ready.get(one) == "waits" for one in self._models):
+            return t("No model is ready now. Until one has started, questions are refused.")
+        asked = [one.name for one in self.desk.conversation.models] if self.desk is not None else []
+        if waiting := ", ".join(one for one in asked if ready.get(one) == "waits"):
+            return t("{models} cannot answer now: no replica is ready. Choose another model, or wait.", models=waiting)
+        return ""
 
     def _stop(self) -> None:
         if self.desk is not None:
@@ -149,7 +175,7 @@ class _Playground:
             ui.notify(t("{most} models side by side at the most.", most=_MOST_COLUMNS), type="warning")
             return
         used = {one.name for one in models}
-        name = next((one for one in self._models if one not in used), models[0].name)
+        name = next((one for one in self._first if one not in used), models[0].name)
         models.append(Model(id=next_column_id(desk.conversation), name=name))
         self._build_columns()
         self._keep_if_known()
@@ -255,6 +281,18 @@ class _Playground:
             desk.choose_version(turn, column, value)
         elif name == "result" and isinstance(value, str):
             desk.give_result(turn, column, str(told.get("call")), value[:_MOST_PROMPT])
+
+
+def _remark() -> Callable[[str], None]:
+    holder = ui.element("div")
+
+    def put(text: str) -> None:
+        holder.clear()
+        if text:
+            with holder:
+                note(text, "warn", icon="hourglass_empty").props("role=status")
+
+    return put
 
 
 def _leave(page: "weakref.ref[_Playground]") -> None:

@@ -7,6 +7,7 @@ from nicegui import ui
 
 from roundhouse_console.clients.names import names_of
 from roundhouse_console.kit.here import here, t
+from roundhouse_console.kit.panels import subnav
 
 __all__ = ["fold", "select_of", "target_names", "traffic_tabs"]
 
@@ -20,12 +21,8 @@ _TABS: Final = (
 
 def traffic_tabs(current: str) -> None:
     """The pages of traffic as links, those the person may see."""
-    with ui.element("nav").classes("rh-subnav").props(f'aria-label="{t("Traffic")}"'):
-        for name, path, title, needs in _TABS:
-            if here().me.may_anywhere(needs):
-                one = ui.link(t(title), path).classes("rh-subnav-item")
-                if name == current:
-                    one.props("aria-current=page")
+    may = here().me.may_anywhere
+    subnav(t("Traffic"), [(name, path, t(title)) for name, path, title, needs in _TABS if may(needs)], current)
 
 
 async def target_names() -> dict[str, str]:

@@ -1,9 +1,8 @@
 """What the pages of usage share."""
 
-from nicegui import ui
-
 from roundhouse_console.clients.signed_in import SignedIn
 from roundhouse_console.kit.here import here, t
+from roundhouse_console.kit.panels import subnav
 
 __all__ = ["currency", "usage_tabs"]
 
@@ -16,12 +15,7 @@ def usage_tabs(current: str) -> None:
         ("budgets", "/usage/budgets", t("Budgets"), may("budgets:read")),
         ("prices", "/usage/prices", t("Prices"), may("prices:read")),
     ]
-    with ui.element("nav").classes("rh-subnav").props(f'aria-label="{t("Usage")}"'):
-        for name, path, title, is_shown in parts:
-            if is_shown:
-                one = ui.link(title, path).classes("rh-subnav-item")
-                if name == current:
-                    one.props("aria-current=page")
+    subnav(t("Usage"), [(name, path, title) for name, path, title, is_shown in parts if is_shown], current)
 
 
 async def currency(person: SignedIn) -> str:

@@ -122,8 +122,8 @@ def _all_books(books: list[Item]) -> None:
             ui.label(f"{told}. {book['note']}").classes("rh-dim")
             put = table(
                 [
-                    column("for", t("For")),
-                    column("rates", t("Rates"), is_sortable=False),
+                    column("for", t("For"), wraps=True),
+                    column("rates", t("Rates"), is_sortable=False, wraps=True),
                     column("since", t("Since"), is_wide=True),
                 ],
                 label=t("Price book {name}", name=book["book"]),
@@ -133,7 +133,7 @@ def _all_books(books: list[Item]) -> None:
 
 def _line(line: Item, currency: str) -> Row:
     chosen = [line[name] for name in _SELECTORS if line[name]]
-    rates = "; ".join(f"{t(name)}: {value}" for name, value in rates_text(line["rates"], currency))
+    rates = "\n".join(f"{t(name)}: {value}" for name, value in rates_text(line["rates"], currency))
     return {
         "id": line["id"],
         "for": text(chosen[0] if chosen else t("everything"), sub=", ".join(chosen[1:])),

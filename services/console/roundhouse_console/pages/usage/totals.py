@@ -14,6 +14,7 @@ from roundhouse_console.domain.overview import curves_of
 from roundhouse_console.domain.units import count, money, percent
 from roundhouse_console.domain.usage import DIMENSIONS, drill_path, usage_rows
 from roundhouse_console.kit.charts import Format, Series, chart
+from roundhouse_console.kit.files import export_menu
 from roundhouse_console.kit.here import here, t
 from roundhouse_console.kit.live import follow
 from roundhouse_console.kit.panels import page_head, panel, stat, tiles
@@ -197,9 +198,8 @@ def _table() -> Callable[[_Found], None]:
 def _exports(chosen: _Chosen) -> None:
     if not here().me.may_anywhere("usage:export"):
         return
-    with ui.button(t("Export"), icon="download").props("outline no-caps"), ui.menu():
-        for name, title in (("usage.csv", "CSV"), ("usage.parquet", "Parquet"), ("focus.csv", "FOCUS 1.2 (CSV)")):
-            ui.menu_item(title, on_click=lambda _, one=name: _save(one, chosen))
+    files = (("usage.csv", "CSV"), ("usage.parquet", "Parquet"), ("focus.csv", "FOCUS 1.2 (CSV)"))
+    export_menu(files, lambda name: _save(name, chosen))
 
 
 def _save(name: str, chosen: _Chosen) -> None:
