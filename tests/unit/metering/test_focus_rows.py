@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from roundhouse_metering.domain.amounts import SUMS, Amounts
-from roundhouse_metering.domain.focus import FOCUS_COLUMNS, FocusCharge, focus_row
+from roundhouse_metering.domain.focus import FOCUS_COLUMNS, FocusCharge, focus_row, focus_time_row
 from tests.support.focus_model import FocusModel
 
 pytestmark = pytest.mark.contract("F06")
@@ -63,6 +63,11 @@ ROWS: dict[str, Row] = {
     ),
     "without tokens, of nobody knows what": focus_row(BARE, amounts(requests=2, audio_ms=900, cost_nano=10**18)),
     "unpriced": focus_row(WHOLE, amounts(requests=1, input_tokens=1, unpriced=1)),
+    "time of replicas": focus_time_row(
+        dataclasses.replace(BARE, model_served="NVIDIA H100", operation="replica time", deployment_id="dep_1"),
+        seconds=86_400.0,
+        cost_nano=12_345,
+    ),
     "corrected below nothing": focus_row(WHOLE, amounts(requests=1, cost_nano=-5)),
 }
 COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost")

@@ -15,8 +15,10 @@ from roundhouse_common.auth import Subject, allowed
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, Forbidden, InvalidInput
 from roundhouse_common.http import requires
+from roundhouse_common.pricing import PriceTable
 from roundhouse_common.runtime import Clock
 from roundhouse_common.spreadsheets import not_computed
+from roundhouse_metering.api.focus_time import time_rows
 from roundhouse_metering.api.usage_schemas import UsageEntry
 from roundhouse_metering.api.usage_scope import ExportScope
 from roundhouse_metering.domain.cells import DAY_S
@@ -25,6 +27,7 @@ from roundhouse_metering.domain.focus import FOCUS_COLUMNS, FocusCharge, focus_r
 from roundhouse_metering.domain.retention import RecordsGone
 from roundhouse_metering.domain.usage import COLUMNS, Dimension, UsageFilter, UsageQuery
 from roundhouse_metering.store.analytics import currency, usage_figures
+from roundhouse_metering.store.costs import all_prices
 from roundhouse_metering.store.feed import read_feed
 from roundhouse_metering.store.ledger import Position, entries, require_kept
 
@@ -58,7 +61,7 @@ def export_routes(db: Database, clock: Clock) -> APIRouter:
 
     @routes.get("/focus.csv", response_class=StreamingResponse, responses=_CSV)
     async def export_focus(wanted: ExportScope) -> StreamingResponse:
-        """Return costs and usage by whole UTC days as FOCUS 1.2 rows."""
+        """Return costs and usage by whole UTC days as FOCUS 1.2 rows, the priced time of replicas too."""
         since, until = wanted.since, wanted.until if wanted.until is not None else clock.now()
         if since is None:
             raise InvalidInput("An export needs a start.", FieldError("since", "is required"))
@@ -66,10 +69,10 @@ def export_routes(db: Database, clock: Clock) -> APIRouter:
         if last - first > _MOST_DAYS:
             raise InvalidInput("Too many days.", FieldError("since", f"{_MOST_DAYS} days are the most"))
         async with db.read() as session:
-            money = await currency(session)
+            money, prices = await currency(session), PriceTable(await all_prices(session))
         if not money:
             raise InvalidInput("There is no price yet, so no currency.", FieldError("since", "add a price book first"))
-        return _download(_focus(db, wanted, range(first, last), money, clock), "focus-1.2.csv")
+        return _download(_focus(db, wanted, range(first, last), money, prices, clock), "focus-1.2.csv")
 
     @routes.get("/events", response_class=_CloudEvents, responses=_EVENTS)
     async def list_usage_events(
@@ -139,18 +142,22 @@ async def _records(db: Database, wanted: UsageFilter) -> AsyncIterator[str]:
         after = Position(admitted_at=last.admitted_at, request_id=last.request_id)
 
 
-async def _focus(db: Database, wanted: UsageFilter, days: range, money: str, clock: Clock) -> AsyncIterator[str]:
+async def _focus(
+    db: Database, wanted: UsageFilter, days: range, money: str, prices: PriceTable, clock: Clock
+) -> AsyncIterator[str]:
     yield _csv([list(FOCUS_COLUMNS)])
     for day in days:
         of_day = replace(wanted, since=float(day * DAY_S), until=float((day + 1) * DAY_S))
         query = UsageQuery(filter=of_day, by=_FOCUS_BY, has_latency=False)
         async with db.read() as session:
             found = await usage_figures(session, query, now=clock.now())
+            held = await time_rows(session, wanted, day, prices=prices, money=money, now=clock.now())
         rows: list[Mapping[str, str]] = []
         for (_, values), amounts in sorted(found.rows.items(), key=lambda row: row[0]):
             given = {COLUMNS[by]: value for by, value in zip(_FOCUS_BY, values, strict=True)}
             begin = datetime.fromtimestamp(day * DAY_S, UTC)
             rows.append(focus_row(FocusCharge(day=begin, currency=money, **given), amounts))
+        rows += held
         yield _csv([not_computed(row[name]) for name in FOCUS_COLUMNS] for row in rows)
 
 

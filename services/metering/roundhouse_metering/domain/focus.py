@@ -10,7 +10,7 @@ from typing import Final
 from roundhouse_common.contracts.money import NANO
 from roundhouse_metering.domain.amounts import Amounts
 
-__all__ = ["FOCUS_COLUMNS", "FocusCharge", "focus_row"]
+__all__ = ["FOCUS_COLUMNS", "FocusCharge", "focus_row", "focus_time_row"]
 
 _ISSUER: Final = "Roundhouse"
 _SERVICE: Final = "Model inference"
@@ -18,6 +18,7 @@ _PRICED: Final = 1_000_000
 """Prices are for so many tokens."""
 _TAGS: Final = "roundhouse/"
 """Tags that a provider gives, and not its users, begin with a prefix of its own."""
+_TIME_UNIT: Final = "Seconds"
 _TOKENS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 FOCUS_COLUMNS: Final = (
     *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
@@ -38,6 +39,7 @@ FOCUS_COLUMNS: Final = (
     *("x_OutputTokens", "x_ReasoningTokens", "x_UnpricedRequests"),
 )
 """The mandatory columns, those that apply here, and our own, which the specification wants to begin with `x_`."""
+_COUNTS: Final = FOCUS_COLUMNS[FOCUS_COLUMNS.index("x_Requests") :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +61,48 @@ class FocusCharge:
 
 
 def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
-    """Return the row as texts; empty means null. Requests without a price are not in its costs, and counted.
+    """Return the row of requests as texts; empty means null. Those without a price are not in its costs, and counted.
 
     Deployments have no names here, only ids; the specification wants none that repeats its id.
     """
-    cost = _decimal(amounts["cost_nano"])
     tokens = sum(amounts[name] for name in _TOKENS)
-    month = charge.day.replace(day=1)
     consumed, unit = (tokens, "Tokens") if tokens else (amounts["requests"], "Requests")
     priced, pricing_unit = (Decimal(tokens) / _PRICED, f"{_PRICED} Tokens") if tokens else (Decimal(consumed), unit)
+    counts = {
+        "x_Requests": str(amounts["requests"]),
+        "x_InputTokens": str(amounts["input_tokens"]),
+        "x_CachedInputTokens": str(amounts["cached_input_tokens"]),
+        "x_CacheWriteTokens": str(amounts["cache_write_tokens"]),
+        "x_OutputTokens": str(amounts["output_tokens"]),
+        "x_ReasoningTokens": str(amounts["reasoning_tokens"]),
+        "x_UnpricedRequests": str(amounts["unpriced"]),
+    }
+    quantities = {
+        "ConsumedQuantity": f"{consumed}.0",  # who tells types by the values is to see decimals
+        "ConsumedUnit": unit,
+        "PricingQuantity": f"{priced:f}",
+        "PricingUnit": pricing_unit,
+    }
+    return _row(charge, _decimal(amounts["cost_nano"]), {**quantities, **counts})
+
+
+def focus_time_row(charge: FocusCharge, *, seconds: float, cost_nano: int) -> Mapping[str, str]:
+    """Return the row of the time of replicas that has a price, as texts."""
+    quantity = f"{seconds:.3f}"
+    quantities = {
+        "ConsumedQuantity": quantity,
+        "ConsumedUnit": _TIME_UNIT,
+        "PricingQuantity": quantity,
+        "PricingUnit": _TIME_UNIT,
+    }
+    return _row(charge, _decimal(cost_nano), {**quantities, **dict.fromkeys(_COUNTS, "0")})
+
+
+def _row(charge: FocusCharge, cost: str, figures: Mapping[str, str]) -> Mapping[str, str]:
+    month = charge.day.replace(day=1)
     tags = {"user": charge.user_id, "key": charge.key_id}
     resource = charge.deployment_id or charge.provider_id
-    return {
+    row = {
         "BilledCost": cost,
         "BillingAccountId": charge.tenant_id,
         "BillingAccountName": charge.tenant_id,
@@ -84,15 +116,11 @@ def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": _time(charge.day + timedelta(days=1)),
         "ChargePeriodStart": _time(charge.day),
-        "ConsumedQuantity": f"{consumed}.0",  # who tells types by the values is to see decimals
-        "ConsumedUnit": unit,
         "ContractedCost": cost,
         "EffectiveCost": cost,
         "InvoiceIssuerName": _ISSUER,
         "ListCost": cost,
         "PricingCategory": "Standard",
-        "PricingQuantity": f"{priced:f}",
-        "PricingUnit": pricing_unit,
         "ProviderName": _ISSUER,
         "PublisherName": charge.provider_id or _ISSUER,
         "RegionId": charge.region,
@@ -110,14 +138,9 @@ def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
         "Tags": json.dumps({f"{_TAGS}{name}": value for name, value in tags.items() if value}),
         "x_KeyId": charge.key_id,
         "x_UserId": charge.user_id,
-        "x_Requests": str(amounts["requests"]),
-        "x_InputTokens": str(amounts["input_tokens"]),
-        "x_CachedInputTokens": str(amounts["cached_input_tokens"]),
-        "x_CacheWriteTokens": str(amounts["cache_write_tokens"]),
-        "x_OutputTokens": str(amounts["output_tokens"]),
-        "x_ReasoningTokens": str(amounts["reasoning_tokens"]),
-        "x_UnpricedRequests": str(amounts["unpriced"]),
+        **figures,
     }
+    return {name: row[name] for name in FOCUS_COLUMNS}
 
 
 def _decimal(nano: int) -> str:

@@ -1,13 +1,17 @@
 """What the time of replicas costs: by the prices that were valid while they held what they held."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from roundhouse_common.pricing import REPLICA_TIME, PriceFacts, PriceTable, Quantities, cost
 from roundhouse_metering.domain.spans import By, Span
 
 __all__ = ["ReplicaCost", "replica_costs"]
+
+_DAY_S: Final = 86_400
 
 
 @dataclass(slots=True)
@@ -23,7 +27,8 @@ class ReplicaCost:
 def replica_costs(
     spans: Iterable[Span], prices: PriceTable, *, since: float, until: float, by: By
 ) -> Mapping[str, ReplicaCost]:
-    """Return the costs within a time. A span is cut where a price begins or ends, and rounded once per part."""
+    """Return the costs within a time. A span is cut where a price begins or ends, and at midnight UTC, and rounded once
+    per part: so the costs of days add up to those of a month."""
     found: dict[str, ReplicaCost] = {}
     for span in spans:
         begin, end = max(span.began_at, since), min(until, until if span.ended_at is None else span.ended_at)
@@ -47,7 +52,8 @@ def _edges(prices: PriceTable, span: Span, begin: float, end: float) -> list[flo
         for edge in (price.valid_from, price.valid_until)
         if begin < edge < end
     }
-    return [begin, *sorted(inner), end]
+    midnights = range((int(begin) // _DAY_S + 1) * _DAY_S, math.ceil(end), _DAY_S)
+    return [begin, *sorted({*inner, *map(float, midnights)}), end]
 
 
 def _cost(prices: PriceTable, span: Span, begin: float, end: float) -> int | None:
