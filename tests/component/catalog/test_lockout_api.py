@@ -102,6 +102,9 @@ async def test_changing_the_password_ends_every_session(ready: World) -> None:
     assert (await post(ready, "/password:change", body)).status_code == 204
     answer = await post(ready, "/sessions:refresh", {"refresh_token": ann["refresh_token"]})
     assert answer.status_code == 401
+    async with ready.db.read() as session:
+        (ended,) = await list_entries(session, Filter(action="session.end-all"), limit=10)
+    assert ended.read().actor == f"user:{ANN}"
 
 
 @pytest.mark.parametrize("weak", ["short", PASSWORD, "Password1234!", "ann is my login name"])

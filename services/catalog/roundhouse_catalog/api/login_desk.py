@@ -109,7 +109,8 @@ class LoginDesk:
             changed = Credential(user_id=user_id, password_hash=hashed, changed_at=now)
             await store.put_credential(session, changed)
             await self._enter(session, "password.change", proven.account)
-            await self._sessions.end_all(session, user_id, EndReason.PASSWORD_CHANGED)
+            owner = Subject(id=user_id, tenant_id="")
+            await self._sessions.end_all(session, user_id, EndReason.PASSWORD_CHANGED, subject=owner)
 
     async def give(self, user_id: str, password: str = "") -> str:
         """Give a user a password for their first login, ending their sessions, and return it: the only time.

@@ -101,14 +101,23 @@ class SessionDesk:
             await self._enter(session, "session.end", ending, reason=reason.value)
             session.after_commit(self._wake)
 
-    async def end_all(self, session: WriteSession, user_id: str, reason: EndReason, *, but: str = "") -> int:
-        """End every session of a user, but perhaps one, and return how many; other tokens of theirs are void too."""
+    async def end_all(
+        self, session: WriteSession, user_id: str, reason: EndReason, *, but: str = "", subject: Subject | None = None
+    ) -> int:
+        """End every session of a user, but perhaps one, and return how many; other tokens of theirs are void too.
+
+        `subject` is who does it, where the request has no token that says so."""
         now = self._clock.now()
         count = await store.end_sessions(session, user_id, reason, now=now, but=but)
         if not but:
             await store.void_tokens(session, user_id, now=now)
         await self._audit.enter(
-            session, action="session.end-all", object_kind="user", object_id=user_id, reason=reason.value
+            session,
+            action="session.end-all",
+            object_kind="user",
+            object_id=user_id,
+            reason=reason.value,
+            subject=subject,
         )
         session.after_commit(self._wake)
         return count
