@@ -66,6 +66,8 @@ async def test_the_export_has_the_time_of_each_day_and_adds_up_to_the_same_cost(
     assert [row["ConsumedQuantity"] for row in rows] == ["43199.877", "86400.000", "43207.901"]
     told = (await caller.get("/replica-costs", whole)).json()
     assert sum(Decimal(row["BilledCost"]) for row in rows) * NANO == told["cost_nano"]
+    everybodys = await caller.get("/usage/focus.csv", {**whole, "tenant": "all"})
+    assert everybodys.text == exported
     of_key = await caller.get("/usage/focus.csv", {**whole, "key_id": "key_1"})
     assert "Seconds" not in of_key.text, "no key has time of replicas"
     unpriced = await caller.get("/usage/focus.csv", {**whole, "deployment": "dep_b"})

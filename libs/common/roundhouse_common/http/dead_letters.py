@@ -94,7 +94,7 @@ def dead_letter_routes(consumers: Sequence[Consumer]) -> APIRouter:
         letter_id: str,
         reason: Annotated[str, Query(min_length=1, max_length=500, description="For the audit: why it may be lost.")],
     ) -> None:
-        """Give a letter up, for good: what it says happens nowhere. The audit keeps who did it, why, and what it was."""
+        """Give a letter up, for good: what it says happens nowhere. The audit keeps who did it and why."""
         consumer, letter = await find(letter_id)
         gone = (
             f"{reason} ({letter.consumer}, message {letter.stream_sequence} of {letter.stream}: {letter.error[:500]})"

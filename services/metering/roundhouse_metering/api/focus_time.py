@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import select
-
 from roundhouse_common.database import ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.pricing import REPLICA_TIME, PriceTable
@@ -15,8 +13,8 @@ from roundhouse_metering.domain.focus import FocusCharge, focus_time_row
 from roundhouse_metering.domain.replica_costs import replica_costs
 from roundhouse_metering.domain.spans import By, HeldQuery, Span
 from roundhouse_metering.domain.usage import UsageFilter
+from roundhouse_metering.store.replica_tenants import replica_tenants
 from roundhouse_metering.store.spans import most_spans, spans_held
-from roundhouse_metering.store.tables import replica_spans
 
 __all__ = ["time_rows"]
 
@@ -42,7 +40,8 @@ async def time_rows(
     if since >= until or not wanted.equal.keys() <= _OF_REPLICAS:
         return []
     rows = []
-    for tenant_id in await _tenants(session, wanted):
+    tenants = [wanted.tenant_id] if wanted.tenant_id is not None else await replica_tenants(session)
+    for tenant_id in tenants:
         query = _query(wanted, tenant_id, since, until)
         spans = await spans_held(session, query)
         if len(spans) > most_spans:
@@ -96,9 +95,3 @@ def _charge(kind: _Kind, tenant_id: str, day: int, money: str) -> FocusCharge:
         provider_id="",
         region="",
     )
-
-
-async def _tenants(session: ReadSession, wanted: UsageFilter) -> Sequence[str]:
-    if wanted.tenant_id is not None:
-        return [wanted.tenant_id]
-    return sorted(await session.scalars(select(replica_spans.c.tenant_id).distinct()))
