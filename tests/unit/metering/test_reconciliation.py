@@ -49,12 +49,14 @@ def test_what_is_missing_is_told_by_the_hour_before_it() -> None:
         ("a", 0): RouterHour(first=1, last=4, completed=2, aborted=1),  # 2 or 3 is missing
         ("a", 3600): RouterHour(first=7, last=8, failed=2),  # 5 and 6 are missing before it
         ("b", 0): RouterHour(first=1, last=1, completed=1),
+        ("c", 3600): RouterHour(first=3, last=3, completed=1),  # 1 and 2 are missing before all
     }
     found = reconcile_hours(hours)
     assert [(hour.router_id, hour.hour, hour.admitted, hour.missing) for hour in found] == [
         ("a", 0, 6, 3),
         ("a", 3600, 2, 0),
         ("b", 0, 1, 0),
+        ("c", 3600, 3, 2),
     ]
 
 

@@ -89,7 +89,8 @@ def _router(ledger: RouterLedger) -> RouterReconciliation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourReconciliation:
-    """What a router admitted within an hour. What is missing between two hours counts to the earlier one."""
+    """What a router admitted within an hour. What is missing between two hours counts to the earlier one, and what is
+    missing before all of a router's to its first."""
 
     router_id: str
     hour: int
@@ -104,10 +105,13 @@ def reconcile_hours(hours: Mapping[tuple[str, int], RouterHour]) -> list[HourRec
     """Return the figures by router and hour, in that order."""
     found = []
     places = sorted(hours)
+    before = ""
     for place, following in zip_longest(places, places[1:], fillvalue=("", 0)):
         hour = hours[place]
+        begin = hour.first if place[0] == before else 1
         end = hours[following].first if following[0] == place[0] else hour.last + 1
-        missing = max(0, end - hour.first - hour.recorded)
+        missing = max(0, end - begin - hour.recorded)
+        before = place[0]
         found.append(
             HourReconciliation(
                 router_id=place[0],
