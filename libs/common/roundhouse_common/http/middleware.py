@@ -1,6 +1,6 @@
 """Plain ASGI around every request: id, trace, log context, body limit, and the answer to the unexpected."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -69,7 +69,7 @@ class RequestMiddleware:
         ):
             is_limited = not self._is_streamed(scope["method"], scope["path"])
             peer = (scope.get("client") or ("",))[0]
-            address = self._proxies.client_of(peer, dict(scope["headers"]))
+            address = self._proxies.client_of(peer, _joined(scope["headers"]))
             trail = Trail(scope=scope, request_id=request_id, client_address=address, end=self._audit)
             exchange = _Exchange(trail, receive, send, is_limited=is_limited, settled=self._settled)
             following = follow(trail)
@@ -105,6 +105,15 @@ class RequestMiddleware:
         except Exception as error:  # noqa: BLE001 - the last resort: logged here, and the caller learns only the id
             _log.error("request_failed", path=exchange.scope["path"], error=repr(error), exc_info=error)
             await exchange.fail()
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers by name. One that came in several lines has all of them: each proxy may add a line of its
+    own."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = b", ".join((found[name], value)) if name in found else value
+    return found
 
 
 class _BodyTooLarge(HTTPException):
