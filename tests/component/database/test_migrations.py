@@ -17,6 +17,8 @@ from roundhouse_common.database import (
 )
 from tests.support.databases import schema_differences
 
+HERE = pytest.mark.usefixtures("migrations_here")
+"""What is shown is what migrations do, and not the process in which services let them run."""
 METADATA = MetaData()
 PARENTS = Table(
     "parents", METADATA, Column("id", Integer, primary_key=True), Column("name", String(50), nullable=False)
@@ -118,6 +120,7 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Migrations:
     return example
 
 
+@HERE
 async def test_migrated_database_has_the_tables_of_the_metadata(database_url: str, migrations: Migrations) -> None:
     migrations.add("0002_names", _SECOND)
     async with Database(database_url, service="node-agent") as db:
@@ -125,6 +128,7 @@ async def test_migrated_database_has_the_tables_of_the_metadata(database_url: st
     assert await schema_differences(database_url, METADATA, service="node-agent") == []
 
 
+@HERE
 async def test_upgrade_keeps_the_rows_also_of_tables_that_point_to_the_changed_one(
     database_url: str, migrations: Migrations
 ) -> None:
@@ -150,6 +154,7 @@ async def test_failed_migration_leaves_the_schema_as_it_was(database_url: str, m
     assert await schema_differences(database_url, METADATA, service="test") == []
 
 
+@HERE
 async def test_migrating_twice_changes_nothing(database_url: str, migrations: Migrations) -> None:
     async with Database(database_url, service="test") as db:
         await db.migrate(migrations.package)
@@ -158,6 +163,7 @@ async def test_migrating_twice_changes_nothing(database_url: str, migrations: Mi
             assert (await session.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == ["0001"]
 
 
+@HERE
 async def test_database_of_a_newer_release_is_refused_untouched(database_url: str, migrations: Migrations) -> None:
     async with Database(database_url, service="test") as db:
         await db.migrate(migrations.package)
@@ -187,6 +193,7 @@ async def test_alembic_is_never_loaded_into_the_service(database_url: str, migra
     assert (await process.communicate())[0].decode().strip() == "False"
 
 
+@HERE
 async def test_services_on_one_server_have_versions_of_their_own(postgres_url: str, migrations: Migrations) -> None:
     for service in ("catalog", "scheduler"):
         async with Database(postgres_url, service=service) as db:
