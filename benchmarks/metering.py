@@ -154,7 +154,7 @@ def _one_core() -> Iterator[None]:
                 os.sched_setaffinity(thread, every)
 
 
-async def _analytics(url: str, *, count: int) -> None:
+async def _analytics(url: str, *, count: int, is_asking: bool) -> None:
     """Measure questions about a month of so many records, as REST answers them.
 
     Cells of three days are made by the product's own counting; the other days are copies of them in SQL, so that all
@@ -170,6 +170,8 @@ async def _analytics(url: str, *, count: int) -> None:
         cells = cells or await _fill(db, count)
         print(f"{count} records in {cells} cells, {time.perf_counter() - began:.0f} s to make")
         print(f"{await _bytes(db, url, 'usage_cells') / 1e6:.0f} MB of cells with indexes")
+        if not is_asking:
+            return
         private, public = generate_keypair()
         app = create_app("bench", "0", TokenVerifier(public, clock=SystemClock()))
         app.include_router(usage_routes(db, SystemClock()))
@@ -292,6 +294,10 @@ _QUESTIONS = {
     "one key by model and day, table": _usage("model", bucket="1d", key_id=_KEY),
     "one key by hour, p95": _usage(bucket="1h", path=_CHART, key_id=_KEY, metric=_P95),
     "table by model and hour, every quantile": _usage("model", bucket="1h", tenant="all"),
+    "the 100 keys with a model that cost most": _usage("key", "model", tenant="all", top="100", order="cost"),
+    "chart of p95 by project, model and day": _usage(
+        "project", "model", bucket="1d", path=_CHART, tenant="all", metric=_P95
+    ),
 }
 
 
@@ -327,12 +333,13 @@ def main() -> None:
     parser.add_argument("--records", type=int, help="50,000 to enter, or a month of 10,000,000")
     parser.add_argument("--batch", type=int, default=1000)
     parser.add_argument("--url", help="a database of one's own, which is kept: with --analytics it is filled only once")
+    parser.add_argument("--fill", action="store_true", help="with --url: make that month only, and ask another time")
     asked = parser.parse_args()
     collect_seldom()
     gc.freeze()  # as the service does
     with contextlib.nullcontext(asked.url) if asked.url else _database(asked.database) as url:
-        if asked.analytics:
-            asyncio.run(_analytics(url, count=asked.records or 10_000_000))
+        if asked.analytics or asked.fill:
+            asyncio.run(_analytics(url, count=asked.records or 10_000_000, is_asking=not asked.fill))
         else:
             asyncio.run(_ingest(url, count=asked.records or 50_000, batch=asked.batch))
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from roundhouse_common.database import (
     BigId,
@@ -17,6 +18,7 @@ from roundhouse_common.database import (
     upsert,
 )
 from tests.support.databases import database
+from tests.support.eventually import eventually
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -235,6 +237,31 @@ async def test_rows_that_cannot_be_copied_write_nothing(
             await session.copy("things", ["name"], [("after",)])
         async with db.read() as reader:
             assert set(await reader.scalars(select(THINGS.c.name))) == {"there", "after"}
+
+
+async def test_rows_whose_copying_was_cancelled_are_not_there_and_the_database_goes_on(postgres_url: str) -> None:
+    async with database(postgres_url, METADATA) as db:
+        other = create_async_engine(postgres_url)
+        async with other.connect() as holder:
+            await holder.execute(text("LOCK TABLE test.things IN ACCESS EXCLUSIVE MODE"))
+            copying = asyncio.create_task(copy_one(db, "waits"))
+
+            async def is_waiting() -> bool:
+                return bool(await holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+            await eventually(is_waiting)
+            copying.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await copying
+        await other.dispose()
+        await copy_one(db, "after")
+        async with db.read() as reader:
+            assert (await reader.scalars(select(THINGS.c.name))).all() == ["after"]
+
+
+async def copy_one(db: Database, name: str) -> None:
+    async with db.write() as session:
+        await session.copy("things", ["name"], [(name,)])
 
 
 async def test_unknown_database_is_unavailable(postgres_url: str) -> None:

@@ -20,6 +20,7 @@ from tests.support.usage import NOON, UsageRecords
 
 SINCE, UNTIL = "2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z"
 RANGE = {"since": SINCE, "until": UNTIL}
+SIXTY_DAYS = {"since": "2026-09-23T00:00:00Z", "until": "2026-11-22T00:00:00Z"}
 
 
 def member(role: Role, *, user: str = "usr_2", tenant: str = "ten_default") -> Subject:
@@ -104,13 +105,14 @@ async def test_answers_are_what_the_document_says(filled: Caller) -> None:
 
 @pytest.mark.contract("C05", "F04")
 @pytest.mark.parametrize("is_counted", [False, True])
+@pytest.mark.parametrize(("bucket", "width_s", "asked"), [("1m", 60, RANGE), ("1d", -86_400, SIXTY_DAYS)])
 async def test_series_of_many_points_have_the_totals_of_the_range(
-    caller: Caller, ledger_db: Database, is_counted: bool
+    caller: Caller, ledger_db: Database, bucket: str, width_s: int, asked: dict[str, str], is_counted: bool
 ) -> None:
     one, rng = UsageRecords(), random.Random(3)
     records = [
         one.next(
-            admitted_at=NOON + 7.5 + 60 * (number % 60),
+            admitted_at=NOON + 7.5 + width_s * (number % 60),
             model_requested=f"model-{number // 60 % 3}",
             duration_ms=rng.lognormvariate(6, 1),
             time_to_first_token_ms=rng.choice((None, 12.5)),
@@ -122,8 +124,8 @@ async def test_series_of_many_points_have_the_totals_of_the_range(
     if is_counted:
         counting = UsageRollups(ledger_db, clock=HandClock(), rng=rng, registry=CollectorRegistry())
         await counting.count_all()
-    table = await ask(caller, "/usage", {**RANGE, "by": "model"})
-    asked = {**RANGE, "bucket": "1m", "by": "model", "metric": "latency_ms.p95"}
+    table = await ask(caller, "/usage", {**asked, "by": "model"})
+    asked = {**asked, "bucket": bucket, "by": "model", "metric": "latency_ms.p95"}
     drawn = await ask(caller, "/usage/chart", asked)
     assert {one["key"]: one["totals"] for one in drawn["series"]} == {
         item["key"]: {name: item[name] for name in Figures.model_fields} for item in table["items"]

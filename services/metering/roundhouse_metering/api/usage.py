@@ -26,8 +26,9 @@ from roundhouse_metering.api.usage_schemas import (
 )
 from roundhouse_metering.api.usage_scope import UsageScope
 from roundhouse_metering.domain.amounts import Amounts, total
+from roundhouse_metering.domain.cells import DAY_S
 from roundhouse_metering.domain.plans import bucket_starts
-from roundhouse_metering.domain.usage import BucketWidth, Dimension, UsageQuery
+from roundhouse_metering.domain.usage import UTC_ZONE, BucketWidth, Dimension, UsageQuery
 from roundhouse_metering.store.analytics import Place, UsageFigures, currency, usage_figures
 from roundhouse_metering.store.ledger import LedgerEntry, Position, entries
 
@@ -139,17 +140,19 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
         async with db.read() as session:
             found = await usage_figures(session, query, now=clock.now())
             sums = await _sums(session, query, found, now=clock.now())
-            whole = sums if query.has_latency else await _whole(session, query, found, now=clock.now())
+            is_apart = sums is not found
+            whole = sums if is_apart else await _whole(session, query, found, now=clock.now())
             previous = await _previous(session, query, now=clock.now()) if compare else None
             money = await currency(session)
         totals = total(whole.rows.values())
         kept = _top(sums, top, order)
+        drawn = _with_other(found, query, kept)
         starts = bucket_starts(bucket, query.zone, wanted.since, ending.until or 0.0)
         return _answer(
             bucket=bucket,
             time_zone=time_zone,
             starts=[rfc3339(start) for start in starts],
-            series=chart(_with_other(found, query, kept), _with_other(sums, query, kept), query, starts, shown),
+            series=chart(drawn, _with_other(sums, query, kept) if is_apart else drawn, query, starts, shown),
             totals=figures(totals),
             previous_totals=previous,
             currency=money,
@@ -184,8 +187,10 @@ async def _whole(session: ReadSession, query: UsageQuery, found: UsageFigures, *
 
 
 async def _sums(session: ReadSession, query: UsageQuery, found: UsageFigures, *, now: float) -> UsageFigures:
-    """Return the figures of each series: of many buckets, coarse cells of the whole range take fewer sketches."""
-    if not query.has_latency or len(found.rows) < _FEW_ROWS:
+    """Return the figures of each series: of many buckets, coarse cells of the whole range take fewer sketches. None are
+    coarser than days."""
+    is_of_days = query.bucket is not None and query.bucket.seconds >= DAY_S and query.zone == UTC_ZONE
+    if not query.has_latency or len(found.rows) < _FEW_ROWS or is_of_days:
         return found
     return await usage_figures(session, replace(query, bucket=None), now=now)
 

@@ -71,15 +71,21 @@ class Sketch:
         """Add what `packed` packed. Raises SketchTooNew."""
         if not data:
             return
-        if data[0] == _LIST:
-            self._add_list(data[1:])
-        elif data[0] == _ROW:
+        form = data[0]
+        if form == _ROW:
             self._add_row(data)
-        elif data[0] >= _MAP:
-            self._add_few(_decoder.decode(data))
+        elif form >= _MAP:
+            few = self.few
+            for number, count in _decoder.decode(data).items():
+                if number in few:
+                    few[number] += count
+                else:
+                    few[number] = count
+        elif form == _LIST:
+            self._add_list(data[1:])
         else:
             raise SketchTooNew(
-                f"Quantiles are kept in the form {data[0]}, and this program knows none after {_LIST}: "
+                f"Quantiles are kept in the form {form}, and this program knows none after {_LIST}: "
                 "start the release of metering that wrote them."
             )
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from roundhouse_common.errors import FieldError, InvalidInput
 
-__all__ = ["COLUMNS", "BucketWidth", "Dimension", "UsageFilter", "UsageQuery", "most_rows"]
+__all__ = ["COLUMNS", "UTC_ZONE", "BucketWidth", "Dimension", "UsageFilter", "UsageQuery", "most_rows"]
 
 most_rows = 10_000
 """More rows than this are refused, not cut off: a sum over a cut-off list would be wrong."""
