@@ -65,6 +65,9 @@ async def test_a_record_costs_by_the_price_of_its_admission_however_late_it_come
 
 async def test_without_a_price_a_record_is_unpriced_counted_and_listed(caller: Caller, ledger_db: Database) -> None:
     registry, records = CollectorRegistry(), UsageRecords()
+    await record(ledger_db, registry=registry)
+    assert registry.get_sample_value("roundhouse_metering_unpriced_records_total", {"missing": "price"}) == 0
+    registry = CollectorRegistry()
     nothing = records.next(outcome=Outcome.FAILED, input_tokens=0, output_tokens=0)
     await record(ledger_db, records.next(), records.next(model_served="other"), nothing, registry=registry)
     assert await costs(ledger_db) == [0, None, None]
@@ -133,5 +136,7 @@ async def test_a_period_is_bounded_and_a_tenants_role_may_not_price_again(caller
     assert outside["examined"] == 0
     finance = Subject(id="usr_f", tenant_id="ten_default", roles=frozenset({Role.FINANCE}))
     assert (await caller.send("POST", "/usage:reprice", AROUND, subject=finance)).status_code == 403
+    for cursor in ("x", "1.0/" + "9" * 40, "nan/1", "1.0/-1"):
+        assert (await caller.send("POST", "/usage:reprice", {**AROUND, "cursor": cursor})).status_code == 422
     backwards = {**AROUND, "until": AROUND["since"]}
     assert (await caller.send("POST", "/usage:reprice", backwards)).status_code == 422

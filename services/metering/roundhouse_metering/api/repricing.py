@@ -37,6 +37,7 @@ _AT_ONCE: Final = 500
 _MOST: Final = 20_000
 """Records in one call."""
 _MOST_MODELS: Final = 200
+_MOST_DIGITS: Final = 18
 _TIME: Final = "RFC 3339, with a zone; of the requests' admission."
 
 
@@ -171,7 +172,7 @@ def _position(cursor: str | None) -> tuple[float, int] | None:
     if cursor is None:
         return None
     admitted_at, entry = moment_of(cursor)
-    if not entry.isdecimal():
+    if not (entry.isascii() and entry.isdigit() and len(entry) <= _MOST_DIGITS):
         raise InvalidInput("cursor: send a `next_cursor` unchanged.", FieldError("cursor", "send it unchanged"))
     return admitted_at, int(entry)
 

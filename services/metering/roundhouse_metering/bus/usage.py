@@ -50,6 +50,8 @@ class UsageRecorder:
         self._unpriced = Counter(
             "roundhouse_metering_unpriced_records", "Records entered without a cost.", ["missing"], registry=registry
         )
+        for missing in ("price", "amount"):
+            self._unpriced.labels(missing)  # at 0: what first appears at 1 has not grown for Prometheus
 
     async def __call__(self, deliveries: Sequence[Delivery[UsageRecord]]) -> None:
         """Take messages of one record each. Raises PermanentError, with nothing written, when a record is at fault."""
