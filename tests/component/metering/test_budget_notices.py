@@ -184,6 +184,30 @@ async def test_a_webhook_to_a_private_address_is_refused_unless_the_setting_allo
     assert "no public address" in notice["last_error"]
 
 
+@pytest.mark.parametrize("how", ["deleted", "told elsewhere"])
+async def test_who_is_not_to_be_told_any_more_is_not(
+    caller: Caller, ledger_db: Database, tmp_path: Any, how: str
+) -> None:
+    clock = HandClock(CLOCK.now() - 1_800_000_000)
+    async with listening(statuses=[500]) as receiver, listening() as other:
+        url = f"http://127.0.0.1:{receiver.port}/"
+        budget = await add(caller, thresholds=[1], webhook_url=url)
+        await spend(ledger_db, UsageRecords(), 5)
+        clock.at += 1
+        sending = sender(ledger_db, tmp_path, clock)
+        await sending.send_due()
+        path = f"/budgets/{budget['id']}"
+        if how == "deleted":
+            assert (await caller.send("DELETE", path, if_match="*")).status_code == 204
+        else:
+            changed = {"webhook_url": f"http://127.0.0.1:{other.port}/"}
+            assert (await caller.send("PATCH", path, changed, if_match="*")).status_code == 200
+        clock.at += 3600
+        await sending.send_due()
+    assert len(receiver.bodies) == 1, "the first attempt only"
+    assert len(other.bodies) == (0 if how == "deleted" else 1)
+
+
 async def test_a_lowered_amount_is_a_threshold_reached_too(caller: Caller, ledger_db: Database, tmp_path: Any) -> None:
     async with listening() as receiver:
         budget = await add(caller, thresholds=[100], webhook_url=f"http://127.0.0.1:{receiver.port}/")

@@ -33,7 +33,7 @@ from roundhouse_metering.store.budgets import (
     spent_of,
     update_budget,
 )
-from roundhouse_metering.store.notices import note_thresholds, notices_of
+from roundhouse_metering.store.notices import note_thresholds, notices_of, withdraw_notices
 
 __all__ = ["budget_routes"]
 
@@ -137,6 +137,7 @@ def budget_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None]
             await enter_change(session, before=AuditedBudget.of(budget), after=AuditedBudget.of(changed))
             if changed is not budget:
                 await update_budget(session, changed)
+                await withdraw_notices(session, changed)
                 await note_thresholds(session, [changed], now=now, ids=ids)
                 session.after_commit(wake)
             charge = await _charge(session, changed, now)
@@ -152,6 +153,7 @@ def budget_routes(db: Database, clock: Clock, ids: Ids, wake: Callable[[], None]
             _require_owner(subject, budget)
             gone = replace(budget, is_deleted=True, revision=budget.revision + 1, generation=budget.generation + 1)
             await update_budget(session, gone)
+            await withdraw_notices(session, gone)
             await enter_change(session, before=AuditedBudget.of(budget))
             session.after_commit(wake)
 

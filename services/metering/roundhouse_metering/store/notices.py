@@ -15,7 +15,16 @@ from roundhouse_metering.domain.notices import budget_reached
 from roundhouse_metering.store.budgets import all_budgets, spent_of
 from roundhouse_metering.store.money_tables import budget_notices, budget_thresholds
 
-__all__ = ["Notice", "due_notices", "has_due", "note_thresholds", "notices_of", "postpone", "settle_notice"]
+__all__ = [
+    "Notice",
+    "due_notices",
+    "has_due",
+    "note_thresholds",
+    "notices_of",
+    "postpone",
+    "settle_notice",
+    "withdraw_notices",
+]
 
 _KEY = ("budget_id", "period_start", "threshold", "recipient")
 _DAY_S = 86_400
@@ -130,9 +139,21 @@ async def settle_notice(session: WriteSession, notice: Notice, *, now: float) ->
 
 
 async def postpone(session: WriteSession, notice: Notice, *, due_at: float | None, error: str) -> None:
-    """It could not be sent: try again then, or never (None)."""
+    """It could not be sent: try again then, or never (None). One that was withdrawn meanwhile stays so."""
     values = {"due_at": due_at, "attempts": notice.attempts + 1, "last_error": error[:1000]}
-    await session.execute(update(budget_notices).where(_is(notice)).values(values))
+    is_wanted = budget_notices.c.due_at.is_not(None)
+    await session.execute(update(budget_notices).where(_is(notice), is_wanted).values(values))
+
+
+async def withdraw_notices(session: WriteSession, budget: Budget) -> None:
+    """Try no more to tell those whom the budget does not tell any more; of a deleted one that is everybody."""
+    told = [] if budget.is_deleted else list(budget.recipients)
+    waiting = update(budget_notices).where(
+        budget_notices.c.budget_id == budget.budget_id,
+        budget_notices.c.due_at.is_not(None),
+        budget_notices.c.recipient.not_in(told),
+    )
+    await session.execute(waiting.values(due_at=None, last_error="withdrawn: the budget does not tell it any more"))
 
 
 async def notices_of(session: ReadSession, budget_id: str) -> list[Row[Any]]:
