@@ -69,6 +69,18 @@ async def test_a_key_that_is_given_away_keeps_its_secret(world: World) -> None:
     assert (after.user_id, after.sha256, after.generation) == (bob, before.sha256, before.generation + 1)
 
 
+async def test_a_key_for_a_project_is_given_to_somebody_who_is_in_it(world: World) -> None:
+    _, bob, things = await owner_of_much(world)
+    async with as_admin(world):
+        key = created(await world.post("/api-keys", {"name": "k", "project_id": things["project"]}))
+        path = f"/api-keys/{key['id']}:transfer"
+        refused = await world.post(path, {"user_id": bob})
+        assert (refused.status_code, [one["field"] for one in refused.json()["errors"]]) == (422, ["user_id"])
+        member = {"project_roles": {things["project"]: ["user"]}}
+        assert (await world.patch(f"/members/{bob}", member)).status_code == 200
+        assert (await world.post(path, {"user_id": bob})).status_code == 200
+
+
 async def test_each_kind_of_thing_can_be_given_alone_and_only_to_members(world: World) -> None:
     _, bob, things = await owner_of_much(world)
     places = {"deployment": "deployments", "project": "projects", "service-account": "service-accounts"}

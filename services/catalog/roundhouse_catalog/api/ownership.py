@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from roundhouse_catalog.api.context import Catalog, CatalogHere, RepeatKey
 from roundhouse_catalog.api.finding import find_deployment
-from roundhouse_catalog.api.key_access import find_for_change
+from roundhouse_catalog.api.key_access import find_for_change, require_owner_in_project
 from roundhouse_catalog.api.responses import CONFLICT, MISSING
 from roundhouse_catalog.domain.directory_errors import MemberNotFound, ProjectNotFound, ServiceAccountNotFound
 from roundhouse_catalog.domain.errors import ApiKeyRevoked
@@ -75,6 +75,7 @@ async def transfer_key(
         found = await find_for_change(session, subject, key_id)
         if found.is_revoked:
             raise ApiKeyRevoked(found.name)
+        await require_owner_in_project(session, subject.tenant_id, body.user_id, found.project_id)
         return _thing(subject, "api-key", key_id, found.name, found.project_id), found.user_id
 
     return await _transferred(catalog, subject, key, body.user_id, find)
