@@ -100,6 +100,8 @@ async def test_a_cost_beyond_all_reason_is_unpriced_and_holds_up_nothing(caller:
     await record(ledger_db, records.next(images=10**6), records.next(), registry=registry)
     assert await costs(ledger_db) == [None, 15 * 10**9]
     assert registry.get_sample_value("roundhouse_metering_unpriced_records_total", {"missing": "amount"}) == 1
+    previewed = (await caller.send("POST", "/price-books:preview", {"images": 10**6})).json()
+    assert (previewed["cost_nano"], previewed["missing"]) == (None, "amount"), "as the ledger says"
 
 
 async def test_a_dry_run_says_what_a_run_does_and_changes_nothing(caller: Caller, ledger_db: Database) -> None:

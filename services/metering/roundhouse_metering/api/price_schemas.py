@@ -173,6 +173,6 @@ class PreviewAnswer(BaseModel):
 
     cost_nano: int | None = Field(description="Null: unpriced.")
     currency: str
-    missing: str = Field(description="Why it is unpriced: `price`, or the rate that the line lacks.")
+    missing: str = Field(description="Why it is unpriced: `price`, the rate that the line lacks, or `amount`.")
     percent: int = Field(description="What is asked for of the full cost.")
     considered: list[Considered] = Field(description="The most specific line first.")

@@ -26,6 +26,7 @@ from roundhouse_metering.api.price_schemas import (
 )
 from roundhouse_metering.domain.price_books import BookVersion, PriceLine, lines_of, require_usable
 from roundhouse_metering.domain.price_files import from_csv, to_csv
+from roundhouse_metering.domain.pricing import MOST_NANO
 from roundhouse_metering.store.costs import all_prices
 from roundhouse_metering.store.prices import (
     book_versions,
@@ -214,10 +215,13 @@ def _previewed(prices: Sequence[PriceRecord], facts: PriceFacts, body: PreviewBo
     if chosen is None:
         return PreviewAnswer(cost_nano=None, currency="", missing="price", percent=100, considered=considered)
     quantities, percent = body.quantities(), percent_of(chosen, body.reused())
+    found, missing = cost(chosen.rates, quantities, percent=percent), missing_rate(chosen.rates, quantities) or ""
+    if found is not None and found > MOST_NANO:
+        found, missing = None, "amount"
     return PreviewAnswer(
-        cost_nano=cost(chosen.rates, quantities, percent=percent),
+        cost_nano=found,
         currency=chosen.currency,
-        missing=missing_rate(chosen.rates, quantities) or "",
+        missing=missing,
         percent=percent,
         considered=considered,
     )

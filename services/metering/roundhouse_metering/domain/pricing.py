@@ -7,7 +7,7 @@ import msgspec
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.pricing import NOTHING, PriceTable, cost, facts_of, missing_rate, percent_of, quantities_of
 
-__all__ = ["FREE", "Cost", "priced"]
+__all__ = ["FREE", "MOST_NANO", "Cost", "priced"]
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -22,7 +22,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why it is unpriced: `price`, the rate that the line lacks, or `amount`: it would be beyond all reason."""
 
 
-_MOST_NANO: Final = 10**16
+MOST_NANO: Final = 10**16
 """Ten million units: whoever priced one request higher meant other units, and sums have no room for many of them."""
 FREE: Final = Cost(cost_nano=0)
 """Of a request that used nothing: it needs no price."""
@@ -38,6 +38,6 @@ def priced(record: UsageRecord, prices: PriceTable) -> Cost:
         return Cost(cost_nano=None, missing="price")
     found = cost(price.rates, quantities, percent=percent_of(price, record.reuse))
     missing = "" if found is not None else missing_rate(price.rates, quantities) or ""
-    if found is not None and found > _MOST_NANO:
+    if found is not None and found > MOST_NANO:
         found, missing = None, "amount"
     return Cost(cost_nano=found, price_id=price.price_id, currency=price.currency, missing=missing)
