@@ -48,6 +48,13 @@ def test_rates_of_a_price_book_are_read_without_scrolling(phone: Page, priced: N
     assert not is_cut_off(phone, ".rh-table td.rh-wraps")
 
 
+@pytest.mark.parametrize("path", ["/usage", "/usage/records", "/traffic", "/nodes", "/access/audit"])
+def test_tables_are_read_without_scrolling_sideways(phone: Page, path: str) -> None:
+    phone.goto(path)
+    expect(phone.locator(".rh-table tbody tr").first).to_be_visible()
+    assert not is_cut_off(phone, ".rh-table .q-table__middle")
+
+
 @pytest.mark.parametrize("path", ["/access", "/access/requests", "/nodes/tokens", "/traffic/providers"])
 def test_tabs_are_one_row_with_the_current_one_in_view(phone: Page, path: str) -> None:
     phone.goto(path)

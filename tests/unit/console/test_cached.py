@@ -46,6 +46,18 @@ async def test_pages_share_a_question_and_its_answer_for_a_moment() -> None:
     assert await look() == 2
 
 
+async def test_an_answer_that_takes_long_is_not_asked_for_twice() -> None:
+    clock, service = HandClock(), Service()
+    cached = Cached(clock)
+    first = asyncio.create_task(cached.get("one", service, for_s=2.0))
+    await settled()
+    clock.at += 10
+    second = asyncio.create_task(cached.get("one", service, for_s=2.0))
+    await settled()
+    service.is_free.set()
+    assert (await first, await second, service.asked) == (1, 1, 1)
+
+
 async def test_what_takes_long_is_not_waited_for_and_not_asked_twice() -> None:
     clock, service = HandClock(), Service()
     cached = Cached(clock)

@@ -31,7 +31,7 @@ class Cached:
     async def get(self, name: str, ask: Callable[[], Awaitable[T]], *, for_s: float) -> T:
         """Return the answer to the question of this name. Raises what `ask` raised."""
         entry = self._entries.get(name)
-        if entry is None or self._clock.monotonic() - entry.at > for_s or _has_failed(entry.asked):
+        if entry is None or self._is_old(entry, for_s) or _has_failed(entry.asked):
             entry = self._begin(name, ask)
         # Shielded: a page that goes away must not take the answer from the others who wait for it.
         return cast("T", await asyncio.shield(entry.asked))
@@ -43,13 +43,17 @@ class Cached:
         the last, however many pages look and whatever came of it.
         """
         entry = self._entries.get(name)
-        if entry is None or (entry.asked.done() and self._clock.monotonic() - entry.at > for_s):
+        if entry is None or self._is_old(entry, for_s):
             known = None if entry is None else entry.before if _has_failed(entry.asked) else entry.asked.result()
             entry = self._begin(name, ask, before=known)
             entry.asked.add_done_callback(_has_failed)  # nobody may be there to hear of it
         if entry.asked.done() and not _has_failed(entry.asked):
             return cast("T", entry.asked.result())
         return cast("T | None", entry.before)
+
+    def _is_old(self, entry: _Entry, for_s: float) -> bool:
+        """Say whether to ask anew: not while an answer is awaited, or slow services would be asked twice at a time."""
+        return entry.asked.done() and self._clock.monotonic() - entry.at > for_s
 
     def _begin(self, name: str, ask: Callable[[], Awaitable[T]], before: object = None) -> _Entry:
         if len(self._entries) >= _MOST:

@@ -25,6 +25,8 @@ _RANGES = {"1h": (3_600, "1m"), "24h": (86_400, "30m"), "7d": (7 * 86_400, "6h")
 _METRICS = ("requests", "total_tokens", "latency_ms.p95")
 _MOST_CONCERNS = 8
 _UNPRICED_EVERY_S = 60.0
+_STATE = "overview state"
+_STATE_FOR_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class _State:
 
 
 async def show() -> None:
-    me = here().me
+    me, cached = here().me, here().person.cached
+    cached.latest(_STATE, _ask_state, for_s=_STATE_FOR_S)  # asked while the figures above it are
     chosen = {"range": "1h"}
     with page_head(t("Overview"), me.tenant_name):
         pick = ui.toggle({"1h": t("1 hour"), "24h": t("24 hours"), "7d": t("7 days")}, value="1h")
@@ -97,6 +100,10 @@ def _requests() -> Callable[[Item], None]:
 
 
 async def _state() -> _State:
+    return await here().person.cached.get(_STATE, _ask_state, for_s=_STATE_FOR_S)
+
+
+async def _ask_state() -> _State:
     """Ask everything that the person may see; what does not answer is named instead of shown."""
     person, may = here().person, here().me.may_anywhere
     asked: dict[str, Awaitable[list[Item]]] = {}

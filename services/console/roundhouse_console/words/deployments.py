@@ -60,7 +60,7 @@ CHINESE = {
     "Interval": "间隔",
     "Latency": "延迟",
     "From the request to the end of its answer": "从请求到回答结束",
-    "{requests|request|requests}, {tokens|token|tokens} in this time": "此时段内 {requests} 个请求，{tokens} 个令牌",
+    "{requests|request|requests}, {tokens|token|tokens} in this time": "此时段内 {requests} 个请求，{tokens} 个 token",
     "Completed": "完成",
     "Failed": "失败",
     "No replica ran in this time, so nothing was measured.": "此时段内没有副本运行，因此没有测量数据。",
