@@ -147,7 +147,7 @@ class SessionDesk:
             await self.end(session, found, EndReason.NOT_PERMITTED)
             return None
         if successor is not None:
-            await store.drop_refresh_token(session, successor.sha256)
+            await store.mark_used(session, successor, successor="", now=now)  # whoever has it after all is another
         return await self._rotated(session, token, replace(found, client=client, tenant_id=subject.tenant_id), subject)
 
     async def _rotated(self, session: WriteSession, token: RefreshToken, used: Session, subject: Subject) -> Issued:

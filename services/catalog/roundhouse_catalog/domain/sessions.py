@@ -102,7 +102,8 @@ class Step(enum.Enum):
     ROTATE = enum.auto()
     """Give the next one for it."""
     REPLACE = enum.auto()
-    """The answer was lost: give another next one, in the place of the one that nobody has used."""
+    """The answer was lost: give another next one, in the place of the one that nobody has used. That counts as used:
+    should it come after all, there are two who have the session."""
     END = enum.auto()
     """Somebody has it who should not: end the session, for whoever has it now."""
 

@@ -13,7 +13,6 @@ from roundhouse_common.runtime import UnixTime
 
 __all__ = [
     "all_sign_outs",
-    "drop_refresh_token",
     "end_session",
     "end_sessions",
     "find_refresh_token",
@@ -140,10 +139,6 @@ async def mark_used(session: WriteSession, token: RefreshToken, *, successor: st
     """Write what was given for the token. The first use is the one that counts for the grace."""
     values = {"used_at": now if token.used_at is None else token.used_at, "successor": successor}
     await session.execute(update(refresh_tokens).where(_R.sha256 == token.sha256).values(values))
-
-
-async def drop_refresh_token(session: WriteSession, sha256: str) -> None:
-    await session.execute(delete(refresh_tokens).where(_R.sha256 == sha256))
 
 
 async def forget_sessions(session: WriteSession, *, before: float) -> int:
