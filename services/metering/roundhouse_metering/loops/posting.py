@@ -91,6 +91,9 @@ def _post(parts: SplitResult, body: bytes, headers: dict[str, str], *, may_be_pr
         answer.read(_ANSWER_MOST)
         wire.require_whole()  # half an answer reads like a whole one
         return answer.status
+    except (OSError, http.client.HTTPException):
+        wire.require_whole()  # whatever it was cut in the middle of
+        raise
     finally:
         end.cancel()
         connection.close()
