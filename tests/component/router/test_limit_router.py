@@ -168,7 +168,7 @@ async def test_two_routers_on_one_redis_share_a_limit(
         assert await status(one) == 429
 
 
-async def test_a_limit_is_in_force_within_a_second_and_gone_when_it_is_removed(
+async def test_a_limit_is_in_force_once_it_is_heard_of_and_gone_when_it_is_removed(
     router: RunningRouter, fleet: Fleet, engine: Engine
 ) -> None:
     engine.script = answers(body=completion())
@@ -178,9 +178,9 @@ async def test_a_limit_is_in_force_within_a_second_and_gone_when_it_is_removed(
     async def says(wanted: int) -> bool:
         return await status(router) == wanted
 
-    await eventually(lambda: says(429), within_s=1.0)
+    await eventually(lambda: says(429))
     await fleet.put_limit(msgspec.structs.replace(record, is_deleted=True))
-    await eventually(lambda: says(200), within_s=1.0)
+    await eventually(lambda: says(200))
 
 
 async def test_a_limit_of_a_later_version_is_shown_as_one_that_does_not_hold(

@@ -130,7 +130,7 @@ async def _kept_again(reuse: Reuse[Any]) -> bool:
 
 
 async def test_a_redis_that_is_silent_costs_one_short_wait(redis_server: RedisServer) -> None:
-    async with RunningReuse(redis_server.url, redis_timeout_s=0.05, redis_rest_s=30) as reuse:
+    async with RunningReuse(redis_server.url, redis_timeout_s=0.2, redis_rest_s=30) as reuse:
         clock = SystemClock()
         assert await reuse.cache.find(KEY, USE) is None
         redis_server.pause()
@@ -138,7 +138,7 @@ async def test_a_redis_that_is_silent_costs_one_short_wait(redis_server: RedisSe
             began = clock.monotonic()
             for _ in range(50):
                 assert await reuse.cache.find(KEY, USE) is None
-            assert clock.monotonic() - began < 0.5
+            assert clock.monotonic() - began < 5  # 50 waits would be 10 s
             assert reuse.metric("roundhouse_router_reuse_store_failures_total") == 1
         finally:
             redis_server.resume()

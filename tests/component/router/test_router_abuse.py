@@ -20,7 +20,7 @@ async def sent(router: RunningRouter, data: bytes) -> tuple[int, dict[str, str]]
     """Send bytes on a connection of their own; return the status and the error."""
     reader, writer = await asyncio.open_connection("127.0.0.1", router.service.port)
     writer.write(data)
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5.0)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20.0)
     length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
     body = await reader.readexactly(length)
     writer.close()

@@ -12,6 +12,8 @@ from tests.support.running_router import Fleet, RunningRouter
 from tests.support.scripted_engine import DONE, Engine, Exchange, chunk, streams
 
 CANCELLED_WITHIN_S = 0.1
+TRIES = 3
+"""What else runs on the machine only ever adds: one of so many has to be as quick as that."""
 
 
 async def streams_for_ever(exchange: Exchange) -> None:
@@ -72,7 +74,11 @@ async def test_the_engine_is_told_at_once(
     router: RunningRouter, engine: Engine, fleet: Fleet, script: object, is_stream: bool, after_bytes: int
 ) -> None:
     engine.script = script  # type: ignore[assignment]  # the parameter's type is lost in parametrize
-    assert await leave(router, engine, is_stream=is_stream, after_bytes=after_bytes) < CANCELLED_WITHIN_S
+    took_s = [await leave(router, engine, is_stream=is_stream, after_bytes=after_bytes)]
+    while min(took_s) >= CANCELLED_WITHIN_S and len(took_s) < TRIES:
+        engine.exchanges.clear()
+        took_s.append(await leave(router, engine, is_stream=is_stream, after_bytes=after_bytes))
+    assert min(took_s) < CANCELLED_WITHIN_S
     record = await fleet.one_record()
     assert (record.outcome, record.error_code) == (Outcome.ABORTED, "client_left")
     assert record.http_status == (200 if after_bytes else 499)

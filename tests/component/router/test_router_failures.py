@@ -242,12 +242,12 @@ async def test_a_stream_may_take_longer_than_the_idle_timeout_while_chunks_come(
         await exchange.head()
         for _ in range(8):
             await exchange.send(chunk("x"))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
         await exchange.send(DONE)
         await exchange.end()
 
     engine.script = slow
-    async with RunningRouter(tmp_path, fleet, idle_timeout_s=0.4, first_byte_timeout_s=0.4) as router:
+    async with RunningRouter(tmp_path, fleet, idle_timeout_s=2.0, first_byte_timeout_s=2.0) as router:
         await fleet.serve(engine)
         await router.ready()
         async with router.stream() as answer:
@@ -272,10 +272,10 @@ async def test_an_engine_that_stays_silent_after_the_end_does_not_hold_the_clien
         await exchange.silence()
 
     engine.script = never_ends
-    async with RunningRouter(tmp_path, fleet, drain_answer_s=0.3) as router:
+    async with RunningRouter(tmp_path, fleet, drain_answer_s=3.0) as router:
         await fleet.serve(engine)
         await router.ready()
-        async with asyncio.timeout(0.25), router.stream() as answer:
+        async with asyncio.timeout(2.5), router.stream() as answer:
             assert await answer.read() == chunk("one") + DONE
         await eventually(lambda: engine.exchanges[0].closed_at)
 

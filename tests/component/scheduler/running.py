@@ -100,7 +100,7 @@ async def running(db: Database) -> AsyncIterator[Running]:
         idempotency=Idempotency(db, tables.idempotency, clock),
         clock=clock,
         ids=SystemIds(),
-        log_timeout_s=0.2,
+        log_timeout_s=2.0,
     )
     verifier = TokenVerifier(public, clock=clock)
     consumers = [core.changes]

@@ -41,7 +41,7 @@ class Process:
         """Read the log up to this event."""
         assert self._process.stderr is not None
         while True:
-            line = await asyncio.wait_for(self._process.stderr.readline(), timeout=15)
+            line = await asyncio.wait_for(self._process.stderr.readline(), timeout=60)
             assert line, f"the process ended before it said {event}: {self.lines}"
             self.lines.append(json.loads(line))
             if self.lines[-1]["event"] == event:
@@ -52,7 +52,7 @@ class Process:
 
     async def end(self) -> tuple[int, str]:
         """Wait for the end and return the exit code and what else was on stderr."""
-        _, errors = await asyncio.wait_for(self._process.communicate(), timeout=15)
+        _, errors = await asyncio.wait_for(self._process.communicate(), timeout=60)
         assert self._process.returncode is not None
         return self._process.returncode, errors.decode()
 

@@ -77,7 +77,7 @@ def test_no_text_makes_redaction_slow(unit: str) -> None:
     """Of 16,000 characters each takes a few milliseconds; one that backtracks takes seconds."""
     redactor, began = Redactor(), time.process_time()
     redactor.text(unit * (16_000 // len(unit)))
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 1.5
 
 
 def test_a_secret_that_the_bound_cuts_does_not_stay_by_half() -> None:

@@ -23,11 +23,11 @@ class Asked:
 
     def __init__(self, client: Client, connection: UpstreamConnection) -> None:
         self.task = asyncio.create_task(
-            client.send(connection.origin, HEAD, b"{}", connect_s=1.0, first_byte_s=5.0), name="send"
+            client.send(connection.origin, HEAD, b"{}", connect_s=20.0, first_byte_s=20.0), name="send"
         )
 
     async def reply(self) -> Reply:
-        return await asyncio.wait_for(self.task, 1.0)
+        return await asyncio.wait_for(self.task, 20.0)
 
 
 def framed(body: bytes, framing: str) -> tuple[bytes, bool]:
@@ -225,7 +225,7 @@ async def test_a_caller_that_is_cancelled_late_does_not_close_what_another_reque
         first = Asked(client, connection)
         await settle()
         connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1")
-        second = client.send(connection.origin, HEAD, b"{}", connect_s=1.0, first_byte_s=5.0)
+        second = client.send(connection.origin, HEAD, b"{}", connect_s=20.0, first_byte_s=20.0)
         asked = asyncio.create_task(second, name="second")
         first.task.cancel()
         await settle()
