@@ -3,6 +3,7 @@
 import json
 import sys
 
+import roundhouse_common.starting  # noqa: F401 - before what it makes quick to load
 from roundhouse_catalog.api.app import openapi_document
 from roundhouse_catalog.main import main
 

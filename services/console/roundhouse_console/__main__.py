@@ -2,6 +2,7 @@
 
 import sys
 
+import roundhouse_common.starting  # noqa: F401 - before what it makes quick to load
 from roundhouse_console.main import main
 
 match sys.argv[1:]:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import roundhouse_common.starting  # noqa: F401 - before what it makes quick to load
 from roundhouse_common.runtime import SystemClock
 from roundhouse_node_agent.domain.errors import StateDirUnusable
 from roundhouse_node_agent.main import EXIT_STATE_DIR, main

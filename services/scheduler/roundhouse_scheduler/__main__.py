@@ -3,6 +3,7 @@
 import json
 import sys
 
+import roundhouse_common.starting  # noqa: F401 - before what it makes quick to load
 from roundhouse_scheduler.main import main, openapi
 
 match sys.argv[1:]:

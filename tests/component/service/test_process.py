@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -128,3 +129,22 @@ async def test_what_was_kept_out_of_memory_can_still_be_imported() -> None:
     running = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     output, _ = await running.communicate()
     assert output.decode().strip() == "rich aiohttp"
+
+
+async def test_the_collector_rests_until_a_service_runs(tmp_path: Path) -> None:
+    resting = "import gc, roundhouse_common.starting\nassert not gc.isenabled()\n"
+    telling = """
+async def tell():
+    print(gc.isenabled(), flush=True)
+    service.stop()
+    await hang()
+
+service.loop("tell", tell)
+raise SystemExit"""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", resting + _MAIN.replace("raise SystemExit", telling)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "ROUNDHOUSE_CATALOG_STATE_DIR": str(tmp_path)},
+    )
+    said, _ = await process.communicate()
+    assert (process.returncode, said) == (0, b"True\n")

@@ -145,6 +145,7 @@ class Service:
     def run(self) -> int:
         """Run until a signal. Return 0, 1 (start failed), 3 (port in use) or what `stop` was given."""
         os.umask(0o077)
+        gc.enable()  # see `roundhouse_common.starting`
         faulthandler.enable()
         settings = self._settings
         configure_logging(
