@@ -9,6 +9,7 @@ from roundhouse_cli.rest import Services
 from tests.process.ledger import Ledger
 from tests.process.platform import DEMO, Platform, until
 from tests.process.traffic import Traffic
+from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -99,4 +100,8 @@ async def test_a_killed_router_loses_no_finished_request(platform: Platform, led
     assert {by_id[request_id]["outcome"] for request_id in traffic.request_ids} == {"completed"}
     cut_off = [record for record in records if record["request_id"] not in set(traffic.request_ids)]
     assert {record["outcome"] for record in cut_off} <= {"aborted"}
-    assert await ledger.missing() == 0
+
+    async def nothing_is_missing() -> bool:
+        return await ledger.missing() == 0
+
+    await eventually(nothing_is_missing, why="the router's next life tells of what it had admitted")

@@ -23,7 +23,7 @@ def ready_on(platform: Platform) -> Counter[str]:
 
 
 async def spread_over_both(platform: Platform, node_id: str) -> None:
-    await until(lambda: states(platform).get(node_id) == "ready", within_s=30, what="the second host is a ready node")
+    await until(lambda: states(platform).get(node_id) == "ready", within_s=90, what="the second host is a ready node")
     platform.command("deployments", "scale", DEMO, "2")
     await until(
         lambda: (found := ready_on(platform))[node_id] == 1 and found.total() == 2,

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 async def test_four_replicas_spread_over_two_hosts(platform: Platform, ledger: Ledger, tmp_path: Path) -> None:
     with second_host(platform, tmp_path) as node_id:
         await until(
-            lambda: states(platform).get(node_id) == "ready", within_s=30, what="the second host is a ready node"
+            lambda: states(platform).get(node_id) == "ready", within_s=90, what="the second host is a ready node"
         )
         platform.command("deployments", "scale", DEMO, "4")
         await until(lambda: len(platform.engine_pids()) == 4, within_s=90, what="four ready replicas")

@@ -80,6 +80,7 @@ async def test_nothing_answers_without_a_token_or_with_a_false_one(platform: Pla
     assert wrong == {}
 
 
+@pytest.mark.timeout(600)  # 3,000 requests, on a machine that may have much else to do
 @pytest.mark.contract("E02", "E03")
 @pytest.mark.parametrize("service", SERVICES)
 async def test_every_caller_gets_what_the_table_says(platform: Platform, service: str) -> None:

@@ -33,7 +33,7 @@ async def test_a_consumer_goes_on_after_the_server_was_killed(world: BusWorld) -
         await router.append(USAGE, usage("req_2"), "router-1", event_id="req_2")
         await eventually(lambda: "req_2" in done)
 
-    assert done == ["req_1", "req_2"]
+    assert list(dict.fromkeys(done)) == ["req_1", "req_2"], "at least once: an acknowledgement may have died with it"
 
 
 async def test_what_was_stored_before_a_crash_is_delivered_after_it(world: BusWorld) -> None:
