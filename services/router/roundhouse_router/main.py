@@ -354,6 +354,7 @@ def _limiter(
         reserver=reserver,
     )
     service.loop("count limits", limiter.run)
+    service.ready_when("limits", lambda: None if limiter.was_tried else "Redis was not asked yet")
     service.before_stop("count limits", limiter.flush)
     return limiter
 

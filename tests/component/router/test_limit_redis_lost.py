@@ -29,6 +29,30 @@ async def test_each_router_keeps_to_its_share(redis_server: RedisServer) -> None
         assert [router.figures.tallies[Decider.LOCAL_SHARE].admitted for router in routers] == [3, 3, 3]
 
 
+async def test_who_comes_before_the_first_connection_is_counted_on_redis(redis_server: RedisServer) -> None:
+    """Else each start of a router admits a share beside what the others admit."""
+    async with desks(redis_server, 2, LIMITS) as routers:
+        late = Desk(redis_server.url, "late", [LIMITS])
+        late.start()
+        try:
+            assert not late.limiter.was_tried
+            assert len(await crowd([*routers, late], 60)) == 9
+            assert late.figures.tallies[Decider.LOCAL_SHARE].admitted == 0
+        finally:
+            await late.die()
+
+
+async def test_a_router_that_starts_without_redis_begins_with_its_share(redis_server: RedisServer) -> None:
+    redis_server.kill()
+    late = Desk(redis_server.url, "late", [LIMITS], live_routers=lambda: 3)
+    late.start()
+    try:
+        assert len(await crowd([late], 60)) == 3
+        assert late.limiter.was_tried
+    finally:
+        await late.die()
+
+
 async def test_what_was_admitted_on_redis_counts_towards_the_share(redis_server: RedisServer) -> None:
     async with desks(redis_server, 3, LIMITS, live_routers=lambda: 3) as routers:
         assert len(await crowd(routers, 6)) == 6

@@ -1,8 +1,9 @@
 """One connection to Redis that all requests of a process share: commands go out together, replies come in order.
 
 A request waits for its reply a short time only; who waits too long is told `RedisLost`, and until Redis is heard again
-everybody is told so at once. What is sent is sent once: whether a command whose connection broke was carried out,
-nobody knows.
+everybody is told so at once. Who comes before the first connection was tried waits for it: else every start of a router
+would be a moment without limits that are shared. What is sent is sent once: whether a command whose connection broke
+was carried out, nobody knows.
 """
 
 import asyncio
@@ -92,14 +93,23 @@ class RedisLink:
         self._ticks = 0
         self._broken: asyncio.Future[str] | None = None
         self._has_told = False
+        self._tried = asyncio.Event()
         self.is_up = False
         """Whether it is worth asking."""
 
+    @property
+    def was_tried(self) -> bool:
+        """Whether the first connection was made, or was found impossible."""
+        return self._tried.is_set()
+
     async def ask(self, command: Command, *, on_late: Callable[[Any], None] | None = None) -> Any:
-        """Return the reply. Raises RedisLost, at once while Redis is away.
+        """Return the reply. Raises RedisLost, at once while Redis is away, once it was tried.
 
         `on_late` gets a reply that comes when nobody waits for it any more, also after a cancellation.
         """
+        if not self._tried.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tried.wait(), 2 * _SILENT_S)
         if not self.is_up:
             raise RedisLost("Redis is away")
         sent = _Sent(command, asyncio.get_running_loop().create_future(), on_late)
@@ -147,6 +157,7 @@ class RedisLink:
                 why = str(error) or type(error).__name__
             finally:
                 self._lose(why)
+                self._tried.set()
                 with suppress(OSError, RedisError):
                     await connection.disconnect(nowait=True)
             await asyncio.sleep(pause_s)
@@ -161,6 +172,7 @@ class RedisLink:
             await self._call(connection, ("SET", "{roundhouse-limits}:probe", "1", "PX", 1000))
         self._is_connected = True
         self._hear()
+        self._tried.set()
         if self._outbox:
             self._has_work.set()
 

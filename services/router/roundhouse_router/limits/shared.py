@@ -140,6 +140,11 @@ class RedisLimiter:
         """Whether Redis is there."""
         return self._link.is_up
 
+    @property
+    def was_tried(self) -> bool:
+        """Whether Redis was reached since the start, or found to be away."""
+        return self._link.was_tried
+
     async def run(self) -> None:
         """Keep the connection and the leases, until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
