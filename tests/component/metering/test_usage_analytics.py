@@ -18,6 +18,7 @@ from roundhouse_metering.domain.cells import DAY_S, HOUR_S, View
 from roundhouse_metering.domain.sketches import SketchTooNew
 from roundhouse_metering.domain.usage import COLUMNS, BucketWidth, Dimension, UsageFilter, UsageQuery
 from roundhouse_metering.loops.usage_rollups import UsageRollups
+from roundhouse_metering.store import analytics
 from roundhouse_metering.store.analytics import OTHER, Choose, Place, UsageFigures, usage_figures
 from roundhouse_metering.store.ledger import enter
 from roundhouse_metering.store.usage_tables import usage_cells, usage_series
@@ -206,6 +207,25 @@ async def test_quantiles_of_the_rest_are_told_without_reading_its_finest_cells(l
             await usage_figures(session, query, now=NOW)
         found = await usage_figures(session, query, now=NOW, choose=just(chosen))
     assert wholly(found, {values for _, values in found.rows}) == wholly(before, chosen)
+
+
+@pytest.mark.contract("C04", "F04")
+@pytest.mark.parametrize("bucket", [BucketWidth.WEEK, BucketWidth.MONTH])
+async def test_long_buckets_hold_all_their_days_however_many_these_are(
+    ledger_db: Database, monkeypatch: pytest.MonkeyPatch, bucket: BucketWidth
+) -> None:
+    records = await fill(ledger_db, random.Random(7), counted=1.0)
+    query = UsageQuery(
+        filter=UsageFilter(since=NOW - 119 * DAY_S), by=(Dimension.KEY,), bucket=bucket, zone=ZoneInfo("Asia/Kolkata")
+    )
+    expected = plainly(records, query)
+    monkeypatch.setattr(analytics, "most_rows", len(expected))
+    async with ledger_db.read() as session:
+        found = await usage_figures(session, query, now=NOW)
+        assert shown(found) == expected
+        monkeypatch.setattr(analytics, "most_rows", len(expected) - 1)
+        with pytest.raises(InvalidInput):
+            await usage_figures(session, query, now=NOW)
 
 
 @pytest.mark.contract("C05")

@@ -4,14 +4,26 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Integer, Join, cast, func, literal_column, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    Join,
+    Text,
+    cast,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from roundhouse_common.database import ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_metering.domain.amounts import LINE, SUMS, VALUES, Amounts, Line
 from roundhouse_metering.domain.cells import View, view_for
 from roundhouse_metering.domain.plans import RECORDS, Part, bucket_start, parts
-from roundhouse_metering.domain.usage import COLUMNS, UsageQuery, most_rows
+from roundhouse_metering.domain.usage import COLUMNS, BucketWidth, UsageQuery, most_rows
 from roundhouse_metering.store.money_tables import corrections, price_versions
 from roundhouse_metering.store.tables import ledger
 from roundhouse_metering.store.usage_cells import (
@@ -252,10 +264,14 @@ class _Asking:
     def _start(self, part: Part) -> ColumnElement[int]:
         if self._query.bucket is None:
             return _ZERO
-        # Literals: as bound values they would not be the same expression in SELECT and GROUP BY.
-        width: Column[int] = literal_column(str(self._query.bucket.seconds))  # type: ignore[assignment]
-        at = usage_cells.c.at + literal_column(str(part.offset_s))
-        return (at // width * width).label("start")
+        local = usage_cells.c.at + _literal(part.offset_s)
+        if self._query.bucket is BucketWidth.MONTH:
+            return _month_of(local, self._session.dialect).label("start")
+        width = _literal(self._query.bucket.seconds)
+        start = local // width * width
+        if self._query.bucket is BucketWidth.WEEK:
+            start -= (local // width + _literal(3)) % _literal(7) * width  # 1970-01-01 was a Thursday
+        return start.label("start")
 
     def _row(self, part: Part, row: Sequence[Any]) -> Amounts:  # Any: a row of the database
         return self._amounts(part, int(row[0]), tuple(row[1 : len(self._by) + 1]))
@@ -271,3 +287,17 @@ class _Asking:
         if self._chosen is not None and values not in self._chosen:
             values = self._other
         return self._found.at((start, values))
+
+
+def _literal(value: int | str) -> ColumnElement[Any]:  # Any: an integer or a text
+    """Return a constant of ours: as a bound value it would not be the same expression in SELECT and GROUP BY."""
+    return literal_column(f"'{value}'", Text) if isinstance(value, str) else literal_column(str(value), Integer)
+
+
+def _month_of(local: ColumnElement[int], dialect: str) -> ColumnElement[int]:
+    """Return the start of the month, both in seconds as if they were UTC."""
+    if dialect == "sqlite":
+        words = map(_literal, ("unixepoch", "start of month"))
+        return cast(func.strftime(_literal("%s"), local, *words), BigInteger)
+    month = func.date_trunc(_literal("month"), func.timezone(_literal("UTC"), func.to_timestamp(local)))
+    return cast(func.date_part(_literal("epoch"), month), BigInteger)
