@@ -295,6 +295,8 @@ _QUESTIONS = {
     "one key by hour, p95": _usage(bucket="1h", path=_CHART, key_id=_KEY, metric=_P95),
     "table by model and hour, every quantile": _usage("model", bucket="1h", tenant="all"),
     "the 100 keys with a model that cost most": _usage("key", "model", tenant="all", top="100", order="cost"),
+    "by project and model": _usage("project", "model", tenant="all"),
+    "by key and model": _usage("key", "model", tenant="all"),
     "chart of p95 by project, model and day": _usage(
         "project", "model", bucket="1d", path=_CHART, tenant="all", metric=_P95
     ),

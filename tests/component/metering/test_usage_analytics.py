@@ -1,22 +1,27 @@
 """Answers from cells are those that adding up every record gives, wherever the range begins and ends."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import select, update
 
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord
 from roundhouse_common.database import Database
 from roundhouse_common.errors import InvalidInput
 from roundhouse_common.pricing import PriceTable
-from roundhouse_metering.domain.cells import DAY_S, HOUR_S
+from roundhouse_metering.domain.amounts import Amounts
+from roundhouse_metering.domain.cells import DAY_S, HOUR_S, View
+from roundhouse_metering.domain.sketches import SketchTooNew
 from roundhouse_metering.domain.usage import COLUMNS, BucketWidth, Dimension, UsageFilter, UsageQuery
 from roundhouse_metering.loops.usage_rollups import UsageRollups
-from roundhouse_metering.store.analytics import UsageFigures, usage_figures
+from roundhouse_metering.store import analytics
+from roundhouse_metering.store.analytics import OTHER, Choose, Place, UsageFigures, usage_figures
 from roundhouse_metering.store.ledger import enter
+from roundhouse_metering.store.usage_tables import usage_cells, usage_series
 from tests.support.hand_clock import HandClock
 from tests.support.usage import NOON, UsageRecords
 
@@ -41,6 +46,7 @@ async def fill(db: Database, rng: random.Random, *, counted: float) -> list[Usag
             outcome=rng.choice((Outcome.COMPLETED, Outcome.FAILED)),
             input_tokens=rng.randrange(100),
             duration_ms=float(rng.randrange(1000)),
+            time_to_first_token_ms=rng.choice((None, float(rng.randrange(100)))),
         )
         for _ in range(400)
     ]
@@ -106,6 +112,22 @@ def shown(found: UsageFigures) -> Plain:
     }
 
 
+def wholly(found: UsageFigures, chosen: Set[tuple[str, ...]]) -> dict[Place, tuple[object, ...]]:
+    """Return all that is known of each row, with what is not chosen added up the plain way."""
+    rows: dict[Place, Amounts] = {}
+    for (start, values), amounts in found.rows.items():
+        place = start, values if values in chosen else (OTHER,) * len(values)
+        rows.setdefault(place, Amounts()).add(amounts)
+    return {
+        place: (one.sums, one.latency_max_us, one.first_token_max_us, one.latency.bins(), one.first_token.bins())
+        for place, one in rows.items()
+    }
+
+
+def just(chosen: Set[tuple[str, ...]]) -> Choose:
+    return lambda _: chosen
+
+
 def questions(rng: random.Random, count: int) -> list[UsageQuery]:
     made: list[UsageQuery] = []
     while len(made) < count:
@@ -145,6 +167,65 @@ async def test_any_question_is_answered_as_by_adding_up_every_record(ledger_db: 
             found = await usage_figures(session, query, now=NOW)
         assert shown(found) == plainly(records, query), query
         assert found.is_complete
+
+
+@pytest.mark.contract("C05", "F04")
+@pytest.mark.parametrize("counted", [0.0, 0.6, 1.0])
+async def test_what_is_not_chosen_is_summed_up_to_the_last_bin(ledger_db: Database, counted: float) -> None:
+    rng = random.Random(int(10 * counted) + 100)
+    await fill(ledger_db, rng, counted=counted)
+    for query in questions(rng, 40):
+        async with ledger_db.read() as session:
+            apart = await usage_figures(session, query, now=NOW)
+            values = sorted({values for _, values in apart.rows})
+            chosen = set(rng.sample(values, rng.randrange(len(values) + 1)))
+            found = await usage_figures(session, query, now=NOW, choose=just(chosen))
+        told = {values for _, values in found.rows}
+        assert wholly(found, told) == wholly(apart, chosen), (query, chosen)
+
+
+@pytest.mark.contract("C05")
+async def test_quantiles_of_the_rest_are_told_without_reading_its_finest_cells(ledger_db: Database) -> None:
+    await fill(ledger_db, random.Random(6), counted=1.0)
+    query = UsageQuery(
+        filter=UsageFilter(since=NOON - 90 * DAY_S, until=NOON - DAY_S / 2),
+        by=(Dimension.KEY, Dimension.MODEL),
+        bucket=BucketWidth.DAY,
+    )
+    chosen = {("key_0", "model-0")}
+    async with ledger_db.read() as session:
+        before = await usage_figures(session, query, now=NOW)
+    of_rest = select(usage_series.c.series_id).where(
+        usage_series.c.view == View.FINE,
+        (usage_series.c.key_id != "key_0") | (usage_series.c.model_requested != "model-0"),
+    )
+    unreadable = update(usage_cells).where(usage_cells.c.series_id.in_(of_rest)).values(latency_sketch=b"\x02")
+    async with ledger_db.write() as session:
+        await session.execute(unreadable)
+    async with ledger_db.read() as session:
+        with pytest.raises(SketchTooNew):
+            await usage_figures(session, query, now=NOW)
+        found = await usage_figures(session, query, now=NOW, choose=just(chosen))
+    assert wholly(found, {values for _, values in found.rows}) == wholly(before, chosen)
+
+
+@pytest.mark.contract("C04", "F04")
+@pytest.mark.parametrize("bucket", [BucketWidth.WEEK, BucketWidth.MONTH])
+async def test_long_buckets_hold_all_their_days_however_many_these_are(
+    ledger_db: Database, monkeypatch: pytest.MonkeyPatch, bucket: BucketWidth
+) -> None:
+    records = await fill(ledger_db, random.Random(7), counted=1.0)
+    query = UsageQuery(
+        filter=UsageFilter(since=NOW - 119 * DAY_S), by=(Dimension.KEY,), bucket=bucket, zone=ZoneInfo("Asia/Kolkata")
+    )
+    expected = plainly(records, query)
+    monkeypatch.setattr(analytics, "most_rows", len(expected))
+    async with ledger_db.read() as session:
+        found = await usage_figures(session, query, now=NOW)
+        assert shown(found) == expected
+        monkeypatch.setattr(analytics, "most_rows", len(expected) - 1)
+        with pytest.raises(InvalidInput):
+            await usage_figures(session, query, now=NOW)
 
 
 @pytest.mark.contract("C05")

@@ -125,16 +125,20 @@ async def test_series_of_many_points_have_the_totals_of_the_range(
         counting = UsageRollups(ledger_db, clock=HandClock(), rng=rng, registry=CollectorRegistry())
         await counting.count_all()
     table = await ask(caller, "/usage", {**asked, "by": "model"})
-    asked = {**asked, "bucket": bucket, "by": "model", "metric": "latency_ms.p95"}
-    drawn = await ask(caller, "/usage/chart", asked)
+    drawing = {**asked, "bucket": bucket, "by": "model", "metric": "latency_ms.p95"}
+    drawn = await ask(caller, "/usage/chart", drawing)
     assert {one["key"]: one["totals"] for one in drawn["series"]} == {
         item["key"]: {name: item[name] for name in Figures.model_fields} for item in table["items"]
     }
     assert drawn["totals"] == table["totals"]
-    other, first = (await ask(caller, "/usage/chart", {**asked, "top": "1"}))["series"]
+    other, first = (await ask(caller, "/usage/chart", {**drawing, "top": "1"}))["series"]
     assert (first["totals"]["requests"], other["key"], other["totals"]["requests"]) == (180, "(other)", 240)
     assert other["totals"]["latency_ms"]["p95"] > 0
     assert [len(one["points"]["latency_ms.p95"]) for one in (first, other)] == [60, 60]
+    table = await ask(caller, "/usage", {**asked, "by": "model", "top": "1"})
+    assert [first["totals"], other["totals"]] == [
+        {name: item[name] for name in Figures.model_fields} for item in table["items"]
+    ]
 
 
 @pytest.mark.contract("C06")

@@ -78,6 +78,14 @@ def test_what_is_added_to_a_sum_is_not_added_to_its_parts() -> None:
     assert part.packed() == row
 
 
+@given(st.lists(st.lists(st.integers(0, 10**11), max_size=30), max_size=6), st.integers(0, 6))
+def test_what_is_left_without_some_parts_is_the_sum_of_the_others(parts: list[list[int]], kept: int) -> None:
+    whole = read(*(sketch_of(part).packed() for part in parts))
+    left = whole.without(sketch_of(part) for part in parts[kept:])
+    assert left.packed() == sketch_of([value for part in parts[:kept] for value in part]).packed()
+    assert sum(whole.bins().values()) == sum(map(len, parts))
+
+
 def test_what_an_earlier_release_packed_is_read() -> None:
     bins = {number: number for number in range(1, 60)}
     assert read(msgspec.msgpack.encode(bins)).bins() == bins

@@ -1,8 +1,9 @@
 """Usage: sums, series for charts, and the single records behind them."""
 
 import enum
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,7 +16,6 @@ from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, rfc3339
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.api.usage_schemas import (
-    OTHER,
     Json,
     UsageAnswer,
     UsageChart,
@@ -29,7 +29,7 @@ from roundhouse_metering.domain.amounts import Amounts, total
 from roundhouse_metering.domain.cells import DAY_S
 from roundhouse_metering.domain.plans import bucket_starts
 from roundhouse_metering.domain.usage import UTC_ZONE, BucketWidth, Dimension, UsageQuery
-from roundhouse_metering.store.analytics import Place, UsageFigures, currency, usage_figures
+from roundhouse_metering.store.analytics import OTHER, UsageFigures, currency, usage_figures
 from roundhouse_metering.store.ledger import LedgerEntry, Position, entries
 
 __all__ = ["usage_routes"]
@@ -98,13 +98,12 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
         query = UsageQuery(filter=wanted, by=tuple(by), bucket=bucket, zone=_zone(time_zone))
         query.check(now=clock.now())
         async with db.read() as session:
-            found = await usage_figures(session, query, now=clock.now())
+            choose = None if top is None else partial(_first, top=top, order=order)
+            found = await usage_figures(session, query, now=clock.now(), choose=choose)
             whole = await _whole(session, query, found, now=clock.now())
             previous = await _previous(session, query, now=clock.now()) if compare else None
             money = await currency(session)
         totals = total(whole.rows.values())
-        if top is not None:
-            found = _with_other(found, query, _top(found, top, order))
         return _answer(
             items=items(found, query, _ordered(found, order if top is not None else None)),
             totals=figures(totals),
@@ -138,21 +137,19 @@ def usage_routes(db: Database, clock: Clock) -> APIRouter:
         )
         query.check(now=clock.now())
         async with db.read() as session:
-            found = await usage_figures(session, query, now=clock.now())
+            choose = partial(_first, top=top, order=order)
+            found = await usage_figures(session, query, now=clock.now(), choose=choose)
             sums = await _sums(session, query, found, now=clock.now())
-            is_apart = sums is not found
-            whole = sums if is_apart else await _whole(session, query, found, now=clock.now())
+            whole = sums if sums is not found else await _whole(session, query, found, now=clock.now())
             previous = await _previous(session, query, now=clock.now()) if compare else None
             money = await currency(session)
         totals = total(whole.rows.values())
-        kept = _top(sums, top, order)
-        drawn = _with_other(found, query, kept)
         starts = bucket_starts(bucket, query.zone, wanted.since, ending.until or 0.0)
         return _answer(
             bucket=bucket,
             time_zone=time_zone,
             starts=[rfc3339(start) for start in starts],
-            series=chart(drawn, _with_other(sums, query, kept) if is_apart else drawn, query, starts, shown),
+            series=chart(found, sums, query, starts, shown),
             totals=figures(totals),
             previous_totals=previous,
             currency=money,
@@ -192,7 +189,8 @@ async def _sums(session: ReadSession, query: UsageQuery, found: UsageFigures, *,
     is_of_days = query.bucket is not None and query.bucket.seconds >= DAY_S and query.zone == UTC_ZONE
     if not query.has_latency or len(found.rows) < _FEW_ROWS or is_of_days:
         return found
-    return await usage_figures(session, replace(query, bucket=None), now=now)
+    told = {values for _, values in found.rows}
+    return await usage_figures(session, replace(query, bucket=None), now=now, choose=lambda _: told)
 
 
 async def _previous(session: ReadSession, query: UsageQuery, *, now: float) -> Json:
@@ -214,24 +212,12 @@ def _weight(amounts: Amounts, order: Order) -> int:
             return amounts[order.value]
 
 
-def _top(found: UsageFigures, top: int, order: Order) -> set[tuple[str, ...]]:
+def _first(found: UsageFigures, *, top: int, order: Order) -> set[tuple[str, ...]]:
     """Return the values of the first, over the whole range."""
     weights: dict[tuple[str, ...], int] = {}
     for (_, values), amounts in found.rows.items():
         weights[values] = weights.get(values, 0) + _weight(amounts, order)
     return set(sorted(weights, key=lambda values: (-weights[values], values))[:top])
-
-
-def _with_other(found: UsageFigures, query: UsageQuery, kept: Set[tuple[str, ...]]) -> UsageFigures:
-    """Return the figures with all that is not kept summed up as one."""
-    other = (OTHER,) * len(query.by)
-    rows: dict[Place, Amounts] = {}
-    for (start, values), amounts in found.rows.items():
-        if values in kept:
-            rows[start, values] = amounts
-        else:
-            rows.setdefault((start, other), Amounts()).add(amounts)
-    return replace(found, rows=rows)
 
 
 def _ordered(found: UsageFigures, order: Order | None) -> Sequence[tuple[int, tuple[str, ...]]]:

@@ -14,9 +14,8 @@ from roundhouse_metering.domain.usage import UsageQuery
 from roundhouse_metering.store.analytics import UsageFigures
 from roundhouse_metering.store.ledger import LedgerEntry
 
-__all__ = ["OTHER", "Json", "UsageAnswer", "UsageChart", "UsageEntry", "chart", "figures", "items"]
+__all__ = ["Json", "UsageAnswer", "UsageChart", "UsageEntry", "chart", "figures", "items"]
 
-OTHER = "(other)"
 _QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 

@@ -11,7 +11,7 @@ import math
 import struct
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from typing import Final
@@ -96,6 +96,15 @@ class Sketch:
             self._add_list(other._lists)
         for data in other._rows or ():
             self._add_row(data)
+
+    def without(self, parts: "Iterable[Sketch]") -> "Sketch":
+        """Return what is left of it when the values of some parts of it are taken away."""
+        taken = Sketch()
+        for part in parts:
+            taken.merge(part)
+        left = Counter(self.bins())
+        left.subtract(taken.bins())
+        return Sketch({number: count for number, count in left.items() if count})
 
     def bins(self) -> dict[int, int]:
         """Return bin -> how many values are in it, in order."""
