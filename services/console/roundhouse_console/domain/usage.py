@@ -47,7 +47,7 @@ def usage_rows(items: Sequence[Found], names: Mapping[str, str], currency: str) 
     """Return a row per line of usage: texts, and what they sort by."""
     rows = []
     for item in items:
-        cost = item["cost_nano"] + item["correction_nano"]
+        cost = item["cost_nano"]
         p95 = item["latency_ms"]["p95"]
         read, made = tokens_of(item)
         rows.append(
@@ -107,7 +107,7 @@ def record_facts(record: Found) -> list[tuple[str, str]]:
 def _cost(record: Found) -> str:
     if record["cost_nano"] is None:
         return ""
-    return money(record["cost_nano"] + record["correction_nano"], record["currency"])
+    return money(record["cost_nano"], record["currency"])
 
 
 def _both(read: int, made: int) -> str:

@@ -91,7 +91,7 @@ def _row(one: Item) -> Row:
         "outcome": state(t(one["outcome"]), _TONES.get(one["outcome"], "quiet"), one["error_code"]),  # type: ignore[arg-type]  # a literal of the table above
         "tokens": text(f"{read} + {made}", sort=read + made),
         "took": text(f"{one['duration_ms']:.0f} ms", sort=one["duration_ms"]),
-        "cost": "" if cost is None else text(money(cost + one["correction_nano"], one["currency"]), sort=cost),
+        "cost": "" if cost is None else text(money(cost, one["currency"]), sort=cost),
         "actions": actions(action("open", "search", t("Details"))),
     }
 

@@ -128,7 +128,7 @@ def _shown() -> Callable[[_Found], None]:
     def put(found: _Found) -> None:
         totals, currency = found.usage["totals"], found.usage["currency"]
         read, made = tokens_of(totals)
-        cost = totals["cost_nano"] + totals["correction_nano"]
+        cost = totals["cost_nano"]
         values = (
             count(totals["requests"]),
             count(read),
