@@ -89,7 +89,7 @@ def usage(
     columns = (
         Column(by.upper(), lambda row: row["name"]),
         *time,
-        *(Column(title, lambda row, field=field: row[field]) for title, field in counts),  # type: ignore[misc]
+        *(Column(title, lambda row, field=field: row.get(field, 0)) for title, field in counts),  # type: ignore[misc]
         Column("COST", lambda row: _cost(row, found["currency"])),
         Column("P50", lambda row: _ms(row["latency_ms"]["p50"])),
         Column("P95", lambda row: _ms(row["latency_ms"]["p95"])),

@@ -11,6 +11,7 @@ from roundhouse_router.dialects.ollama_answers import Spans, figures
 from roundhouse_router.dialects.responses_answer import _usage
 from roundhouse_router.dialects.responses_native import read_response
 from roundhouse_router.domain.answer import read_answer
+from roundhouse_router.domain.continuing import Continued
 from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.domain.usage_lines import read_usage, with_usage
 
@@ -92,6 +93,16 @@ def test_a_stream_that_went_on_elsewhere_tells_all_classes() -> None:
     found = read_usage(with_usage(line, _COUNTS))
     assert found is not None
     assert found.counts == _COUNTS
+
+
+def test_of_two_engines_the_prompt_counts_once_and_all_that_was_made() -> None:
+    fitted = Continued("c", _COUNTS)
+    later = TokenCounts(input_tokens=150, output_tokens=3, output_audio_tokens=2)
+    total = fitted.total(later)
+    assert (total.all_input, total.all_output) == (100, 55)
+    assert (total.input_audio_tokens, total.output_audio_tokens) == (30, 42)
+    unknown = Continued("c", TokenCounts(output_tokens=4)).total(_COUNTS)
+    assert (unknown.all_input, unknown.input_audio_tokens, unknown.input_tokens) == (96, 30, 36)
 
 
 @pytest.mark.parametrize("spelled", ["input_tokens_details", "input_token_details"])
