@@ -281,6 +281,8 @@ def _has_measure_rates(rates: Rates) -> bool:
 
 
 def _missing_token_rate(rates: Rates, quantities: Quantities) -> str | None:
+    if rates.input_per_million is not None and rates.output_per_million is not None:
+        return None  # what every class falls back to
     q, inputs, outputs = quantities, _input_rates(rates), _output_rates(rates)
     read = (
         *(q.input_tokens, q.cached_input_tokens, q.cache_write_tokens),

@@ -32,12 +32,9 @@ def fault(record: UsageRecord) -> str | None:
     if not 0 <= record.http_status <= 999 or not 0 <= record.attempts <= 10_000:
         return f"http_status {record.http_status} or attempts {record.attempts} cannot be"
     tokens = _tokens(record)
-    if not all(0 <= count <= _MOST for count in tokens):
+    if min(tokens) < 0 or max(tokens) > _MOST:
         return f"token counts {tokens} must not be negative or absurd"
-    counts = (
-        *(record.audio_ms, record.images, record.input_characters, record.continuations),
-        record.queued_ms,
-    )
+    counts = (record.audio_ms, record.images, record.input_characters, record.continuations, record.queued_ms)
     if not all(0 <= count <= _MOST for count in counts):  # also what is no number
         return f"counts {counts} must not be negative or absurd"
     if record.images > _MOST_IMAGES or record.continuations > _MOST_IMAGES:
