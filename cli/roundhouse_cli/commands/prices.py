@@ -94,6 +94,10 @@ def preview(
     model: Annotated[str, typer.Argument(help="The name that is served.")],
     input_tokens: Annotated[int, typer.Option("--input", min=0, help="Input tokens.")] = 1_000_000,
     output_tokens: Annotated[int, typer.Option("--output-tokens", min=0, help="Output tokens.")] = 0,
+    input_audio: Annotated[int, typer.Option("--input-audio", min=0, help="Tokens of sound that is sent.")] = 0,
+    output_audio: Annotated[int, typer.Option("--output-audio", min=0, help="Tokens of sound that is made.")] = 0,
+    input_images: Annotated[int, typer.Option("--input-images", min=0, help="Tokens of images that are sent.")] = 0,
+    output_images: Annotated[int, typer.Option("--output-images", min=0, help="Tokens of images that are made.")] = 0,
     provider: Annotated[str, typer.Option(metavar="ID", help="Of an outside provider.")] = "",
     deployment: Annotated[str, typer.Option(metavar="ID")] = "",
     url: Url = "",
@@ -107,6 +111,13 @@ def preview(
         "provider_id": provider,
         "deployment_id": deployment,
     }
+    media = {
+        "input_audio_tokens": input_audio,
+        "output_audio_tokens": output_audio,
+        "input_image_tokens": input_images,
+        "output_image_tokens": output_images,
+    }
+    body |= {name: count for name, count in media.items() if count}
     with connect(url) as services:
         found = services.metering.post(f"{_PATH}:preview", body)
     if output is OutputFormat.JSON:

@@ -26,6 +26,15 @@ class Level(StrEnum):
     BODIES = "bodies"
 
 
+_READ = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "input_audio_tokens", "input_image_tokens")
+_MADE = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+
+
+def _tokens(one: Item) -> str:
+    read, made = (sum(one.get(name, 0) for name in names) for names in (_READ, _MADE))
+    return f"{read} > {made}"
+
+
 _COLUMNS = (
     Column("AT", lambda one: one["logged_at"]),
     Column("REQUEST", lambda one: one["request_id"]),
@@ -33,7 +42,7 @@ _COLUMNS = (
     Column("MODEL", lambda one: one["model_requested"]),
     Column("STATUS", lambda one: str(one["http_status"])),
     Column("OUTCOME", lambda one: one["error_code"] or one["outcome"]),
-    Column("TOKENS", lambda one: f"{one['input_tokens'] + one['cached_input_tokens']} > {one['output_tokens']}"),
+    Column("TOKENS", _tokens),
     Column("MS", lambda one: f"{one['duration_ms']:.0f}"),
 )
 

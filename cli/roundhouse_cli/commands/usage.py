@@ -44,6 +44,14 @@ _COUNTS = (
     ("OUTPUT", "output_tokens"),
     ("REASONING", "reasoning_tokens"),
 )
+_WHERE_ANY = (
+    ("CACHE WRITE", "cache_write_tokens"),
+    ("AUDIO IN", "input_audio_tokens"),
+    ("AUDIO OUT", "output_audio_tokens"),
+    ("IMAGE IN", "input_image_tokens"),
+    ("IMAGE OUT", "output_image_tokens"),
+)
+"""Classes of tokens that few models have: columns only where there were any."""
 
 
 def usage(
@@ -77,10 +85,11 @@ def usage(
         )
         names = _names(services, by)
     time = (Column("FROM", lambda row: row["bucket_start"]),) if bucket else ()
+    counts = (*_COUNTS, *(one for one in _WHERE_ANY if any(row.get(one[1]) for row in found["items"])))
     columns = (
         Column(by.upper(), lambda row: row["name"]),
         *time,
-        *(Column(title, lambda row, field=field: row[field]) for title, field in _COUNTS),  # type: ignore[misc]
+        *(Column(title, lambda row, field=field: row.get(field, 0)) for title, field in counts),  # type: ignore[misc]
         Column("COST", lambda row: _cost(row, found["currency"])),
         Column("P50", lambda row: _ms(row["latency_ms"]["p50"])),
         Column("P95", lambda row: _ms(row["latency_ms"]["p95"])),

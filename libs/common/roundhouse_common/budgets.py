@@ -57,5 +57,4 @@ def budget_tokens(record: UsageRecord) -> int:
     """Return what a request counts against a budget of tokens: those of all classes that an engine worked on for it."""
     if record.reuse not in (Reuse.NONE, Reuse.UNKNOWN):
         return 0
-    inputs = record.input_tokens + record.cached_input_tokens + record.cache_write_tokens
-    return inputs + record.output_tokens + record.reasoning_tokens
+    return record.all_input_tokens + record.all_output_tokens

@@ -69,15 +69,21 @@ class Quantities(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     replica_ms: int = 0
     device_ms: int = 0
     storage_byte_s: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
 
     @property
     def all_input_tokens(self) -> int:
-        return self.input_tokens + self.cached_input_tokens + self.cache_write_tokens
+        read = self.input_tokens + self.cached_input_tokens + self.cache_write_tokens
+        return read + self.input_audio_tokens + self.input_image_tokens
 
     @property
     def tokens(self) -> int:
         """Of all classes."""
-        return self.all_input_tokens + self.output_tokens + self.reasoning_tokens
+        made = self.output_tokens + self.reasoning_tokens + self.output_audio_tokens + self.output_image_tokens
+        return self.all_input_tokens + made
 
 
 NOTHING: Final = Quantities()
@@ -93,7 +99,7 @@ def facts_of(record: UsageRecord) -> PriceFacts:
         model=record.model_served,
         device_class=record.device_class,
         operation=str(record.operation),
-        input_tokens=record.input_tokens + record.cached_input_tokens + record.cache_write_tokens,
+        input_tokens=record.all_input_tokens,
     )
 
 
@@ -110,6 +116,10 @@ def quantities_of(record: UsageRecord) -> Quantities:
         images=record.images,
         audio_ms=record.audio_ms,
         characters=record.input_characters,
+        input_audio_tokens=record.input_audio_tokens,
+        output_audio_tokens=record.output_audio_tokens,
+        input_image_tokens=record.input_image_tokens,
+        output_image_tokens=record.output_image_tokens,
     )
 
 
@@ -215,8 +225,12 @@ def _exact(rates: Rates, quantities: Quantities, percent: int) -> tuple[int, int
         q.input_tokens * (inputs[0] or 0)
         + q.cached_input_tokens * (inputs[1] or 0)
         + q.cache_write_tokens * (inputs[2] or 0)
+        + q.input_audio_tokens * (inputs[3] or 0)
+        + q.input_image_tokens * (inputs[4] or 0)
         + q.output_tokens * (outputs[0] or 0)
         + q.reasoning_tokens * (outputs[1] or 0)
+        + q.output_audio_tokens * (outputs[2] or 0)
+        + q.output_image_tokens * (outputs[3] or 0)
         + q.characters * (rates.characters_per_million or 0)
         + (q.requests * (rates.per_request or 0) + q.images * (rates.per_image or 0)) * _MILLION
     )
@@ -232,16 +246,29 @@ def _exact(rates: Rates, quantities: Quantities, percent: int) -> tuple[int, int
     return above, below
 
 
-def _input_rates(rates: Rates) -> tuple[int | None, int | None, int | None]:
-    """Return those of input, cached input and cache writes."""
+def _input_rates(rates: Rates) -> tuple[int | None, int | None, int | None, int | None, int | None]:
+    """Return those of input, cached input, cache writes, audio and images."""
     plain, cached, written = rates.input_per_million, rates.cached_input_per_million, rates.cache_write_per_million
-    return plain, plain if cached is None else cached, plain if written is None else written
+    audio, image = rates.input_audio_per_million, rates.input_image_per_million
+    return (
+        plain,
+        plain if cached is None else cached,
+        plain if written is None else written,
+        plain if audio is None else audio,
+        plain if image is None else image,
+    )
 
 
-def _output_rates(rates: Rates) -> tuple[int | None, int | None]:
-    """Return those of output and reasoning."""
+def _output_rates(rates: Rates) -> tuple[int | None, int | None, int | None, int | None]:
+    """Return those of output, reasoning, audio and images."""
     plain, reasoning = rates.output_per_million, rates.reasoning_per_million
-    return plain, plain if reasoning is None else reasoning
+    audio, image = rates.output_audio_per_million, rates.output_image_per_million
+    return (
+        plain,
+        plain if reasoning is None else reasoning,
+        plain if audio is None else audio,
+        plain if image is None else image,
+    )
 
 
 def _has_token_rates(rates: Rates) -> bool:
@@ -254,14 +281,17 @@ def _has_measure_rates(rates: Rates) -> bool:
 
 
 def _missing_token_rate(rates: Rates, quantities: Quantities) -> str | None:
-    (plain, cached, written), (output, reasoning) = _input_rates(rates), _output_rates(rates)
-    if (
-        (quantities.input_tokens and plain is None)
-        or (quantities.cached_input_tokens and cached is None)
-        or (quantities.cache_write_tokens and written is None)
-    ):
+    if rates.input_per_million is not None and rates.output_per_million is not None:
+        return None  # what every class falls back to
+    q, inputs, outputs = quantities, _input_rates(rates), _output_rates(rates)
+    read = (
+        *(q.input_tokens, q.cached_input_tokens, q.cache_write_tokens),
+        *(q.input_audio_tokens, q.input_image_tokens),
+    )
+    if any(count and rate is None for count, rate in zip(read, inputs, strict=True)):
         return "input_per_million"
-    if (quantities.output_tokens and output is None) or (quantities.reasoning_tokens and reasoning is None):
+    made = (q.output_tokens, q.reasoning_tokens, q.output_audio_tokens, q.output_image_tokens)
+    if any(count and rate is None for count, rate in zip(made, outputs, strict=True)):
         return "output_per_million"
     return None
 

@@ -259,6 +259,23 @@ def test_usage_by_key_shows_names_and_a_total(roundhouse: Command, deployed: Scr
     assert deployed.asked[0].query["by"] == "key"
 
 
+def test_usage_has_columns_of_sound_and_images_only_where_there_were_any(
+    roundhouse: Command, deployed: Scripted
+) -> None:
+    row: dict[str, object] = dict.fromkeys(("requests", "completed", "failed", "aborted", "input_tokens"), 1)
+    row |= {"cached_input_tokens": 0, "output_tokens": 1, "reasoning_tokens": 0, "cost_nano": 0, "unpriced": 0}
+    row |= {"latency_ms": {"p50": None, "p95": None}, "key": "gpt-audio", "cache_write_tokens": 0}
+    heard = {**row, "input_audio_tokens": 4321, "output_audio_tokens": 0}
+    deployed.on("GET", "/api/v1/usage", {"items": [row, heard], "totals": heard, "currency": ""})
+
+    header, *lines = roundhouse("usage").out.splitlines()
+
+    assert "AUDIO IN" in header
+    assert "AUDIO OUT" not in header
+    assert "IMAGE IN" not in header
+    assert ["4321" in line for line in lines] == [False, True, True]
+
+
 def test_rebuild_shows_what_each_service_wrote(roundhouse: Command, server: Scripted) -> None:
     server.on("POST", "/api/v1/bus:rebuild", {"written": {"specs": 2, "keys": 1}})
     server.on("POST", "/api/v1/bus:rebuild", {"written": {"endpoints": 2}})

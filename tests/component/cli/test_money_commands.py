@@ -77,6 +77,13 @@ def test_a_preview_says_the_cost_and_why(roundhouse: Command, metering: Scripted
     told = roundhouse("prices", "preview", "qwen3-8b").err
     assert "0.15 USD" in told
     assert "chosen: standard version 2, qwen3-*" in told
+    roundhouse("prices", "preview", "gpt-audio", "--input-audio", "7", "--output-images", "9")
+    body = metering.last("POST").body
+    assert isinstance(body, dict)
+    assert {name: count for name, count in body.items() if "audio" in name or "image" in name} == {
+        "input_audio_tokens": 7,
+        "output_image_tokens": 9,
+    }
     assert "Every request has a cost." in (said := roundhouse("prices", "unpriced")).out + said.err
 
 

@@ -82,12 +82,14 @@ async def test_what_engines_counted_is_what_the_ledger_has(compared: Compared) -
     await compared.read(START + 100, written=0)
     await compared.record(START + 200, 30, input_tokens=5, cached_input_tokens=7)
     await compared.record(START + 300, 10, reasoning_tokens=4, input_tokens=3)
-    await compared.read(START + 310, written=44, read=15)
+    media = {"input_audio_tokens": 6, "input_image_tokens": 8, "output_audio_tokens": 2, "output_image_tokens": 1}
+    await compared.record(START + 305, 3, cache_write_tokens=4, **media)
+    await compared.read(START + 310, written=50, read=33)
     row = (await compared.rows())["rep_1"]
     assert row.input is not None
     assert row.output is not None
-    assert (row.input.counted, row.input.recorded, row.output.counted, row.output.recorded) == (15, 15, 44, 44)
-    assert (row.state, row.requests, row.engine) == (EngineState.EQUAL, 2, "llama.cpp")
+    assert (row.input.counted, row.input.recorded, row.output.counted, row.output.recorded) == (33, 33, 50, 50)
+    assert (row.state, row.requests, row.engine) == (EngineState.EQUAL, 3, "llama.cpp")
     assert compared.gauge("engine_replicas", state="equal") == 1
     assert compared.gauge("engine_tokens_unexplained", tokens="output") == 0
 

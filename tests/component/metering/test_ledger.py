@@ -50,6 +50,10 @@ async def test_a_record_comes_back_as_it_was_sent(ledger_db: Database) -> None:
         images=3,
         input_characters=2**40,
         queued_ms=0.5,
+        input_audio_tokens=2**40,
+        output_audio_tokens=5,
+        input_image_tokens=6,
+        output_image_tokens=2**40,
     )
     await put(ledger_db, sent)
     async with ledger_db.read() as session:

@@ -28,6 +28,9 @@ from tests.support.usage import NOON, usage_record
 
 pytestmark = pytest.mark.usefixtures("migrations_here")
 
+LATER = ("input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens")
+"""Columns that came with 0013."""
+
 
 async def test_from_empty_to_the_newest_is_what_the_tables_say(database_url: str) -> None:
     db = Database(database_url, service="metering")
@@ -63,6 +66,8 @@ async def test_records_of_an_earlier_release_are_numbered_and_counted(
             for record in (usage_record(1), usage_record(2), usage_record(3)):
                 values = {**msgspec.structs.asdict(record), "admitted_minute": 1, "recorded_at": NOON}
                 values = {name: str(value) if isinstance(value, StrEnum) else value for name, value in values.items()}
+                for name in LATER:
+                    del values[name]
                 names = ", ".join(values)
                 places = ", ".join(f":{name}" for name in values)
                 await session.execute(text(f"INSERT INTO ledger ({names}) VALUES ({places})").bindparams(**values))
@@ -77,24 +82,42 @@ async def test_records_of_an_earlier_release_are_numbered_and_counted(
     assert [one.record.request_id for one in again] == [usage_record(4).request_id]
 
 
+@pytest.mark.parametrize("last", ["0011", "0012"])
 async def test_cells_of_an_earlier_release_are_kept(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     async with Database(database_url, service="metering") as db:
-        await db.migrate(migrations_until("0011", tmp_path))
+        await db.migrate(migrations_until(last, tmp_path))
+        await change_columns(db, "ADD COLUMN {} BIGINT NOT NULL DEFAULT 0")
         async with db.write() as session:
             records = [usage_record(number) for number in range(1, 20)]
             await enter(session, records, recorded_at=NOON, prices=PriceTable())
         rollups = UsageRollups(db, clock=HandClock(), rng=random.Random(1), registry=CollectorRegistry())
         await rollups.count_all()
         before = await all_cells(db)
+        await change_columns(db, "DROP COLUMN {}")
         await db.migrate("roundhouse_metering.migrations")
         assert await all_cells(db) == before
         await rollups.rebuild()
         await rollups.count_all()
         assert await all_cells(db) == before
+        async with db.write() as session:
+            await enter(session, [usage_record(20, **dict.fromkeys(LATER, 7))], recorded_at=NOON, prices=PriceTable())
+        await rollups.count_all()
+        async with db.read() as session:
+            usage = await usage_figures(session, UsageQuery(filter=UsageFilter()), now=NOON)
     assert {row.resolution_s for row in before} == set(RESOLUTIONS)
+    (amounts,) = usage.rows.values()
+    assert [amounts[name] for name in ("requests", "input_tokens", *LATER)] == [20, 200, 7, 7, 7, 7]
+
+
+async def change_columns(db: Database, how: str) -> None:
+    """Make, or take away again, what this version needs to count and the earlier one did not have."""
+    async with db.write() as session:
+        for table in ("ledger", "usage_cells"):
+            for name in LATER:
+                await session.execute(text(f"ALTER TABLE {table} {how.format(name)}"))
 
 
 async def all_cells(db: Database) -> Sequence[Row[Any]]:

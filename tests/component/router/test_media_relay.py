@@ -13,7 +13,7 @@ from roundhouse_common.contracts.usage import Operation, Outcome, UsageSource
 from tests.support.eventually import eventually
 from tests.support.media import FORM, form, wav
 from tests.support.running_router import SECRET, Fleet, RunningRouter, endpoint
-from tests.support.scripted_engine import Engine, Exchange, answers, sse
+from tests.support.scripted_engine import Engine, Exchange, answers, sse, streams
 
 pytestmark = pytest.mark.contract("D11")
 
@@ -142,7 +142,37 @@ async def test_images_are_counted(router: RunningRouter, engine: Engine, fleet: 
     async with send(router, body, "/v1/images/generations", "application/json") as response:
         assert len((await response.json())["data"]) == 2
     record = await fleet.one_record()
-    assert (record.operation, record.images, record.output_tokens) == (Operation.IMAGE, 2, 45)
+    assert (record.operation, record.images, record.output_image_tokens) == (Operation.IMAGE, 2, 45)
+
+
+async def test_tokens_of_images_and_of_sound_are_classes_of_their_own(
+    router: RunningRouter, engine: Engine, fleet: Fleet
+) -> None:
+    usage = {"input_tokens": 60, "input_tokens_details": {"text_tokens": 10, "image_tokens": 50}, "output_tokens": 272}
+    engine.script = answers(body={"created": 1, "data": [{"b64_json": "eA=="}], "usage": usage})
+    body = b'{"model":"tiny","prompt":"a cat"}'
+    async with send(router, body, "/v1/images/generations", "application/json") as response:
+        assert (await response.json())["usage"] == usage
+    usage = {"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}
+    heard = {**usage, "input_token_details": {"text_tokens": 4, "audio_tokens": 10}}
+    engine.script = answers(body={"text": "hello", "usage": heard})
+    async with send(router, upload()) as response:
+        assert response.status == 200
+    done = {"type": "speech.audio.done", "usage": usage}
+    engine.script = streams(sse({"type": "speech.audio.delta", "audio": "eA=="}), sse(done))
+    body = b'{"model":"tiny","input":"hello","stream_format":"sse"}'
+    async with send(router, body, "/v1/audio/speech", "application/json") as response:
+        await response.read()
+
+    async def are_recorded() -> bool:
+        return len(fleet.records) == 3
+
+    await eventually(are_recorded)
+    image, transcript, speech = sorted(fleet.records, key=lambda record: record.sequence)
+    assert (image.input_tokens, image.input_image_tokens) == (10, 50)
+    assert (image.output_tokens, image.output_image_tokens) == (0, 272)
+    assert (transcript.input_tokens, transcript.input_audio_tokens, transcript.output_tokens) == (4, 10, 45)
+    assert (speech.input_tokens, speech.output_tokens, speech.output_audio_tokens) == (14, 0, 45)
 
 
 @pytest.mark.parametrize("path", ["/v1/images/edits", "/v1/images/variations"])

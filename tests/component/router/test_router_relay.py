@@ -5,10 +5,10 @@ import json
 import pytest
 
 from roundhouse_common.contracts.catalog import ModelDefaults
-from roundhouse_common.contracts.usage import Operation, Outcome, UsageSource
+from roundhouse_common.contracts.usage import TOKEN_CLASSES, Operation, Outcome, UsageSource
 from tests.support.eventually import eventually
 from tests.support.running_router import SECRET, Fleet, RunningRouter, endpoint
-from tests.support.scripted_engine import DONE, Engine, answers, chunk, completion, streams, usage_chunk
+from tests.support.scripted_engine import DONE, Engine, answers, chunk, completion, sse, streams, usage_chunk
 
 
 async def test_a_whole_answer_passes_byte_for_byte_and_is_recorded(
@@ -26,6 +26,30 @@ async def test_a_whole_answer_passes_byte_for_byte_and_is_recorded(
     assert (record.model_requested, record.model_served, record.operation) == ("tiny", "tiny-model", Operation.CHAT)
     assert record.ended_at >= record.admitted_at > 0
     assert not record.is_stream
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_tokens_of_sound_and_images_are_recorded_among_answers_without(
+    router: RunningRouter, engine: Engine, fleet: Fleet, is_stream: bool
+) -> None:
+    details = {
+        "prompt_tokens_details": {"cached_tokens": 20, "audio_tokens": 30, "image_tokens": 10},
+        "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 40, "image_tokens": None},
+    }
+    heard = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, **details}
+    plain = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    for usage in (plain, heard, plain):
+        last = sse({"id": "c", "object": "chat.completion.chunk", "created": 1, "choices": [], "usage": usage})
+        whole = answers(body={**completion(), "usage": usage})
+        engine.script = streams(chunk("hello"), last, DONE) if is_stream else whole
+        body = {"stream": is_stream, **({"stream_options": {"include_usage": True}} if is_stream else {})}
+        async with router.post(body) as answer:
+            told = await answer.read()
+        assert json.dumps(usage, separators=(",", ":")).encode() in told.replace(b" ", b"")
+    await eventually(lambda: len(fleet.records) == 3)
+    ordered = sorted(fleet.records, key=lambda record: record.sequence)
+    found = [[getattr(record, name) for name in TOKEN_CLASSES] for record in ordered]
+    assert found == [[7, 0, 0, 0, 0, 3, 0, 0, 0], [40, 20, 0, 30, 10, 5, 5, 40, 0], [7, 0, 0, 0, 0, 3, 0, 0, 0]]
 
 
 async def test_the_body_reaches_the_engine_unchanged_when_nothing_must_change(

@@ -221,10 +221,10 @@ async def test_acknowledged_segments_go_when_they_are_old(tmp_path: Path) -> Non
 
 
 async def test_acknowledged_segments_go_when_they_are_too_many(tmp_path: Path) -> None:
-    spool = opened(tmp_path, segment_bytes=2000, retain_bytes=4500)
+    spool = opened(tmp_path, segment_bytes=2400, retain_bytes=5400)
     serve(spool, 12)
     spool.retire(Position(spool.writer.number, 0))
-    assert sum(sealed.size for sealed in spool.writer.sealed) <= 4500
+    assert sum(sealed.size for sealed in spool.writer.sealed) <= 5400
     assert len(spool.writer.sealed) == 2
 
 

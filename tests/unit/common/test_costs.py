@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundhouse_common.contracts.money import NANO, Rates
-from roundhouse_common.contracts.usage import Operation, Outcome, Reuse
+from roundhouse_common.contracts.usage import INPUT_CLASSES, OUTPUT_CLASSES, Operation, Outcome, Reuse
 from roundhouse_common.pricing import Quantities, cost, missing_rate, most_cost, percent_of, quantities_of
 from tests.support.prices import price, token_rates
 from tests.support.usage import usage_record
@@ -27,6 +27,10 @@ _BY_UNIT = {
     "cache_write_tokens": ("cache_write_per_million", 10**6),
     "output_tokens": ("output_per_million", 10**6),
     "reasoning_tokens": ("reasoning_per_million", 10**6),
+    "input_audio_tokens": ("input_audio_per_million", 10**6),
+    "output_audio_tokens": ("output_audio_per_million", 10**6),
+    "input_image_tokens": ("input_image_per_million", 10**6),
+    "output_image_tokens": ("output_image_per_million", 10**6),
     "requests": ("per_request", 1),
     "images": ("per_image", 1),
     "audio_ms": ("per_audio_second", 1000),
@@ -53,18 +57,15 @@ def test_there_is_a_cost_exactly_when_no_rate_is_missing(rates: Rates, quantitie
 
 
 @given(
-    rates=_RATES, inputs=st.lists(_AMOUNT, min_size=3, max_size=3), outputs=st.lists(_AMOUNT, min_size=2, max_size=2)
+    rates=_RATES, inputs=st.lists(_AMOUNT, min_size=5, max_size=5), outputs=st.lists(_AMOUNT, min_size=4, max_size=4)
 )
 def test_a_reservation_covers_whichever_classes_the_tokens_turn_out_to_be(
-    rates: Rates, inputs: tuple[int, int, int], outputs: tuple[int, int]
+    rates: Rates, inputs: list[int], outputs: list[int]
 ) -> None:
     most = most_cost(rates, input_tokens=sum(inputs), output_tokens=sum(outputs))
     used = Quantities(
-        input_tokens=inputs[0],
-        cached_input_tokens=inputs[1],
-        cache_write_tokens=inputs[2],
-        output_tokens=outputs[0],
-        reasoning_tokens=outputs[1],
+        **dict(zip(INPUT_CLASSES, inputs, strict=True)),
+        **dict(zip(OUTPUT_CLASSES, outputs, strict=True)),
         requests=1,
     )
     real = cost(rates, used)
@@ -78,9 +79,22 @@ def test_classes_without_a_rate_of_their_own_cost_as_the_class_that_they_are_par
     assert cost(own, quantities) == NANO // 2 + NANO * 5 // 4
 
 
+def test_sound_and_images_cost_as_text_unless_they_have_rates_of_their_own() -> None:
+    heard = Quantities(input_tokens=1_000_000, input_audio_tokens=500_000, output_audio_tokens=100_000)
+    assert cost(token_rates(4, 10), heard) == 7 * NANO
+    own = token_rates(4, 10, input_audio_per_million=40 * NANO, output_audio_per_million=80 * NANO)
+    assert cost(own, heard) == (4 + 20 + 8) * NANO
+    drawn = Quantities(input_image_tokens=500_000, output_image_tokens=100_000)
+    assert cost(own, drawn) == 3 * NANO
+    assert missing_rate(Rates(input_audio_per_million=1), Quantities(input_audio_tokens=1)) is None
+    assert cost(token_rates(4, 10, input_image_per_million=0, output_image_per_million=NANO), drawn) == NANO // 10
+
+
 @pytest.mark.parametrize(
     ("rates", "quantities", "missing"),
     [
+        (Rates(input_per_million=1), Quantities(output_audio_tokens=1), "output_per_million"),
+        (Rates(input_audio_per_million=1), Quantities(input_image_tokens=1), "input_per_million"),
         (Rates(), Quantities(input_tokens=1), "input_per_million"),
         (Rates(input_per_million=1), Quantities(input_tokens=1, output_tokens=1), "output_per_million"),
         (Rates(per_request=5), Quantities(input_tokens=1, requests=1), "input_per_million"),

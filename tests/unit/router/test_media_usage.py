@@ -17,6 +17,7 @@ pytestmark = pytest.mark.contract("D11")
 
 TOKENS = {"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}
 COUNTS = TokenCounts(input_tokens=14, output_tokens=45)
+IMAGE_COUNTS = TokenCounts(input_tokens=14, output_image_tokens=45)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ COUNTS = TokenCounts(input_tokens=14, output_tokens=45)
         ({"duration": "8.47"}, MediaCounts(audio_ms=8470)),
         ({"duration": "x"}, MediaCounts()),
         ({"duration": -1}, MediaCounts()),
-        ({"data": [{"b64_json": "x"}, {"url": "y"}], "usage": TOKENS}, MediaCounts(COUNTS, images=2)),
+        ({"data": [{"b64_json": "x"}, {"url": "y"}], "usage": TOKENS}, MediaCounts(IMAGE_COUNTS, images=2)),
         ({"data": [{"url": "y"}]}, MediaCounts(images=1)),
         (
             {"usage": {"prompt_tokens": 3, "completion_tokens": 1}},
@@ -75,7 +76,7 @@ def test_images_of_streams_are_counted() -> None:
             {"type": "image_generation.completed", "b64_json": "x", "usage": TOKENS},
         )
     )
-    assert reader.counts == MediaCounts(COUNTS, images=1)
+    assert reader.counts == MediaCounts(IMAGE_COUNTS, images=1)
 
 
 def test_an_error_in_a_stream_is_seen() -> None:

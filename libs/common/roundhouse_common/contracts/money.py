@@ -25,7 +25,7 @@ class Rates(Message, frozen=True, kw_only=True):
     input_per_million: int | None = None
     """Tokens, a million of them. The token classes are disjoint, as in UsageRecord."""
     cached_input_per_million: int | None = None
-    """None: as `input_per_million`. The same for the next; reasoning follows `output_per_million`."""
+    """None: as `input_per_million`. The same for all of input; those of output follow `output_per_million`."""
     cache_write_per_million: int | None = None
     output_per_million: int | None = None
     reasoning_per_million: int | None = None
@@ -37,6 +37,12 @@ class Rates(Message, frozen=True, kw_only=True):
     per_device_second: int | None = None
     per_gib_hour: int | None = None
     """Of storage."""
+    input_audio_per_million: int | None = None
+    """Tokens of sound. None: as `input_per_million`."""
+    output_audio_per_million: int | None = None
+    input_image_per_million: int | None = None
+    """Tokens of images."""
+    output_image_per_million: int | None = None
 
 
 class PriceRecord(Message, frozen=True, kw_only=True):

@@ -1,8 +1,29 @@
 """What the router publishes: one record per admitted request."""
 
+from typing import Final
+
 from roundhouse_common.contracts.base import Message, OpenEnum
 
-__all__ = ["Operation", "Outcome", "Reuse", "UsageBatch", "UsageRecord", "UsageSource"]
+__all__ = [
+    "INPUT_CLASSES",
+    "OUTPUT_CLASSES",
+    "TOKEN_CLASSES",
+    "Operation",
+    "Outcome",
+    "Reuse",
+    "UsageBatch",
+    "UsageRecord",
+    "UsageSource",
+]
+
+INPUT_CLASSES: Final = (
+    *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
+    *("input_audio_tokens", "input_image_tokens"),
+)
+"""Fields of a record that together are what was read: no token is in two of them."""
+OUTPUT_CLASSES: Final = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+"""Fields of a record that together are what was made."""
+TOKEN_CLASSES: Final = (*INPUT_CLASSES, *OUTPUT_CLASSES)
 
 
 class Operation(OpenEnum):
@@ -86,10 +107,10 @@ class UsageRecord(Message, frozen=True, kw_only=True):
     http_status: int
     error_code: str = ""
     input_tokens: int = 0
-    """Without the cached ones: the classes are disjoint."""
+    """Of text, and of whatever nobody told apart. The classes are disjoint: without those of the others."""
     cached_input_tokens: int = 0
     output_tokens: int = 0
-    """Without the reasoning ones."""
+    """Of text, without the reasoning ones."""
     reasoning_tokens: int = 0
     source: UsageSource = UsageSource.NONE
     attempts: int = 1
@@ -121,6 +142,26 @@ class UsageRecord(Message, frozen=True, kw_only=True):
     """Model of the accelerators that served it, e.g. `NVIDIA H100 80GB HBM3`; `cpu` without; empty: not known."""
     version_id: str = ""
     """Of the deployment, that served it."""
+    input_audio_tokens: int = 0
+    """Of sound that was sent, without those read from a cache, which are cached ones."""
+    output_audio_tokens: int = 0
+    """Of sound that was made."""
+    input_image_tokens: int = 0
+    """Of images that were sent, without those read from a cache."""
+    output_image_tokens: int = 0
+    """Of images that were made."""
+
+    @property
+    def all_input_tokens(self) -> int:
+        """Of all classes that were read."""
+        read = self.input_tokens + self.cached_input_tokens + self.cache_write_tokens
+        return read + self.input_audio_tokens + self.input_image_tokens
+
+    @property
+    def all_output_tokens(self) -> int:
+        """Of all classes that were made."""
+        made = self.output_tokens + self.reasoning_tokens
+        return made + self.output_audio_tokens + self.output_image_tokens
 
 
 class UsageBatch(Message, frozen=True, kw_only=True):

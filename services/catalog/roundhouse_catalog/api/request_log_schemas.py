@@ -45,6 +45,11 @@ class LoggedRequestView(View):
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
     request: Any | None = Field(default=None, description="The redacted body; only in the answer about one request.")
     answer: Any | None = Field(default=None, description="The redacted answer, or the texts of a stream; as above.")
     error: str | None = Field(default=None, description="The words of an error of the router itself; as above.")

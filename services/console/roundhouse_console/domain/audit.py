@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from roundhouse_console.domain.usage import tokens_of
+
 __all__ = ["AUDIT_FILTERS", "AUDIT_SHAPES", "audit_query", "change_rows", "logged_facts", "shown_value"]
 
 Found = Mapping[str, Any]
@@ -32,14 +34,15 @@ def shown_value(value: Any) -> str:  # Any: whatever JSON holds
 def logged_facts(line: Found) -> list[tuple[str, str]]:
     """Return everything about a logged request but its texts, name by name in English; what is empty is left out."""
     first = line["time_to_first_token_ms"]
+    read, made = tokens_of(line)
     shown = [
         ("Request", line["request_id"]),
         ("Model asked for", line["model_requested"]),
         ("Model that answered", line["model_served"]),
         ("Outcome", f"{line['outcome']} {line['http_status']} {line['error_code']}".strip()),
         ("Why", line["error"] or ""),
-        ("Input tokens", str(line["input_tokens"] + line["cached_input_tokens"])),
-        ("Output tokens", str(line["output_tokens"])),
+        ("Input tokens", str(read)),
+        ("Output tokens", str(made)),
         ("Took", f"{line['duration_ms']:.0f} ms"),
         ("First token after", "" if first is None else f"{first:.0f} ms"),
         ("API key", line["key_id"]),

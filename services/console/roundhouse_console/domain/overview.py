@@ -108,9 +108,7 @@ def traffic_of(chart: Found) -> Traffic:
     return Traffic(
         requests=count(totals["requests"]),
         tokens=count(totals["total_tokens"]),
-        cost=money_roughly(totals["cost_nano"] + totals["correction_nano"], chart["currency"])
-        if chart["currency"]
-        else "–",
+        cost=money_roughly(totals["cost_nano"], chart["currency"]) if chart["currency"] else "–",
         error_rate="–" if totals["error_rate"] is None else percent(totals["error_rate"]),
         first_token="–" if first is None else f"{first:.0f} ms",
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from roundhouse_console.domain.units import count, money, percent
 
-__all__ = ["DIMENSIONS", "FILTERS", "drill_path", "record_facts", "records_query", "usage_rows"]
+__all__ = ["DIMENSIONS", "FILTERS", "drill_path", "record_facts", "records_query", "tokens_of", "usage_rows"]
 
 Found = Mapping[str, Any]
 """An object of a service's answer. Any: the services own its shape."""
@@ -27,6 +27,9 @@ DIMENSIONS: Final[Mapping[str, str]] = {
 }
 """What usage can be added up by, and how that is called."""
 FILTERS: Final = ("model", "key_id", "user", "project", "deployment", "provider", "route", "kind", "node", "tenant")
+_READ: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "input_audio_tokens", "input_image_tokens")
+_MADE: Final = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+"""Classes of tokens, as metering tells them: no token is in two."""
 _FILTER_OF: Final = {"key": "key_id"}
 
 
@@ -44,16 +47,17 @@ def usage_rows(items: Sequence[Found], names: Mapping[str, str], currency: str) 
     """Return a row per line of usage: texts, and what they sort by."""
     rows = []
     for item in items:
-        cost = item["cost_nano"] + item["correction_nano"]
+        cost = item["cost_nano"]
         p95 = item["latency_ms"]["p95"]
+        read, made = tokens_of(item)
         rows.append(
             {
                 "key": item["key"],
                 "name": names.get(item["key"], item["key"]),
                 "requests": item["requests"],
                 "requests_text": count(item["requests"]),
-                "input": item["input_tokens"],
-                "output": item["output_tokens"],
+                "input": read,
+                "output": made,
                 "cost": cost,
                 "cost_text": money(cost, currency) if currency else "",
                 "error_rate": item["error_rate"] or 0.0,
@@ -65,6 +69,11 @@ def usage_rows(items: Sequence[Found], names: Mapping[str, str], currency: str) 
     return rows
 
 
+def tokens_of(figures: Found) -> tuple[int, int]:
+    """Return the tokens of all classes that were read, and those that were made."""
+    return sum(figures.get(name, 0) for name in _READ), sum(figures.get(name, 0) for name in _MADE)
+
+
 def record_facts(record: Found) -> list[tuple[str, str]]:
     """Return everything about one record, name by name in English, in the order a reader wants it."""
     shown = [
@@ -74,6 +83,8 @@ def record_facts(record: Found) -> list[tuple[str, str]]:
         ("Outcome", f"{record['outcome']} {record['http_status']} {record['error_code']}".strip()),
         ("Input tokens", f"{record['input_tokens']} ({record['cached_input_tokens']})"),
         ("Output tokens", f"{record['output_tokens']} ({record['reasoning_tokens']})"),
+        ("Audio tokens, in and out", _both(record["input_audio_tokens"], record["output_audio_tokens"])),
+        ("Image tokens, in and out", _both(record["input_image_tokens"], record["output_image_tokens"])),
         ("Counted by", record["source"]),
         ("Cost", _cost(record)),
         ("Price", record["price_id"]),
@@ -96,7 +107,11 @@ def record_facts(record: Found) -> list[tuple[str, str]]:
 def _cost(record: Found) -> str:
     if record["cost_nano"] is None:
         return ""
-    return money(record["cost_nano"] + record["correction_nano"], record["currency"])
+    return money(record["cost_nano"], record["currency"])
+
+
+def _both(read: int, made: int) -> str:
+    return f"{read} + {made}" if read or made else ""
 
 
 def _ms(value: float | None) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from roundhouse_common.auth import Subject
 from roundhouse_common.contracts.money import NANO
+from roundhouse_common.contracts.usage import INPUT_CLASSES, OUTPUT_CLASSES
 from roundhouse_common.database import Database
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import requires
@@ -238,13 +239,15 @@ def _page(asked: _Asked, until: int, has_more: bool, results: Mapping[int, list[
 def _figures(kind: UsageKind, amounts: Amounts) -> dict[str, Any]:
     """Return OpenAI's figures: there cached tokens are a part of the input, reasoning ones of the output."""
     told: dict[str, Any] = {"num_model_requests": amounts["requests"]}
-    read = amounts["input_tokens"] + amounts["cached_input_tokens"] + amounts["cache_write_tokens"]
+    read, made = (sum(amounts[name] for name in names) for names in (INPUT_CLASSES, OUTPUT_CLASSES))
     match kind:
         case UsageKind.COMPLETIONS:
             told["input_tokens"] = read
             told["input_cached_tokens"] = amounts["cached_input_tokens"]
-            told["output_tokens"] = amounts["output_tokens"] + amounts["reasoning_tokens"]
-            told |= {"input_audio_tokens": 0, "output_audio_tokens": 0, "batch": None}
+            told["output_tokens"] = made
+            told["input_audio_tokens"] = amounts["input_audio_tokens"]
+            told["output_audio_tokens"] = amounts["output_audio_tokens"]
+            told["batch"] = None
             told["input_cache_write_tokens"] = amounts["cache_write_tokens"]
         case UsageKind.EMBEDDINGS:
             told["input_tokens"] = read

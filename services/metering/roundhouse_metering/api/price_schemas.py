@@ -25,6 +25,10 @@ class RatesBody(Body):
     cache_write_per_million: Annotated[int | None, Field(default=None, description="Null: as input.")]
     output_per_million: _Nano
     reasoning_per_million: Annotated[int | None, Field(default=None, description="Null: as output.")]
+    input_audio_per_million: Annotated[int | None, Field(default=None, description="Null: as input.")]
+    output_audio_per_million: Annotated[int | None, Field(default=None, description="Null: as output.")]
+    input_image_per_million: Annotated[int | None, Field(default=None, description="Null: as input.")]
+    output_image_per_million: Annotated[int | None, Field(default=None, description="Null: as output.")]
     per_request: Annotated[int | None, Field(default=None, description="A fee for each that was completed.")]
     per_image: _Nano
     per_audio_second: _Nano
@@ -134,6 +138,10 @@ class PreviewBody(Body):
     cache_write_tokens: int = Field(default=0, ge=0)
     output_tokens: int = Field(default=0, ge=0)
     reasoning_tokens: int = Field(default=0, ge=0)
+    input_audio_tokens: int = Field(default=0, ge=0)
+    output_audio_tokens: int = Field(default=0, ge=0)
+    input_image_tokens: int = Field(default=0, ge=0)
+    output_image_tokens: int = Field(default=0, ge=0)
     requests: int = Field(default=1, ge=0)
     images: int = Field(default=0, ge=0)
     audio_ms: int = Field(default=0, ge=0)

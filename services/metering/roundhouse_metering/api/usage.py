@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
+from roundhouse_common.contracts.usage import TOKEN_CLASSES
 from roundhouse_common.database import Database, ReadSession
 from roundhouse_common.errors import FieldError, InvalidInput
 from roundhouse_common.http import Page, PageRequest, moment_of, page_of, page_request, rfc3339
@@ -58,7 +59,13 @@ class Metric(enum.StrEnum):
     ERROR_RATE = "error_rate"
     INPUT_TOKENS = "input_tokens"
     CACHED_INPUT_TOKENS = "cached_input_tokens"
+    CACHE_WRITE_TOKENS = "cache_write_tokens"
+    INPUT_AUDIO_TOKENS = "input_audio_tokens"
+    INPUT_IMAGE_TOKENS = "input_image_tokens"
     OUTPUT_TOKENS = "output_tokens"
+    REASONING_TOKENS = "reasoning_tokens"
+    OUTPUT_AUDIO_TOKENS = "output_audio_tokens"
+    OUTPUT_IMAGE_TOKENS = "output_image_tokens"
     TOTAL_TOKENS = "total_tokens"
     COST = "cost_nano"
     LATENCY_AVG = "latency_ms.avg"
@@ -207,7 +214,7 @@ def _weight(amounts: Amounts, order: Order) -> int:
         case Order.COST:
             return amounts["cost_nano"]
         case Order.TOKENS:
-            return sum(amounts[name] for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+            return sum(amounts[name] for name in TOKEN_CLASSES)
         case _:
             return amounts[order.value]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from roundhouse_common.contracts.usage import TOKEN_CLASSES
 from roundhouse_common.http import Timestamp, rfc3339
 from roundhouse_metering.domain.amounts import SUMS, Amounts
 from roundhouse_metering.domain.sketches import Sketch
@@ -45,7 +46,11 @@ class Figures(BaseModel):
     cache_write_tokens: int
     output_tokens: int = Field(description="Without the reasoning ones.")
     reasoning_tokens: int
-    total_tokens: int
+    input_audio_tokens: int = Field(description="Of sound that was sent, without the cached ones.")
+    output_audio_tokens: int
+    input_image_tokens: int = Field(description="Of images that were sent, without the cached ones.")
+    output_image_tokens: int
+    total_tokens: int = Field(description="Of all classes.")
     tokens_per_request: float | None
     audio_ms: int
     images: int
@@ -122,12 +127,11 @@ def figures(amounts: Amounts) -> Json:
     }
 
 
-_TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 _PLAIN = (
-    *("requests", "completed", "failed", "aborted", *_TOKENS, "audio_ms", "images", "input_characters"),
+    *("requests", "completed", "failed", "aborted", *TOKEN_CLASSES, "audio_ms", "images", "input_characters"),
     *("cost_nano", "correction_nano", "unpriced"),
 )
-_plain, _tokens = (itemgetter(*(SUMS.index(name) for name in names)) for names in (_PLAIN, _TOKENS))
+_plain, _tokens = (itemgetter(*(SUMS.index(name) for name in names)) for names in (_PLAIN, TOKEN_CLASSES))
 _times = itemgetter(*map(SUMS.index, ("latency_count", "latency_us", "first_token_count", "first_token_us")))
 
 
@@ -196,7 +200,7 @@ def _point(amounts: Amounts | None, metric: str) -> float | int | None:
             ended = found["completed"] + found["failed"]
             return found["failed"] / ended if ended else None
         case "total_tokens":
-            return sum(found[one] for one in _TOKENS)
+            return sum(found[one] for one in TOKEN_CLASSES)
         case _:
             return found[name]
 
@@ -271,6 +275,10 @@ class UsageEntry(BaseModel):
     correction_nano: int
     price_id: str = Field(description="The line of a price book that it was priced by when it was entered.")
     currency: str
+    input_audio_tokens: int = Field(description="Of sound that was sent, without the cached ones.")
+    output_audio_tokens: int = Field(description="Of sound that was made.")
+    input_image_tokens: int = Field(description="Of images that were sent, without the cached ones.")
+    output_image_tokens: int = Field(description="Of images that were made.")
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> "UsageEntry":

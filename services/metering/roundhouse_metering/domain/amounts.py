@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from operator import add
 from typing import Any, Final
 
+from roundhouse_common.contracts.usage import TOKEN_CLASSES
 from roundhouse_metering.domain.sketches import Sketch, bin_of
 
 __all__ = ["LINE", "SUMS", "VALUES", "Amounts", "Counted", "Line", "corrected", "counted", "summed", "total"]
@@ -16,7 +17,7 @@ VALUES: Final = (
 )
 """What records are told apart by."""
 _COUNTS: Final = (
-    *("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
+    *TOKEN_CLASSES,
     *("audio_ms", "images", "input_characters"),
 )
 LINE: Final = (

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from roundhouse_common.contracts.finance import CloudEvent
+import msgspec
+
+from roundhouse_common.contracts.finance import RESERVED_TYPES, CloudEvent, StorageHour, TrainingJob
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_common.errors import FieldError, InvalidInput
 
@@ -23,6 +25,8 @@ __all__ = [
     "budget_event",
     "correction_event",
     "rfc3339",
+    "storage_event",
+    "training_event",
     "trial_event",
     "usage_event",
 ]
@@ -155,6 +159,27 @@ def budget_event(reached: BudgetReached, *, event_id: str = "") -> CloudEvent:
             "amount": reached.amount,
             "is_hard": reached.is_hard,
         },
+    )
+
+
+def storage_event(hour: StorageHour) -> CloudEvent:
+    """Return an hour of a storage. Reserved: nothing measures them yet."""
+    return _reserved(hour, event_id=hour.storage_hour_id, time=hour.until, subject=hour.resource_id)
+
+
+def training_event(job: TrainingJob) -> CloudEvent:
+    """Return a training job that has ended. Reserved: nothing trains yet."""
+    return _reserved(job, event_id=job.job_id, time=job.until, subject=job.resource_id)
+
+
+def _reserved(told: StorageHour | TrainingJob, *, event_id: str, time: str, subject: str) -> CloudEvent:
+    return CloudEvent(
+        id=event_id,
+        source=_SOURCE,
+        type=RESERVED_TYPES[type(told)],
+        time=time,
+        subject=subject or None,
+        data=msgspec.to_builtins(told),
     )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from roundhouse_common.contracts.money import NANO
+from roundhouse_common.contracts.usage import TOKEN_CLASSES
 from roundhouse_metering.domain.amounts import Amounts
 
 __all__ = ["FOCUS_COLUMNS", "FocusCharge", "focus_row", "focus_time_row"]
@@ -19,7 +20,6 @@ _PRICED: Final = 1_000_000
 _TAGS: Final = "roundhouse/"
 """Tags that a provider gives, and not its users, begin with a prefix of its own."""
 _TIME_UNIT: Final = "Seconds"
-_TOKENS: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 FOCUS_COLUMNS: Final = (
     *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
     *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
@@ -36,7 +36,8 @@ FOCUS_COLUMNS: Final = (
     *("ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SubAccountId"),
     *("SubAccountName", "SubAccountType", "Tags"),
     *("x_KeyId", "x_UserId", "x_Requests", "x_InputTokens", "x_CachedInputTokens", "x_CacheWriteTokens"),
-    *("x_OutputTokens", "x_ReasoningTokens", "x_UnpricedRequests"),
+    *("x_OutputTokens", "x_ReasoningTokens", "x_UnpricedRequests", "x_InputAudioTokens", "x_OutputAudioTokens"),
+    *("x_InputImageTokens", "x_OutputImageTokens"),
 )
 """The mandatory columns, those that apply here, and our own, which the specification wants to begin with `x_`."""
 _COUNTS: Final = FOCUS_COLUMNS[FOCUS_COLUMNS.index("x_Requests") :]
@@ -65,7 +66,7 @@ def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
 
     Deployments have no names here, only ids; the specification wants none that repeats its id.
     """
-    tokens = sum(amounts[name] for name in _TOKENS)
+    tokens = sum(amounts[name] for name in TOKEN_CLASSES)
     consumed, unit = (tokens, "Tokens") if tokens else (amounts["requests"], "Requests")
     priced, pricing_unit = (Decimal(tokens) / _PRICED, f"{_PRICED} Tokens") if tokens else (Decimal(consumed), unit)
     counts = {
@@ -76,6 +77,10 @@ def focus_row(charge: FocusCharge, amounts: Amounts) -> Mapping[str, str]:
         "x_OutputTokens": str(amounts["output_tokens"]),
         "x_ReasoningTokens": str(amounts["reasoning_tokens"]),
         "x_UnpricedRequests": str(amounts["unpriced"]),
+        "x_InputAudioTokens": str(amounts["input_audio_tokens"]),
+        "x_OutputAudioTokens": str(amounts["output_audio_tokens"]),
+        "x_InputImageTokens": str(amounts["input_image_tokens"]),
+        "x_OutputImageTokens": str(amounts["output_image_tokens"]),
     }
     quantities = {
         "ConsumedQuantity": f"{consumed}.0",  # who tells types by the values is to see decimals

@@ -3,7 +3,7 @@
 from operator import attrgetter
 from typing import Final, get_type_hints
 
-from roundhouse_common.contracts.usage import Outcome, UsageRecord
+from roundhouse_common.contracts.usage import TOKEN_CLASSES, Outcome, UsageRecord
 from roundhouse_metering.domain.retention import LATEST_S
 
 __all__ = ["fault"]
@@ -11,6 +11,7 @@ __all__ = ["fault"]
 _MOST = 2**53
 """Any count above this is an error, not a count."""
 _MOST_IMAGES = 1_000_000
+_tokens: Final = attrgetter(*TOKEN_CLASSES)
 _texts: Final = attrgetter(*(name for name, kind in get_type_hints(UsageRecord).items() if kind is str))
 
 
@@ -30,13 +31,10 @@ def fault(record: UsageRecord) -> str | None:
         return f"admitted_at {record.admitted_at} and ended_at {record.ended_at} must be Unix times"
     if not 0 <= record.http_status <= 999 or not 0 <= record.attempts <= 10_000:
         return f"http_status {record.http_status} or attempts {record.attempts} cannot be"
-    tokens = (record.input_tokens, record.cached_input_tokens, record.output_tokens, record.reasoning_tokens)
-    if not all(0 <= count <= _MOST for count in tokens):
+    tokens = _tokens(record)
+    if min(tokens) < 0 or max(tokens) > _MOST:
         return f"token counts {tokens} must not be negative or absurd"
-    counts = (
-        *(record.cache_write_tokens, record.audio_ms, record.images, record.input_characters, record.continuations),
-        record.queued_ms,
-    )
+    counts = (record.audio_ms, record.images, record.input_characters, record.continuations, record.queued_ms)
     if not all(0 <= count <= _MOST for count in counts):  # also what is no number
         return f"counts {counts} must not be negative or absurd"
     if record.images > _MOST_IMAGES or record.continuations > _MOST_IMAGES:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 from roundhouse_common.auth import Reach
 from roundhouse_common.budgets import period_start
 from roundhouse_common.contracts.money import BudgetPeriod, BudgetScope, BudgetUnit
-from roundhouse_common.contracts.usage import Reuse, UsageRecord
+from roundhouse_common.contracts.usage import TOKEN_CLASSES, Reuse, UsageRecord
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.budgets import Budget, Charge, charges
 from roundhouse_metering.domain.cells import View
@@ -51,7 +51,6 @@ _COLUMNS = {
     BudgetScope.USER: "user_id",
     BudgetScope.KEY: "key_id",
 }
-_TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
 async def insert_budget(session: WriteSession, budget: Budget) -> None:
@@ -161,7 +160,9 @@ async def recount(session: WriteSession, budget: Budget, now: float) -> None:
         ledger.c[of] == budget.scope_id,
     ]
     if budget.unit is BudgetUnit.TOKENS:
-        total: ColumnElement[int] = sum((ledger.c[name] for name in _TOKENS[1:]), start=ledger.c[_TOKENS[0]])
+        total: ColumnElement[int] = sum(
+            (ledger.c[name] for name in TOKEN_CLASSES[1:]), start=ledger.c[TOKEN_CLASSES[0]]
+        )
         spent = await session.scalar(select(func.sum(total)).where(*wanted, ledger.c.reuse == Reuse.NONE.value))
         unpriced = 0
     else:
@@ -209,7 +210,7 @@ async def _spent_before(session: ReadSession, budget: Budget, since: float, unti
     found = await usage_figures(session, UsageQuery(filter=wanted, has_latency=False), now=now)
     total = Charge()
     for amounts in found.rows.values():
-        total.spent += sum(amounts[name] for name in _TOKENS) if is_tokens else amounts["cost_nano"]
+        total.spent += sum(amounts[name] for name in TOKEN_CLASSES) if is_tokens else amounts["cost_nano"]
         total.unpriced += 0 if is_tokens else amounts["unpriced"]
     return total
 

@@ -1,11 +1,13 @@
 """What the ledger has of each replica by hour, counted as entries come: of requests that ended in the hour."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Double, case, cast, func, literal_column, select
 
-from roundhouse_common.contracts.usage import Outcome, Reuse, UsageSource
+from roundhouse_common.contracts.usage import INPUT_CLASSES, OUTPUT_CLASSES, Outcome, Reuse, UsageSource
 from roundhouse_common.database import ReadSession, WriteSession, upsert
 from roundhouse_metering.domain.cells import HOUR_S
 from roundhouse_metering.store.bulk import among, put_rows
@@ -81,8 +83,7 @@ async def _cursor(session: ReadSession) -> int:
 async def _tallied(session: ReadSession, after: int, last: int, since: int) -> dict[_Place, ReplicaHour]:
     hours = ledger.c.ended_at / HOUR_S
     hour = cast(func.floor(hours) if session.dialect == "postgresql" else hours, BigInteger) * HOUR_S
-    read = ledger.c.input_tokens + ledger.c.cached_input_tokens + ledger.c.cache_write_tokens
-    written = ledger.c.output_tokens + ledger.c.reasoning_tokens
+    read, written = (reduce(add, (ledger.c[name] for name in names)) for names in (INPUT_CLASSES, OUTPUT_CLASSES))
     is_head = ledger.c.admitted_at < cast(hour, Double) + _EDGE_S
     is_tail = ledger.c.ended_at >= cast(hour, Double) + (HOUR_S - _EDGE_S)
     is_estimate = ledger.c.source == UsageSource.ESTIMATE.value

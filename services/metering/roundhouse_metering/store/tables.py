@@ -71,6 +71,10 @@ ledger = Table(
     Column("region", Text, nullable=False, server_default=text("''")),
     Column("device_class", Text, nullable=False, server_default=text("''")),
     Column("version_id", Text, nullable=False, server_default=text("''")),
+    Column("input_audio_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("output_audio_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("input_image_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("output_image_tokens", BigInteger, nullable=False, server_default=text("0")),
     Column("recorded_at", UnixSeconds, nullable=False),
     Column("cost_nano", BigInteger, nullable=True),  # when it was entered; NULL: unpriced
     Column("price_id", Text, nullable=False, server_default=text("''")),

@@ -1,7 +1,7 @@
 """Tables that are made from the ledger and can be made again from it: usage by time, and what routers admitted; and
 what is left to say of records that are not kept any more."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
 
 from roundhouse_common.database import BigId, UnixSeconds
 from roundhouse_metering.store.schema import metadata
@@ -54,6 +54,10 @@ usage_cells = Table(
     Column("cache_write_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("input_audio_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("output_audio_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("input_image_tokens", BigInteger, nullable=False, server_default=text("0")),
+    Column("output_image_tokens", BigInteger, nullable=False, server_default=text("0")),
     Column("audio_ms", BigInteger, nullable=False),
     Column("images", BigInteger, nullable=False),
     Column("input_characters", BigInteger, nullable=False),

@@ -67,7 +67,7 @@ class Sequel:
             return None
         self._tail = b""  # half an event: nobody has seen it
         before = self.total(so_far) or NO_TOKENS
-        spent = before.output_tokens + before.reasoning_tokens
+        spent = before.all_output
         live = await self._go_on(lambda engine: continued_body(self._members, story.text, engine, spent))
         if live is not None:
             self._flight.continuations += 1
@@ -76,6 +76,6 @@ class Sequel:
 
     def total(self, so_far: TokenCounts | None) -> TokenCounts | None:
         """Return the tokens of all engines, from what was read of the last one's stream."""
-        if self._fitted is None or so_far is None or not (so_far.input_tokens + so_far.cached_input_tokens):
+        if self._fitted is None or so_far is None or not so_far.all_input:
             return so_far  # text is counted over the whole stream; figures are those of one engine
         return self._fitted.total(so_far)

@@ -200,8 +200,7 @@ class Flight:
         if self._is_asking and self._tally is not None:
             self._tally.in_flight -= 1
         counts = self.counts or NO_TOKENS
-        told = counts.input_tokens + counts.cached_input_tokens + counts.cache_write_tokens
-        made = counts.output_tokens + counts.reasoning_tokens
+        told, made = counts.all_input, counts.all_output
         if not told and outcome is Outcome.ABORTED and self.attempts:
             # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
             self.grant.settle(estimate_input(self.request.body), made, self._bill)
@@ -294,7 +293,13 @@ class Flight:
             and self.reuse is Reuse.NONE
             and not self.continuations
             and not self.queued_s
-            and not counts.cache_write_tokens
+            and not (
+                counts.cache_write_tokens
+                or counts.input_audio_tokens
+                or counts.output_audio_tokens
+                or counts.input_image_tokens
+                or counts.output_image_tokens
+            )
             and self.request.figures is None
             and self.candidate is not None
             and self.candidate.deployment is not None
@@ -367,4 +372,8 @@ class Flight:
             region=endpoint.region if endpoint else "",
             device_class=endpoint.device_class if endpoint else "",
             version_id=endpoint.version_id if endpoint else "",
+            input_audio_tokens=counts.input_audio_tokens,
+            output_audio_tokens=counts.output_audio_tokens,
+            input_image_tokens=counts.input_image_tokens,
+            output_image_tokens=counts.output_image_tokens,
         )

@@ -59,10 +59,10 @@ def start_of(ident: str, model: str, counts: TokenCounts) -> Document:
 def usage_of(counts: TokenCounts) -> Document:
     """Return Anthropic's usage: its input tokens are without the cached ones, its output tokens with the thoughts."""
     return {
-        "input_tokens": counts.input_tokens,
+        "input_tokens": counts.input_tokens + counts.input_audio_tokens + counts.input_image_tokens,
         "cache_creation_input_tokens": counts.cache_write_tokens,
         "cache_read_input_tokens": counts.cached_input_tokens,
-        "output_tokens": counts.output_tokens + counts.reasoning_tokens,
+        "output_tokens": counts.all_output,
     }
 
 

@@ -1,12 +1,13 @@
 """What is counted of images, speech and transcriptions: tokens where an answer tells them, milliseconds, images."""
 
+import enum
 import struct
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.tokens import CompletionDetails, PromptDetails, TokenCounts, disjoint
 
 __all__ = ["MediaCounts", "MediaEvents", "counts_of_answer", "wav_ms"]
 
@@ -32,7 +33,29 @@ class _Usage(msgspec.Struct):
     output_tokens: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    input_tokens_details: PromptDetails | None = None
+    input_token_details: PromptDetails | None = None
+    """As transcriptions spell it."""
+    output_tokens_details: CompletionDetails | None = None
+    output_token_details: CompletionDetails | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
     seconds: float | None = None
+
+
+class _Made(enum.Enum):
+    """What an answer was, where its usage does not tell what its output tokens are of: all of one kind, then."""
+
+    TEXT = enum.auto()
+    SOUND = enum.auto()
+    IMAGES = enum.auto()
+
+
+_MADE_BY: Final = {
+    "image_generation.completed": _Made.IMAGES,
+    "image_edit.completed": _Made.IMAGES,
+    "speech.audio.done": _Made.SOUND,
+}
 
 
 class _Answer(msgspec.Struct):
@@ -59,7 +82,8 @@ def counts_of_answer(body: bytes) -> MediaCounts:
     seconds = answer.usage.seconds if answer.usage is not None else None
     if seconds is None:
         seconds = _seconds(answer.duration)
-    return MediaCounts(_tokens(answer.usage), _ms(seconds), len(answer.data or ()))
+    made = _Made.IMAGES if answer.data else _Made.TEXT
+    return MediaCounts(_tokens(answer.usage, made), _ms(seconds), len(answer.data or ()))
 
 
 class MediaEvents:
@@ -105,9 +129,11 @@ class MediaEvents:
             return
         before = self.counts
         seconds = event.usage.seconds if event.usage is not None else None
-        made = event.type in ("image_generation.completed", "image_edit.completed")
+        made = _MADE_BY.get(event.type, _Made.TEXT)
         self.counts = MediaCounts(
-            _tokens(event.usage) or before.tokens, _ms(seconds) or before.audio_ms, before.images + made
+            _tokens(event.usage, made) or before.tokens,
+            _ms(seconds) or before.audio_ms,
+            before.images + (made is _Made.IMAGES),
         )
 
 
@@ -132,14 +158,18 @@ def wav_ms(head: bytes, size: int) -> int:
     return 0
 
 
-def _tokens(usage: _Usage | None) -> TokenCounts | None:
+def _tokens(usage: _Usage | None, kind: _Made) -> TokenCounts | None:
     if usage is None:
         return None
     given = usage.input_tokens if usage.input_tokens is not None else usage.prompt_tokens
     made = usage.output_tokens if usage.output_tokens is not None else usage.completion_tokens
     if given is None and made is None:
         return None
-    return TokenCounts(input_tokens=max(given or 0, 0), output_tokens=max(made or 0, 0))
+    inside = usage.input_tokens_details or usage.input_token_details or usage.prompt_tokens_details
+    made_of = usage.output_tokens_details or usage.output_token_details or usage.completion_tokens_details
+    if made_of is None and kind is not _Made.TEXT:
+        made_of = CompletionDetails(audio_tokens=made) if kind is _Made.SOUND else CompletionDetails(image_tokens=made)
+    return disjoint(given, made, inside, made_of)
 
 
 def _seconds(duration: float | str | None) -> float | None:

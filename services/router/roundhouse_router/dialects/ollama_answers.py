@@ -86,9 +86,9 @@ def figures(counts: TokenCounts | None, timings: Timings | None, spans: Spans) -
     return {
         "total_duration": int(spans.total_s * _NS_PER_S),
         "load_duration": 0,
-        "prompt_eval_count": counts.input_tokens + counts.cached_input_tokens + counts.cache_write_tokens,
+        "prompt_eval_count": counts.all_input,
         "prompt_eval_duration": int(prompt_ns),
-        "eval_count": counts.output_tokens + counts.reasoning_tokens,
+        "eval_count": counts.all_output,
         "eval_duration": int(eval_ns),
     }
 

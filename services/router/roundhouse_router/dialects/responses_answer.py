@@ -9,7 +9,7 @@ from roundhouse_router.dialects.chat_messages import Document
 from roundhouse_router.dialects.chat_parts import Ending, Part, PartKind, Reason, identifier, whole_parts
 from roundhouse_router.domain.chat_wire import read_whole
 from roundhouse_router.domain.request import ParsedRequest
-from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.tokens import TokenCounts, completion_details, prompt_details
 
 __all__ = ["IN_PROGRESS", "content_of", "frame", "item", "item_status", "logprobs_of", "response", "settled"]
 
@@ -153,15 +153,15 @@ def logprobs_of(told: msgspec.Raw) -> list[Any]:  # Any: JSON
 
 def _usage(counts: TokenCounts) -> Document:
     """Return the usage: as in OpenAI's chat, cached tokens are part of the input and thoughts of the output."""
-    read = counts.input_tokens + counts.cached_input_tokens + counts.cache_write_tokens
-    made = counts.output_tokens + counts.reasoning_tokens
+    read, made = counts.all_input, counts.all_output
     return {
         "input_tokens": read,
         "input_tokens_details": {
             "cached_tokens": counts.cached_input_tokens,
             "cache_write_tokens": counts.cache_write_tokens,
+            **prompt_details(counts),
         },
         "output_tokens": made,
-        "output_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
+        "output_tokens_details": {"reasoning_tokens": counts.reasoning_tokens, **completion_details(counts)},
         "total_tokens": read + made,
     }

@@ -10,7 +10,7 @@ import msgspec
 from roundhouse_router.domain.errors import UpstreamFailed
 from roundhouse_router.domain.members import Members, joined, split
 from roundhouse_router.domain.stream import MAX_LINE_BYTES
-from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.tokens import CompletionDetails, PromptDetails, TokenCounts, disjoint
 
 __all__ = ["ResponsesScanner", "read_response"]
 
@@ -20,20 +20,11 @@ _ENDS: Final = frozenset({"response.completed", "response.incomplete", "response
 _FAILS: Final = frozenset({"response.failed", "error"})
 
 
-class _InputDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
 class _Usage(msgspec.Struct):
     input_tokens: int | None = None
     output_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
+    input_tokens_details: PromptDetails | None = None
+    output_tokens_details: CompletionDetails | None = None
 
 
 class _Response(msgspec.Struct):
@@ -124,17 +115,4 @@ class ResponsesScanner:
 
 
 def _counts(usage: _Usage) -> TokenCounts:
-    """Return the disjoint classes; none is ever negative, whatever the engine says."""
-    read, made = max(usage.input_tokens or 0, 0), max(usage.output_tokens or 0, 0)
-    details = usage.input_tokens_details or _InputDetails()
-    cached = min(max(details.cached_tokens or 0, 0), read)
-    written = min(max(details.cache_write_tokens or 0, 0), read - cached)
-    thoughts = usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else None
-    reasoning = min(max(thoughts or 0, 0), made)
-    return TokenCounts(
-        input_tokens=read - cached - written,
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=made - reasoning,
-        reasoning_tokens=reasoning,
-    )
+    return disjoint(usage.input_tokens, usage.output_tokens, usage.input_tokens_details, usage.output_tokens_details)

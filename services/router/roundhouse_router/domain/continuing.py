@@ -13,7 +13,7 @@ import msgspec
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_router.domain.members import Members, joined
-from roundhouse_router.domain.tokens import TokenCounts
+from roundhouse_router.domain.tokens import PromptDetails, TokenCounts, disjoint
 from roundhouse_router.domain.usage_lines import read_usage, with_usage
 
 __all__ = ["CONTINUES", "Continued", "Story", "continued_body", "may_continue"]
@@ -179,22 +179,29 @@ class Continued:
     def total(self, after: TokenCounts | None) -> TokenCounts:
         """Return the tokens of the whole answer: the prompt counts once, as the first engine counted it."""
         before, later = self._before, after or TokenCounts()
-        told = before.input_tokens + before.cached_input_tokens
-        said = before.output_tokens + before.reasoning_tokens
-        first = before if told else self._prompt(later, said)
+        first = before if before.all_input else self._prompt(later, before.all_output)
         return TokenCounts(
             input_tokens=first.input_tokens,
             cached_input_tokens=first.cached_input_tokens,
             output_tokens=before.output_tokens + later.output_tokens,
             reasoning_tokens=before.reasoning_tokens + later.reasoning_tokens,
+            cache_write_tokens=first.cache_write_tokens,
+            input_audio_tokens=first.input_audio_tokens,
+            output_audio_tokens=before.output_audio_tokens + later.output_audio_tokens,
+            input_image_tokens=first.input_image_tokens,
+            output_image_tokens=before.output_image_tokens + later.output_image_tokens,
         )
 
     @staticmethod
     def _prompt(later: TokenCounts, said: int) -> TokenCounts:
         """Return the prompt's tokens by what the second engine read: that, less what the first one had said."""
-        whole = max(later.input_tokens + later.cached_input_tokens - said, 0)
-        cached = min(later.cached_input_tokens, whole)
-        return TokenCounts(input_tokens=whole - cached, cached_input_tokens=cached)
+        details = PromptDetails(
+            cached_tokens=later.cached_input_tokens,
+            cache_write_tokens=later.cache_write_tokens,
+            audio_tokens=later.input_audio_tokens,
+            image_tokens=later.input_image_tokens,
+        )
+        return disjoint(later.all_input - said, 0, details, None)
 
     def _fitted(self, line: bytes) -> bytes:
         if not line.startswith(_PREFIX):

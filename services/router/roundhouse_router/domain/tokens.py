@@ -2,7 +2,17 @@
 
 import msgspec
 
-__all__ = ["NO_TOKENS", "TokenCounts", "Usage", "from_usage"]
+__all__ = [
+    "NO_TOKENS",
+    "CompletionDetails",
+    "PromptDetails",
+    "TokenCounts",
+    "Usage",
+    "completion_details",
+    "disjoint",
+    "from_usage",
+    "prompt_details",
+]
 
 
 class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,22 +24,51 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
     """Input tokens that a provider charged for keeping."""
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+
+    @property
+    def all_input(self) -> int:
+        read = self.input_tokens + self.cached_input_tokens + self.cache_write_tokens
+        return read + self.input_audio_tokens + self.input_image_tokens
+
+    @property
+    def all_output(self) -> int:
+        made = self.output_tokens + self.reasoning_tokens
+        return made + self.output_audio_tokens + self.output_image_tokens
 
 
 NO_TOKENS = TokenCounts()
 
 
+class CachedDetails(msgspec.Struct):
+    """What the cached tokens were of."""
+
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
 class PromptDetails(msgspec.Struct):
+    """Parts of what was read. A token of sound or of an image may also be a cached one."""
+
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+    cached_tokens_details: CachedDetails | None = None
 
 
 class CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class Usage(msgspec.Struct):
-    """OpenAI's: `prompt_tokens` includes tokens read from a cache or written to it, `completion_tokens` reasoning."""
+    """OpenAI's: `prompt_tokens` includes tokens read from a cache or written to it, `completion_tokens` reasoning; and
+    both include sound and images."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -42,16 +81,60 @@ def from_usage(usage: Usage) -> TokenCounts:
     """Return the disjoint classes; none is ever negative, whatever the engine says."""
     completion = max(usage.completion_tokens or 0, 0)
     # Of a ranking some engines tell only the total.
-    prompt = max((usage.total_tokens or 0) - completion if usage.prompt_tokens is None else usage.prompt_tokens, 0)
-    details = usage.prompt_tokens_details or PromptDetails()
-    reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
-    cached = min(max(details.cached_tokens or 0, 0), prompt)
-    written = min(max(details.cache_write_tokens or 0, 0), prompt - cached)
-    reasoning = min(max(reasoning or 0, 0), completion)
+    prompt = (usage.total_tokens or 0) - completion if usage.prompt_tokens is None else usage.prompt_tokens
+    return disjoint(prompt, completion, usage.prompt_tokens_details, usage.completion_tokens_details)
+
+
+def disjoint(
+    read: int | None, made: int | None, inside: PromptDetails | None, made_of: CompletionDetails | None
+) -> TokenCounts:
+    """Return the classes of two totals and what is told of their parts. They add up to the totals and none is negative,
+    whatever the engine says: of parts that are more than the whole, those that come later here are less.
+
+    What was read from a cache is cached, whatever it was of; sound and images are what is left of them.
+    """
+    told, said = max(read or 0, 0), max(made or 0, 0)
+    cached = written = audio = image = 0
+    if inside is not None:
+        cached = _part(inside.cached_tokens, told)
+        written = _part(inside.cache_write_tokens, told - cached)
+        if inside.audio_tokens or inside.image_tokens:
+            of_cached = inside.cached_tokens_details or CachedDetails()
+            audio = _part(_less(inside.audio_tokens, of_cached.audio_tokens), told - cached - written)
+            image = _part(_less(inside.image_tokens, of_cached.image_tokens), told - cached - written - audio)
+    reasoning = made_audio = made_image = 0
+    if made_of is not None:
+        reasoning = _part(made_of.reasoning_tokens, said)
+        made_audio = _part(made_of.audio_tokens, said - reasoning)
+        made_image = _part(made_of.image_tokens, said - reasoning - made_audio)
     return TokenCounts(
-        input_tokens=prompt - cached - written,
+        input_tokens=told - cached - written - audio - image,
         cached_input_tokens=cached,
-        output_tokens=completion - reasoning,
+        output_tokens=said - reasoning - made_audio - made_image,
         reasoning_tokens=reasoning,
         cache_write_tokens=written,
+        input_audio_tokens=audio,
+        output_audio_tokens=made_audio,
+        input_image_tokens=image,
+        output_image_tokens=made_image,
     )
+
+
+def prompt_details(counts: TokenCounts) -> dict[str, int]:
+    """Return the parts of what was read as OpenAI's wire has them, beside `cached_tokens`; none that is zero."""
+    parts = {"audio_tokens": counts.input_audio_tokens, "image_tokens": counts.input_image_tokens}
+    return {name: count for name, count in parts.items() if count}
+
+
+def completion_details(counts: TokenCounts) -> dict[str, int]:
+    """Return the parts of what was made as OpenAI's wire has them, beside `reasoning_tokens`; none that is zero."""
+    parts = {"audio_tokens": counts.output_audio_tokens, "image_tokens": counts.output_image_tokens}
+    return {name: count for name, count in parts.items() if count}
+
+
+def _part(count: int | None, whole: int) -> int:
+    return min(max(count, 0), whole) if count else 0
+
+
+def _less(count: int | None, cached: int | None) -> int:
+    return (count or 0) - max(cached or 0, 0)

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from roundhouse_router.domain.members import Members, joined, split
-from roundhouse_router.domain.tokens import TokenCounts, Usage, from_usage
+from roundhouse_router.domain.tokens import TokenCounts, Usage, completion_details, from_usage, prompt_details
 
 __all__ = ["UsageLine", "alone", "read_usage", "with_usage", "without_usage"]
 
@@ -74,14 +74,14 @@ def alone(line: bytes, model: str) -> bytes:
 
 def with_usage(line: bytes, counts: TokenCounts) -> bytes:
     """Return a line that `read_usage` has read with other figures."""
-    told = counts.input_tokens + counts.cached_input_tokens
-    said = counts.output_tokens + counts.reasoning_tokens
+    told, said = counts.all_input, counts.all_output
+    written = {"cache_write_tokens": counts.cache_write_tokens} if counts.cache_write_tokens else {}
     usage = {
         "prompt_tokens": told,
         "completion_tokens": said,
         "total_tokens": told + said,
-        "prompt_tokens_details": {"cached_tokens": counts.cached_input_tokens},
-        "completion_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
+        "prompt_tokens_details": {"cached_tokens": counts.cached_input_tokens, **written, **prompt_details(counts)},
+        "completion_tokens_details": {"reasoning_tokens": counts.reasoning_tokens, **completion_details(counts)},
     }
     members = {**split(line[len(_PREFIX) :]), "usage": msgspec.json.encode(usage)}
     ending = line[len(line.rstrip()) :]

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from roundhouse_common.contracts.base import Bucket, Contract, Event, Rpc, Service, Signal
+from roundhouse_common.contracts.finance import RESERVED_TYPES
 from roundhouse_common.contracts.generate.subjects import bucket_subject, hint_subject, stream_name
 from roundhouse_common.contracts.registry import CONTRACTS
 
@@ -45,8 +46,8 @@ def asyncapi_document() -> _JSON:
 
 
 def _messages() -> list[type[Any]]:
-    """Return every message type that travels by itself, sorted by name."""
-    found: set[type[Any]] = set()
+    """Return every message type that travels by itself, or will, sorted by name."""
+    found: set[type[Any]] = set(RESERVED_TYPES)
     for contract in CONTRACTS:
         found.update(_types_of(contract).values())
     return sorted(found, key=lambda message: message.__name__)
@@ -143,6 +144,8 @@ def _message(message: type[Any]) -> _JSON:
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{message.__name__}"},
     }
+    if message in RESERVED_TYPES:
+        described["x-roundhouse"] = {"isReserved": True, "cloudEventType": RESERVED_TYPES[message]}
     if any(isinstance(contract, Event) and contract.message is message for contract in CONTRACTS):
         described["traits"] = [{"$ref": "#/components/messageTraits/event"}]
     return described

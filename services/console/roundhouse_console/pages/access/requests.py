@@ -12,6 +12,7 @@ from roundhouse_console.clients.names import names_of
 from roundhouse_console.clients.rest import Item, path_of
 from roundhouse_console.domain.audit import logged_facts
 from roundhouse_console.domain.times import instant
+from roundhouse_console.domain.usage import tokens_of
 from roundhouse_console.kit.dialogs import until_closed
 from roundhouse_console.kit.here import at_time, here, t
 from roundhouse_console.kit.live import once
@@ -124,14 +125,14 @@ def _columns() -> list[Row]:
 
 
 def _row(one: Item) -> Row:
-    tokens = one["input_tokens"] + one["cached_input_tokens"]
+    read, made = tokens_of(one)
     return {
         "id": one["request_id"],
         "label": one["request_id"],
         "at": text(at_time(instant(one["logged_at"])), sort=one["logged_at"]),
         "model": text(one["model_requested"], sub=one["operation"]),
         "outcome": state(t(one["outcome"]), _TONES.get(one["outcome"], "quiet"), one["error_code"]),  # type: ignore[arg-type]  # a literal of the table above
-        "tokens": text(f"{tokens} + {one['output_tokens']}", sort=tokens + one["output_tokens"]),
+        "tokens": text(f"{read} + {made}", sort=read + made),
         "took": text(f"{one['duration_ms']:.0f} ms", sort=one["duration_ms"]),
         "actions": actions(action("open", "search", t("Details"))),
     }

@@ -24,6 +24,7 @@ from roundhouse_console.domain.conversations import (
     shown_answer,
 )
 from roundhouse_console.domain.errors import ConsoleError, Refused
+from roundhouse_console.domain.usage import tokens_of
 
 __all__ = ["Desk"]
 
@@ -211,7 +212,7 @@ class Desk:
             figures.cost_nano = (figures.cost_nano or 0) + int(record["cost_nano"])
             figures.currency = str(record.get("currency") or "")
         if figures.output_tokens is None:
-            figures.input_tokens, figures.output_tokens = record["input_tokens"], record["output_tokens"]
+            figures.input_tokens, figures.output_tokens = tokens_of(record)
         if not self.is_busy:
             self.changed()
 

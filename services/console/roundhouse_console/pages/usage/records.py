@@ -8,7 +8,7 @@ from nicegui import PageArguments, ui
 from roundhouse_console.clients.rest import Item
 from roundhouse_console.domain.times import instant
 from roundhouse_console.domain.units import money
-from roundhouse_console.domain.usage import record_facts, records_query
+from roundhouse_console.domain.usage import record_facts, records_query, tokens_of
 from roundhouse_console.kit.dialogs import gone_when_closed
 from roundhouse_console.kit.here import at_time, here, t
 from roundhouse_console.kit.live import once
@@ -82,16 +82,16 @@ def _table(by_id: dict[str, Item]) -> Callable[[list[Item]], None]:
 
 def _row(one: Item) -> Row:
     cost = one["cost_nano"]
-    tokens = one["input_tokens"] + one["output_tokens"]
+    read, made = tokens_of(one)
     return {
         "id": one["request_id"],
         "label": one["request_id"],
         "at": text(at_time(instant(one["admitted_at"])), sort=one["admitted_at"]),
         "model": text(one["model_requested"], sub=one["operation"]),
         "outcome": state(t(one["outcome"]), _TONES.get(one["outcome"], "quiet"), one["error_code"]),  # type: ignore[arg-type]  # a literal of the table above
-        "tokens": text(f"{one['input_tokens']} + {one['output_tokens']}", sort=tokens),
+        "tokens": text(f"{read} + {made}", sort=read + made),
         "took": text(f"{one['duration_ms']:.0f} ms", sort=one["duration_ms"]),
-        "cost": "" if cost is None else text(money(cost + one["correction_nano"], one["currency"]), sort=cost),
+        "cost": "" if cost is None else text(money(cost, one["currency"]), sort=cost),
         "actions": actions(action("open", "search", t("Details"))),
     }
 

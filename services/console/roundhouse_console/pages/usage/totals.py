@@ -12,7 +12,7 @@ from roundhouse_console.clients.names import names_of
 from roundhouse_console.clients.rest import Item
 from roundhouse_console.domain.overview import curves_of
 from roundhouse_console.domain.units import count, money, percent
-from roundhouse_console.domain.usage import DIMENSIONS, drill_path, usage_rows
+from roundhouse_console.domain.usage import DIMENSIONS, drill_path, tokens_of, usage_rows
 from roundhouse_console.kit.charts import Format, Series, chart
 from roundhouse_console.kit.files import export_menu
 from roundhouse_console.kit.here import here, t
@@ -127,11 +127,12 @@ def _shown() -> Callable[[_Found], None]:
 
     def put(found: _Found) -> None:
         totals, currency = found.usage["totals"], found.usage["currency"]
-        cost = totals["cost_nano"] + totals["correction_nano"]
+        read, made = tokens_of(totals)
+        cost = totals["cost_nano"]
         values = (
             count(totals["requests"]),
-            count(totals["input_tokens"]),
-            count(totals["output_tokens"]),
+            count(read),
+            count(made),
             money(cost, currency) if currency else "–",
             "–" if totals["error_rate"] is None else percent(totals["error_rate"]),
         )
