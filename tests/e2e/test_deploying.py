@@ -44,7 +44,7 @@ def test_a_deployment_is_made_scaled_tested_broken_and_ended(deployed: Page) -> 
     expect(page.get_by_text("Running", exact=True).first).to_be_visible(timeout=_STARTS_MS)
 
     _tab(page, "Settings")
-    page.get_by_label("Replicas", exact=True).fill("2")
+    page.get_by_role("spinbutton", name="Replicas", exact=True).fill("2")
     page.get_by_role("button", name="Save replicas").click()
     expect(page.get_by_text("2 / 2")).to_be_visible(timeout=_STARTS_MS)
 

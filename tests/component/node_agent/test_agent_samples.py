@@ -66,8 +66,9 @@ async def test_what_an_engine_counted_is_told_to_its_end_and_by_the_next_agent(
         samples.append(sample)
 
     def told() -> EngineCounters:
-        (one,) = samples[-1].engines
-        return one
+        assert samples, "no sample came yet"
+        assert len(samples[-1].engines) == 1
+        return samples[-1].engines[0]
 
     def ready() -> EngineRun | None:
         replica = agent.context.replicas.get("rep_1")
