@@ -9,10 +9,11 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
+from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.cells import DAY_S, HOUR_S
 from roundhouse_metering.domain.engine_reconciliation import EngineRow, EngineState, Tolerance, engine_row
+from roundhouse_metering.loops.or_later import or_later
 from roundhouse_metering.store.engine_counters import forget_engines
 from roundhouse_metering.store.engine_reconciliation import EngineQuery, facts
 from roundhouse_metering.store.replica_hours import count_replicas
@@ -68,11 +69,7 @@ class EngineReconciliation:
     async def run_counting(self) -> None:
         """Count the ledger's new entries, without a pause while there is much."""
         while True:
-            counted = 0
-            try:
-                counted = await self.count()
-            except (DatabaseUnavailable, DatabaseBusy) as error:
-                _log.warning("replicas_are_counted_later", why=error.message)
+            counted = await or_later(_log, "replicas_are_counted_later", self.count) or 0
             if counted < _AT_ONCE:
                 await asyncio.sleep(_COUNT_EVERY_S * self._rng.uniform(0.8, 1.2))
 
@@ -86,10 +83,7 @@ class EngineReconciliation:
         """Judge every five minutes."""
         while True:
             await asyncio.sleep(_JUDGE_EVERY_S * self._rng.uniform(0.8, 1.2))
-            try:
-                await self.judge()
-            except (DatabaseUnavailable, DatabaseBusy) as error:
-                _log.warning("engines_are_compared_later", why=error.message)
+            await or_later(_log, "engines_are_compared_later", self.judge)
 
     async def judge(self) -> list[EngineRow]:
         """Compare the last 24 whole hours that are settled, by replica; say which begin to differ."""
@@ -121,10 +115,7 @@ class EngineReconciliation:
         """Forget once an hour."""
         while True:
             await asyncio.sleep(_FORGET_EVERY_S * self._rng.uniform(0.9, 1.1))
-            try:
-                await self.forget()
-            except (DatabaseUnavailable, DatabaseBusy) as error:
-                _log.warning("forgetting_waits", why=error.message)
+            await or_later(_log, "forgetting_waits", self.forget)
 
     async def forget(self) -> None:
         """Delete hours, and runs that ended, from before what is kept."""

@@ -6,7 +6,7 @@ import random
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
+from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.cells import DAY_S
 from roundhouse_metering.domain.retention import (
@@ -18,6 +18,7 @@ from roundhouse_metering.domain.retention import (
     records_floor,
     total_of,
 )
+from roundhouse_metering.loops.or_later import or_later
 from roundhouse_metering.store.months import (
     delete_dropped,
     drop_month,
@@ -54,10 +55,7 @@ class RecordRetention:
         """Look every ten minutes."""
         while True:
             await asyncio.sleep(_EVERY_S * self._rng.uniform(0.9, 1.1))
-            try:
-                await self.step()
-            except (DatabaseUnavailable, DatabaseBusy) as error:
-                _log.warning("retention_waits", why=error.message)
+            await or_later(_log, "retention_waits", self.step)
 
     async def step(self) -> None:
         """Drop what is due."""

@@ -3,14 +3,14 @@ records are never held up for long."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
+from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.resolutions import MINUTE_S, QUARTER_S, RAW, ROLLUPS, Retention
+from roundhouse_metering.loops.or_later import or_later
 from roundhouse_metering.store.rollups import advance, forget_samples, forget_series, roll_up, rolled_up_until
 from roundhouse_metering.store.series import series_ids
 
@@ -46,14 +46,14 @@ class Rollups:
         """Roll up every minute."""
         while True:
             with self._pass_s.time():
-                await _or_later("rollup_waits", self.roll_up)
+                await or_later(_log, "rollup_waits", self.roll_up)
             await asyncio.sleep(_EVERY_S * self._rng.uniform(0.9, 1.1))
 
     async def run_forgetting(self) -> None:
         """Forget every ten minutes."""
         while True:
             await asyncio.sleep(_FORGET_EVERY_S * self._rng.uniform(0.9, 1.1))
-            await _or_later("forgetting_waits", self.forget)
+            await or_later(_log, "forgetting_waits", self.forget)
 
     async def roll_up(self) -> None:
         """Complete every resolution as far as its samples can be in."""
@@ -111,11 +111,3 @@ class Rollups:
                 return
             async with self._db.write() as session:
                 await forget_series(session, ids)
-
-
-async def _or_later(event: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do it, or leave it to the next time when the database is away."""
-    try:
-        await work()
-    except (DatabaseUnavailable, DatabaseBusy) as error:
-        _log.warning(event, why=error.message)

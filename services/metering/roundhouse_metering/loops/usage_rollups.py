@@ -6,9 +6,10 @@ import random
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from roundhouse_common.database import Database, DatabaseBusy, DatabaseUnavailable
+from roundhouse_common.database import Database
 from roundhouse_common.runtime import Clock
 from roundhouse_metering.domain.retention import KeptFor
+from roundhouse_metering.loops.or_later import or_later
 from roundhouse_metering.store.usage_cells import Series, begin_anew, forget_cells, keep_cells, roll_up
 
 __all__ = ["UsageRollups"]
@@ -49,11 +50,7 @@ class UsageRollups:
     async def run(self) -> None:
         """Count every second, or every three while there is much; without a pause while it is too much for that."""
         while True:
-            counted = 0
-            try:
-                counted = await self.step()
-            except (DatabaseUnavailable, DatabaseBusy) as error:
-                _log.warning("usage_is_counted_later", why=error.message)
+            counted = await or_later(_log, "usage_is_counted_later", self.step) or 0
             if counted < _AT_ONCE:
                 self._at.set(self._clock.now())
                 pause_s = _BUSY_EVERY_S if counted > _MUCH else _EVERY_S
@@ -80,10 +77,7 @@ class UsageRollups:
         """Forget every ten minutes."""
         while True:
             await asyncio.sleep(_FORGET_EVERY_S * self._rng.uniform(0.9, 1.1))
-            try:
-                await self.forget()
-            except (DatabaseUnavailable, DatabaseBusy) as error:
-                _log.warning("forgetting_waits", why=error.message)
+            await or_later(_log, "forgetting_waits", self.forget)
 
     async def forget(self) -> None:
         """Delete cells of resolutions that are not kept for so long, some at a time."""
