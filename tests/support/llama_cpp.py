@@ -1,6 +1,7 @@
 """A real llama.cpp engine in a process of its own, with the small chat model of the tests."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -30,6 +31,10 @@ class LlamaCpp:
 
     def endpoint(self, number: int = 1) -> Endpoint:
         return endpoint(self.url, number, engine=EngineKind.LLAMA_CPP, engine_api_key="")
+
+    def pause(self) -> None:
+        """Have it do nothing more; its sockets stay open."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """kill -9."""

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -131,6 +132,24 @@ async def test_a_port_that_is_taken_costs_the_offer_and_nothing_else(store: File
         port = taken.getsockname()[1]
         async with FileServer(store, host="127.0.0.1", port=port, address="127.0.0.1") as server:
             assert server.url == ""
+
+
+async def test_a_server_that_is_about_to_end_is_left_to_it(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, may_end = threading.Event(), threading.Event()
+
+    def close(runner: asyncio.Runner) -> None:
+        close_runner(runner)
+        closed.set()
+        may_end.wait(10)
+
+    close_runner = asyncio.Runner.close
+    monkeypatch.setattr(asyncio.Runner, "close", close)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        async with FileServer(store, host="127.0.0.1", port=taken.getsockname()[1], address="127.0.0.1"):
+            assert await asyncio.to_thread(closed.wait, 10)
+            asyncio.get_running_loop().call_soon(may_end.set)
 
 
 async def test_an_address_of_version_6_is_written_in_brackets(store: FileStore) -> None:

@@ -11,7 +11,7 @@ from roundhouse_common.runtime import SystemIds
 from roundhouse_node_agent.domain.errors import LaunchFailed, StateDirUnusable
 from roundhouse_node_agent.processes.identity import ProcessTable
 from roundhouse_node_agent.processes.launcher import ShimOrder, start_shim
-from roundhouse_node_agent.processes.records import LaunchFile, NodeFile, read_file, write_file
+from roundhouse_node_agent.processes.records import ExitFile, LaunchFile, NodeFile, read_file, write_file
 from roundhouse_node_agent.processes.run_store import RunStore
 from roundhouse_node_agent.processes.state_dir import StateDir
 from tests.support.scheduler_stub import an_assignment
@@ -54,6 +54,18 @@ def test_a_new_run_ends_what_nobody_watches_of_the_former(store: RunStore, tmp_p
         for shim in shims:
             shim.kill()
             shim.wait()
+
+
+def test_a_shim_that_wrote_down_the_end_runs_until_it_is_gone(store: RunStore) -> None:
+    run = store.create(a_launch().assignment, 1, a_launch())
+    shim = start_shim(run, an_order("c"))
+    try:
+        write_file(run.exit_file, ExitFile(at=1.0, code=0, signal=None, was_asked=True))
+        assert [stored.directory for stored in store.running()] == [run]
+    finally:
+        shim.kill()
+        shim.wait()
+    assert store.running() == []
 
 
 def test_a_disk_that_takes_half_a_record_keeps_the_record_before_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from roundhouse_common.contracts.usage import Outcome
 from tests.support.eventually import eventually
-from tests.support.llama_cpp import llama_cpp
+from tests.support.llama_cpp import LlamaCpp, llama_cpp
 from tests.support.router_process import RouterProcess
 from tests.support.running_router import route
 from tests.support.spooled import spooled
@@ -18,7 +18,7 @@ from tests.support.spooled import spooled
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
 STREAMS = 8
-TOKENS = 40
+TOKENS = 80
 BODY = {
     "model": "tiny",
     "stream": True,
@@ -52,6 +52,12 @@ async def stream(router: RouterProcess, seen: Seen) -> None:
                     seen.text += "".join(choice["delta"].get("content") or "" for choice in event["choices"])
 
 
+async def is_early(engine: LlamaCpp) -> bool:
+    """Whether its slot has told some tokens of a stream and has most of them before it."""
+    [slot] = await engine.slots()
+    return bool(slot["is_processing"]) and 4 <= slot["next_token"][0]["n_decoded"] < TOKENS // 4
+
+
 @pytest.mark.contract("D19")
 @pytest.mark.parametrize("is_continued", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_only_streams_that_have_begun_notice_and_only_where_the_route_lets_them(
@@ -70,8 +76,11 @@ async def test_only_streams_that_have_begun_notice_and_only_where_the_route_lets
         await stream(router, undisturbed)
         seen = [Seen() for _ in range(STREAMS)]
         asking = asyncio.gather(*(stream(router, one) for one in seen))
-        # One slot each: at either engine one stream has begun, and the others wait.
-        await eventually(lambda: sum(bool(one.text) for one in seen) >= 2, within_s=60)
+        # One slot each: at either engine one stream has begun, and the others wait. It stands still before it is
+        # killed, since a stream takes less than a second.
+        await eventually(lambda: is_early(engines[0]), within_s=60)
+        engines[0].pause()
+        await eventually(lambda: sum(bool(one.text) and not one.is_done for one in seen) == 2, within_s=60)
         engines[0].kill()
         await asking
     records = await spooled(tmp_path)

@@ -8,6 +8,7 @@ It runs in a thread with an event loop of its own: `sendfile` waits for the disk
 """
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import re
@@ -69,7 +70,7 @@ class FileServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # a server that could not listen closes its loop by itself
             self._loop.call_soon_threadsafe(self._stop.set)
         await asyncio.to_thread(self._thread.join, _ENDS_WITHIN_S)
 

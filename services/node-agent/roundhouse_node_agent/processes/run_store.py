@@ -117,9 +117,9 @@ class RunStore:
         ]
 
     def is_running(self, stored: StoredRun) -> bool:
-        """Whether the run's shim, exactly that one, still runs."""
+        """Whether the run's shim, exactly that one, still runs: also in the moment after it wrote down the end."""
         shim = stored.shim()
-        return stored.exit is None and shim is not None and self.table.is_running(shim)
+        return shim is not None and self.table.is_running(shim)
 
     def ask_to_end(self, stored: StoredRun, reason: Reason) -> None:
         """Write the reason down (the first one stays) and have the shim end its engine. Safe to repeat."""
