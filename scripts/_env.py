@@ -1,4 +1,4 @@
-"""Make .venv fit requirements/: `scripts/_env [--dev]`. Only the standard library; it runs before anything is there.
+"""Make .venv fit requirements/: `scripts/_env [--dev] [--compile]`. Only the standard library; it runs first of all.
 
 Repeating is cheap: a stamp in .venv holds a hash of everything the environment is made from. Two at once wait for
 each other. Every failure a person can do something about is one line on stderr and exit code 1.
@@ -32,7 +32,7 @@ MEMBERS = (
 def fingerprint() -> str:
     """Return a hash of all that decides what must be installed."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {sys.platform} {os.uname().machine} {ROOT}".encode())
-    for name in ("bootstrap", "runtime", "dev", "demo"):
+    for name in ("bootstrap", "runtime", "dev", "demo", "compile"):
         digest.update((ROOT / "requirements" / f"{name}.txt").read_bytes())
     for member in MEMBERS:
         digest.update((ROOT / member / "pyproject.toml").read_bytes())
@@ -40,7 +40,7 @@ def fingerprint() -> str:
 
 
 def installed(wanted: str) -> set[str]:
-    """Return which sets ("runtime", "dev") are installed as of `wanted`."""
+    """Return which sets ("runtime", "dev", "compile") are installed as of `wanted`."""
     try:
         found, *sets = STAMP.read_text(encoding="utf-8").split()
     except (OSError, ValueError):
@@ -50,7 +50,7 @@ def installed(wanted: str) -> set[str]:
 
 def main() -> int:
     """Return 0 when the environment is ready."""
-    sets = {"runtime", "dev"} if "--dev" in sys.argv[1:] else {"runtime"}
+    sets = {"runtime", *(name for name in ("dev", "compile") if f"--{name}" in sys.argv[1:])}
     wanted = fingerprint()
     if sets <= installed(wanted):
         return 0

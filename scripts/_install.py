@@ -78,7 +78,8 @@ def install(missing: set[str], sets: set[str], fingerprint: str) -> None:
 
 
 def _requirement_files(missing: set[str]) -> list[str]:
-    return [*(["runtime", "demo"] if "runtime" in missing else []), *(["dev"] if "dev" in missing else [])]
+    own = [name for name in ("dev", "compile") if name in missing]
+    return [*(["runtime", "demo"] if "runtime" in missing else []), *own]
 
 
 def _check_ground() -> None:

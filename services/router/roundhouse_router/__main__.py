@@ -4,6 +4,7 @@ import json
 import sys
 
 import roundhouse_common.starting  # noqa: F401 - before what it makes quick to load
+import roundhouse_router.starting  # noqa: F401 - before what it may replace by extensions
 from roundhouse_router.api.document import openapi_document
 from roundhouse_router.main import main
 

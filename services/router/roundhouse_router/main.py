@@ -10,15 +10,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from prometheus_client import Gauge
+
 from roundhouse_common.bus.api import Bus
 from roundhouse_common.bus.nats_bus import NatsBus
 from roundhouse_common.contracts.base import Service as ServiceName
 from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.runtime import Clock, Ids, SystemClock, SystemIds, system_random
 from roundhouse_common.secret_box import SecretFile
-from roundhouse_common.service import Service, configure_logging, load_settings
+from roundhouse_common.service import Service, configure_logging, get_logger, load_settings
 from roundhouse_common.service.service import EXIT_START_FAILED
 from roundhouse_common.service.settings import EXIT_BAD_SETTINGS
+from roundhouse_router import compiled
 from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.entry import Entry
@@ -76,12 +79,14 @@ _NAME = "router"
 _OPEN_FILES = 1024 * 1024
 _CONNECT_WAIT_S = 0.5
 """Requests can be served from the snapshot, so the start does not wait long for a bus that is away."""
+_log = get_logger(__name__)
 
 
 def main() -> int:
     """Run the service until it is stopped and return its exit code."""
     settings = load_settings(RouterSettings)
     configure_logging(service=_NAME, instance=settings.instance, level=settings.log_level, style=settings.log_format)
+    _tell_what_runs()
     clock, ids = SystemClock(), SystemIds()
     _allow_open_files()
     if settings.workers > 1 and not settings.redis_url:
@@ -99,6 +104,13 @@ def main() -> int:
         print(f"router: cannot use {settings.state_dir}: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return EXIT_START_FAILED
     return service.run()
+
+
+def _tell_what_runs() -> None:
+    """Say whether the hot path is compiled, and why; a build that does not fit is something to do for a person."""
+    found = compiled.verdict()
+    tell = _log.warning if found.is_left_aside else _log.info
+    tell("hot_path_chosen", compiled=found.is_compiled, reason=found.reason)
 
 
 def _allow_open_files() -> None:
@@ -136,6 +148,9 @@ def build(
     )
     metrics = RouterMetrics(service.registry)
     metrics.watch_spool(spool)
+    Gauge("roundhouse_router_compiled", "Whether the hot path runs compiled: 1 or 0", registry=service.registry).set(
+        compiled.verdict().is_compiled
+    )
     saved = load_newest(settings.state_dir, root or settings.state_dir)
     control_plane = ControlPlane(
         bus,

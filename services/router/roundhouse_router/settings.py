@@ -28,6 +28,12 @@ class RouterSettings(ServiceSettings):
     workers_dir: Path | None = None
     """Where the workers find each other. Their parent sets it."""
 
+    compiled: Literal["auto", "off", "required"] = "auto"
+    """Whether the compiled build of the hot path is used that `scripts/compile` makes: `auto` (where there is one that
+    fits these sources and this Python), `off`, or `required` (the router does not start without)."""
+    compiled_dir: Path | None = None
+    """Where that build is. Empty: `_compiled` in the router's package."""
+
     max_body_bytes: int = Field(default=64 * _MIB, gt=0)
     """A larger request body is refused with 413."""
     upload_memory_bytes: int = Field(default=4 * _MIB, gt=0)

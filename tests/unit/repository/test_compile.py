@@ -1,0 +1,134 @@
+"""`scripts/compile` puts a whole build in place, or leaves everything as it was. Cython is played by a few lines."""
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from scripts import _compile
+from scripts._compile import CompileError, Tools, compile_into, modules_of, remove
+
+from roundhouse_router.compiled import read_build
+from tests.support.tiny_extensions import TinyPackage, c_source, this_compiler
+
+_CYTHON = """
+import sys
+from pathlib import Path
+module, c_file, source = sys.argv[2], sys.argv[4], Path(sys.argv[5])
+Path(__file__).with_name("made").open("a").write(module + "\\n")
+Path(c_file).write_text("this is no C" if "broken" in source.read_text() else {c_source!r}.replace("NAME", source.stem))
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> TinyPackage:
+    return TinyPackage(tmp_path, "tiny")
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Tools:
+    program = tmp_path / "cython.py"
+    program.write_text(_CYTHON.format(c_source=c_source("NAME")))
+    return Tools((sys.executable, str(program)), "3", this_compiler())
+
+
+def made(tmp_path: Path) -> set[str]:
+    """Return what was compiled since the last look."""
+    log = tmp_path / "made"
+    found = set(log.read_text().split()) if log.exists() else set()
+    log.unlink(missing_ok=True)
+    return found
+
+
+def test_a_build_fits_what_it_was_made_from(package: TinyPackage, tools: Tools, tmp_path: Path) -> None:
+    assert compile_into(package.build, package.path, tools)
+    build = read_build(package.build, package.path)
+    assert set(build.extensions) == {"tiny.one", "tiny.inner.two"}
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(build.extensions['tiny.one'].parent)!r}); "
+         "import one; print(one.which())"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert loaded.stdout == "extension\n"
+    assert not any(path.suffix == ".c" for path in package.path.rglob("*"))
+
+
+def test_only_what_changed_is_made_again(package: TinyPackage, tools: Tools, tmp_path: Path) -> None:
+    assert compile_into(package.build, package.path, tools)
+    assert made(tmp_path) == {"tiny.one", "tiny.inner.two"}
+    assert not compile_into(package.build, package.path, tools)
+    assert made(tmp_path) == set()
+    package.source("one").write_text("# other words\n")
+    assert compile_into(package.build, package.path, tools)
+    assert made(tmp_path) == {"tiny.one"}
+    package.source("one").with_suffix(".pxd").write_text("# how others see it\n")
+    assert compile_into(package.build, package.path, tools)
+    assert made(tmp_path) == {"tiny.one", "tiny.inner.two"}
+    assert compile_into(package.build, package.path, Tools(tools.cython, "4", tools.c))
+    assert made(tmp_path) == {"tiny.one", "tiny.inner.two"}
+    read_build(package.build, package.path).extensions["tiny.one"].unlink()
+    assert compile_into(package.build, package.path, Tools(tools.cython, "4", tools.c))
+    assert made(tmp_path) == {"tiny.one"}
+    assert read_build(package.build, package.path)
+
+
+def test_what_does_not_compile_leaves_the_former_build(package: TinyPackage, tools: Tools) -> None:
+    compile_into(package.build, package.path, tools)
+    before = {path: path.stat().st_mtime_ns for path in package.build.rglob("*")}
+    source = package.source("one").read_text()
+    package.source("one").write_text("broken")
+    with pytest.raises(CompileError, match="one does not compile"):
+        compile_into(package.build, package.path, tools)
+    assert {path: path.stat().st_mtime_ns for path in package.build.rglob("*")} == before
+    package.source("one").write_text(source)
+    assert read_build(package.build, package.path)
+
+
+def test_what_killed_commands_left_is_cleared_and_what_is_foreign_stays(package: TinyPackage, tools: Tools) -> None:
+    half = package.build / "build-half"
+    half.mkdir(parents=True)
+    (package.build / "manifest.json.new").write_text("{")
+    (package.build / "mine").touch()
+    compile_into(package.build, package.path, tools)
+    first = read_build(package.build, package.path).extensions["tiny.one"].parent
+    assert {path.name for path in package.build.iterdir()} == {"manifest.json", "mine", first.name}
+    for words in ("# a", "# b"):
+        package.source("one").write_text(words)
+        compile_into(package.build, package.path, tools)
+    assert not first.exists()
+    assert remove(package.build)
+    assert {path.name for path in package.build.iterdir()} == {"mine"}
+    assert not remove(package.build)
+
+
+def test_a_declaration_without_its_module_is_named(package: TinyPackage) -> None:
+    assert modules_of(package.path) == ["inner.two", "one"]
+    (package.path / "shared.pxd").touch()
+    with pytest.raises(CompileError, match=r"shared\.pxd stands beside no module"):
+        modules_of(package.path)
+
+
+def test_a_machine_without_a_compiler_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CC", "")
+    assert _compile.main(["--into", str(tmp_path / "build")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "there is no C compiler" in said
+    assert "apt install gcc" in said
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_machine_without_pythons_headers_is_told_where_they_were_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    this_compiler()
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / name))
+    assert _compile.main(["--into", str(tmp_path / "build")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(tmp_path / "include" / "Python.h") in said
+    assert not (tmp_path / "build").exists()
