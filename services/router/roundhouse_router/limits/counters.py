@@ -6,15 +6,15 @@ from typing import Final
 
 from roundhouse_router.domain.limits import (
     Demand,
-    GrantHeaders,
     LimitsTable,
     Measure,
     Plan,
     Rule,
-    WindowCounter,
 )
+from roundhouse_router.domain.limits.headers import GrantHeaders
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.domain.limits.rules import SECOND
+from roundhouse_router.domain.limits.windows import WindowCounter
 
 __all__ = ["NEEDED", "Counters", "Moves", "Places"]
 

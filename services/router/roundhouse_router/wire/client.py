@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from roundhouse_router.wire.errors import ConnectFailed
 from roundhouse_router.wire.reply import Reply
@@ -190,7 +190,7 @@ class Client:
         try:
             async with asyncio.timeout(connect_s):
                 await self.loop.create_connection(
-                    lambda: connection,
+                    lambda: cast(asyncio.Protocol, connection),
                     origin.host,
                     origin.port,
                     ssl=self._context() if origin.is_tls else None,

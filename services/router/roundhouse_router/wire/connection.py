@@ -21,8 +21,10 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JSON: Final = (b"content-type", b"application/json")
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """What comes behind a whole request is not parsed before its answer has ended.
+
+    An `asyncio.Protocol` in all but name: extension types have no base that is none.
 
     `deadline` is when the server's sweeper looks here again; what has become of the connection is judged then.
     """
@@ -85,6 +87,9 @@ class Connection(asyncio.Protocol):
             self._receive(data)
         else:
             self._receive_slices(data)
+
+    def eof_received(self) -> None:
+        """The transport closes itself."""
 
     def pause_writing(self) -> None:
         self.is_writable = False

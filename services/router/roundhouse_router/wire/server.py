@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from prometheus_client import CollectorRegistry
 
@@ -80,7 +80,7 @@ class WireServer:
         self._loop = loop
         for one in sockets:
             listen = loop.create_unix_server if one.family == socket.AF_UNIX else loop.create_server
-            self._servers.append(await listen(lambda: Connection(self), sock=one, backlog=_BACKLOG))
+            self._servers.append(await listen(self._connection, sock=one, backlog=_BACKLOG))
         self._tick()
 
     async def stop(self, drain_timeout_s: float) -> None:
@@ -146,6 +146,9 @@ class WireServer:
         late = [connection for connection in self.connections if connection.deadline < now]
         for connection in late:
             connection.expire()
+
+    def _connection(self) -> asyncio.Protocol:
+        return cast(asyncio.Protocol, Connection(self))
 
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(self._tick_s, self._tick)

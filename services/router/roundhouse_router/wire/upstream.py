@@ -44,8 +44,11 @@ class Awaited:
             self.future.set_exception(error)
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """One request at a time. It goes back to its pool by itself once the answer is whole."""
+class UpstreamConnection:
+    """One request at a time. It goes back to its pool by itself once the answer is whole.
+
+    An `asyncio.Protocol` in all but name: extension types have no base that is none.
+    """
 
     __slots__ = (
         "_client",
@@ -160,6 +163,9 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.fail(HungUp("the upstream closed the connection without an answer"))
         del self._parser, self.on_body  # they hold each other
+
+    def eof_received(self) -> None:
+        """The transport closes itself."""
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()

@@ -1,0 +1,1 @@
+from roundhouse_router.api.course cimport Course

@@ -1,0 +1,3 @@
+from roundhouse_router.wire.exchange cimport Exchange
+
+cpdef id_headers(headers, request_id)

@@ -1,0 +1,22 @@
+from roundhouse_router.api.flight cimport Flight
+
+cdef class Pump:
+    cdef public object _asked, _exchange, _live, _reader, _sequel, _verdict, _why
+    cdef public Flight _flight
+    cdef public bytes _last_two
+    cdef public bint is_over
+    cpdef start(self, headers)
+    cpdef close(self)
+    cpdef take(self, bytes piece)
+    cpdef pass_on(self, bytes piece)
+    cpdef _wind_up(self, bytes out)
+    cpdef take_first(self)
+    cpdef ended(self, error)
+    cpdef _tell(self, verdict)
+    cpdef _counts(self)
+    cpdef _end(self)
+    cpdef _finish(self, bytes last)
+    cpdef fail(self, error)
+
+cpdef last_event(bytes body)
+cpdef stream_error(Flight flight, error)

@@ -1,0 +1,3 @@
+from roundhouse_router.domain.tokens cimport from_usage
+
+cpdef read_answer(bytes body, requested)

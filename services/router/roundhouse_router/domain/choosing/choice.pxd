@@ -1,0 +1,22 @@
+cimport cython
+from roundhouse_router.domain.choosing.groups cimport Group, Member
+from roundhouse_router.domain.choosing.picker cimport Picker
+from roundhouse_router.domain.choosing.roster cimport Roster
+from roundhouse_router.domain.choosing.standing cimport Standing
+
+cdef class Choice:
+    cdef public object _facts, _prefixes, _resolution, _salts, _tried, table, targets
+    cdef public Picker _picker
+    cdef public Roster _roster
+    cpdef next(self, double now)
+    @cython.locals(member=Member, group=Group)
+    cpdef _of_deployment(self, target, level, double now)
+    @cython.locals(member=Member)
+    cpdef _usable(self, tier, tiers, level, double now)
+    cpdef _of_provider(self, target, level, double now)
+    cpdef _hashes(self, bytes salt)
+    cpdef _bound(self, Member member)
+
+cpdef _stands(Member member, level, limit, double now)
+cpdef _has_room(Standing standing, bound)
+cpdef _name(candidate)

@@ -1,0 +1,5 @@
+cdef class DemandLedger:
+    cdef public dict _tallies
+    cpdef of(self, deployment_id)
+    cpdef held(self)
+    cpdef tell(self)

@@ -1,0 +1,7 @@
+cdef class ParsedRequest:
+    cdef public object _members, choices, figures, has_salt, max_tokens, model, user
+    cdef public bytes body
+    cdef public bint has_stream_options, is_stream, wants_usage
+
+cpdef parse(bytes body, operation)
+cpdef _read(members, name, decoder, wanted, parent=*)

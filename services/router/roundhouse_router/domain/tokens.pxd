@@ -1,0 +1,6 @@
+cpdef from_usage(usage)
+cpdef disjoint(read, made, inside, made_of)
+cpdef prompt_details(counts)
+cpdef completion_details(counts)
+cpdef _part(count, whole)
+cpdef _less(count, cached)

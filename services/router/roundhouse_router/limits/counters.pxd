@@ -1,0 +1,20 @@
+from roundhouse_router.domain.limits.headers cimport GrantHeaders
+from roundhouse_router.domain.limits.windows cimport WindowCounter
+
+cdef class Places:
+    cdef public long long taken
+
+cdef class Moves:
+    cdef public object closed, plan
+    cdef public bint is_empty
+    cdef public tuple places, requests, tokens, windows
+    cpdef standings(self, needs, now_ms)
+
+cdef class Counters:
+    cdef public dict _moves
+    cdef public object _now_ms, _places, _seen, _share, _share_of, _sweep_at, _table, _windows
+    cpdef of(self, demand)
+    cpdef _compile(self, whole)
+    cpdef _shared(self, rule)
+    cpdef _window(self, rule)
+    cpdef _sweep(self)

@@ -1,0 +1,7 @@
+cpdef segment_path(directory, number)
+cpdef encode_head(head)
+cpdef encode_admission(admission)
+cpdef encode_record(record)
+cpdef decode_record(line)
+cpdef framed(bytes rest)
+cpdef _parse(bytes line, end)

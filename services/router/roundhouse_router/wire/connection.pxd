@@ -1,0 +1,40 @@
+from roundhouse_router.wire.exchange cimport Exchange
+from roundhouse_router.wire.heads cimport DateLine, answer_head, error_body
+from roundhouse_router.wire.reader cimport Reader
+
+cdef class Connection:
+    cdef public bytes _ahead
+    cdef public bint _is_lingering, _is_paused, is_writable
+    cdef public Reader _reader
+    cdef public object _transport, _waiter, client, limits, server, write
+    cdef public Py_ssize_t _watched
+    cdef public Exchange answering
+    cdef public DateLine date
+    cdef public double deadline
+    cpdef connection_made(self, transport)
+    cpdef connection_lost(self, error)
+    cpdef data_received(self, bytes data)
+    cpdef eof_received(self)
+    cpdef pause_writing(self)
+    cpdef resume_writing(self)
+    cpdef _receive(self, data)
+    cpdef _receive_slices(self, bytes data)
+    cpdef _keep_ahead(self, bytes data)
+    cpdef _wait_for_body(self, Exchange exchange)
+    cpdef awaited(self)
+    cpdef may_skip(self, Exchange exchange)
+    cpdef ended(self, Exchange exchange)
+    cpdef _close(self)
+    cpdef _stop(self, refusal)
+    cpdef expire(self)
+    cpdef _expire_writing(self)
+    cpdef _expire_body(self, Exchange exchange)
+    cpdef _refuse(self, message)
+    cpdef begin_drain(self)
+    cpdef abort(self)
+    cpdef forget(self, task)
+    cpdef _lose(self, reason)
+    cpdef _wake(self)
+    cpdef _arm(self)
+    cpdef _pause(self)
+    cpdef _resume(self)

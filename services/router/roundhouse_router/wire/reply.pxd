@@ -1,0 +1,22 @@
+cdef class Reply:
+    cdef public object _connection, _error, _on_end, _sink, _waiter, headers, status
+    cdef public Py_ssize_t _held
+    cdef public bint _is_whole
+    cdef public list _pieces
+    cpdef pump(self, sink)
+    cpdef pour(self, sink, on_end)
+    cpdef take_back(self, pieces)
+    cpdef pause(self)
+    cpdef resume(self)
+    cpdef idle_timeout(self, double seconds)
+    cpdef close(self)
+    cpdef feed(self, bytes data)
+    cpdef finish(self, bytes last)
+    cpdef fail(self, error)
+    cpdef _pour(self, bytes data)
+    cpdef _refused(self, error)
+    cpdef _settle(self, error)
+    cpdef _wake(self)
+    cpdef _check(self)
+
+cpdef _end(future, error)
