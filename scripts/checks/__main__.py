@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scripts.checks import domain_imports, features, file_length, injected_runtime, pins
+from scripts.checks import declarations, domain_imports, features, file_length, injected_runtime, pins
 
 __all__ = ["main"]
 
@@ -17,6 +17,7 @@ _OWN: tuple[tuple[str, Callable[[Path], list[str]]], ...] = (
     ("file length", file_length.check),
     ("injected clock, randomness and ids", injected_runtime.check),
     ("imports of domain/", domain_imports.check),
+    ("declarations for the compiler", declarations.check),
     ("pins", pins.check),
     ("docs/features.md", features.check),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripts.checks import domain_imports, features, file_length, injected_runtime, pins
+from scripts.checks import declarations, domain_imports, features, file_length, injected_runtime, pins
 
 SERVICE = "services/x/roundhouse_x"
 Write = Callable[[str, str], None]
@@ -103,3 +103,69 @@ def test_a_feature_needs_a_known_state_and_a_proof_that_exists(write: Write, tmp
     assert "B01 has no row" in found
     assert "contract('Z99') is not in" in found
     assert "contract('A05') is called planned" in found
+
+
+_COUNTER = """
+class Base:
+    def __init__(self):
+        self.first = 1
+
+class Counter(Base):
+    __slots__ = ("total",)
+    name = "a constant of the class"
+
+    def add(self, number, times=1):
+        self.total += number * times
+
+    @property
+    def half(self):
+        return self.total / 2
+
+def most(counters):
+    return max(counters)
+"""
+_DECLARED = """
+from other cimport Other
+
+cdef class Base:
+    cdef public long first
+
+cdef class Counter(Base):
+    cdef readonly double total  # of all
+    @cython.locals(number=double)
+    cpdef add(self, double number, times=*)
+
+cpdef most(list counters)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "findings"),
+    [
+        ("", "", []),
+        ("double total", "double total, spare", ["Counter never sets spare"]),
+        ("double total", "double spare", ["Counter never sets spare", "Counter sets total, which is not declared"]),
+        ("add(self, double number, times=*)", "add(self)", ["Counter.add() has another number of arguments"]),
+        ("cpdef add", "cpdef subtract", ["there is no Counter.subtract()"]),
+        ("cpdef most", "cpdef list least", ["there is no least()"]),
+        ("cdef class Base", "cdef class Bottom", ["there is no class Bottom"]),
+        ("long first", "long first, second", ["Base never sets second"]),
+    ],
+)
+def test_declarations_for_the_compiler_fit_their_module(
+    write: Write, tmp_path: Path, old: str, new: str, findings: list[str]
+) -> None:
+    write(f"{SERVICE}/counter.py", _COUNTER)
+    write(f"{SERVICE}/counter.pxd", _DECLARED.replace(old, new, 1))
+    assert [text.partition(": ")[2] for text in declarations.check(tmp_path)] == findings
+
+
+def test_a_declaration_has_its_module(write: Write, tmp_path: Path) -> None:
+    write(f"{SERVICE}/alone.pxd", "# compiled as it is")
+    assert declarations.check(tmp_path) == [f"{SERVICE}/alone.pxd: there is no alone.py beside it"]
+
+
+def test_the_routers_own_declarations_fit() -> None:
+    root = Path(__file__).parents[3]
+    assert list((root / "services" / "router").rglob("*.pxd"))
+    assert declarations.check(root) == []
