@@ -58,6 +58,8 @@ class Build:
 
     extensions: Mapping[str, Path]
     """By the full names of their modules."""
+    sources: Mapping[str, Path]
+    """By the same names."""
     cython: str
     """The version that made it."""
 
@@ -86,9 +88,13 @@ def suffix() -> str:
     return str(sysconfig.get_config_var("EXT_SUFFIX"))
 
 
+def _path(package: Path, module: str) -> Path:
+    return package.joinpath(*module.split("."))
+
+
 def fingerprint(package: Path, module: str) -> dict[str, str]:
     """Return SHA-256 of both files of a module, named as in `wire.heads`. Raises OSError."""
-    path = package.joinpath(*module.split("."))
+    path = _path(package, module)
     return {kind: hashlib.sha256(path.with_suffix(f".{kind}").read_bytes()).hexdigest() for kind in ("py", "pxd")}
 
 
@@ -106,7 +112,7 @@ def read_build(directory: Path, package: Path = PACKAGE) -> Build:
         raise Unfit(f"{directory / MANIFEST} cannot be understood: {error!r}") from None
     if made_for != suffix():
         raise Unfit(f"the build was made for another Python: extensions end in {made_for}, here in {suffix()}")
-    extensions = {}
+    extensions, sources = {}, {}
     for module, expected in modules.items():
         try:
             is_same = fingerprint(package, module) == expected
@@ -118,7 +124,19 @@ def read_build(directory: Path, package: Path = PACKAGE) -> Build:
         if not extension.is_file():
             raise Unfit(f"the extension of {module} is missing")
         extensions[f"{package.name}.{module}"] = extension
-    return Build(extensions, cython)
+        sources[f"{package.name}.{module}"] = _path(package, module).with_suffix(".py")
+    return Build(extensions, sources, cython)
+
+
+class _Loader(ExtensionFileLoader):
+    """Knows the source of an extension, so that tracebacks show its lines."""
+
+    def __init__(self, name: str, path: str, source: Path) -> None:
+        super().__init__(name, path)
+        self._source = source
+
+    def get_source(self, fullname: str) -> str:  # type: ignore[override]  # others have none
+        return self._source.read_text(encoding="utf-8")
 
 
 class Finder(MetaPathFinder):
@@ -126,6 +144,7 @@ class Finder(MetaPathFinder):
 
     def __init__(self, build: Build) -> None:
         self._extensions = build.extensions
+        self._sources = build.sources
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -133,7 +152,7 @@ class Finder(MetaPathFinder):
         extension = self._extensions.get(fullname)
         if extension is None:
             return None
-        loader = ExtensionFileLoader(fullname, str(extension))
+        loader = _Loader(fullname, str(extension), self._sources[fullname])
         return spec_from_file_location(fullname, extension, loader=loader)
 
 

@@ -14,7 +14,7 @@ from roundhouse_router.domain.faults import fault_of
 from roundhouse_router.light_metrics import LightCounters, LightHistograms
 from roundhouse_router.store.spool import Spool
 
-__all__ = ["RouterMetrics"]
+__all__ = ["RouterMetrics", "Series"]
 
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _PER_TOKEN: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5)

@@ -318,7 +318,7 @@ async def test_nothing_of_an_upload_is_left_behind(tmp_path: Path, fleet: Fleet,
             if number == 3:
                 before = open_files()
         await eventually(lambda: open_files() <= before)
-        assert {path.name for path in tmp_path.iterdir()} <= {"spool", "snapshot.json"}
+        assert {path.name for path in tmp_path.iterdir()} <= {"spool", "snapshot.json", "snapshot.json.new"}
 
 
 async def test_an_engine_without_the_endpoint_is_not_asked(router: RunningRouter, engine: Engine, fleet: Fleet) -> None:

@@ -9,14 +9,16 @@ from roundhouse_router.formats.reply import UpstreamReply
 __all__ = ["Live", "Whole"]
 
 
-@dataclass(slots=True)
 class Whole:
     """An answer that is here to its last byte."""
 
-    status: int
-    headers: Mapping[bytes, bytes]
-    body: bytes
-    course: Course
+    __slots__ = ("body", "course", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[bytes, bytes], body: bytes, course: Course) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.course = course
 
 
 @dataclass(slots=True)

@@ -1,6 +1,8 @@
+from roundhouse_router.api.answers cimport Whole
 from roundhouse_router.api.course cimport Course, course_to
 from roundhouse_router.api.flight cimport Flight
 from roundhouse_router.api.upstreams cimport Upstreams
+from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.domain.choosing.choice cimport Choice
 from roundhouse_router.domain.choosing.chooser cimport Chooser
 from roundhouse_router.domain.demand cimport DemandLedger
@@ -20,4 +22,4 @@ cdef class Attempts:
     cpdef _is_full(self, Flight flight)
     cpdef _may_retry(self, Flight flight)
     cpdef succeeded(self, Flight flight)
-    cpdef _is_failure(self, Flight flight, answer)
+    cpdef _is_failure(self, Flight flight, Whole answer)

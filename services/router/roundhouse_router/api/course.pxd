@@ -1,5 +1,6 @@
 from roundhouse_router.domain.answer cimport read_answer
-from roundhouse_router.domain.request cimport ParsedRequest, parse
+from roundhouse_router.domain.choosing.candidate cimport Candidate
+from roundhouse_router.domain.request cimport ParsedRequest, outgoing, parse
 from roundhouse_router.domain.startup cimport has_content
 from roundhouse_router.domain.stream cimport StreamScanner
 
@@ -24,6 +25,7 @@ cdef class _Translated:
     cpdef finish(self)
     cpdef so_far(self)
 
-cpdef course_to(interface, ParsedRequest request, candidate, formats)
-cpdef _spoken_to(interface, ParsedRequest request, candidate, provider_format)
-cpdef _added(candidate, ParsedRequest sent, operation, engine)
+cpdef course_to(interface, ParsedRequest request, Candidate candidate, formats)
+cpdef _to_engine(interface, ParsedRequest request, ParsedRequest sent, Candidate candidate, engine, path, running)
+cpdef _spoken_to(interface, ParsedRequest request, Candidate candidate, provider_format)
+cpdef _added(Candidate candidate, ParsedRequest sent, operation, engine)

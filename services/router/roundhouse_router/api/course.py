@@ -20,7 +20,7 @@ from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.cache_salts import SALTED, UNSALTED_APIS
 from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
-from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING
+from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING, Running
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.features import PATHS
 from roundhouse_router.domain.formats import EndsItself, StreamTranslator, UpstreamFormat
@@ -85,12 +85,11 @@ class Course:
         interface: Interface,
         request: ParsedRequest,
         sent: ParsedRequest,
-        *,
         path: str,
         body: bytes,
         headers: Mapping[str, str],
         engine: EngineKind,
-        provider_format: UpstreamFormat | None,
+        provider_format: UpstreamFormat | None = None,
         authorizes: UpstreamFormat | None = None,
     ) -> None:
         self._interface = interface
@@ -266,6 +265,9 @@ def course_to(
 ) -> Course:
     """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
     endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
+    if dialect is None and endpoint is not None:
+        engine = endpoint.engine
+        return _to_engine(interface, request, request, candidate, engine, interface.path, RUNNING.get(engine))
     is_spoken = False
     if dialect is not None and endpoint is not None and deployment is not None:
         is_mute = bool(candidate.salt) and (endpoint.engine, interface.feature) in UNSALTED_APIS
@@ -291,17 +293,28 @@ def course_to(
             provider_format=provider_format,
         )
     running = None if is_spoken else RUNNING.get(engine)
+    return _to_engine(interface, request, sent, candidate, engine, path, running)
+
+
+def _to_engine(
+    interface: Interface,
+    request: ParsedRequest,
+    sent: ParsedRequest,
+    candidate: Candidate,
+    engine: EngineKind,
+    path: str,
+    running: Running | None,
+) -> Course:
+    """Return how a request, that is or was made one of OpenAI's API, goes to an engine of ours."""
     body = outgoing(
         sent,
-        served_model=candidate.model,
-        running=running,
-        added=_added(candidate, sent, interface.operation, engine),
-        old_limit_only=engine in OLD_LIMIT_ONLY,
-        salt=candidate.salt if engine in SALTED else b"",
+        candidate.model,
+        running,
+        _added(candidate, sent, interface.operation, engine),
+        engine in OLD_LIMIT_ONLY,
+        candidate.salt if engine in SALTED else b"",
     )
-    return Course(
-        *(interface, request, sent), path=path, body=body, headers=_NO_HEADERS, engine=engine, provider_format=None
-    )
+    return Course(interface, request, sent, path, body, _NO_HEADERS, engine)
 
 
 def _spoken_to(

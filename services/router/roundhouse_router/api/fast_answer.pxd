@@ -1,8 +1,11 @@
+from roundhouse_router.api.answers cimport Whole
 from roundhouse_router.api.attempts cimport Attempts
 from roundhouse_router.api.course cimport Course, course_to
 from roundhouse_router.api.flight cimport Flight
-from roundhouse_router.api.relay cimport Pump
+from roundhouse_router.api.pipeline cimport Pipeline
+from roundhouse_router.api.relay cimport Pump, relay_whole
 from roundhouse_router.api.upstreams cimport Upstreams
+from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.domain.choosing.choice cimport Choice
 from roundhouse_router.domain.choosing.chooser cimport Chooser
 from roundhouse_router.domain.demand cimport DemandLedger
@@ -21,7 +24,8 @@ cdef class Shared:
     cpdef hand_over_late(self)
 
 cdef class FastAnswer:
-    cdef public object _awaited, _candidate, _error, _headers
+    cdef public object _awaited, _error, _headers
+    cdef public Candidate _candidate
     cdef public Choice _choice
     cdef public UpstreamConnection _connection
     cdef public Exchange _exchange

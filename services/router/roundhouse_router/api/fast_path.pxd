@@ -2,10 +2,12 @@ from roundhouse_router.api.attempts cimport Attempts
 from roundhouse_router.api.edge cimport id_headers
 from roundhouse_router.api.fast_answer cimport FastAnswer, Shared
 from roundhouse_router.api.fast_plans cimport FastPlans
+from roundhouse_router.api.pipeline cimport Pipeline, demand_of
 from roundhouse_router.api.upstreams cimport Upstreams
 from roundhouse_router.domain.choosing.chooser cimport Chooser
 from roundhouse_router.domain.demand cimport DemandLedger
 from roundhouse_router.domain.request cimport ParsedRequest, parse
+from roundhouse_router.domain.targets cimport RequestFacts
 from roundhouse_router.metrics cimport RouterMetrics
 from roundhouse_router.wire.exchange cimport Exchange
 

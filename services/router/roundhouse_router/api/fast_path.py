@@ -132,16 +132,10 @@ class FastPath:
             refusal = error
             exchange.continue_by(lambda exchange: answered(exchange, interface, headers, raised(refusal)))
             return
-        facts = RequestFacts(
-            key=key,
-            features=interface.features,
-            headers=exchange.headers,
-            user=request.user,
-            prompt=request.prompt,
-        )
+        facts = RequestFacts(key, interface.features, exchange.headers, request.user, request.prompt)
         try:
             flight = self._pipeline.flight(
-                request_id, interface, request, resolution, facts, grant, received, priority=key.priority
+                request_id, interface, request, resolution, facts, grant, received, key.priority
             )
         except BaseException:  # nobody would give back what it holds
             grant.settle(0, 0)

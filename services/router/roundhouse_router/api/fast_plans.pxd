@@ -1,10 +1,14 @@
 from roundhouse_router.wire.exchange cimport Exchange
 
+cdef class Caller:
+    cdef public object key
+    cdef public dict resolutions
+
 cdef class FastPlans:
     cdef public dict _callers
     cdef public object _control_plane, _table
     cpdef caller(self, Exchange exchange, now)
-    cpdef resolution(self, caller, interface, model)
+    cpdef resolution(self, Caller caller, interface, model)
     cpdef _looked_up(self, Exchange exchange, now)
 
 cpdef _is_common(route)

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import msgspec
-
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.api.callers import caller_of
@@ -22,12 +20,15 @@ _CALLERS_MOST: Final = 10_000
 _NAMES_MOST: Final = 1_000
 
 
-class Caller(msgspec.Struct, eq=False):
+class Caller:
     """Who sends a credential."""
 
-    key: ApiKeyRecord
-    resolutions: dict[tuple[str, str], Resolution]
-    """By path and model: those that the fast path may take."""
+    __slots__ = ("key", "resolutions")
+
+    def __init__(self, key: ApiKeyRecord, resolutions: dict[tuple[str, str], Resolution]) -> None:
+        self.key = key
+        self.resolutions = resolutions
+        """By path and model: those that the fast path may take."""
 
 
 class FastPlans:

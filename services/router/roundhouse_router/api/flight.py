@@ -17,7 +17,7 @@ from roundhouse_router.domain.request import MediaFigures, ParsedRequest
 from roundhouse_router.domain.targets import RequestFacts, Resolution
 from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 from roundhouse_router.limits import Grant
-from roundhouse_router.metrics import RouterMetrics
+from roundhouse_router.metrics import RouterMetrics, Series
 from roundhouse_router.request_log.watch import Watch
 from roundhouse_router.store.frames import AdmissionFrame, RecordFrame
 from roundhouse_router.store.segments import encode_admission, encode_record
@@ -43,11 +43,32 @@ class FlightServices(NamedTuple):
     metrics: RouterMetrics
 
 
+class Alike:
+    """What flights share that were asked for alike: the same key, model, path, and whether it is a stream."""
+
+    __slots__ = ("admission", "records", "series")
+
+    def __init__(self) -> None:
+        self.admission: AdmissionFrame | None = None
+        self.records: dict[str, RecordFrame] = {}
+        """By endpoint, as the next ones."""
+        self.series: dict[str, Series] = {}
+        """What counts those that are recorded by a frame."""
+
+    def keep(self, endpoint_id: str, frame: RecordFrame) -> None:
+        """Keep the frame for an endpoint. It may be another engine now, so what counts it is looked up anew."""
+        if len(self.records) >= _FRAMES_MOST:
+            self.records.clear()
+        self.records[endpoint_id] = frame
+        self.series.clear()
+
+
 class Flight:
     """Made at admission, which writes it to the spool. `settle` counts once; later calls change nothing."""
 
     __slots__ = (
         "_admitted_at",
+        "_alike",
         "_asked",
         "_asked_at",
         "_first_token_at",
@@ -83,7 +104,6 @@ class Flight:
 
     def __init__(
         self,
-        *,
         request_id: str,
         interface: Interface,
         key: ApiKeyRecord,
@@ -103,6 +123,7 @@ class Flight:
         self._tally: Tally | None = None
         self._is_asking = False
         self._asked = resolution  # a fallback changes where it goes, and not what was asked for
+        self._alike = _alike(resolution, interface.path, is_stream=request.is_stream)
         self._sequence = spool.take_sequence()
         self._admitted_at = services.clock.now()
         self.request_id = request_id
@@ -209,17 +230,28 @@ class Flight:
         duration_s = self._services.clock.monotonic() - self._received
         first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         services = self._services
-        services.spool.settle_line(self.request_id, self._record_line(duration_s, first_token_s, counts))
+        frame = self._frame() if self._is_plain(counts) else None
+        services.spool.settle_line(self.request_id, self._record_line(frame, duration_s, first_token_s, counts))
         services.metrics.in_flight -= 1
-        interface, candidate = self.interface, self.candidate
-        series = services.metrics.series(
+        series = self._series(frame)
+        series.settled(status, outcome, error_code, duration_s, first_token_s, told, made)
+
+    def _series(self, frame: RecordFrame | None) -> Series:
+        """Return what counts such requests, looked up once for those that have a frame."""
+        interface, candidate, known = self.interface, self.candidate, self._alike.series
+        is_known = frame is not None and candidate is not None and self.resolution is self._asked
+        if is_known and candidate is not None and (found := known.get(candidate.endpoint_id)) is not None:
+            return found
+        series = self._services.metrics.series(
             interface.path,
             interface.operation.value,
             self.resolution.route.name,
             self._provider,
             is_provider=candidate is not None and candidate.provider is not None,
         )
-        series.settled(status, outcome, error_code, duration_s, first_token_s, told, made)
+        if is_known and candidate is not None:
+            known[candidate.endpoint_id] = series
+        return series
 
     @property
     def _provider(self) -> str:
@@ -232,11 +264,9 @@ class Flight:
 
     def _admission_line(self) -> bytes:
         """Return the spool's entry of the admission."""
-        kept, kind = self._asked.kept, ("admission", self.interface.path, self.request.is_stream)
-        frame = kept.get(kind)
+        frame = self._alike.admission
         if frame is None:
-            frame = kept[kind] = AdmissionFrame(self._admission())
-        assert isinstance(frame, AdmissionFrame)
+            frame = self._alike.admission = AdmissionFrame(self._admission())
         line = frame.line(self.request_id.encode(), self._sequence, self._admitted_at)
         return line or encode_admission(self._admission())
 
@@ -257,10 +287,12 @@ class Flight:
             self.key.project_id,
         )
 
-    def _record_line(self, duration_s: float, first_token_s: float | None, counts: TokenCounts) -> bytes:
+    def _record_line(
+        self, frame: RecordFrame | None, duration_s: float, first_token_s: float | None, counts: TokenCounts
+    ) -> bytes:
         """Return the spool's entry of the outcome, and tell it to the request log."""
         now = self._services.clock.now()
-        if self.watch is None and self._is_plain(counts) and (frame := self._frame()) is not None:
+        if self.watch is None and frame is not None:
             line = frame.line(
                 self.request_id.encode(),
                 self._sequence,
@@ -308,16 +340,13 @@ class Flight:
     def _frame(self) -> RecordFrame | None:
         candidate = self.candidate
         assert candidate is not None
-        frame = self._asked.kept.get((self.interface.path, self.request.is_stream, candidate.endpoint_id))
-        return frame if isinstance(frame, RecordFrame) and frame.engine is candidate.deployment else None
+        frame = self._alike.records.get(candidate.endpoint_id)
+        return frame if frame is not None and frame.engine is candidate.deployment else None
 
     def _keep_frame(self, record: UsageRecord) -> None:
-        candidate, kept = self.candidate, self._asked.kept
+        candidate = self.candidate
         assert candidate is not None
-        if len(kept) >= _FRAMES_MOST:
-            kept.clear()
-        kind = (self.interface.path, self.request.is_stream, candidate.endpoint_id)
-        kept[kind] = RecordFrame(record, candidate.deployment)
+        self._alike.keep(candidate.endpoint_id, RecordFrame(record, candidate.deployment))
 
     def _bill(self) -> UsageRecord:
         """Return what budgets are charged by."""
@@ -377,3 +406,10 @@ class Flight:
             input_image_tokens=counts.input_image_tokens,
             output_image_tokens=counts.output_image_tokens,
         )
+
+
+def _alike(resolution: Resolution, path: str, *, is_stream: bool) -> Alike:
+    found = resolution.kept.get((path, is_stream))
+    if not isinstance(found, Alike):
+        found = resolution.kept[path, is_stream] = Alike()
+    return found

@@ -182,7 +182,7 @@ class Pipeline:
                 wanted = demand_of(facts.key, request, interface.operation, route.route_id, resolution.targets)
                 grant = await self._limiter.admit(wanted)
             flight = self.flight(
-                request_id, interface, request, resolution, facts, grant or UNLIMITED, received, priority=priority
+                request_id, interface, request, resolution, facts, grant or UNLIMITED, received, priority
             )
         except BaseException:  # nobody would give back what it holds
             if grant is not None:
@@ -201,21 +201,11 @@ class Pipeline:
         facts: RequestFacts,
         grant: Grant,
         received: float,
-        *,
         priority: int,
     ) -> Flight:
         """Admit the request: from here on it has a usage record."""
         return Flight(
-            request_id=request_id,
-            interface=interface,
-            key=facts.key,
-            request=request,
-            resolution=resolution,
-            facts=facts,
-            grant=grant,
-            priority=priority,
-            received=received,
-            services=self._services,
+            request_id, interface, facts.key, request, resolution, facts, grant, priority, received, self._services
         )
 
     async def _read(self, interface: Interface, exchange: Exchange) -> tuple[Interface, ParsedRequest]:

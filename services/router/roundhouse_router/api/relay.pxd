@@ -1,7 +1,10 @@
+from roundhouse_router.api.answers cimport Whole
 from roundhouse_router.api.flight cimport Flight
+from roundhouse_router.domain.choosing.candidate cimport Candidate
 
 cdef class Pump:
-    cdef public object _asked, _exchange, _live, _reader, _sequel, _verdict, _why
+    cdef public Candidate _asked
+    cdef public object _exchange, _live, _reader, _sequel, _verdict, _why
     cdef public Flight _flight
     cdef public bytes _last_two
     cdef public bint is_over
@@ -18,5 +21,6 @@ cdef class Pump:
     cpdef _finish(self, bytes last)
     cpdef fail(self, error)
 
+cpdef relay_whole(Flight flight, Whole answer, exchange, headers)
 cpdef last_event(bytes body)
 cpdef stream_error(Flight flight, error)

@@ -43,7 +43,7 @@ def relay_whole(flight: Flight, answer: Whole, exchange: Sink, headers: Headers)
         return
     passed = [(name, value) for name in _PASSED_ON if (value := answer.headers.get(name))]
     if answer.course.is_rewritten or answer.status >= 400:
-        passed = [_JSON, *(pair for pair in passed if pair[0] != b"content-type")]
+        passed = [_JSON, *[pair for pair in passed if pair[0] != b"content-type"]]
     exchange.answer(answer.status, headers + passed, body)
 
 

@@ -1,4 +1,5 @@
 from roundhouse_router.api.course cimport Course
+from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.wire.client cimport Client
 from roundhouse_router.wire.reply cimport Reply
 from roundhouse_router.wire.upstream cimport UpstreamConnection

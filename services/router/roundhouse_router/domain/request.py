@@ -85,7 +85,6 @@ class ParsedRequest:
 
     def __init__(
         self,
-        *,
         model: str,
         is_stream: bool,
         wants_usage: bool,
@@ -137,15 +136,16 @@ def parse(body: bytes, operation: Operation) -> ParsedRequest:
     options = head.stream_options if is_stream else None
     limit = head.max_tokens if head.max_completion_tokens is None else head.max_completion_tokens
     return ParsedRequest(
-        model=head.model,
-        is_stream=is_stream,
-        wants_usage=options is not None and bool(options.include_usage),
-        max_tokens=limit,
-        body=body,
-        user=head.user if type(head.user) is str else "",
-        choices=head.n if type(head.n) is int and head.n > 0 else 1,
-        has_stream_options=options is not None,
-        has_salt=head.cache_salt is not _ABSENT,
+        head.model,
+        is_stream,
+        options is not None and bool(options.include_usage),
+        limit,
+        body,
+        None,
+        head.user if type(head.user) is str else "",
+        head.n if type(head.n) is int and head.n > 0 else 1,
+        options is not None,
+        head.cache_salt is not _ABSENT,
     )
 
 
@@ -178,7 +178,6 @@ def _parse_strictly(body: bytes, operation: Operation) -> ParsedRequest:
 
 def outgoing(
     request: ParsedRequest,
-    *,
     served_model: str,
     running: Running | None,
     added: Mapping[str, bytes] = NOTHING_ADDED,
@@ -189,8 +188,10 @@ def outgoing(
     for usage, and the tenant's salt. It is the client's own when nothing is to be changed, else joined once."""
     is_usage_added = request.is_stream and not request.wants_usage
     is_same_model = served_model == request.model
+    if is_same_model and not (request.is_stream or salt or added or old_limit_only):
+        return request.body
     if is_same_model and not added and not old_limit_only and (running is None or not request.is_stream):
-        body = _put_around(request, is_usage_added=is_usage_added, salt=salt)
+        body = _put_around(request, is_usage_added, salt)
         if body is not None:
             return body
     changed = dict(added)
@@ -211,7 +212,7 @@ def outgoing(
     return joined({**request.members, **changed})
 
 
-def _put_around(request: ParsedRequest, *, is_usage_added: bool, salt: bytes) -> bytes | None:
+def _put_around(request: ParsedRequest, is_usage_added: bool, salt: bytes) -> bytes | None:
     """Return the body with what is new before its first member and behind its last one, so that nothing is taken apart;
     None if it has something of the kind itself. An object has a member here, `model`.
 

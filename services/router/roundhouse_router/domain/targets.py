@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
-import msgspec
-
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord, RouteTarget, SplitBy
 from roundhouse_common.routing import Sender, targets_for
@@ -21,19 +19,29 @@ _NO_HEADERS: Final[Mapping[bytes, bytes]] = {}
 _STEPS: Final = 1 << 64
 
 
-class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class RequestFacts:
     """What of a request decides where it goes."""
 
-    key: ApiKeyRecord
-    features: tuple[Feature, ...]
-    """Endpoints of which an engine or a provider must have one: OpenAI's, and the client's own API where that is
-    another one."""
-    headers: Mapping[bytes, bytes] = _NO_HEADERS
-    """By name, in lower case."""
-    user: str = ""
-    """The body's `user`."""
-    prompt: Callable[[], bytes] | None = None
-    """What engines cache, from its beginning; asked for only where a strategy goes by it."""
+    __slots__ = ("features", "headers", "key", "prompt", "user")
+
+    def __init__(
+        self,
+        key: ApiKeyRecord,
+        features: tuple[Feature, ...],
+        headers: Mapping[bytes, bytes] = _NO_HEADERS,
+        user: str = "",
+        prompt: Callable[[], bytes] | None = None,
+    ) -> None:
+        self.key = key
+        self.features = features
+        """Endpoints of which an engine or a provider must have one: OpenAI's, and the client's own API where that is
+        another one."""
+        self.headers = headers
+        """By name, in lower case."""
+        self.user = user
+        """The body's `user`."""
+        self.prompt = prompt
+        """What engines cache, from its beginning; asked for only where a strategy goes by it."""
 
     @property
     def user_id(self) -> str:

@@ -2,8 +2,6 @@
 
 import enum
 
-import msgspec
-
 from roundhouse_common.contracts.routing import ProviderRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint
 from roundhouse_router.domain.choosing.standing import Standing
@@ -11,24 +9,48 @@ from roundhouse_router.domain.choosing.standing import Standing
 __all__ = ["Candidate", "Verdict"]
 
 
-class Candidate(msgspec.Struct, eq=False):
+class Candidate:
     """An endpoint with its deployment, or a provider."""
 
-    target: RouteTarget
-    model: str
-    """What it is sent as `model`."""
-    standing: Standing
-    deployment: DeploymentEndpoints | None = None
-    endpoint: Endpoint | None = None
-    provider: ProviderRecord | None = None
-    prefix: tuple[int, ...] = ()
-    """Hashes of the beginnings of the prompt, the shortest first, where the strategy goes by them."""
-    salt: bytes = b""
-    """What keeps the tenant's prompts apart in the engine's cache; empty: nobody else may use the deployment."""
-    sent_at: float = 0.0
-    """When it was asked last; the chooser's own, like the next one."""
-    is_probe: bool = False
-    """It was ejected when it was asked."""
+    __slots__ = (
+        "deployment",
+        "endpoint",
+        "is_probe",
+        "model",
+        "prefix",
+        "provider",
+        "salt",
+        "sent_at",
+        "standing",
+        "target",
+    )
+
+    def __init__(
+        self,
+        target: RouteTarget,
+        model: str,
+        standing: Standing,
+        deployment: DeploymentEndpoints | None = None,
+        endpoint: Endpoint | None = None,
+        provider: ProviderRecord | None = None,
+        prefix: tuple[int, ...] = (),
+        salt: bytes = b"",
+    ) -> None:
+        self.target = target
+        self.model = model
+        """What it is sent as `model`."""
+        self.standing = standing
+        self.deployment = deployment
+        self.endpoint = endpoint
+        self.provider = provider
+        self.prefix = prefix
+        """Hashes of the beginnings of the prompt, the shortest first, where the strategy goes by them."""
+        self.salt = salt
+        """What keeps the tenant's prompts apart in the engine's cache; empty: nobody else may use the deployment."""
+        self.sent_at = 0.0
+        """When it was asked last; the chooser's own, like the next one."""
+        self.is_probe = False
+        """It was ejected when it was asked."""
 
     @property
     def endpoint_id(self) -> str:

@@ -1,12 +1,15 @@
 cimport cython
+from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.domain.choosing.groups cimport Group, Member
 from roundhouse_router.domain.choosing.picker cimport Picker
 from roundhouse_router.domain.choosing.roster cimport Roster
 from roundhouse_router.domain.choosing.standing cimport Standing
+from roundhouse_router.domain.targets cimport RequestFacts
 
 cdef class Choice:
-    cdef public object _facts, _prefixes, _resolution, _salts, _tried, table, targets
+    cdef public RequestFacts _facts
     cdef public Picker _picker
+    cdef public object _prefixes, _resolution, _salts, _tried, table, targets
     cdef public Roster _roster
     cpdef next(self, double now)
     @cython.locals(member=Member, group=Group)
@@ -19,4 +22,4 @@ cdef class Choice:
 
 cpdef _stands(Member member, level, limit, double now)
 cpdef _has_room(Standing standing, bound)
-cpdef _name(candidate)
+cpdef _name(Candidate candidate)

@@ -1,0 +1,2 @@
+cdef class RequestFacts:
+    cdef public object features, headers, key, prompt, user
