@@ -5,7 +5,7 @@
     scripts/compile --remove    take the build away again; with --into that one
 
 Cython makes C of each module, with the types of its `.pxd` and none of its annotations, and the C compiler makes the
-extension. Modules that did not change since the last build are taken from it. The manifest names what a build was made
+extension. What would turn out as in the last build is taken from there. The manifest names what a build was made
 from; it is replaced last and at once, so that whatever happens on the way the former build stays whole. Exit code 1
 with one line on stderr when something is missing or does not compile.
 """
@@ -16,6 +16,7 @@ import fcntl
 import importlib.metadata
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -37,6 +38,7 @@ _CYTHON = ("-3", "-X", "annotation_typing=False")
 """Types come from the `.pxd` only: an annotation is a promise to people, and Cython would enforce it in its own way."""
 _C = ("-shared", "-fPIC", "-O2", "-g0", "-fwrapv", "-DNDEBUG", "-w")
 _COMPILERS = ("cc", "gcc", "clang")
+_CIMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?cimport[ \t]+([^\n#]+)", re.MULTILINE)
 _PREFIX = "build-"
 _ENV = Path(__file__).resolve().parent / "_env"
 _LAST_LINES = 15
@@ -118,7 +120,7 @@ def compile_into(directory: Path, package: Path, tools: Tools) -> bool:
             return False
         built = Path(work) / "built"
         built.mkdir()
-        kept = _reuse(directory, former, wanted, built)
+        kept = _reuse(directory, former, wanted, copy, built)
         _make_all([module for module in modules if module not in kept], copy, built, tools)
         folder = directory / f"{_PREFIX}{secrets.token_hex(8)}"
         shutil.copytree(built, folder)
@@ -158,21 +160,38 @@ def _missing(directory: Path, manifest: dict[str, object]) -> list[Path]:
     return [path for path in _extensions(directory, manifest).values() if not path.is_file()]
 
 
-def _reuse(directory: Path, former: dict[str, object], wanted: dict[str, object], built: Path) -> set[str]:
-    """Copy the extensions that would turn out the same: any `.pxd` may tell others how its classes are laid out."""
+def _reuse(directory: Path, former: dict[str, object], wanted: dict[str, object], copy: Path, built: Path) -> set[str]:
+    """Copy the extensions that would turn out the same, and return their modules."""
     before, now = former.get("modules"), wanted["modules"]
     if not isinstance(before, dict) or not isinstance(now, dict):
         return set()
     if any(former.get(name) != wanted[name] for name in ("suffix", "cython", "options")):
         return set()
-    if {name: one["pxd"] for name, one in before.items()} != {name: one["pxd"] for name, one in now.items()}:
-        return set()
+    declarations = {name: one["pxd"] for name, one in before.items()}
     kept = set()
     for module, extension in _extensions(directory, former).items():
-        if before[module] == now[module] and extension.is_file():
+        if before[module] != now.get(module) or not extension.is_file():
+            continue
+        # How the classes of others are laid out is part of an extension.
+        if all(declarations.get(name) == now[name]["pxd"] for name in _declared_for(module, copy, set(now))):
             shutil.copy2(extension, built)
             kept.add(module)
     return kept
+
+
+def _declared_for(module: str, copy: Path, modules: set[str]) -> set[str]:
+    """Return the modules whose declarations a module's own ones lead to."""
+    found: set[str] = set()
+    waiting = {module}
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        text = copy.joinpath(*name.split(".")).with_suffix(".pxd").read_text(encoding="utf-8")
+        for package, names in _CIMPORT.findall(text):
+            named = {name.split()[0] for name in names.split(",") if name.strip()}
+            paths = {package, *named, *(f"{package}.{name}" for name in named)}
+            waiting |= ({path.removeprefix(f"{copy.name}.") for path in paths} & modules) - found
+    return found
 
 
 def _make_all(modules: Sequence[str], copy: Path, built: Path, tools: Tools) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -16,6 +17,13 @@ settings.load_profile("roundhouse")
 _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
+
+# A build of scripts/compile: what is tested of the router is then that. Before anything else of it is imported. A test
+# that reaches into it in ways that only Python allows is skipped if `compiled.verdict().is_compiled`.
+if build := os.environ.get("ROUNDHOUSE_TEST_COMPILED"):
+    from roundhouse_router import compiled
+
+    compiled.decide({"ROUNDHOUSE_ROUTER_COMPILED": "required", "ROUNDHOUSE_ROUTER_COMPILED_DIR": build})
 
 pytest_plugins = [
     name

@@ -22,6 +22,13 @@ from tests.support.running_router import SECRET, api_key, deployment_endpoints, 
 __all__ = ["RouterProcess"]
 
 
+def compiled_as_here() -> dict[str, str]:
+    """Return the variables of a router that runs compiled where the tests' own is (tests/conftest.py), else Python."""
+    if build := os.environ.get("ROUNDHOUSE_TEST_COMPILED"):
+        return {"ROUNDHOUSE_ROUTER_COMPILED": "required", "ROUNDHOUSE_ROUTER_COMPILED_DIR": build}
+    return {"ROUNDHOUSE_ROUTER_COMPILED": "off"}
+
+
 class RouterProcess:
     """`async with` starts `python -m roundhouse_router` and stops it with SIGTERM, unless it was killed."""
 
@@ -62,6 +69,7 @@ class RouterProcess:
             "ROUNDHOUSE_ROUTER_STATE_DIR": str(self.state_dir),
             "ROUNDHOUSE_ROUTER_NATS_URL": f"nats://127.0.0.1:{free_port()}",
             "ROUNDHOUSE_ROUTER_DRAIN_TIMEOUT_S": "2",
+            **compiled_as_here(),
             **{f"ROUNDHOUSE_ROUTER_{name.upper()}": value for name, value in self._settings.items()},
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ROUNDHOUSE_")}

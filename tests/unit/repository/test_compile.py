@@ -64,13 +64,35 @@ def test_only_what_changed_is_made_again(package: TinyPackage, tools: Tools, tmp
     assert made(tmp_path) == {"tiny.one"}
     package.source("one").with_suffix(".pxd").write_text("# how others see it\n")
     assert compile_into(package.build, package.path, tools)
-    assert made(tmp_path) == {"tiny.one", "tiny.inner.two"}
+    assert made(tmp_path) == {"tiny.one"}
     assert compile_into(package.build, package.path, Tools(tools.cython, "4", tools.c))
     assert made(tmp_path) == {"tiny.one", "tiny.inner.two"}
     read_build(package.build, package.path).extensions["tiny.one"].unlink()
     assert compile_into(package.build, package.path, Tools(tools.cython, "4", tools.c))
     assert made(tmp_path) == {"tiny.one"}
     assert read_build(package.build, package.path)
+
+
+def test_what_leads_to_a_declaration_that_changed_is_made_again(
+    package: TinyPackage, tools: Tools, tmp_path: Path
+) -> None:
+    """`one` leads to `inner.two` by way of `between`, and `apart` does not."""
+    declarations = {
+        "one": "from tiny.between cimport Between",
+        "between": "cimport cython\nfrom tiny.inner cimport one, two as other",
+        "apart": "# from tiny.inner.two",
+    }
+    for module, text in declarations.items():
+        package.source(module).write_text("\n")
+        package.source(module).with_suffix(".pxd").write_text(text)
+    compile_into(package.build, package.path, tools)
+    made(tmp_path)
+    package.source("inner.two").with_suffix(".pxd").write_text("# another layout\n")
+    assert compile_into(package.build, package.path, tools)
+    assert made(tmp_path) == {"tiny.one", "tiny.between", "tiny.inner.two"}
+    assert set(read_build(package.build, package.path).extensions) == {
+        "tiny.one", "tiny.between", "tiny.inner.two", "tiny.apart"
+    }  # fmt: skip
 
 
 def test_what_does_not_compile_leaves_the_former_build(package: TinyPackage, tools: Tools) -> None:
