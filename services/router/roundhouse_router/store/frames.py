@@ -5,7 +5,7 @@ in another place costs time, and no truth.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,14 +15,18 @@ from roundhouse_router.store.segments import framed
 
 __all__ = ["AdmissionFrame", "RecordFrame"]
 
+T = TypeVar("T", Admission, UsageRecord)
+
 _ID: Final = b'"%b"'
-_ADMISSION_GAPS: Final = {"request_id": _ID, "sequence": b"%d", "admitted_at": b"%a"}
+_DECIMALS: Final = {"admitted_at": 6, "ended_at": 6, "duration_ms": 3, "time_to_first_token_ms": 3}
+"""Times are written to the microsecond: more digits cost more than all the rest of an entry."""
+_ADMISSION_GAPS: Final = {"request_id": _ID, "sequence": b"%d", "admitted_at": b"%.6f"}
 _RECORD_GAPS: Final = {
     "request_id": _ID,
     "sequence": b"%d",
-    "admitted_at": b"%a",
-    "ended_at": b"%a",
-    "duration_ms": b"%a",
+    "admitted_at": b"%.6f",
+    "ended_at": b"%.6f",
+    "duration_ms": b"%.3f",
     "time_to_first_token_ms": b"%b",
     "input_tokens": b"%d",
     "cached_input_tokens": b"%d",
@@ -40,7 +44,7 @@ class AdmissionFrame:
     def __init__(self, example: Admission) -> None:
         self._format: bytes | None = b"A %b " + _with_gaps(example, _ADMISSION_GAPS)
         line = self.line(example.request_id.encode(), example.sequence, example.admitted_at)
-        if line is None or msgspec.json.decode(line.split(b" ", 3)[3], type=Admission) != example:
+        if line is None or msgspec.json.decode(line.split(b" ", 3)[3], type=Admission) != _rounded(example):
             self._format = None
 
     def line(self, request_id: bytes, sequence: int, admitted_at: float) -> bytes | None:
@@ -61,7 +65,7 @@ class RecordFrame:
         self._format: bytes | None = b"S %b " + _with_gaps(example, _RECORD_GAPS)
         if (
             msgspec.json.decode((self.of(example) or b"").split(b" ", 3)[-1] or b"null", type=UsageRecord | None)
-            != example
+            != _rounded(example)
         ):
             self._format = None
 
@@ -96,12 +100,22 @@ class RecordFrame:
         """Return the entry; None: the record must be encoded as it is."""
         if self._format is None:
             return None
-        first_token = b"null" if time_to_first_token_ms is None else b"%a" % time_to_first_token_ms
+        first_token = b"null" if time_to_first_token_ms is None else b"%.3f" % time_to_first_token_ms
         values = (
             *(request_id, request_id, sequence, admitted_at, ended_at, duration_ms, first_token),
             *(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens),
         )
         return framed(self._format % values)
+
+
+def _rounded(example: T) -> T:
+    """Return the example as its entry has it."""
+    times = {
+        name: round(value, digits)
+        for name, digits in _DECIMALS.items()
+        if (value := getattr(example, name, None)) is not None
+    }
+    return msgspec.structs.replace(example, **times)
 
 
 def _with_gaps(example: msgspec.Struct, gaps: Mapping[str, bytes]) -> bytes:
