@@ -7,10 +7,13 @@ one run, each gateway on a core of its own, it measures for each of them
 - CPU time of the gateway's processes per request, with bodies of 1 KB, 32 KB and 400 KB, and per streamed chunk;
 - the latency that it adds with 1, 16 and 64 connections, against the same client asking the engine directly, in turns;
 - memory, at rest and with many idle streams.
+
+Where there is a build of `scripts/compile` that fits, our router is measured twice, compiled and as Python.
 """
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,8 +22,9 @@ from dataclasses import dataclass
 import uvloop
 
 from benchmarks.relay_client import Client, request
-from benchmarks.relay_subjects import KEY, PEERS, Subject, engine, keep_own_core, nginx, peer, roundhouse
+from benchmarks.relay_subjects import COMPILED, KEY, PEERS, Subject, engine, keep_own_core, nginx, peer, roundhouse
 from roundhouse_common.contracts.catalog import EngineKind
+from roundhouse_router import compiled
 
 CHUNKS = 200
 STREAMS = 8
@@ -32,6 +36,9 @@ NOT_ASKED = {"stream": True, "max_tokens": CHUNKS}
 EMPTY = {**ASKED, "max_tokens": 1}
 """A stream of one chunk: of none some gateways refuse to ask."""
 IDLE_PAUSE_MS = 600_000
+OURS = "roundhouse"
+AS_PYTHON = "roundhouse-python"
+"""The same router with its build turned off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +138,46 @@ async def measure(seconds: float, peers: Sequence[str], idle: int) -> None:
     results: dict[str, dict[str, float]] = {}
     with ExitStack() as always:
         engine_port = always.enter_context(engine())
-        for name in ("roundhouse", *peers):
+        for name in (OURS, AS_PYTHON, *peers):
+            if name == AS_PYTHON and not any(measured.endswith(COMPILED) for measured in results):
+                print(f"{OURS} ran as Python: {_why_python()}")
+                continue
             with ExitStack() as stack:
                 try:
                     subject = stack.enter_context(_started(name, engine_port))
                 except (FileNotFoundError, RuntimeError) as error:
                     print(f"{name} is left out: {error}")
                     continue
-                results[name] = await measure_one(subject, engine_port, seconds, idle)
+                results[subject.name] = await measure_one(subject, engine_port, seconds, idle)
         with roundhouse(engine_port, EngineKind.LLAMA_CPP) as llama:
             llama_us = await per_chunk_us(llama, seconds, **NOT_ASKED)
     show(results)
-    print(f"\nroundhouse, CPU per chunk when llama.cpp's running figures are taken out: {llama_us:.1f} us")
+    print(f"\n{llama.name}, CPU per chunk when llama.cpp's running figures are taken out: {llama_us:.1f} us")
+
+
+def _why_python() -> str:
+    try:
+        compiled.read_build(compiled.directory_of(os.environ))
+    except compiled.Unfit as unfit:
+        return str(unfit)
+    return "its build fits now, and was not used"
 
 
 def _started(name: str, engine_port: int):  # type: ignore[no-untyped-def]  # a context manager of a Subject
-    if name == "roundhouse":
-        return roundhouse(engine_port)
+    if name in (OURS, AS_PYTHON):
+        return roundhouse(engine_port, name=name, compiled="auto" if name == OURS else "off")
     return nginx(engine_port) if name == "nginx" else peer(name, engine_port)
 
 
 def show(results: dict[str, dict[str, float]]) -> None:
     names = list(results)
-    print(f"\n{'':<40}" + "".join(f"{name:>15}" for name in names) + f"{'ours / best':>15}")
+    width = max(15, *(len(name) + 2 for name in names))
+    print(f"\n{'':<40}" + "".join(f"{name:>{width}}" for name in names) + f"{'ours / best':>15}")
     for figure in next(iter(results.values())):
         values = [results[name][figure] for name in names]
-        others = [value for value in values[1:] if value > 0]
+        others = [results[name][figure] for name in names[1:] if name != AS_PYTHON and results[name][figure] > 0]
         ratio = f"{values[0] / min(others):>15.2f}" if others and values[0] > 0 else f"{'-':>15}"
-        print(f"{figure:<40}" + "".join(f"{value:>15.2f}" for value in values) + ratio)
+        print(f"{figure:<40}" + "".join(f"{value:>{width}.2f}" for value in values) + ratio)
 
 
 def main() -> None:

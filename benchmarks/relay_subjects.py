@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -26,10 +26,12 @@ from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint,
 from roundhouse_common.pip_config import uv_environment
 from roundhouse_router.store.snapshot import SavedTable, save_table
 
-__all__ = ["KEY", "PEERS", "Subject", "engine", "keep_own_core", "nginx", "peer", "roundhouse"]
+__all__ = ["COMPILED", "KEY", "PEERS", "Subject", "engine", "keep_own_core", "nginx", "peer", "roundhouse"]
 
 KEY = "rh-" + "b" * 43
 TENANT = "ten_default"
+COMPILED = " (compiled)"
+"""What the name of our router ends in when its hot path runs compiled."""
 _STARTS_WITH = ("setproctitle", "aiohttp", "orjson", "fastapi", "uvicorn", "requests")
 PACKAGES = {
     "vllm-router": (("--no-deps", "vllm-router"), _STARTS_WITH),
@@ -88,15 +90,27 @@ def engine() -> Iterator[int]:
 
 
 @contextmanager
-def roundhouse(engine_port: int, kind: EngineKind = EngineKind.UNKNOWN, name: str = "roundhouse") -> Iterator[Subject]:
-    """Run a router that knows only its snapshot, with a key, three limits, and usage records on."""
+def roundhouse(
+    engine_port: int, kind: EngineKind = EngineKind.UNKNOWN, name: str = "roundhouse", compiled: str = "auto"
+) -> Iterator[Subject]:
+    """Run a router that knows only its snapshot, with a key, three limits, and usage records on.
+
+    `compiled` is its setting of that name; the subject's name says whether its hot path runs compiled.
+    """
     with tempfile.TemporaryDirectory(prefix="roundhouse-bench-") as directory:
         save_table(Path(directory), _saved(engine_port, kind))
-        settings = {"STATE_DIR": directory, "NATS_URL": f"nats://127.0.0.1:{free_port()}"}
+        settings = {"STATE_DIR": directory, "NATS_URL": f"nats://127.0.0.1:{free_port()}", "COMPILED": compiled}
         environment = {f"ROUNDHOUSE_ROUTER_{setting}": value for setting, value in settings.items()}
         port = free_port()
         command = [sys.executable, "-m", "roundhouse_router"]
-        yield from _run(name, command, port, {**environment, "ROUNDHOUSE_ROUTER_PORT": str(port)}, "/readyz")
+        environment["ROUNDHOUSE_ROUTER_PORT"] = str(port)
+        with _run(name, command, port, environment, "/readyz") as subject:
+            yield replace(subject, name=f"{name}{COMPILED}") if _runs_compiled(port) else subject
+
+
+def _runs_compiled(port: int) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return b"\nroundhouse_router_compiled 1.0\n" in answer.read()
 
 
 @contextmanager
@@ -117,7 +131,9 @@ def peer(name: str, engine_port: int) -> Iterator[Subject]:
             config.write_text(_litellm(worker))
             command = [str(programs / name), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
         quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_DOCS": "True"}
-        yield from _run(name, command, port, quiet, "/health/liveliness" if name == "litellm" else "/health")
+        ready = "/health/liveliness" if name == "litellm" else "/health"
+        with _run(name, command, port, quiet, ready) as subject:
+            yield subject
 
 
 @contextmanager
@@ -129,9 +145,11 @@ def nginx(engine_port: int) -> Iterator[Subject]:
     with tempfile.TemporaryDirectory(prefix="roundhouse-bench-") as directory:
         port, config = free_port(), Path(directory) / "nginx.conf"
         config.write_text(_NGINX.format(directory=directory, port=port, engine_port=engine_port))
-        yield from _run("nginx", [program, "-p", directory, "-c", str(config)], port, {}, "/")
+        with _run("nginx", [program, "-p", directory, "-c", str(config)], port, {}, "/") as subject:
+            yield subject
 
 
+@contextmanager
 def _run(name: str, command: list[str], port: int, environment: dict[str, str], ready: str) -> Iterator[Subject]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)

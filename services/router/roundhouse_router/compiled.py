@@ -28,6 +28,7 @@ __all__ = [
     "Unfit",
     "Verdict",
     "decide",
+    "directory_of",
     "fingerprint",
     "load",
     "read_build",
@@ -186,6 +187,16 @@ def _forget(names: Iterable[str]) -> None:
             delattr(sys.modules[parent], own)
 
 
+def directory_of(environment: Mapping[str, str], package: Path = PACKAGE) -> Path:
+    """Return where a router with this environment looks for a build."""
+    return Path(_given(environment, _DIRECTORY) or package / _FOLDER)
+
+
+def _given(environment: Mapping[str, str], name: str) -> str:
+    """Names of settings may be written in small letters."""
+    return next((value for key, value in environment.items() if key.upper() == name), "")
+
+
 def decide(environment: Mapping[str, str], package: Path = PACKAGE) -> None:
     """Load the build where the environment wants it and it fits. Prints one line and exits where it is required.
 
@@ -193,9 +204,8 @@ def decide(environment: Mapping[str, str], package: Path = PACKAGE) -> None:
     settings, which say so.
     """
     global _verdict  # what a process has imported is the whole process's
-    given = {name.upper(): value for name, value in environment.items()}
-    mode = given.get(_MODE) or "auto"
-    directory = Path(given.get(_DIRECTORY) or package / _FOLDER)
+    mode = _given(environment, _MODE) or "auto"
+    directory = directory_of(environment, package)
     if mode not in ("auto", "required"):
         _verdict = Verdict(False, f"{_MODE} is {mode}")
         return
