@@ -1,15 +1,17 @@
 """`scripts/compile` puts a whole build in place, or leaves everything as it was. Cython is played by a few lines."""
 
+import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
 from scripts import _compile
 from scripts._compile import CompileError, Tools, compile_into, modules_of, remove
 
-from roundhouse_router.compiled import read_build
+from roundhouse_router.compiled import fingerprint, read_build
 from tests.support.tiny_extensions import TinyPackage, c_source, this_compiler
 
 _CYTHON = """
@@ -154,3 +156,24 @@ def test_a_machine_without_pythons_headers_is_told_where_they_were_looked_for(
     assert said.count("\n") == 1
     assert str(tmp_path / "include" / "Python.h") in said
     assert not (tmp_path / "build").exists()
+
+
+def test_the_routers_wheel_has_the_declarations_and_no_build(tmp_path: Path) -> None:
+    """A build of the very same files fits what is installed from it; machine code stays out of a wheel for all."""
+    router = tmp_path / "services" / "router"
+    root = Path(__file__).parents[3]
+    shutil.copytree(root / "services" / "router", router, ignore=shutil.ignore_patterns("__pycache__", "_compiled"))
+    shutil.copy(root / ".gitignore", tmp_path)
+    package = router / "roundhouse_router"
+    (package / "_compiled" / "build-1").mkdir(parents=True)
+    (package / "_compiled" / "manifest.json").write_text("{}")
+    (package / "_compiled" / "build-1" / "api.flight.so").touch()
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=router, check=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    installed = tmp_path / "installed" / package.name
+    assert modules_of(installed) == modules_of(package) != []
+    assert all(fingerprint(installed, module) == fingerprint(package, module) for module in modules_of(package))
+    assert not (installed / "_compiled").exists()

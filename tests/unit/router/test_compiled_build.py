@@ -122,6 +122,11 @@ def test_a_router_that_requires_a_build_does_not_start_without(
     assert "scripts/compile" in said
 
 
+def test_names_of_settings_may_be_written_in_small_letters(package: TinyPackage) -> None:
+    compiled.decide({"roundhouse_router_compiled": "off"}, package.path)
+    assert not compiled.verdict().is_compiled
+
+
 def test_a_router_that_requires_a_build_takes_one_that_fits_from_where_it_is(
     package: TinyPackage, tmp_path: Path
 ) -> None:
