@@ -20,6 +20,7 @@ import re
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -40,6 +41,7 @@ _C = ("-shared", "-fPIC", "-O2", "-g0", "-fwrapv", "-DNDEBUG", "-w")
 _COMPILERS = ("cc", "gcc", "clang")
 _CIMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?cimport[ \t]+([^\n#]+)", re.MULTILINE)
 _PREFIX = "build-"
+_WORK = ".work-"
 _ENV = Path(__file__).resolve().parent / "_env"
 _LAST_LINES = 15
 
@@ -107,15 +109,16 @@ def modules_of(package: Path) -> list[str]:
 def compile_into(directory: Path, package: Path, tools: Tools) -> bool:
     """Make the build of a package in a directory; return False where the one that is there fits. Raises CompileError.
 
-    Nothing of an older build is overwritten: a router that runs keeps the files it has open, and one that starts at
-    this very moment still finds those of the build before.
+    Nothing of an older build is overwritten, and it is deleted by the next command only: a router that runs keeps the
+    files it has open, and one that starts at this very moment still finds those that it has read of.
     """
-    with _exclusively(directory), tempfile.TemporaryDirectory(prefix="roundhouse-compile-") as work:
+    with _exclusively(directory), tempfile.TemporaryDirectory(prefix=_WORK, dir=directory) as work:
         copy = Path(work) / package.name
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("_compiled", "__pycache__"))
         modules = {module: fingerprint(copy, module) for module in modules_of(copy)}
         wanted = {"suffix": suffix(), **tools.made_by(), "modules": modules}
         former = _manifest(directory)
+        _clear(directory, except_for=(copy.parent.name, str(former.get("folder"))))
         if {**former, "folder": None} == {**wanted, "folder": None} and not _missing(directory, former):
             return False
         built = Path(work) / "built"
@@ -123,11 +126,10 @@ def compile_into(directory: Path, package: Path, tools: Tools) -> bool:
         kept = _reuse(directory, former, wanted, copy, built)
         _make_all([module for module in modules if module not in kept], copy, built, tools)
         folder = directory / f"{_PREFIX}{secrets.token_hex(8)}"
-        shutil.copytree(built, folder)
+        built.rename(folder)
         written = directory / f"{MANIFEST}.new"
         written.write_text(json.dumps({**wanted, "folder": folder.name}, indent=1), encoding="utf-8")
         written.replace(directory / MANIFEST)
-        _clear(directory, except_for=(folder.name, str(former.get("folder"))))
         return True
 
 
@@ -226,24 +228,30 @@ def _run(command: Sequence[str], module: str, directory: Path) -> None:
 @contextlib.contextmanager
 def _exclusively(directory: Path) -> Iterator[None]:
     """Hold the directory, which is made, against another build; the kernel lets go of it when the process dies."""
-    directory.mkdir(parents=True, exist_ok=True)
-    held = os.open(directory, os.O_RDONLY)
-    try:
+    while True:
+        directory.mkdir(parents=True, exist_ok=True)
+        held = os.open(directory, os.O_RDONLY)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _say(f"another command is at work in {directory}; waiting for it")
             fcntl.flock(held, fcntl.LOCK_EX)
+        if directory.is_dir() and os.path.samestat(os.fstat(held), directory.stat()):
+            break
+        os.close(held)  # the one before has deleted it
+    try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            directory.rmdir()  # nothing came of it
         os.close(held)
 
 
 def _clear(directory: Path, except_for: Sequence[str] = ()) -> None:
     """Delete builds that no manifest names, among them those of commands that were killed."""
     (directory / f"{MANIFEST}.new").unlink(missing_ok=True)
-    for path in directory.glob(f"{_PREFIX}*"):
-        if path.name not in except_for:
+    for path in directory.iterdir():
+        if path.name.startswith((_PREFIX, _WORK)) and path.name not in except_for:
             shutil.rmtree(path)
 
 
@@ -254,6 +262,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--remove", action="store_true", help="take the build away")
     given = parser.parse_args(arguments)
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # leaves nothing behind, as Ctrl-C
     try:
         if given.remove:
             _say(f"removed the build in {given.into}" if remove(given.into) else f"there is no build in {given.into}")

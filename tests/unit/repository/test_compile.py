@@ -110,8 +110,8 @@ def test_what_does_not_compile_leaves_the_former_build(package: TinyPackage, too
 
 
 def test_what_killed_commands_left_is_cleared_and_what_is_foreign_stays(package: TinyPackage, tools: Tools) -> None:
-    half = package.build / "build-half"
-    half.mkdir(parents=True)
+    for half in ("build-half", ".work-half"):
+        (package.build / half).mkdir(parents=True)
     (package.build / "manifest.json.new").write_text("{")
     (package.build / "mine").touch()
     compile_into(package.build, package.path, tools)
@@ -124,6 +124,16 @@ def test_what_killed_commands_left_is_cleared_and_what_is_foreign_stays(package:
     assert remove(package.build)
     assert {path.name for path in package.build.iterdir()} == {"mine"}
     assert not remove(package.build)
+
+
+def test_a_build_that_fails_or_is_removed_leaves_no_directory(package: TinyPackage, tools: Tools) -> None:
+    compile_into(package.build, package.path, tools)
+    assert remove(package.build)
+    assert not package.build.exists()
+    package.source("one").write_text("broken")
+    with pytest.raises(CompileError):
+        compile_into(package.build, package.path, tools)
+    assert not package.build.exists()
 
 
 def test_a_declaration_without_its_module_is_named(package: TinyPackage) -> None:
