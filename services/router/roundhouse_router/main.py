@@ -86,7 +86,6 @@ def main() -> int:
     """Run the service until it is stopped and return its exit code."""
     settings = load_settings(RouterSettings)
     configure_logging(service=_NAME, instance=settings.instance, level=settings.log_level, style=settings.log_format)
-    _tell_what_runs()
     clock, ids = SystemClock(), SystemIds()
     _allow_open_files()
     if settings.workers > 1 and not settings.redis_url:
@@ -103,6 +102,7 @@ def main() -> int:
     except OSError as error:
         print(f"router: cannot use {settings.state_dir}: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return EXIT_START_FAILED
+    _tell_what_runs()
     return service.run()
 
 
