@@ -35,8 +35,10 @@ from roundhouse_router.compiled import MANIFEST, PACKAGE, fingerprint, suffix
 
 __all__ = ["CompileError", "compile_into", "main", "modules_of", "remove", "tools"]
 
-_CYTHON = ("-3", "-X", "annotation_typing=False")
-"""Types come from the `.pxd` only: an annotation is a promise to people, and Cython would enforce it in its own way."""
+_CYTHON = ("-3", "-X", "annotation_typing=False,nonecheck=True,overflowcheck=True")
+"""Types come from the `.pxd` only: an annotation is a promise to people, and Cython would enforce it in its own way.
+What would be an exception in Python is one here, too: no crash (an attribute of None), and no wrong number (one that a
+machine word does not hold)."""
 _C = ("-shared", "-fPIC", "-O2", "-g0", "-fwrapv", "-DNDEBUG", "-w")
 _COMPILERS = ("cc", "gcc", "clang")
 _CIMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?cimport[ \t]+([^\n#]+)", re.MULTILINE)

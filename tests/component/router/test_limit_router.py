@@ -190,3 +190,14 @@ async def test_a_limit_of_a_later_version_is_shown_as_one_that_does_not_hold(
         engine.script = answers(body=completion())
         assert await status(router) == 200
         assert router.metric("roundhouse_router_limits_unread") == 1
+
+
+@pytest.mark.parametrize("asked", [{"max_tokens": 10**30}, {"max_tokens": 2**63}, {"max_tokens": 5, "n": 10**30}])
+async def test_a_request_for_more_tokens_than_can_be_counted_is_held_by_limits_as_any_other(
+    tmp_path: Path, fleet: Fleet, engine: Engine, asked: dict[str, int]
+) -> None:
+    async with limited(tmp_path, fleet, engine, limit("tokens", tokens_per_minute=10_000)) as router:
+        engine.script = answers(body=completion())
+        assert await status(router, asked) == 200, "reserved is what the smallest limit has, and given back"
+        assert await status(router, asked) == 429, "10 tokens are used: all that the limit has is not free any more"
+        assert await status(router, {"max_tokens": 10}) == 200

@@ -8,8 +8,19 @@ import pytest
 
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.usage import Outcome, UsageSource
+from tests.support.limit_records import limit
 from tests.support.running_router import SECRET, Fleet, RunningRouter
-from tests.support.scripted_engine import Engine, Exchange, Script, answers, streams
+from tests.support.scripted_engine import (
+    DONE,
+    Engine,
+    Exchange,
+    Script,
+    answers,
+    chunk,
+    completion,
+    streams,
+    usage_chunk,
+)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "transformers_serve"
 CHAT = (FIXTURES / "chat.sse").read_bytes()
@@ -105,3 +116,27 @@ async def test_the_official_client_raises_with_the_words_of_an_engine_that_has_i
     async with openai.AsyncOpenAI(api_key=SECRET, base_url=f"{router.url}/v1", max_retries=0) as client:
         with pytest.raises(openai.UnprocessableEntityError, match="Unexpected fields"):
             await client.chat.completions.create(model="tiny", messages=[], stream=True)
+
+
+@pytest.mark.contract("D02", "F01")
+@pytest.mark.parametrize("told", [2**53, 2**63 - 1, 2**64, 10**30])
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_figures_that_no_request_can_have_are_bounded_and_the_usage_is_kept(
+    tmp_path: Path, fleet: Fleet, engine: Engine, told: int, is_stream: bool
+) -> None:
+    """They would fit neither the ledger's columns nor a limit's counter."""
+    await fleet.put_limit(limit("tokens", tokens_per_minute=10_000))
+    await fleet.serve(engine)
+    engine.script = (
+        streams(chunk("a"), usage_chunk(told, told), DONE)
+        if is_stream
+        else answers(body=completion(prompt=told, output=told))
+    )
+    async with RunningRouter(tmp_path, fleet) as router:
+        await router.ready()
+        async with router.stream() if is_stream else router.post() as answer:
+            assert answer.status == 200
+            assert answer.headers["x-ratelimit-limit-tokens"] == "10000"
+            await answer.read()
+    record = await fleet.one_record()
+    assert (record.outcome, record.input_tokens, record.output_tokens) == (Outcome.COMPLETED, 10**12, 10**12)

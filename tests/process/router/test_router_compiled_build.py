@@ -60,6 +60,32 @@ async def test_every_worker_runs_the_build_and_says_so(build: Path, tmp_path: Pa
         await eventually(all_run_it, within_s=30.0)
 
 
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("from roundhouse_router.api.relay import Pump\nPump.__new__(Pump).start([])", "AttributeError"),
+        (
+            "from roundhouse_router.domain.limits.rules import SECOND\n"
+            "from roundhouse_router.domain.limits.windows import WindowCounter\n"
+            "counter = WindowCounter(SECOND, 1)\n"
+            "[counter.charge(2**62, 0) for _ in range(3)]",
+            "OverflowError",
+        ),
+    ],
+)
+def test_what_is_a_mistake_in_python_is_an_exception_in_a_build(build: Path, program: str, error: str) -> None:
+    """Not a crash of the router, and not a wrong number: Cython's own defaults are both."""
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import roundhouse_router.starting\n{program}"],
+        env={**os.environ, "ROUNDHOUSE_ROUTER_COMPILED": "required", "ROUNDHOUSE_ROUTER_COMPILED_DIR": str(build)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, f"ended with {ended.returncode}: {ended.stderr}"
+    assert ended.stderr.splitlines()[-1].startswith(error)
+
+
 def test_a_traceback_names_the_lines_of_the_source(build: Path) -> None:
     """What an operator reads in the log of a fault is the same as without a build."""
     program = (

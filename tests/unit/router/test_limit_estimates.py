@@ -44,6 +44,7 @@ def test_what_generates_no_text_needs_no_output() -> None:
     assert most_output(Operation.EMBEDDING, None, 1) == 0
     assert most_output(Operation.CHAT, None, 3) is None
     assert most_output(Operation.CHAT, 100, 3) == 300
+    assert most_output(Operation.CHAT, 10**30, 10**30) == 10**12, "a limit's counter holds no more"
     assert most_output(Operation.COMPLETION, 0, 0) == 0
 
 

@@ -15,7 +15,7 @@ from roundhouse_router.domain.limits.estimates import estimate_input
 from roundhouse_router.domain.records import Admission
 from roundhouse_router.domain.request import MediaFigures, ParsedRequest
 from roundhouse_router.domain.targets import RequestFacts, Resolution
-from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
+from roundhouse_router.domain.tokens import MOST_TOKENS, NO_TOKENS, TokenCounts, bounded
 from roundhouse_router.limits import Grant
 from roundhouse_router.metrics import RouterMetrics, Series
 from roundhouse_router.request_log.watch import Watch
@@ -222,6 +222,9 @@ class Flight:
             self._tally.in_flight -= 1
         counts = self.counts or NO_TOKENS
         told, made = counts.all_input, counts.all_output
+        if told > MOST_TOKENS or made > MOST_TOKENS:
+            counts = self.counts = bounded(counts)
+            told, made = counts.all_input, counts.all_output
         if not told and outcome is Outcome.ABORTED and self.attempts:
             # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
             self.grant.settle(estimate_input(self.request.body), made, self._bill)

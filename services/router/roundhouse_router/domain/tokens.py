@@ -3,11 +3,13 @@
 import msgspec
 
 __all__ = [
+    "MOST_TOKENS",
     "NO_TOKENS",
     "CompletionDetails",
     "PromptDetails",
     "TokenCounts",
     "Usage",
+    "bounded",
     "completion_details",
     "disjoint",
     "from_usage",
@@ -41,6 +43,13 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_TOKENS = TokenCounts()
+MOST_TOKENS = 10**12
+"""No request has more of a class, as no limit is larger: who says so is wrong, and the figure may fit no column."""
+
+
+def bounded(counts: TokenCounts) -> TokenCounts:
+    """Return the counts with each class at most `MOST_TOKENS`."""
+    return TokenCounts(**{name: min(count, MOST_TOKENS) for name, count in msgspec.structs.asdict(counts).items()})
 
 
 class CachedDetails(msgspec.Struct):

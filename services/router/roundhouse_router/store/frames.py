@@ -63,10 +63,9 @@ class RecordFrame:
         """`engine` is what the caller knows it by: the frame is good for this one object."""
         self.engine = engine
         self._format: bytes | None = b"S %b " + _with_gaps(example, _RECORD_GAPS)
-        if (
-            msgspec.json.decode((self.of(example) or b"").split(b" ", 3)[-1] or b"null", type=UsageRecord | None)
-            != _rounded(example)
-        ):
+        if msgspec.json.decode(
+            (self.of(example) or b"").split(b" ", 3)[-1] or b"null", type=UsageRecord | None
+        ) != _rounded(example):
             self._format = None
 
     def of(self, record: UsageRecord) -> bytes | None:

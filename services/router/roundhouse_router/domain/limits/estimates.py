@@ -3,6 +3,7 @@
 from typing import Final
 
 from roundhouse_common.contracts.usage import Operation
+from roundhouse_router.domain.tokens import MOST_TOKENS
 
 __all__ = ["estimate_input", "most_output"]
 
@@ -44,7 +45,9 @@ def _may_be_base64(body: bytes, begin: int, end: int) -> bool:
 
 def most_output(operation: Operation, max_tokens: int | None, choices: int) -> int | None:
     """Return the most tokens that the answers may have; None: the request does not say. Engines take a negative number
-    for no limit at all."""
+    for no limit at all. More than any limit can hold counts as that much."""
     if operation in _WITHOUT_OUTPUT:
         return 0
-    return None if max_tokens is None or max_tokens < 0 else max_tokens * max(1, choices)
+    if max_tokens is None or max_tokens < 0:
+        return None
+    return min(max_tokens * max(1, choices), MOST_TOKENS)
