@@ -5,7 +5,7 @@ import random
 import resource
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -36,21 +36,16 @@ from roundhouse_router.bus.sight import SightDesk
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import DemandLedger
 from roundhouse_router.domain.formats import UpstreamFormat
-from roundhouse_router.domain.limits import Spending
 from roundhouse_router.formats.anthropic import AnthropicFormat
 from roundhouse_router.formats.ollama import OllamaFormat
 from roundhouse_router.formats.openai import OpenAiFormat
 from roundhouse_router.formats.predictions import Predictions
 from roundhouse_router.formats.replicate import ReplicateFormat
 from roundhouse_router.limits import (
-    BudgetFigures,
-    Decider,
     Limiter,
-    LimiterFigures,
     ProcessLimiter,
-    RedisLimiter,
-    Reserver,
 )
+from roundhouse_router.limits.assembly import install_limiter
 from roundhouse_router.limits.routers import RouterCount
 from roundhouse_router.loops.demand import DemandTeller
 from roundhouse_router.loops.provider_keys import keep_provider_keys
@@ -179,7 +174,7 @@ def build(
     )
     keys = ProviderKeys(sealing, ProviderKeyMetrics(service.registry))
     routers = RouterCount(sharer.live_routers, lambda: bus.is_connected, clock)
-    limiter = _limiter(service, settings, control_plane, clock, router_id=incarnation, routers=routers)
+    limiter = install_limiter(service, settings, control_plane, clock, router_id=incarnation, routers=routers)
     budgets = limiter.budgets if isinstance(limiter, ProcessLimiter) else None
     if budgets is not None and saved is not None:
         budgets.restore(saved.spent)
@@ -322,56 +317,6 @@ def _fast_path(
     )
     service.loop("hand over late streams", path.run)
     return path
-
-
-def _limiter(
-    service: Service,
-    settings: RouterSettings,
-    control_plane: ControlPlane,
-    clock: Clock,
-    *,
-    router_id: str,
-    routers: Callable[[], int],
-) -> Limiter:
-    """Return what judges requests by limits: with Redis for all routers together, else by this process alone."""
-    figures = LimiterFigures(lambda: len(control_plane.limits.unread))
-    budget_figures = BudgetFigures(lambda: control_plane.budgets.is_heard)
-    service.registry.register(figures)
-    service.registry.register(budget_figures)
-    reserver = Reserver(
-        lambda: control_plane.budgets,
-        Spending(lambda: control_plane.prices, lambda: control_plane.table.deployments),
-        clock=clock,
-        figures=budget_figures,
-        unpriced=settings.unpriced,
-        unheard=settings.budgets_unheard,
-        output_estimate=settings.limit_output_estimate,
-    )
-    if not settings.redis_url:
-        return ProcessLimiter(
-            lambda: control_plane.limits,
-            clock,
-            output_estimate=settings.limit_output_estimate,
-            tally=figures.tallies[Decider.PROCESS],
-            reserver=reserver,
-        )
-    limiter = RedisLimiter(
-        lambda: control_plane.limits,
-        clock,
-        url=settings.redis_url,
-        router_id=router_id,
-        figures=figures,
-        lost_mode=settings.redis_lost,
-        live_routers=routers,
-        timeout_s=settings.limit_redis_timeout_s,
-        lease_s=settings.limit_lease_s,
-        output_estimate=settings.limit_output_estimate,
-        reserver=reserver,
-    )
-    service.loop("count limits", limiter.run)
-    service.ready_when("limits", lambda: None if limiter.was_tried else "Redis was not asked yet")
-    service.before_stop("count limits", limiter.flush)
-    return limiter
 
 
 def formats_of(clock: Clock) -> Mapping[ProviderFormat, UpstreamFormat]:

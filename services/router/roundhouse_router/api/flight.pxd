@@ -1,4 +1,5 @@
 cimport cython
+from roundhouse_router.api.alike cimport Alike, alike_of
 from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.domain.choosing.chooser cimport Chooser
 from roundhouse_router.domain.limits.estimates cimport estimate_input
@@ -8,11 +9,6 @@ from roundhouse_router.metrics cimport RouterMetrics, Series
 from roundhouse_router.store.frames cimport AdmissionFrame, RecordFrame
 from roundhouse_router.store.segments cimport encode_admission, encode_record
 from roundhouse_router.store.spool cimport Spool
-
-cdef class Alike:
-    cdef public AdmissionFrame admission
-    cdef public dict records, series
-    cpdef keep(self, endpoint_id, RecordFrame frame)
 
 cdef class Flight:
     cdef public object _admitted_at, _asked, _first_token_at, _sequence, _services, _tally, attempts

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord, UsageSource
 from roundhouse_common.runtime import Clock, UnixTime
+from roundhouse_router.api.alike import alike_of
 from roundhouse_router.api.interfaces import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
@@ -26,8 +27,6 @@ from roundhouse_router.store.spool import Spool
 __all__ = ["CLIENT_LEFT_STATUS", "Flight", "FlightServices"]
 
 _NO_FIGURES: Final = MediaFigures()
-_FRAMES_MOST: Final = 1000
-"""Kept for one resolution: replicas come and go."""
 CLIENT_LEFT_STATUS: Final = 499
 """Recorded when nothing was answered; nginx's number for it."""
 
@@ -41,26 +40,6 @@ class FlightServices(NamedTuple):
     clock: Clock
     spool: Spool
     metrics: RouterMetrics
-
-
-class Alike:
-    """What flights share that were asked for alike: the same key, model, path, and whether it is a stream."""
-
-    __slots__ = ("admission", "records", "series")
-
-    def __init__(self) -> None:
-        self.admission: AdmissionFrame | None = None
-        self.records: dict[str, RecordFrame] = {}
-        """By endpoint, as the next ones."""
-        self.series: dict[str, Series] = {}
-        """What counts those that are recorded by a frame."""
-
-    def keep(self, endpoint_id: str, frame: RecordFrame) -> None:
-        """Keep the frame for an endpoint. It may be another engine now, so what counts it is looked up anew."""
-        if len(self.records) >= _FRAMES_MOST:
-            self.records.clear()
-        self.records[endpoint_id] = frame
-        self.series.clear()
 
 
 class Flight:
@@ -123,7 +102,7 @@ class Flight:
         self._tally: Tally | None = None
         self._is_asking = False
         self._asked = resolution  # a fallback changes where it goes, and not what was asked for
-        self._alike = _alike(resolution, interface.path, is_stream=request.is_stream)
+        self._alike = alike_of(resolution, interface.path, request.is_stream)
         self._sequence = spool.take_sequence()
         self._admitted_at = services.clock.now()
         self.request_id = request_id
@@ -409,10 +388,3 @@ class Flight:
             input_image_tokens=counts.input_image_tokens,
             output_image_tokens=counts.output_image_tokens,
         )
-
-
-def _alike(resolution: Resolution, path: str, *, is_stream: bool) -> Alike:
-    found = resolution.kept.get((path, is_stream))
-    if not isinstance(found, Alike):
-        found = resolution.kept[path, is_stream] = Alike()
-    return found
