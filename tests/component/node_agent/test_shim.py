@@ -203,7 +203,9 @@ def test_the_log_goes_on_over_attempts(shims: Shims) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_full_disk_never_blocks_the_engine_and_the_loss_is_said(small_disk: Path, tmp_path: Path) -> None:
-    flood = "import os, time\nfor n in range(3000): os.write(1, b'x' * 99 + b'\\n')\n"
+    flood = "import fcntl, os, termios, time\nfor n in range(3000): os.write(1, b'x' * 99 + b'\\n')\n"
+    # What is still in the pipe would fill the disk again.
+    flood += "while any(fcntl.ioctl(1, termios.FIONREAD, bytes(4))): time.sleep(0.01)\n"
     wait = f"open({str(tmp_path / 'done')!r}, 'w')\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
     guarded = Shims(small_disk).start(flood + wait + "print('after')")
     deadline = time.monotonic() + 20

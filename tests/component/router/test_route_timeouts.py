@@ -175,7 +175,8 @@ async def test_no_comment_follows_the_first_content(tmp_path: Path, fleet: Fleet
 
     engine.script = slow
     async with routed(tmp_path, fleet, engine, settings={"keep_alive_comment_s": 0.1}) as router:
-        assert COMMENT not in await text(router)
+        said = await text(router)
+        assert COMMENT not in said[said.index(b"one") :], "one before it there may be, on a machine that is busy"
 
 
 async def test_an_engine_that_fails_after_comments_is_still_passed_over(
