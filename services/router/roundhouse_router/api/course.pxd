@@ -26,6 +26,5 @@ cdef class _Translated:
     cpdef so_far(self)
 
 cpdef course_to(interface, ParsedRequest request, Candidate candidate, formats)
-cpdef _to_engine(interface, ParsedRequest request, ParsedRequest sent, Candidate candidate, engine, path, running)
 cpdef _spoken_to(interface, ParsedRequest request, Candidate candidate, provider_format)
 cpdef _added(Candidate candidate, ParsedRequest sent, operation, engine)

@@ -20,7 +20,7 @@ from roundhouse_router.domain.answer import read_answer
 from roundhouse_router.domain.cache_salts import SALTED, UNSALTED_APIS
 from roundhouse_router.domain.choosing.candidate import Candidate
 from roundhouse_router.domain.defaults import NOTHING_ADDED, added_by
-from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING, Running
+from roundhouse_router.domain.engines import OLD_LIMIT_ONLY, RIGHT_USAGE, RUNNING
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.features import PATHS
 from roundhouse_router.domain.formats import EndsItself, StreamTranslator, UpstreamFormat
@@ -265,9 +265,6 @@ def course_to(
 ) -> Course:
     """Return how the request goes to this endpoint. Raises BadBody for what its API cannot say."""
     endpoint, deployment, dialect = candidate.endpoint, candidate.deployment, interface.dialect
-    if dialect is None and endpoint is not None:
-        engine = endpoint.engine
-        return _to_engine(interface, request, request, candidate, engine, interface.path, RUNNING.get(engine))
     is_spoken = False
     if dialect is not None and endpoint is not None and deployment is not None:
         is_mute = bool(candidate.salt) and (endpoint.engine, interface.feature) in UNSALTED_APIS
@@ -292,24 +289,10 @@ def course_to(
             engine=engine,
             provider_format=provider_format,
         )
-    running = None if is_spoken else RUNNING.get(engine)
-    return _to_engine(interface, request, sent, candidate, engine, path, running)
-
-
-def _to_engine(
-    interface: Interface,
-    request: ParsedRequest,
-    sent: ParsedRequest,
-    candidate: Candidate,
-    engine: EngineKind,
-    path: str,
-    running: Running | None,
-) -> Course:
-    """Return how a request, that is or was made one of OpenAI's API, goes to an engine of ours."""
     body = outgoing(
         sent,
         candidate.model,
-        running,
+        None if is_spoken else RUNNING.get(engine),
         _added(candidate, sent, interface.operation, engine),
         engine in OLD_LIMIT_ONLY,
         candidate.salt if engine in SALTED else b"",

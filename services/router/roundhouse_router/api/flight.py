@@ -220,9 +220,10 @@ class Flight:
 
     def _series(self, frame: RecordFrame | None) -> Series:
         """Return what counts such requests, looked up once for those that have a frame."""
-        interface, candidate, known = self.interface, self.candidate, self._alike.series
-        is_known = frame is not None and candidate is not None and self.resolution is self._asked
-        if is_known and candidate is not None and (found := known.get(candidate.endpoint_id)) is not None:
+        interface, candidate = self.interface, self.candidate
+        known = self._alike.series if frame is not None and self.resolution is self._asked else None
+        endpoint_id = candidate.endpoint_id if candidate is not None else ""
+        if known is not None and (found := known.get(endpoint_id)) is not None:
             return found
         series = self._services.metrics.series(
             interface.path,
@@ -231,8 +232,8 @@ class Flight:
             self._provider,
             is_provider=candidate is not None and candidate.provider is not None,
         )
-        if is_known and candidate is not None:
-            known[candidate.endpoint_id] = series
+        if known is not None:
+            known[endpoint_id] = series
         return series
 
     @property

@@ -18,15 +18,22 @@ __all__ = ["AdmissionFrame", "RecordFrame"]
 T = TypeVar("T", Admission, UsageRecord)
 
 _ID: Final = b'"%b"'
-_DECIMALS: Final = {"admitted_at": 6, "ended_at": 6, "duration_ms": 3, "time_to_first_token_ms": 3}
+_SECONDS: Final = b"%.6f"
+_MILLISECONDS: Final = b"%.3f"
+_TIMES: Final = {
+    "admitted_at": _SECONDS,
+    "ended_at": _SECONDS,
+    "duration_ms": _MILLISECONDS,
+    "time_to_first_token_ms": _MILLISECONDS,
+}
 """Times are written to the microsecond: more digits cost more than all the rest of an entry."""
-_ADMISSION_GAPS: Final = {"request_id": _ID, "sequence": b"%d", "admitted_at": b"%.6f"}
+_ADMISSION_GAPS: Final = {"request_id": _ID, "sequence": b"%d", "admitted_at": _SECONDS}
 _RECORD_GAPS: Final = {
     "request_id": _ID,
     "sequence": b"%d",
-    "admitted_at": b"%.6f",
-    "ended_at": b"%.6f",
-    "duration_ms": b"%.3f",
+    "admitted_at": _SECONDS,
+    "ended_at": _SECONDS,
+    "duration_ms": _MILLISECONDS,
     "time_to_first_token_ms": b"%b",
     "input_tokens": b"%d",
     "cached_input_tokens": b"%d",
@@ -99,7 +106,7 @@ class RecordFrame:
         """Return the entry; None: the record must be encoded as it is."""
         if self._format is None:
             return None
-        first_token = b"null" if time_to_first_token_ms is None else b"%.3f" % time_to_first_token_ms
+        first_token = b"null" if time_to_first_token_ms is None else _MILLISECONDS % time_to_first_token_ms
         values = (
             *(request_id, request_id, sequence, admitted_at, ended_at, duration_ms, first_token),
             *(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens),
@@ -110,8 +117,8 @@ class RecordFrame:
 def _rounded(example: T) -> T:
     """Return the example as its entry has it."""
     times = {
-        name: round(value, digits)
-        for name, digits in _DECIMALS.items()
+        name: float(written % value)
+        for name, written in _TIMES.items()
         if (value := getattr(example, name, None)) is not None
     }
     return msgspec.structs.replace(example, **times)
