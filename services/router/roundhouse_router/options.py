@@ -27,6 +27,7 @@ def wire_limits_of(settings: RouterSettings) -> WireLimits:
 def limits_of(settings: RouterSettings) -> SpoolLimits:
     """Return the spool's bounds as the settings have them."""
     return SpoolLimits(
+        is_mapped=None if settings.spool_mapped else False,
         segment_bytes=settings.spool_segment_bytes,
         segment_age_s=settings.spool_segment_age_s,
         retain_s=settings.spool_retain_s,

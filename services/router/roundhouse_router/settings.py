@@ -140,6 +140,9 @@ class RouterSettings(ServiceSettings):
 
     spool_sync_s: float = Field(default=0.1, gt=0)
     """How often usage is put on stable storage; only what is there is published."""
+    spool_mapped: bool = True
+    """Copy records into room of the disk that is reserved and mapped, on ext4, XFS and tmpfs. False, and on any other
+    file system: hand each to the kernel by a write of its own, which costs 3 us more for a request."""
     spool_segment_bytes: int = Field(default=8 * _MIB, ge=64 * 1024)
     spool_segment_age_s: float = Field(default=3600.0, gt=0)
     spool_retain_s: float = Field(default=86_400.0, ge=0)

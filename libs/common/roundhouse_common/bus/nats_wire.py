@@ -29,6 +29,9 @@ __all__ = ["NatsWire"]
 _API = "$JS.API"
 _API_S = 5.0
 _RECONNECT_MOST_S = 0.2
+_RECONNECT_SOON = 25
+"""After so many attempts, about five seconds, there is no hurry: each costs a router 2 ms of its core."""
+_RECONNECT_LATER_S = 1.0
 _BATCH = 1024
 _READER_ACK_S = 60.0
 _CONFIG_DIFFERS = 10058
@@ -272,7 +275,8 @@ class NatsWire:
                     why = str(error) or repr(error)
                     hint = _REFUSED_HINT if "authorization violation" in why.lower() else ""
                     _log.warning("bus.cannot_connect", url=self._address.url, error=why, hint=hint)
-                await asyncio.sleep(backoff_s(failures, first_s=0.05, most_s=_RECONNECT_MOST_S))
+                most_s = _RECONNECT_MOST_S if failures <= _RECONNECT_SOON else _RECONNECT_LATER_S
+                await asyncio.sleep(backoff_s(failures, first_s=0.05, most_s=most_s))
                 continue
             failures = 0
             await self._live(session)

@@ -1,5 +1,6 @@
 """What a spool on disk tells when it is opened again."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,8 @@ class _Reader:
 
     def segment(self, path: Path, number: int) -> Sealed:
         """Read one segment and return it as a closed one."""
-        data = path.read_bytes()
+        sealed_at = path.stat().st_mtime
+        data = _without_room(path)
         finals, end = 0, 0
         for line in scan(data):
             end = line.end
@@ -44,7 +46,7 @@ class _Reader:
                 self.heads.append(msgspec.json.decode(line.payload, type=Head))
             self._entry(line)
         self.damaged += end < len(data)  # a torn last line
-        return Sealed(number=number, size=len(data), finals=finals, sealed_at=path.stat().st_mtime)
+        return Sealed(number=number, size=len(data), finals=finals, sealed_at=sealed_at)
 
     def _entry(self, line: Line) -> None:
         if line.is_admission:
@@ -54,6 +56,15 @@ class _Reader:
             self.admissions.pop(line.request_id, None)
         elif line.is_damaged:
             self.damaged += 1
+
+
+def _without_room(path: Path) -> bytes:
+    """Return what was written; room that a killed router had reserved behind it is given back."""
+    data = path.read_bytes()
+    written = data.rstrip(b"\0")
+    if len(written) < len(data):
+        os.truncate(path, len(written))
+    return written
 
 
 def recover(directory: Path, *, new_router_id: Callable[[], str]) -> Recovered:

@@ -1,4 +1,5 @@
 from roundhouse_router.store.segments cimport encode_admission, encode_record, segment_path
+from roundhouse_router.store.window cimport can_reserve
 from roundhouse_router.store.writer cimport SegmentWriter
 
 cdef class Spool:

@@ -1,8 +1,8 @@
 """The usage spool: every admitted request is on disk before it runs, and every outcome before its last byte goes out.
 
-`admit` and `settle` are one `write()` each, so a killed router loses nothing; `sync` makes them survive a power
-failure and is called by a loop many times a second, off the event loop. Nothing raises when the disk is full: the
-router serves on, outcomes wait in memory, bounded, and the failures are counted.
+`admit` and `settle` hand one line each to the kernel, so a killed router loses nothing; `sync` makes them survive a
+power failure and is called by a loop many times a second, off the event loop. Nothing raises when the disk is full:
+the router serves on, outcomes wait in memory, bounded, and the failures are counted.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from roundhouse_common.service import get_logger
 from roundhouse_router.domain.records import Admission, settle_interrupted
 from roundhouse_router.store.recovery import Recovered, recover
 from roundhouse_router.store.segments import Head, encode_admission, encode_record, segment_path
+from roundhouse_router.store.window import can_reserve
 from roundhouse_router.store.writer import Position, SegmentWriter, SpoolCounters
 
 __all__ = ["Spool", "SpoolLimits"]
@@ -35,6 +36,8 @@ class SpoolLimits:
     """Bounds acknowledged segments only: what was never acknowledged is never deleted."""
     waiting_records: int = 100_000
     """Outcomes that may wait in memory while the disk refuses them."""
+    is_mapped: bool | None = None
+    """Whether lines are copied into reserved, mapped room. None: where the file system keeps what it has reserved."""
 
 
 class Spool:
@@ -57,6 +60,7 @@ class Spool:
             head=self._head,
             sealed=recovered.sealed,
             counters=self.counters,
+            is_mapped=can_reserve(directory) if limits.is_mapped is None else limits.is_mapped,
         )
         self.synced = asyncio.Event()
         """Set whenever something became durable; the publisher clears it and looks."""
@@ -93,7 +97,7 @@ class Spool:
     def admit_line(self, request_id: str, line: bytes) -> None:
         """The same with an admission that is encoded already."""
         writer = self.writer
-        writer.write(line, is_final=False)
+        writer.write(line, 0)
         self._open[request_id] = writer.number
 
     def settle(self, record: UsageRecord) -> None:
@@ -103,12 +107,12 @@ class Spool:
     def settle_line(self, request_id: str, line: bytes) -> None:
         """The same with a record that is encoded already."""
         self._open.pop(request_id, None)
-        if self._waiting or not self.writer.write(line, is_final=True):
+        if self._waiting or not self.writer.write(line, 1):
             self._wait(line)
 
     async def sync(self) -> None:
         """Make what was written durable; retry what could not be written; close a segment that is old enough."""
-        while self._waiting and self.writer.write(self._waiting[0], is_final=True):
+        while self._waiting and self.writer.write(self._waiting[0], 1):
             self._waiting.popleft()
         if self.writer.finals and self._clock.now() - self.writer.head.created_at > self._limits.segment_age_s:
             self.writer.roll()

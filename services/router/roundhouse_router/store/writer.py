@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 
 from roundhouse_common.service import get_logger
 from roundhouse_router.store.segments import Head, encode_head, segment_path
+from roundhouse_router.store.window import Window
 
 __all__ = ["Position", "Sealed", "SegmentWriter", "SpoolCounters"]
 
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _log = get_logger(__name__)
 
 
@@ -56,8 +57,12 @@ class SegmentWriter:
         head: Callable[[], Head],
         sealed: list[Sealed],
         counters: SpoolCounters,
+        is_mapped: bool = False,
     ) -> None:
-        """Create the first segment. Raises OSError when that cannot be done."""
+        """Create the first segment. Raises OSError when that cannot be done.
+
+        `is_mapped`: lines go into reserved room that is mapped (`Window`), as far as there is some.
+        """
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._head = head
@@ -66,6 +71,7 @@ class SegmentWriter:
         self._unsynced: list[int] = []
         self._is_torn = False
         self._is_failing = False
+        self._window = Window() if is_mapped else None
         self.sealed = sealed
         self.number = first_number
         self.finals = 0
@@ -77,22 +83,29 @@ class SegmentWriter:
         self.durable = Position(first_number, 0)
         """Everything before it survives a power failure."""
 
-    def write(self, line: bytes, *, is_final: bool) -> bool:
-        """Append one line with one `write()`; return whether it is there whole."""
-        if self.offset + len(line) > self._segment_bytes or self._is_torn:
+    def write(self, line: bytes, finals: int) -> bool:
+        """Append one line, which holds so many outcomes; return whether it is there whole.
+
+        A line that is written survives the process, however that ends.
+        """
+        end = self.offset + len(line)
+        if end > self._segment_bytes or self._is_torn:
             self.roll()
-        if self._is_torn:
-            return False
-        try:
-            written = os.write(self._fd, line)
-        except OSError as error:
-            return self._failed(str(error))
-        if written != len(line):
-            self._cut_back()
-            return self._failed(f"only {written} of {len(line)} bytes were written")
-        self.offset += written
-        self.finals += is_final
-        self.total_finals += is_final
+            if self._is_torn:
+                return False
+            end = self.offset + len(line)
+        window = self._window
+        if window is None or not window.put(self._fd, self.offset, line):
+            try:
+                written = os.pwrite(self._fd, line, self.offset)
+            except OSError as error:
+                return self._failed(str(error))
+            if written != len(line):
+                self._cut_back()
+                return self._failed(f"only {written} of {len(line)} bytes were written")
+        self.offset = end
+        self.finals += finals
+        self.total_finals += finals
         self._is_failing = False
         return True
 
@@ -104,7 +117,7 @@ class SegmentWriter:
         except OSError as error:
             self._failed(str(error))
             return
-        os.close(self._fd)
+        self._close()
         self._unsynced.append(self.number)
         self.sealed.append(Sealed(number=self.number, size=self.offset, finals=self.finals, sealed_at=head.created_at))
         self.number, self.head, self.finals = self.number + 1, head, 0
@@ -131,6 +144,13 @@ class SegmentWriter:
         try:
             os.fsync(self._fd)
         finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Close the segment, without the room behind its last line."""
+        try:
+            self._cut_back()
+        finally:
             os.close(self._fd)
 
     def _create(self, number: int, head: Head) -> tuple[int, int]:
@@ -146,6 +166,8 @@ class SegmentWriter:
         return fd, len(line)
 
     def _cut_back(self) -> None:
+        if self._window is not None:
+            self._window.close()
         try:
             os.ftruncate(self._fd, self.offset)
         except OSError:
