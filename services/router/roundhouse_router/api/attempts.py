@@ -268,7 +268,7 @@ class Attempts:
             return True
         if answer.status == 429:
             self._metrics.upstream_error("busy")
-            flight.tried(flight.candidate, Verdict.BUSY, retry_after_s=rest_of(answer.headers))
+            flight.tried(flight.candidate, Verdict.BUSY, "", rest_of(answer.headers))
             return flight.resolution.route.retries.is_429_retried
         flight.tried(flight.candidate, Verdict.CLIENT if answer.status >= 400 else Verdict.OK)
         return False

@@ -1,3 +1,4 @@
+from roundhouse_router.api.interface cimport Interface
 from roundhouse_router.domain.answer cimport read_answer
 from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.domain.request cimport ParsedRequest, outgoing, parse
@@ -5,7 +6,8 @@ from roundhouse_router.domain.startup cimport has_content
 from roundhouse_router.domain.stream cimport StreamScanner
 
 cdef class Course:
-    cdef public object _authorizes, _endpoint_engine, _format, _interface, _probe, body, headers, path
+    cdef public object _authorizes, _endpoint_engine, _format, _probe, body, headers, path
+    cdef public Interface _interface
     cdef public ParsedRequest _sent, request
     cpdef whole(self, status, bytes body)
     cpdef status(self, status)
@@ -25,6 +27,6 @@ cdef class _Translated:
     cpdef finish(self)
     cpdef so_far(self)
 
-cpdef course_to(interface, ParsedRequest request, Candidate candidate, formats)
-cpdef _spoken_to(interface, ParsedRequest request, Candidate candidate, provider_format)
+cpdef course_to(Interface interface, ParsedRequest request, Candidate candidate, formats)
+cpdef _spoken_to(Interface interface, ParsedRequest request, Candidate candidate, provider_format)
 cpdef _added(Candidate candidate, ParsedRequest sent, operation, engine)

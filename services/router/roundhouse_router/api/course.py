@@ -13,7 +13,7 @@ from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.features import Feature
 from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_common.contracts.usage import Operation
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.dialects.fitting import fitting
 from roundhouse_router.dialects.native import provider_speaks, speaks
 from roundhouse_router.domain.answer import read_answer

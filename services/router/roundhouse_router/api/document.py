@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from roundhouse_common.contracts.usage import Operation
 from roundhouse_common.runtime import SystemClock
-from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES, Interface
+from roundhouse_router.api.interface import Interface
+from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES
 from roundhouse_router.api.ollama_interfaces import ollama_interfaces
 
 __all__ = ["openapi_document"]

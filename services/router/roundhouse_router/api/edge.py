@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from roundhouse_router.api.early import Headers
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.domain.errors import ApiError, Internal
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange

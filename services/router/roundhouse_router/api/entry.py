@@ -8,7 +8,8 @@ from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.counting import TokenCounting
 from roundhouse_router.api.early import Headers
 from roundhouse_router.api.edge import answered, id_headers
-from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES, Interface
+from roundhouse_router.api.interface import Interface
+from roundhouse_router.api.interfaces import COUNT_TOKENS, INTERFACES
 from roundhouse_router.api.listing import list_models, show_model
 from roundhouse_router.api.ollama import OllamaModels
 from roundhouse_router.api.ollama_interfaces import ollama_interfaces

@@ -13,10 +13,12 @@ from typing import Final
 from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_router.api.attempts import Attempts
+from roundhouse_router.api.early import Headers
 from roundhouse_router.api.edge import answered, id_headers
 from roundhouse_router.api.fast_answer import FastAnswer, Shared
 from roundhouse_router.api.fast_plans import FastPlans
-from roundhouse_router.api.interfaces import INTERFACES, Interface
+from roundhouse_router.api.interface import Interface
+from roundhouse_router.api.interfaces import INTERFACES
 from roundhouse_router.api.pipeline import Pipeline, demand_of, raised
 from roundhouse_router.api.upstreams import Upstreams
 from roundhouse_router.bus.control_plane import ControlPlane
@@ -125,12 +127,10 @@ class FastPath:
         request_id = self._ids.new("req")
         headers = id_headers(exchange.headers, request_id)
         try:
-            route_id, targets = resolution.route.route_id, resolution.targets
-            grant = self._decide(demand_of(key, request, interface.operation, route_id, targets))
+            demand = demand_of(key, request, interface.operation, resolution.route_id, resolution.targets)
+            grant = self._decide(demand)
         except ApiError as error:
-            self._metrics.refused(interface.path, interface.operation.value, error)
-            refusal = error
-            exchange.continue_by(lambda exchange: answered(exchange, interface, headers, raised(refusal)))
+            self._refuse(exchange, interface, headers, error)
             return
         facts = RequestFacts(key, interface.features, exchange.headers, request.user, request.prompt)
         try:
@@ -142,6 +142,10 @@ class FastPath:
             raise
         headers += grant.headers
         FastAnswer(self._shared, flight, exchange, headers).begin()
+
+    def _refuse(self, exchange: Exchange, interface: Interface, headers: Headers, error: ApiError) -> None:
+        self._metrics.refused(interface.path, interface.operation.value, error)
+        exchange.continue_by(lambda exchange: answered(exchange, interface, headers, raised(error)))
 
 
 def _is_common(exchange: Exchange) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 from roundhouse_common.contracts.routing import ApiKeyRecord, RouteRecord
 from roundhouse_common.runtime import UnixTime
 from roundhouse_router.api.callers import caller_of
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.bus.control_plane import ControlPlane
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.domain.features import check_served

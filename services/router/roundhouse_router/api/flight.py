@@ -1,13 +1,13 @@
 """One admitted request: what its usage record needs, from admission to the one settlement."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.contracts.usage import Outcome, Reuse, UsageRecord, UsageSource
 from roundhouse_common.runtime import Clock, UnixTime
 from roundhouse_router.api.alike import alike_of
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.domain.choosing.candidate import Candidate, Verdict
 from roundhouse_router.domain.choosing.chooser import Chooser
 from roundhouse_router.domain.demand import Tally
@@ -16,7 +16,7 @@ from roundhouse_router.domain.limits.estimates import estimate_input
 from roundhouse_router.domain.records import Admission
 from roundhouse_router.domain.request import MediaFigures, ParsedRequest
 from roundhouse_router.domain.targets import RequestFacts, Resolution
-from roundhouse_router.domain.tokens import MOST_TOKENS, NO_TOKENS, TokenCounts, bounded
+from roundhouse_router.domain.tokens import MOST_TOKENS, NO_TOKENS, TokenCounts, bounded, sums
 from roundhouse_router.limits import Grant
 from roundhouse_router.metrics import RouterMetrics, Series
 from roundhouse_router.request_log.watch import Watch
@@ -27,19 +27,32 @@ from roundhouse_router.store.spool import Spool
 __all__ = ["CLIENT_LEFT_STATUS", "Flight", "FlightServices"]
 
 _NO_FIGURES: Final = MediaFigures()
+_UNKNOWN: Final = Outcome.UNKNOWN
+_COMPLETED: Final = Outcome.COMPLETED
+_ABORTED: Final = Outcome.ABORTED
+_NO_SOURCE: Final = UsageSource.NONE
+_ENGINE_FINAL: Final = UsageSource.ENGINE_FINAL
+_NOT_REUSED: Final = Reuse.NONE
+"""A member of an enumeration is two lookups away, each time."""
 CLIENT_LEFT_STATUS: Final = 499
 """Recorded when nothing was answered; nginx's number for it."""
 
 
-class FlightServices(NamedTuple):
+class FlightServices:
     """What all flights use."""
 
-    chooser: Chooser
-    freed: Callable[[], None]
-    """A request has ended: somebody may wait for that."""
-    clock: Clock
-    spool: Spool
-    metrics: RouterMetrics
+    __slots__ = ("chooser", "freed", "metrics", "monotonic", "now", "spool")
+
+    def __init__(
+        self, chooser: Chooser, freed: Callable[[], None], clock: Clock, spool: Spool, metrics: RouterMetrics
+    ) -> None:
+        self.chooser = chooser
+        self.freed = freed
+        """A request has ended: somebody may wait for that."""
+        self.now = clock.now
+        self.monotonic = clock.monotonic
+        self.spool = spool
+        self.metrics = metrics
 
 
 class Flight:
@@ -104,7 +117,7 @@ class Flight:
         self._asked = resolution  # a fallback changes where it goes, and not what was asked for
         self._alike = alike_of(resolution, interface.path, request.is_stream)
         self._sequence = spool.take_sequence()
-        self._admitted_at = services.clock.now()
+        self._admitted_at = services.now()
         self.request_id = request_id
         self.interface = interface
         self.key = key
@@ -120,7 +133,7 @@ class Flight:
         self.is_settled = False
         self.is_trying = False
         """An attempt counts as one in flight at its endpoint."""
-        self.outcome = Outcome.UNKNOWN
+        self.outcome = _UNKNOWN
         self.http_status = 0
         self.error_code = ""
         """How it was settled."""
@@ -128,8 +141,8 @@ class Flight:
         """The HTTP status that the client has already seen; 0 before that."""
         self.counts: TokenCounts | None = None
         """Tokens known so far."""
-        self.source = UsageSource.NONE
-        self.reuse = Reuse.NONE
+        self.source = _NO_SOURCE
+        self.reuse = _NOT_REUSED
         self.continuations = 0
         self.watch: Watch | None = None
         """Follows it for the request log."""
@@ -143,7 +156,7 @@ class Flight:
     def first_token(self) -> None:
         """The first content of a stream is there."""
         if self._first_token_at is None:
-            now = self._first_token_at = self._services.clock.monotonic()
+            now = self._first_token_at = self._services.monotonic()
             if self._tally is not None:
                 self._tally.ttft_count += 1
                 self._tally.ttft_sum_s += now - self._asked_at
@@ -168,28 +181,30 @@ class Flight:
 
     def tries(self, candidate: Candidate) -> None:
         """An attempt goes out to this endpoint. End it with `tried`, or by settling."""
-        now = self._services.clock.monotonic()
+        services = self._services
+        now = services.monotonic()
         if not self.attempts:
-            self._services.metrics.overhead.observe(now - self._received - self.queued_s)
+            services.metrics.overhead.observe(now - self._received - self.queued_s)
         else:
-            self._services.metrics.retries.inc()
+            services.metrics.retries.inc()
         self._asked_at = now
         self.attempts += 1
         self.candidate = candidate
         self.is_trying = True
-        self._services.chooser.sent(candidate, now)
+        services.chooser.sent(candidate, now)
 
-    def tried(self, candidate: Candidate, verdict: Verdict, *, retry_after_s: float = 0.0, why: str = "") -> None:
+    def tried(self, candidate: Candidate, verdict: Verdict, why: str = "", retry_after_s: float = 0.0) -> None:
         """The attempt came to nothing, or ended."""
         self.is_trying = False
-        now = self._services.clock.monotonic()
+        services = self._services
+        now = services.monotonic()
         first = None
         if self._first_token_at is not None and self._first_token_at >= self._asked_at:
             first = self._first_token_at - self._asked_at
         elif self.interface.operation not in GENERATING:
             first = now - self._asked_at  # nothing is told before all is there
-        self._services.chooser.ended(candidate, verdict, now, first, retry_after_s=retry_after_s, why=why)
-        self._services.freed()
+        services.chooser.ended(candidate, verdict, now, first, why, retry_after_s)
+        services.freed()
 
     def settle(self, outcome: Outcome, status: int, error_code: str = "") -> None:
         """Write the outcome. Call it before the last byte goes out."""
@@ -200,19 +215,19 @@ class Flight:
         if self._is_asking and self._tally is not None:
             self._tally.in_flight -= 1
         counts = self.counts or NO_TOKENS
-        told, made = counts.all_input, counts.all_output
+        told, made, rare = sums(counts)
         if told > MOST_TOKENS or made > MOST_TOKENS:
             counts = self.counts = bounded(counts)
-            told, made = counts.all_input, counts.all_output
-        if not told and outcome is Outcome.ABORTED and self.attempts:
+            told, made, rare = sums(counts)
+        if not told and outcome is _ABORTED and self.attempts:
             # An engine has worked for it, nobody knows how much: leaving early must not make limits void.
             self.grant.settle(estimate_input(self.request.body), made, self._bill)
         else:
             self.grant.settle(told, made, self._bill)
-        duration_s = self._services.clock.monotonic() - self._received
-        first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
         services = self._services
-        frame = self._frame() if self._is_plain(counts) else None
+        duration_s = services.monotonic() - self._received
+        first_token_s = None if self._first_token_at is None else self._first_token_at - self._received
+        frame = self._frame() if not rare and self._is_plain() else None
         services.spool.settle_line(self.request_id, self._record_line(frame, duration_s, first_token_s, counts))
         services.metrics.in_flight -= 1
         series = self._series(frame)
@@ -274,7 +289,7 @@ class Flight:
         self, frame: RecordFrame | None, duration_s: float, first_token_s: float | None, counts: TokenCounts
     ) -> bytes:
         """Return the spool's entry of the outcome, and tell it to the request log."""
-        now = self._services.clock.now()
+        now = self._services.now()
         if self.watch is None and frame is not None:
             line = frame.line(
                 self.request_id.encode(),
@@ -293,28 +308,22 @@ class Flight:
         record = self._record(now, duration_s, first_token_s, counts)
         if self.watch is not None:
             self.watch.settled(record, route=self.resolution.route.name, provider=self._provider)
-        elif self._is_plain(counts):
+        elif not sums(counts)[2] and self._is_plain():
             self._keep_frame(record)
         return encode_record(record)
 
-    def _is_plain(self, counts: TokenCounts) -> bool:
-        """Whether its record differs from others of its kind by the members that a `RecordFrame` has gaps for."""
+    def _is_plain(self) -> bool:
+        """Whether its record differs from others of its kind by the members that a `RecordFrame` has gaps for, as long
+        as it has no tokens of the rarer classes."""
         return (
-            self.outcome is Outcome.COMPLETED
+            self.outcome is _COMPLETED
             and self.http_status == 200
             and not self.error_code
             and self.attempts == 1
-            and self.source is UsageSource.ENGINE_FINAL
-            and self.reuse is Reuse.NONE
+            and self.source is _ENGINE_FINAL
+            and self.reuse is _NOT_REUSED
             and not self.continuations
             and not self.queued_s
-            and not (
-                counts.cache_write_tokens
-                or counts.input_audio_tokens
-                or counts.output_audio_tokens
-                or counts.input_image_tokens
-                or counts.output_image_tokens
-            )
             and self.request.figures is None
             and self.candidate is not None
             and self.candidate.deployment is not None
@@ -333,7 +342,7 @@ class Flight:
 
     def _bill(self) -> UsageRecord:
         """Return what budgets are charged by."""
-        return self._record(self._services.clock.now(), 0.0, None, self.counts or NO_TOKENS)
+        return self._record(self._services.now(), 0.0, None, self.counts or NO_TOKENS)
 
     def _record(
         self, now: UnixTime, duration_s: float, first_token_s: float | None, counts: TokenCounts

@@ -6,7 +6,7 @@ from typing import Final
 from roundhouse_common.contracts.catalog import EngineKind
 from roundhouse_common.contracts.routing import ProviderFormat
 from roundhouse_router.api.course import Course, StreamReader
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.api.media_upload import Splice, Upload
 from roundhouse_router.dialects.media import MediaRequest, form_splice, with_model
 from roundhouse_router.dialects.media_multipart import quoted

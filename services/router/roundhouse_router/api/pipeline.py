@@ -16,7 +16,7 @@ from roundhouse_router.api.callers import caller_of
 from roundhouse_router.api.continuing import Sequel
 from roundhouse_router.api.early import Early, Headers
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight, FlightServices
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.api.media_reading import read_media
 from roundhouse_router.api.relay import last_event, relay_live, relay_whole, stream_error
 from roundhouse_router.api.reusing import Plan, Reusing

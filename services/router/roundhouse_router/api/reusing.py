@@ -14,7 +14,7 @@ from roundhouse_common.contracts.usage import Outcome, Reuse, UsageSource
 from roundhouse_common.runtime import Clock
 from roundhouse_router.api.early import Headers
 from roundhouse_router.api.flight import Flight
-from roundhouse_router.api.interfaces import Interface
+from roundhouse_router.api.interface import Interface
 from roundhouse_router.api.media_course import MediaAsked
 from roundhouse_router.api.media_reading import identity_of
 from roundhouse_router.domain.choosing.candidate import Candidate

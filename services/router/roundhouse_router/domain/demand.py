@@ -1,24 +1,25 @@
 """What the router counts per deployment for the scheduler: numbers that requests touch when they begin and end."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from roundhouse_common.contracts.demand import DeploymentDemand
 
 __all__ = ["DemandLedger", "Tally"]
 
 
-@dataclass(slots=True)
 class Tally:
     """One deployment's numbers since the router started; `in_flight` and `held` are those of now."""
 
-    in_flight: int = 0
-    held: int = 0
-    started: int = 0
-    ttft_count: int = 0
-    ttft_sum_s: float = 0.0
-    told_started: int = 0
-    """`started` when the scheduler was last told."""
+    __slots__ = ("held", "in_flight", "started", "told_started", "ttft_count", "ttft_sum_s")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.held = 0
+        self.started = 0
+        self.ttft_count = 0
+        self.ttft_sum_s = 0.0
+        self.told_started = 0
+        """`started` when the scheduler was last told."""
 
     @property
     def is_news(self) -> bool:

@@ -5,6 +5,7 @@ cdef class Condition:
     cdef public object _options, why
     cdef public bint is_ejected, is_troubled
     cpdef level(self, double now)
+    cpdef succeed(self, double now, double sent_at, bint is_probe)
     cpdef leave_alone(self, double now, double seconds)
     cpdef eject(self, double now)
     cpdef hear(self, double until)

@@ -123,7 +123,7 @@ class Condition:
         self.is_troubled = False
         return Level.FINE
 
-    def succeed(self, now: float, *, sent_at: float, is_probe: bool) -> None:
+    def succeed(self, now: float, sent_at: float, is_probe: bool) -> None:
         """It answered. The end of a request that was sent before the last failure says nothing of what it is now."""
         self.answered += 1
         if sent_at < self._failed_at:

@@ -56,6 +56,8 @@ class _Head(msgspec.Struct):
 
 
 _head: Final = msgspec.json.Decoder(_Head)
+_members_of: Final = msgspec.structs.astuple
+"""All at once, in the order of `_Head`."""
 
 
 class MediaFigures(msgspec.Struct):
@@ -129,23 +131,23 @@ class ParsedRequest:
 def parse(body: bytes, operation: Operation) -> ParsedRequest:
     """Return what the router needs of a body. Raises BadBody; everything else is for the engine to judge."""
     try:
-        head = _head.decode(body)
+        model, stream, options, new_limit, old_limit, salt, user, choices = _members_of(_head.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parse_strictly(body, operation)
-    is_stream = bool(head.stream) and operation in GENERATING
-    options = head.stream_options if is_stream else None
-    limit = head.max_tokens if head.max_completion_tokens is None else head.max_completion_tokens
+    is_stream = bool(stream) and operation in GENERATING
+    if not is_stream:
+        options = None
     return ParsedRequest(
-        head.model,
+        model,
         is_stream,
         options is not None and bool(options.include_usage),
-        limit,
+        old_limit if new_limit is None else new_limit,
         body,
         None,
-        head.user if type(head.user) is str else "",
-        head.n if type(head.n) is int and head.n > 0 else 1,
+        user if type(user) is str else "",
+        choices if type(choices) is int and choices > 0 else 1,
         options is not None,
-        head.cache_salt is not _ABSENT,
+        salt is not _ABSENT,
     )
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
@@ -49,27 +48,42 @@ class RequestFacts:
         return self.user or self.key.user_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resolution:
-    """Where a name leads for one key. It stays right while routes and key are the same objects."""
+    """Where a name leads for one key. It stays right while routes and key are the same objects; nothing changes it."""
 
-    named: RouteRecord
-    """The route that the client named, which may be an alias."""
-    route: RouteRecord
-    """The route that is meant: its settings hold."""
-    key: ApiKeyRecord
-    model: str
-    """The name that the client sent."""
-    targets: tuple[RouteTarget, ...]
-    """Those that the key may use; `model` of a provider's is what the provider is sent."""
-    is_plain: bool = field(init=False)
-    """There is one target, and it is for everybody."""
-    kept: dict[tuple[object, ...], object] = field(default_factory=dict, init=False, repr=False)
-    """What requests that go this way find out once. It forgets itself with the resolution."""
+    __slots__ = (
+        "balancing",
+        "is_bounded",
+        "is_plain",
+        "kept",
+        "key",
+        "model",
+        "named",
+        "route",
+        "route_id",
+        "targets",
+    )
 
-    def __post_init__(self) -> None:
-        is_plain = len(self.targets) == 1 and self.targets[0].match is None
-        object.__setattr__(self, "is_plain", is_plain)
+    def __init__(
+        self, *, named: RouteRecord, route: RouteRecord, key: ApiKeyRecord, model: str, targets: tuple[RouteTarget, ...]
+    ) -> None:
+        self.named = named
+        """The route that the client named, which may be an alias."""
+        self.route = route
+        """The route that is meant: its settings hold."""
+        self.route_id = route.route_id
+        self.balancing = route.balancing
+        self.is_bounded = route.queue.max_waiting > 0
+        """Its endpoints take no more than they may have; who finds no room waits."""
+        self.key = key
+        self.model = model
+        """The name that the client sent."""
+        self.targets = targets
+        """Those that the key may use; `model` of a provider's is what the provider is sent."""
+        self.is_plain = len(targets) == 1 and targets[0].match is None
+        """There is one target, and it is for everybody."""
+        self.kept: dict[tuple[object, ...], object] = {}
+        """What requests that go this way find out once. It forgets itself with the resolution."""
 
     def matching(self, facts: RequestFacts) -> Sequence[RouteTarget]:
         """Return the targets that may answer this request, in no order."""

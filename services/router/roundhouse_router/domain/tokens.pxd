@@ -1,3 +1,4 @@
+cpdef sums(counts)
 cpdef from_usage(usage)
 cpdef disjoint(read, made, inside, made_of)
 cpdef prompt_details(counts)

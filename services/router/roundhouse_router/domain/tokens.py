@@ -1,5 +1,7 @@
 """Token figures in disjoint classes, from the `usage` objects of OpenAI's wire."""
 
+from typing import Final
+
 import msgspec
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "disjoint",
     "from_usage",
     "prompt_details",
+    "sums",
 ]
 
 
@@ -42,6 +45,8 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
         return made + self.output_audio_tokens + self.output_image_tokens
 
 
+_classes: Final = msgspec.structs.astuple
+"""All classes at once, in the order of the fields."""
 NO_TOKENS = TokenCounts()
 MOST_TOKENS = 10**12
 """No request has more of a class, as no limit is larger: who says so is wrong, and the figure may fit no column."""
@@ -50,6 +55,16 @@ MOST_TOKENS = 10**12
 def bounded(counts: TokenCounts) -> TokenCounts:
     """Return the counts with each class at most `MOST_TOKENS`."""
     return TokenCounts(**{name: min(count, MOST_TOKENS) for name, count in msgspec.structs.asdict(counts).items()})
+
+
+def sums(counts: TokenCounts) -> tuple[int, int, int]:
+    """Return what was read, what was made, and how many of both are of other classes than the four that every engine
+    tells: plain and cached input, plain output and reasoning."""
+    plain, cached, made, reasoning, written, audio, made_audio, image, made_image = _classes(counts)
+    read = plain + cached
+    made += reasoning
+    rare = written + audio + image + made_audio + made_image
+    return (read, made, 0) if not rare else (read + written + audio + image, made + made_audio + made_image, rare)
 
 
 class CachedDetails(msgspec.Struct):

@@ -4,12 +4,13 @@ from roundhouse_router.domain.choosing.groups cimport Group, Member
 from roundhouse_router.domain.choosing.picker cimport Picker
 from roundhouse_router.domain.choosing.roster cimport Roster
 from roundhouse_router.domain.choosing.standing cimport Standing
-from roundhouse_router.domain.targets cimport RequestFacts
+from roundhouse_router.domain.targets cimport RequestFacts, Resolution
 
 cdef class Choice:
     cdef public RequestFacts _facts
     cdef public Picker _picker
-    cdef public object _prefixes, _resolution, _salts, _tried, table, targets
+    cdef public Resolution _resolution
+    cdef public object _prefixes, _salts, _tried, table, targets
     cdef public Roster _roster
     cpdef next(self, double now)
     @cython.locals(member=Member, group=Group)

@@ -20,6 +20,8 @@ from roundhouse_router.domain.targets import RequestFacts, Resolution
 __all__ = ["Choice"]
 
 _LEVELS: Final = tuple(Level)
+_FINE: Final = Level.FINE
+_BY_PREFIX: Final = Strategy.PREFIX_AFFINITY
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
@@ -96,7 +98,7 @@ class Choice:
         if deployment is None:
             return None
         group = self._roster.group(deployment)
-        balancing = self._resolution.route.balancing
+        balancing = self._resolution.balancing
         tiers = group.tiers(self._facts.features, balancing.is_local_preferred)
         for tier in tiers.order:
             pool = self._usable(tier, tiers, level, now)
@@ -109,15 +111,15 @@ class Choice:
         salt = b""
         if self._salts is not None and deployment.deployment_id in self.table.routes.shared:
             salt = self._salts.of(self._facts.key.tenant_id)
-        prefix = self._hashes(salt) if balancing.strategy is Strategy.PREFIX_AFFINITY else ()
+        prefix = self._hashes(salt) if balancing.strategy is _BY_PREFIX else ()
         member = self._picker.pick(pool, group, self._resolution.route, self._facts, prefix)
         endpoint = member.endpoint
         return Candidate(target, endpoint.served_model, member.standing, deployment, endpoint, None, prefix, salt)
 
     def _usable(self, tier: Sequence[Member], tiers: Tiers, level: Level, now: float) -> Sequence[Member]:
         """Return those of a tier that may be tried at this level: at the first neither full nor in trouble."""
-        is_bounded = self._resolution.route.queue.max_waiting > 0
-        if level is Level.FINE and not is_bounded and not self._tried:
+        is_bounded = self._resolution.is_bounded
+        if level is _FINE and not is_bounded and not self._tried:
             for member in tier:
                 if member.condition.is_troubled:
                     break
@@ -130,7 +132,7 @@ class Choice:
             if member.endpoint_id not in self._tried
             and (not member.condition.is_troubled or _stands(member, level, limit, now))
         ]
-        if not is_bounded or level is not Level.FINE:
+        if not is_bounded or level is not _FINE:
             return found
         return [member for member in found if _has_room(member.standing, self._bound(member))]
 
@@ -142,7 +144,7 @@ class Choice:
 
     def _spilled(self, pool: Sequence[Member], tiers: Tiers, level: Level, now: float) -> Sequence[Member]:
         """Return the local endpoints, with those of other regions when each local one has enough to do."""
-        most = self._resolution.route.balancing.spill_in_flight
+        most = self._resolution.balancing.spill_in_flight
         if any(member.standing.in_flight + member.standing.others < most for member in pool):
             return pool
         return [*pool, *self._usable(tiers.order[1], tiers, level, now)]
@@ -174,7 +176,7 @@ class Choice:
 
     def _bounds(self) -> Iterator[tuple[Standing, int]]:
         """Yield who could take the request, with how many each may have; 0: any number."""
-        is_bounded = self._resolution.route.queue.max_waiting > 0
+        is_bounded = self._resolution.is_bounded
         for target in self.targets:
             if target.deployment_id:
                 deployment = self.table.deployments.get(target.deployment_id)

@@ -15,6 +15,7 @@ from roundhouse_router.domain.targets import Draw, RequestFacts, Resolution
 
 __all__ = ["Chooser", "ChoosingOptions"]
 
+_OK: Final = Verdict.OK
 _BUSY_REST_S: Final = 1.0
 """How long an endpoint rests that said 429 without `retry-after`."""
 
@@ -69,9 +70,8 @@ class Chooser:
         verdict: Verdict,
         now: float,
         first_token_s: float | None = None,
-        *,
-        retry_after_s: float = 0.0,
         why: str = "",
+        retry_after_s: float = 0.0,
     ) -> None:
         """The attempt is over. One that was answered tells how long its first token took, one that was refused as too
         many when to come again, one that failed `why`, in a word."""
@@ -82,8 +82,8 @@ class Chooser:
         if is_probe:
             candidate.is_probe = False
             condition.probes -= 1
-        if verdict is Verdict.OK:
-            condition.succeed(now, sent_at=candidate.sent_at, is_probe=is_probe)
+        if verdict is _OK:
+            condition.succeed(now, candidate.sent_at, is_probe)
             if first_token_s is not None:
                 standing.took(first_token_s)
         elif verdict is Verdict.FAILED:

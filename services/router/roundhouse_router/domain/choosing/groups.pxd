@@ -9,7 +9,7 @@ cdef class Member:
     cdef public bytes token
 
 cdef class Group:
-    cdef public object _region, deployment
+    cdef public object _last, _last_features, _last_is_local, _region, deployment
     cdef public dict _tiers, by_id
     cdef public tuple members
     cpdef tiers(self, features, is_local_preferred)

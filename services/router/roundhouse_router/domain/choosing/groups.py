@@ -41,7 +41,8 @@ class Tiers(NamedTuple):
 class Group:
     """Made for one `DeploymentEndpoints`; another one, even of the same deployment, gets another group."""
 
-    __slots__ = ("_region", "_tiers", "by_id", "deployment", "members")
+    __slots__ = ("_last", "_last_features", "_last_is_local", "_region", "_tiers", "by_id", "deployment", "members")
+    _last: Tiers
 
     def __init__(self, deployment: DeploymentEndpoints, standings: Standings, region: str) -> None:
         self.deployment = deployment
@@ -53,13 +54,18 @@ class Group:
         self.by_id = {member.endpoint_id: member for member in self.members}
         self._region = region
         self._tiers: dict[tuple[tuple[Feature, ...], bool], Tiers] = {}
+        self._last_features: tuple[Feature, ...] | None = None
+        self._last_is_local = False
 
     def tiers(self, features: tuple[Feature, ...], is_local_preferred: bool) -> Tiers:
         """Return the members whose engine has one of the endpoints."""
+        if features is self._last_features and is_local_preferred is self._last_is_local:
+            return self._last  # the features of an API are one object
         wanted = (features, is_local_preferred)
         tiers = self._tiers.get(wanted)
         if tiers is None:
             tiers = self._tiers[wanted] = self._sorted(features, is_local_preferred)
+        self._last_features, self._last_is_local, self._last = features, is_local_preferred, tiers
         return tiers
 
     def may_eject(self, share: float) -> bool:
