@@ -4,7 +4,6 @@
 plain integers, and the families are made when somebody scrapes.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -21,12 +20,17 @@ class LightHistogram:
     __slots__ = ("_bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
+        self._bounds = tuple(bounds)
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
     def observe(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
+        place = 0
+        for bound in self._bounds:  # most values are in one of the first
+            if value <= bound:
+                break
+            place += 1
+        self.counts[place] += 1
         self.total += value
 
 

@@ -1,3 +1,4 @@
+cimport cython
 from roundhouse_router.api.answers cimport Whole
 from roundhouse_router.api.attempts cimport Attempts
 from roundhouse_router.api.course cimport Course, course_to
@@ -38,12 +39,14 @@ cdef class FastAnswer:
     cdef public int _stage
     cdef public Course course
     cpdef begin(self)
+    @cython.locals(shared=Shared, flight=Flight, choice=Choice, candidate=Candidate, connection=UpstreamConnection, now=cython.double)
     cpdef _begin(self)
     cpdef answered(self, Reply reply)
     cpdef failed(self, error)
     cpdef _answered(self, Reply reply)
     cpdef _gather(self, bytes piece)
     cpdef _gathered(self, error)
+    @cython.locals(shared=Shared, flight=Flight)
     cpdef _finish(self, Reply reply, bytes body)
     cpdef _take_beginning(self, bytes piece)
     cpdef _ended_early(self, error)

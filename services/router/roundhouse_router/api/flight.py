@@ -107,7 +107,6 @@ class Flight:
         received: float,
         services: "FlightServices",
     ) -> None:
-        spool = services.spool
         self._services = services
         self._received = received
         self._first_token_at: float | None = None
@@ -115,14 +114,15 @@ class Flight:
         self._tally: Tally | None = None
         self._is_asking = False
         self._asked = resolution  # a fallback changes where it goes, and not what was asked for
-        self._alike = alike_of(resolution, interface.path, request.is_stream)
-        self._sequence = spool.take_sequence()
-        self._admitted_at = services.now()
         self.request_id = request_id
         self.interface = interface
         self.key = key
         self.request = request
         self.resolution = resolution
+        # From here on by attributes of its own: compiled, these have types, and arguments have none.
+        self._alike = alike_of(self.resolution, self.interface.path, self.request.is_stream)
+        self._sequence = self._services.spool.take_sequence()
+        self._admitted_at = self._services.now()
         self.facts = facts
         self.grant = grant
         self.candidate: Candidate | None = None
@@ -150,8 +150,8 @@ class Flight:
         """Among requests that wait: higher ones go first."""
         self.queued_s = 0.0
         """How long it has waited for room or for a replica."""
-        spool.admit_line(request_id, self._admission_line())
-        services.metrics.in_flight += 1
+        self._services.spool.admit_line(self.request_id, self._admission_line())
+        self._services.metrics.in_flight += 1
 
     def first_token(self) -> None:
         """The first content of a stream is there."""

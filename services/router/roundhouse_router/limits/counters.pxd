@@ -1,3 +1,4 @@
+cimport cython
 from roundhouse_router.domain.limits.headers cimport GrantHeaders
 from roundhouse_router.domain.limits.windows cimport WindowCounter
 
@@ -11,8 +12,9 @@ cdef class Moves:
     cpdef standings(self, needs, now_ms)
 
 cdef class Counters:
-    cdef public dict _moves
-    cdef public object _now_ms, _places, _seen, _share, _share_of, _sweep_at, _table, _windows
+    cdef public dict _moves, _places, _windows
+    cdef public object _monotonic, _seen, _share, _share_of, _sweep_at, _table
+    @cython.locals(moves=Moves)
     cpdef of(self, demand)
     cpdef _compile(self, whole)
     cpdef _shared(self, rule)

@@ -73,12 +73,12 @@ class Counters:
     """All counters, by id. They outlive the table: a changed bound goes on from what was counted."""
 
     def __init__(
-        self, table: Callable[[], LimitsTable], share_of: Callable[[], int], now_ms: Callable[[], int]
+        self, table: Callable[[], LimitsTable], share_of: Callable[[], int], monotonic: Callable[[], float]
     ) -> None:
         """Each bound is divided by `share_of()`, never to less than 1."""
         self._table = table
         self._share_of = share_of
-        self._now_ms = now_ms
+        self._monotonic = monotonic
         self._seen: LimitsTable | None = None
         self._share = 0
         self._moves: dict[tuple[str, str, str, str], Moves] = {}
@@ -133,7 +133,7 @@ class Counters:
         """Forget what nobody has used for a window's time. Each sweep doubles the number that the next one waits for,
         so the cost per request stays the same. A request still in flight that outlived its window may add its surplus
         to a counter that is forgotten here."""
-        now_ms = self._now_ms()
+        now_ms = int(self._monotonic() * 1000)
         self._moves.clear()
         for counter in self._windows.values():
             if now_ms >= counter.ends_ms:

@@ -3,20 +3,23 @@ from roundhouse_router.domain.limits.headers cimport GrantHeaders
 from roundhouse_router.domain.limits.windows cimport WindowCounter
 from roundhouse_router.limits.budgets cimport BudgetCounters, Reserver, settle_held, take_held
 from roundhouse_router.limits.counters cimport Counters, Moves, Places
+from roundhouse_router.limits.figures cimport Tally
 
 cdef class ProcessGrant:
     cdef public long long _at_ms
-    cdef public object _held, _needs, _now_ms, _used, headers
+    cdef public object _held, _monotonic, _used, headers
+    cdef public tuple _needs
     cdef public Moves _moves
     @cython.locals(counter=WindowCounter, places=Places, surplus=cython.longlong, need=cython.longlong, kind=cython.int, bound=cython.longlong, now_ms=cython.longlong, at_ms=cython.longlong)
     cpdef settle(self, input_tokens, output_tokens, record=*)
 
 cdef class ProcessLimiter:
     cdef public Counters _counters
-    cdef public object _now_ms, _output_estimate, _tally
+    cdef public object _monotonic, _output_estimate
+    cdef public Tally _tally
     cdef public Reserver _reserver
     cdef public BudgetCounters budgets
-    @cython.locals(counter=WindowCounter, places=Places, now_ms=cython.longlong, need=cython.longlong, kind=cython.int, bound=cython.longlong)
+    @cython.locals(moves=Moves, needs=tuple, counter=WindowCounter, places=Places, now_ms=cython.longlong, need=cython.longlong, kind=cython.int, bound=cython.longlong)
     cpdef decide(self, demand)
     cpdef charge(self, demand, reserved=*)
     cpdef _room(self, reserved)

@@ -36,14 +36,14 @@ def needs_of(demand: Demand, output_estimate: int) -> Needs:
 class ProcessGrant:
     """What an admitted request holds."""
 
-    __slots__ = ("_at_ms", "_held", "_moves", "_needs", "_now_ms", "_used", "headers")
+    __slots__ = ("_at_ms", "_held", "_monotonic", "_moves", "_needs", "_used", "headers")
 
     def __init__(
         self,
         moves: Moves,
         needs: Needs,
         at_ms: int,
-        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
         headers: tuple[tuple[bytes, bytes], ...],
         held: Held = (),
         used: Callable[[Sequence[Reservation], Callable[[], UsageRecord] | None], list[int]] | None = None,
@@ -54,7 +54,7 @@ class ProcessGrant:
         self._moves: Moves | None = moves
         self._needs = needs
         self._at_ms = at_ms
-        self._now_ms = now_ms
+        self._monotonic = monotonic
         self.headers = headers
 
     def settle(self, input_tokens: int, output_tokens: int, record: Callable[[], UsageRecord] | None = None) -> None:
@@ -67,7 +67,7 @@ class ProcessGrant:
             places.taken -= 1
         if not moves.tokens:
             return
-        now_ms, at_ms, needs = self._now_ms(), self._at_ms, self._needs
+        now_ms, at_ms, needs = int(self._monotonic() * 1000), self._at_ms, self._needs
         used = (input_tokens, output_tokens, input_tokens + output_tokens)
         for counter, kind, _ in moves.tokens:
             need, bound = needs[kind], counter.bound
@@ -96,11 +96,10 @@ class ProcessLimiter:
 
         Each bound is divided by `share_of()`, never to less than 1.
         """
-        monotonic = clock.monotonic
-        self._now_ms: Callable[[], int] = lambda: int(monotonic() * 1000)
+        self._monotonic = clock.monotonic
         self._output_estimate = output_estimate
         self._tally = tally or Tally()
-        self._counters = Counters(table, share_of, self._now_ms)
+        self._counters = Counters(table, share_of, clock.monotonic)
         self._reserver = reserver or Reserver(clock=clock)
         self.budgets = BudgetCounters(share_of)
         """What is spent of budgets, as this process counts it."""
@@ -118,7 +117,7 @@ class ProcessLimiter:
             self._tally.refused += 1
             raise exceeded([Standing(moves.closed, 0, 1, 1)])
         held = self._room(reserved) if reserved else ()
-        needs, now_ms = needs_of(demand, self._output_estimate), self._now_ms()
+        needs, now_ms = needs_of(demand, self._output_estimate), int(self._monotonic() * 1000)
         for counter, _ in moves.requests:
             if now_ms >= counter.ends_ms:
                 counter.advance(now_ms)
@@ -141,14 +140,14 @@ class ProcessLimiter:
         moves = self._counters.of(demand)
         if moves.is_empty and not reserved:
             return UNLIMITED
-        now_ms = self._now_ms()
+        now_ms = int(self._monotonic() * 1000)
         for counter in moves.windows:
             if now_ms >= counter.ends_ms:
                 counter.advance(now_ms)
         return self._take(moves, needs_of(demand, self._output_estimate), now_ms, self.budgets.held(reserved))
 
     async def peek(self, demand: Demand) -> Sequence[CounterUse]:
-        standings = self._counters.of(demand).standings((0, 0, 0), self._now_ms())
+        standings = self._counters.of(demand).standings((0, 0, 0), int(self._monotonic() * 1000))
         return [CounterUse(one.rule, one.used) for one in standings]
 
     def _room(self, reserved: Sequence[Reservation]) -> Held:
@@ -182,7 +181,7 @@ class ProcessLimiter:
             places.taken += 1
         if held:
             take_held(held)
-        return ProcessGrant(moves, needs, now_ms, self._now_ms, headers, held, self._reserver.used)
+        return ProcessGrant(moves, needs, now_ms, self._monotonic, headers, held, self._reserver.used)
 
     def _refusal(self, moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
         self._tally.refused += 1

@@ -48,7 +48,7 @@ class Chooser:
 
     def begin(self, table: RoutingTable, resolution: Resolution, facts: RequestFacts, now: float) -> Choice:
         """Return the way of one request. Raises ModelNotFound when each target asks for a match that it is not."""
-        targets = resolution.order(facts, self._draw)
+        targets = resolution.targets if resolution.is_plain else resolution.order(facts, self._draw)
         if not targets:
             raise ModelNotFound(resolution.model)
         return Choice(self.roster, self.picker, table, resolution, facts, targets, self._salts)
