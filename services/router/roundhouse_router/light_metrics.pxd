@@ -1,5 +1,9 @@
 cimport cython
 
+cdef class LightCounter:
+    cdef public double total
+    cpdef add(self, double number=*)
+
 cdef class LightHistogram:
     cdef public tuple _bounds
     cdef public list counts

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["LightCounters", "LightHistogram", "LightHistograms"]
+__all__ = ["LightCounter", "LightCounters", "LightHistogram", "LightHistograms"]
 
 
 class LightHistogram:
@@ -62,20 +62,35 @@ class LightHistograms(Collector):
         yield family
 
 
+class LightCounter:
+    """One series."""
+
+    __slots__ = ("total",)
+
+    def __init__(self) -> None:
+        self.total = 0.0
+
+    def add(self, number: float = 1.0) -> None:
+        self.total += number
+
+
 class LightCounters(Collector):
-    """A counter with labels."""
+    """A counter with labels. Keep what `of` returns where it is used often."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
         self._name, self._text, self._labels = name, text, list(labels)
-        self.series: dict[tuple[str, ...], float] = {}
+        self._series: dict[tuple[str, ...], LightCounter] = {}
         registry.register(self)
 
-    def add(self, values: tuple[str, ...], number: float = 1) -> None:
-        """Add to the series with these label values."""
-        self.series[values] = self.series.get(values, 0) + number
+    def of(self, *values: str) -> LightCounter:
+        """Return the series with these label values."""
+        series = self._series.get(values)
+        if series is None:
+            series = self._series[values] = LightCounter()
+        return series
 
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(self._name, self._text, labels=self._labels)
-        for values, number in self.series.items():
-            family.add_metric(values, number)
+        for values, series in self._series.items():
+            family.add_metric(values, series.total)
         yield family

@@ -1,5 +1,5 @@
 from roundhouse_router.domain.choosing.chooser cimport Chooser
-from roundhouse_router.light_metrics cimport LightHistogram
+from roundhouse_router.light_metrics cimport LightCounter, LightHistogram
 from roundhouse_router.store.spool cimport Spool
 
 cdef class RouterMetrics:
@@ -14,10 +14,10 @@ cdef class RouterMetrics:
     cpdef upstream_error(self, kind)
 
 cdef class Series:
-    cdef public dict _answers
+    cdef public LightCounter _completed
     cdef public LightHistogram _first_token, _input, _output, _per_token, _succeeded
     cdef public bint _is_provider
     cdef public object _labels, _path
     cdef public RouterMetrics _metrics
-    cpdef settled(self, status, outcome, error_code, double duration_s, first_token_s, told, made)
-    cpdef _failed(self, status, error_code, double duration_s)
+    cpdef settled(self, int status, outcome, error_code, double duration_s, first_token_s, told, made)
+    cpdef _failed(self, status, outcome, error_code, double duration_s)

@@ -16,6 +16,7 @@ from roundhouse_router.store.spool import Spool
 
 __all__ = ["RouterMetrics", "Series"]
 
+_COMPLETED: Final = Outcome.COMPLETED
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _PER_TOKEN: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5)
 _TOKENS: Final = tuple(4.0**power for power in range(14))
@@ -118,12 +119,12 @@ class RouterMetrics:
 
     def answered(self, path: str, status: int, outcome: str) -> None:
         """Count an answer."""
-        self.requests.add((path, str(status), outcome))
+        self.requests.of(path, str(status), outcome).add()
 
     def refused(self, path: str, operation: str, error: ApiError) -> None:
         """Count a request that was not admitted."""
         self.answered(path, error.status, "refused")
-        self.errors.add((operation, fault_of(error.error_code, error.status, is_provider=False)))
+        self.errors.of(operation, fault_of(error.error_code, error.status, is_provider=False)).add()
 
     def series(self, path: str, operation: str, model: str, provider: str, *, is_provider: bool) -> "Series":
         """Return what counts admitted requests of one kind. `model` is the name of their route, never what a client
@@ -166,7 +167,7 @@ class Series:
     """The numbers of admitted requests of one kind, looked up once."""
 
     __slots__ = (
-        "_answers",
+        "_completed",
         "_first_token",
         "_input",
         "_is_provider",
@@ -185,7 +186,7 @@ class Series:
         self._path = path
         self._labels = labels = (operation, model, provider)
         self._is_provider = is_provider
-        self._answers: dict[tuple[int, Outcome], tuple[str, ...]] = {}
+        self._completed = metrics.requests.of(path, "200", _COMPLETED.value)
         self._succeeded = metrics.duration.of(*labels, "")
         self._first_token = metrics.first_token.of(*labels)
         self._per_token = metrics.per_token.of(*labels)
@@ -203,13 +204,13 @@ class Series:
         made: int,
     ) -> None:
         """Count an admitted request at its end, with the tokens that went in and came out."""
-        answer = self._answers.get((status, outcome))
-        if answer is None:
-            answer = self._answers[status, outcome] = (self._path, str(status), outcome.value)
-        self._metrics.requests.add(answer)
         if error_code:
-            self._failed(status, error_code, duration_s)
+            self._failed(status, outcome, error_code, duration_s)
         else:
+            if status == 200 and outcome is _COMPLETED:
+                self._completed.add()
+            else:
+                self._metrics.answered(self._path, status, outcome.value)
             self._succeeded.observe(duration_s)
         if told:
             self._input.observe(told)
@@ -220,7 +221,8 @@ class Series:
             if made > 1:
                 self._per_token.observe((duration_s - first_token_s) / (made - 1))
 
-    def _failed(self, status: int, error_code: str, duration_s: float) -> None:
+    def _failed(self, status: int, outcome: Outcome, error_code: str, duration_s: float) -> None:
+        self._metrics.answered(self._path, status, outcome.value)
         fault = fault_of(error_code, status, is_provider=self._is_provider)
-        self._metrics.errors.add((self._labels[0], fault))
+        self._metrics.errors.of(self._labels[0], fault).add()
         self._metrics.duration.of(*self._labels, fault).observe(duration_s)

@@ -37,14 +37,14 @@ def test_series_are_kept_apart_and_found_again() -> None:
 def test_counters_add_up_under_their_labels() -> None:
     registry = CollectorRegistry()
     counters = LightCounters("x", "Text", ("status",), registry)
-    counters.add(("200",))
-    counters.add(("200",), 2)
-    counters.add(("500",))
+    counters.of("200").add()
+    counters.of("200").add(2)
+    counters.of("500").add()
     assert registry.get_sample_value("x_total", {"status": "200"}) == 3
     assert registry.get_sample_value("x_total", {"status": "500"}) == 1
 
 
 def test_what_a_label_may_hold_does_not_break_the_text() -> None:
     registry = CollectorRegistry()
-    LightCounters("x", "Text", ("model",), registry).add(('a"\n\\b',))
+    LightCounters("x", "Text", ("model",), registry).of('a"\n\\b').add()
     assert rb'x_total{model="a\"\n\\b"} 1.0' in generate_latest(registry)

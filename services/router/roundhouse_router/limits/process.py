@@ -181,7 +181,7 @@ class ProcessLimiter:
             places.taken += 1
         if held:
             take_held(held)
-        return ProcessGrant(moves, needs, now_ms, self._monotonic, headers, held, self._reserver.used)
+        return ProcessGrant(moves, needs, now_ms, self._monotonic, headers, held, self._reserver.used if held else None)
 
     def _refusal(self, moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
         self._tally.refused += 1

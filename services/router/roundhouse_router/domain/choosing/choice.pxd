@@ -10,8 +10,10 @@ cdef class Choice:
     cdef public RequestFacts _facts
     cdef public Picker _picker
     cdef public Resolution _resolution
-    cdef public object _prefixes, _salts, _tried, table, targets
+    cdef public object _prefixes, _salts, table, targets
+    cdef public tuple _tried
     cdef public Roster _roster
+    @cython.locals(candidate=Candidate)
     cpdef next(self, double now)
     @cython.locals(member=Member, group=Group)
     cpdef _of_deployment(self, target, level, double now)

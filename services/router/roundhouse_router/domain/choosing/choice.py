@@ -1,6 +1,6 @@
 """One request's way through the targets and endpoints that may take it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from roundhouse_common.contracts.routing import RouteTarget, Strategy
@@ -22,7 +22,6 @@ __all__ = ["Choice"]
 _LEVELS: Final = tuple(Level)
 _FINE: Final = Level.FINE
 _BY_PREFIX: Final = Strategy.PREFIX_AFFINITY
-_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class Choice:
@@ -49,7 +48,7 @@ class Choice:
         self._picker = picker
         self._resolution = resolution
         self._facts = facts
-        self._tried: Collection[str] = _NOBODY
+        self._tried: tuple[str, ...] = ()
         self._salts = salts
         self._prefixes: dict[bytes, tuple[int, ...]] | None = None
         """By salt."""
@@ -68,7 +67,7 @@ class Choice:
                     candidate = self._of_provider(target, level, now)
                 if candidate is not None:
                     candidate.standing.turn = self._roster.take_turn()
-                    self._tried = {*self._tried, _name(candidate)}
+                    self._tried = (*self._tried, _name(candidate))
                     return candidate
         return None
 
