@@ -8,23 +8,34 @@ one run, each gateway on a core of its own, it measures for each of them
 - the latency that it adds with 1, 16 and 64 connections, against the same client asking the engine directly, in turns;
 - memory, at rest and with many idle streams.
 
-Where there is a build of `scripts/compile` that fits, our router is measured twice, compiled and as Python.
+Our router is measured twice, compiled and as Python. Where there is no build that fits, one is made for the benchmark
+alone, as `scripts/compile` does; without a C compiler the router is measured as Python only.
 """
 
 import argparse
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
 from benchmarks.relay_client import Client, request
-from benchmarks.relay_subjects import COMPILED, KEY, PEERS, Subject, engine, keep_own_core, nginx, peer, roundhouse
+from benchmarks.relay_subjects import (
+    COMPILED,
+    KEY,
+    PEERS,
+    Subject,
+    engine,
+    fitting_build,
+    keep_own_core,
+    nginx,
+    peer,
+    roundhouse,
+)
 from roundhouse_common.contracts.catalog import EngineKind
-from roundhouse_router import compiled
 
 CHUNKS = 200
 STREAMS = 8
@@ -134,38 +145,31 @@ async def measure_one(subject: Subject, engine_port: int, seconds: float, idle: 
 
 
 async def measure(seconds: float, peers: Sequence[str], idle: int) -> None:
+    build = fitting_build()
     keep_own_core()
     results: dict[str, dict[str, float]] = {}
     with ExitStack() as always:
         engine_port = always.enter_context(engine())
         for name in (OURS, AS_PYTHON, *peers):
             if name == AS_PYTHON and not any(measured.endswith(COMPILED) for measured in results):
-                print(f"{OURS} ran as Python: {_why_python()}")
+                print(f"{OURS} ran as Python")
                 continue
             with ExitStack() as stack:
                 try:
-                    subject = stack.enter_context(_started(name, engine_port))
+                    subject = stack.enter_context(_started(name, engine_port, build))
                 except (FileNotFoundError, RuntimeError) as error:
                     print(f"{name} is left out: {error}")
                     continue
                 results[subject.name] = await measure_one(subject, engine_port, seconds, idle)
-        with roundhouse(engine_port, EngineKind.LLAMA_CPP) as llama:
+        with roundhouse(engine_port, EngineKind.LLAMA_CPP, build=build) as llama:
             llama_us = await per_chunk_us(llama, seconds, **NOT_ASKED)
     show(results)
     print(f"\n{llama.name}, CPU per chunk when llama.cpp's running figures are taken out: {llama_us:.1f} us")
 
 
-def _why_python() -> str:
-    try:
-        compiled.read_build(compiled.directory_of(os.environ))
-    except compiled.Unfit as unfit:
-        return str(unfit)
-    return "its build fits now, and was not used"
-
-
-def _started(name: str, engine_port: int):  # type: ignore[no-untyped-def]  # a context manager of a Subject
+def _started(name: str, engine_port: int, build: Path):  # type: ignore[no-untyped-def]  # a context manager of a Subject
     if name in (OURS, AS_PYTHON):
-        return roundhouse(engine_port, name=name, compiled="auto" if name == OURS else "off")
+        return roundhouse(engine_port, name=name, compiled="auto" if name == OURS else "off", build=build)
     return nginx(engine_port) if name == "nginx" else peer(name, engine_port)
 
 

@@ -24,9 +24,21 @@ from roundhouse_common.contracts.catalog import EngineKind, ModelKind
 from roundhouse_common.contracts.routing import ApiKeyRecord, LimitDimension, LimitRecord, RouteRecord, RouteTarget
 from roundhouse_common.contracts.scheduler import DeploymentEndpoints, Endpoint, EndpointState
 from roundhouse_common.pip_config import uv_environment
+from roundhouse_router import compiled as builds
 from roundhouse_router.store.snapshot import SavedTable, save_table
 
-__all__ = ["COMPILED", "KEY", "PEERS", "Subject", "engine", "keep_own_core", "nginx", "peer", "roundhouse"]
+__all__ = [
+    "COMPILED",
+    "KEY",
+    "PEERS",
+    "Subject",
+    "engine",
+    "fitting_build",
+    "keep_own_core",
+    "nginx",
+    "peer",
+    "roundhouse",
+]
 
 KEY = "rh-" + "b" * 43
 TENANT = "ten_default"
@@ -41,6 +53,7 @@ PACKAGES = {
 """What is installed for each; of the two routers' own dependencies only what their commands import, not the servers."""
 PEERS = tuple(PACKAGES)
 _PEERS_HOME = Path(".venv-peers")
+_BUILD = Path("build", "router")
 _CORES = sorted(os.sched_getaffinity(0))
 _HUGE = 10**12
 
@@ -89,13 +102,29 @@ def engine() -> Iterator[int]:
             process.stdin.close()
 
 
+def fitting_build() -> Path:
+    """Return where a build of the router's hot path is, the router's own or one that is made for benchmarks."""
+    own = builds.directory_of(os.environ)
+    try:
+        builds.read_build(own)
+    except builds.Unfit:
+        subprocess.run(["scripts/compile", "--into", str(_BUILD)], check=False)  # it tells why there is none
+        return _BUILD
+    return own
+
+
 @contextmanager
 def roundhouse(
-    engine_port: int, kind: EngineKind = EngineKind.UNKNOWN, name: str = "roundhouse", compiled: str = "auto"
+    engine_port: int,
+    kind: EngineKind = EngineKind.UNKNOWN,
+    name: str = "roundhouse",
+    compiled: str = "auto",
+    build: Path | None = None,
 ) -> Iterator[Subject]:
     """Run a router that knows only its snapshot, with a key, three limits, and usage records on.
 
-    `compiled` is its setting of that name; the subject's name says whether its hot path runs compiled.
+    `compiled` is its setting of that name, `build` where its build is if that is not its own; the subject's name says
+    whether its hot path runs compiled.
     """
     with tempfile.TemporaryDirectory(prefix="roundhouse-bench-") as directory:
         save_table(Path(directory), _saved(engine_port, kind))
@@ -104,6 +133,8 @@ def roundhouse(
         port = free_port()
         command = [sys.executable, "-m", "roundhouse_router"]
         environment["ROUNDHOUSE_ROUTER_PORT"] = str(port)
+        if build is not None:
+            environment["ROUNDHOUSE_ROUTER_COMPILED_DIR"] = str(build.resolve())
         with _run(name, command, port, environment, "/readyz") as subject:
             yield replace(subject, name=f"{name}{COMPILED}") if _runs_compiled(port) else subject
 
