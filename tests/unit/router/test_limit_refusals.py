@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundhouse_common.contracts.routing import LimitDimension as D
-from roundhouse_router.domain.limits import LimitExceeded
-from roundhouse_router.domain.limits.headers import duration
+from roundhouse_router.domain.limits import MINUTE, GrantHeaders, LimitExceeded, Measure, Rule
+from roundhouse_router.domain.limits.headers import duration, pairs_of, rate_limit_headers
 from roundhouse_router.limits import ProcessLimiter
 from tests.support.hand_clock import HandClock
 from tests.support.limit_records import demand, limit, table_of
@@ -104,3 +104,12 @@ def test_an_admitted_request_shows_the_limit_with_the_least_left() -> None:
         b"x-ratelimit-remaining-tokens": b"150",
         b"x-ratelimit-reset-tokens": b"24h15m0s",
     }
+
+
+@pytest.mark.parametrize("kind", [b"requests", b"tokens"])
+@pytest.mark.parametrize("remaining", [-5, -1, 0, 1, 9, 10, 1023, 1024, 10**9, 2**40])
+def test_an_admitted_request_and_a_refused_one_are_told_alike(kind: bytes, remaining: int) -> None:
+    rule = Rule(counter_id="c", limit_id="l", limit_name="n", measure=Measure.TOKENS, window=MINUTE, bound=2**41)
+    lines = GrantHeaders(kind, rule).lines(remaining)
+    assert pairs_of(lines) == rate_limit_headers(kind, rule, rule.bound - remaining)
+    assert pairs_of(lines + lines) == 2 * pairs_of(lines)

@@ -1,26 +1,30 @@
 """A stream that begins before there is anything to say: comment lines, which clients of server-sent events skip."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 from roundhouse_common.contracts.usage import Outcome
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.domain.errors import ApiError
 from roundhouse_router.reuse.sink import Sink
+from roundhouse_router.wire.heads import extended
 
 __all__ = ["Early", "Headers", "stream_headers"]
 
 _COMMENT: Final = b": waiting for the model\n\n"
 _NO_CACHE: Final = (b"cache-control", b"no-cache")
 Headers = list[tuple[bytes, bytes]]
+AnyHeaders = Collection[tuple[bytes, bytes]]
+"""These, or the fast path's, which are lines already."""
 
 
-def stream_headers(flight: Flight, headers: Headers, kind: bytes | None = None) -> Headers:
+def stream_headers(flight: Flight, headers: AnyHeaders, kind: bytes | None = None) -> AnyHeaders:
     """Return the headers of a stream's head; without a content type it is that of the client's API."""
     dialect = flight.interface.dialect
     if kind is None:
         kind = b"text/event-stream; charset=utf-8" if dialect is None else dialect.stream_type
-    return [*headers, (b"content-type", kind), _NO_CACHE]
+    return extended(headers, ((b"content-type", kind), _NO_CACHE))
 
 
 class Early:

@@ -10,12 +10,14 @@ from roundhouse_router.api.interface import Interface
 from roundhouse_router.domain.errors import ApiError, Internal
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange
+from roundhouse_router.wire.heads import lines_of
 
-__all__ = ["answer_error", "answered", "id_headers"]
+__all__ = ["answer_error", "answered", "id_headers", "id_lines"]
 
 _JSON: Final = (b"content-type", b"application/json")
 _GIVEN_ID: Final = re.compile(rb"[!-~]{1,128}")
 _ID_HEADER: Final = b"x-request-id"
+_ID_LINE: Final = b"x-request-id: "
 _RECORD_HEADER: Final = b"x-roundhouse-request-id"
 
 
@@ -25,6 +27,13 @@ def id_headers(headers: Mapping[bytes, bytes], request_id: str) -> Headers:
     if given is None or not _GIVEN_ID.fullmatch(given):
         return [(_ID_HEADER, request_id.encode())]
     return [(_ID_HEADER, given), (_RECORD_HEADER, request_id.encode())]
+
+
+def id_lines(headers: Mapping[bytes, bytes], request_id: str) -> bytes:
+    """Return the same as an answer has them."""
+    if _ID_HEADER in headers:
+        return lines_of(id_headers(headers, request_id))
+    return b"".join((_ID_LINE, request_id.encode(), b"\r\n"))
 
 
 async def answered(

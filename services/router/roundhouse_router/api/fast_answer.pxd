@@ -11,8 +11,9 @@ from roundhouse_router.domain.choosing.choice cimport Choice
 from roundhouse_router.domain.choosing.chooser cimport Chooser
 from roundhouse_router.domain.demand cimport DemandLedger
 from roundhouse_router.wire.exchange cimport Exchange
+from roundhouse_router.wire.heads cimport Lines
 from roundhouse_router.wire.reply cimport Reply
-from roundhouse_router.wire.upstream cimport Awaited, UpstreamConnection
+from roundhouse_router.wire.upstream cimport Awaited, Listener, UpstreamConnection
 
 cdef class Shared:
     cdef public Attempts attempts
@@ -24,8 +25,9 @@ cdef class Shared:
     cdef public Upstreams upstreams
     cpdef hand_over_late(self)
 
-cdef class FastAnswer:
-    cdef public object _awaited, _error, _headers
+cdef class FastAnswer(Listener):
+    cdef public object _awaited, _error
+    cdef public Lines _headers
     cdef public Candidate _candidate
     cdef public Choice _choice
     cdef public UpstreamConnection _connection

@@ -16,7 +16,6 @@ from roundhouse_router.api.answers import Live, Whole
 from roundhouse_router.api.attempt import STARTUP_BYTES, STARTUP_PIECES, First
 from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.course import Course, course_to
-from roundhouse_router.api.early import Headers
 from roundhouse_router.api.edge import answered
 from roundhouse_router.api.flight import CLIENT_LEFT_STATUS, Flight
 from roundhouse_router.api.pipeline import Pipeline
@@ -32,8 +31,9 @@ from roundhouse_router.domain.formats import UpstreamFormat
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.errors import TooLarge, WireError
 from roundhouse_router.wire.exchange import Exchange
+from roundhouse_router.wire.heads import Lines
 from roundhouse_router.wire.reply import Reply
-from roundhouse_router.wire.upstream import Awaited, UpstreamConnection
+from roundhouse_router.wire.upstream import Awaited, Listener, UpstreamConnection
 
 __all__ = ["FastAnswer", "Shared"]
 
@@ -92,7 +92,7 @@ _HANDED_OVER: Final = 3
 _OVER: Final = 4
 
 
-class FastAnswer:
+class FastAnswer(Listener):
     """Listens to the connection that the request went out on. The `Sent` of the pipeline, once handed over."""
 
     __slots__ = (
@@ -118,7 +118,7 @@ class FastAnswer:
     _connection: UpstreamConnection
     _pump: Pump
 
-    def __init__(self, shared: Shared, flight: Flight, exchange: Exchange, headers: Headers) -> None:
+    def __init__(self, shared: Shared, flight: Flight, exchange: Exchange, headers: Lines) -> None:
         self._shared = shared
         self._flight = flight
         self._exchange = exchange
@@ -155,9 +155,9 @@ class FastAnswer:
             candidate.endpoint,
             self.course,
             self,
-            request_id=flight.request_id,
-            headers=flight.facts.headers,
-            first_byte_s=shared.first_byte_s,
+            flight.request_id,
+            flight.facts.headers,
+            shared.first_byte_s,
         )
         flight.asks_upstream(shared.ledger.of(candidate.deployment.deployment_id))
         flight.tries(candidate)  # at once: others choose before a task has connected
@@ -320,7 +320,7 @@ class FastAnswer:
         self._hand_over(First(self._choice, self._candidate, self, is_late))
 
     def _hand_over(self, first: First | None) -> None:
-        flight, headers, shared = self._flight, self._headers, self._shared
+        flight, headers, shared = self._flight, list(self._headers), self._shared
         self._stage = _HANDED_OVER if first is not None and first.sent is not None else _CHOSEN
         shared.silent.pop(self, None)
         self._exchange.continue_by(
@@ -331,7 +331,8 @@ class FastAnswer:
 
     def _fail(self, error: Exception) -> None:
         """Have a task settle the request and tell the client."""
-        flight, exchange, headers, pipeline = self._flight, self._exchange, self._headers, self._shared.pipeline
+        flight, exchange, pipeline = self._flight, self._exchange, self._shared.pipeline
+        headers = list(self._headers)
         self._let_go()
         exchange.on_left = self.left
         exchange.continue_by(

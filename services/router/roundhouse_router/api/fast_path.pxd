@@ -1,6 +1,6 @@
 cimport cython
 from roundhouse_router.api.attempts cimport Attempts
-from roundhouse_router.api.edge cimport id_headers
+from roundhouse_router.api.edge cimport id_lines
 from roundhouse_router.api.fast_answer cimport FastAnswer, Shared
 from roundhouse_router.api.fast_plans cimport FastPlans
 from roundhouse_router.api.flight cimport Flight
@@ -13,6 +13,7 @@ from roundhouse_router.domain.request cimport ParsedRequest, parse
 from roundhouse_router.domain.targets cimport RequestFacts, Resolution
 from roundhouse_router.metrics cimport RouterMetrics
 from roundhouse_router.wire.exchange cimport Exchange
+from roundhouse_router.wire.heads cimport Lines
 
 cdef class FastPath:
     cdef public object _clock, _decide, _ids, _metrics, _tick_s

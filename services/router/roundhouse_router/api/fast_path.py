@@ -14,7 +14,7 @@ from roundhouse_common.contracts.routing import ApiKeyRecord
 from roundhouse_common.runtime import Clock, Ids
 from roundhouse_router.api.attempts import Attempts
 from roundhouse_router.api.early import Headers
-from roundhouse_router.api.edge import answered, id_headers
+from roundhouse_router.api.edge import answered, id_lines
 from roundhouse_router.api.fast_answer import FastAnswer, Shared
 from roundhouse_router.api.fast_plans import FastPlans
 from roundhouse_router.api.interface import Interface
@@ -28,10 +28,12 @@ from roundhouse_router.domain.errors import ApiError, BadBody
 from roundhouse_router.domain.limits import Demand
 from roundhouse_router.domain.request import ParsedRequest, parse
 from roundhouse_router.domain.targets import RequestFacts, Resolution
-from roundhouse_router.limits import Grant
+from roundhouse_router.limits.api import Unlimited
+from roundhouse_router.limits.process import ProcessGrant
 from roundhouse_router.metrics import RouterMetrics
 from roundhouse_router.settings import RouterSettings
 from roundhouse_router.wire.exchange import Exchange
+from roundhouse_router.wire.heads import Lines
 
 __all__ = ["FastPath"]
 
@@ -55,7 +57,7 @@ class FastPath:
         chooser: Chooser,
         upstreams: Upstreams,
         ledger: DemandLedger,
-        decide: Callable[[Demand], Grant],
+        decide: Callable[[Demand], ProcessGrant | Unlimited],
         settings: RouterSettings,
         clock: Clock,
         ids: Ids,
@@ -125,12 +127,12 @@ class FastPath:
         received: float,
     ) -> None:
         request_id = self._ids.new("req")
-        headers = id_headers(exchange.headers, request_id)
+        lines = id_lines(exchange.headers, request_id)
         try:
             demand = demand_of(key, request, interface.operation, resolution.route_id, resolution.targets)
             grant = self._decide(demand)
         except ApiError as error:
-            self._refuse(exchange, interface, headers, error)
+            self._refuse(exchange, interface, list(Lines(lines)), error)
             return
         facts = RequestFacts(key, interface.features, exchange.headers, request.user, request.prompt)
         try:
@@ -140,8 +142,7 @@ class FastPath:
         except BaseException:  # nobody would give back what it holds
             grant.settle(0, 0)
             raise
-        headers += grant.headers
-        FastAnswer(self._shared, flight, exchange, headers).begin()
+        FastAnswer(self._shared, flight, exchange, Lines(lines + grant.lines)).begin()
 
     def _refuse(self, exchange: Exchange, interface: Interface, headers: Headers, error: ApiError) -> None:
         self._metrics.refused(interface.path, interface.operation.value, error)

@@ -1,6 +1,8 @@
+cimport cython
 from roundhouse_router.api.answers cimport Whole
 from roundhouse_router.api.flight cimport Flight
 from roundhouse_router.domain.choosing.candidate cimport Candidate
+from roundhouse_router.wire.heads cimport extended
 
 cdef class Pump:
     cdef public Candidate _asked
@@ -21,6 +23,8 @@ cdef class Pump:
     cpdef _finish(self, bytes last)
     cpdef fail(self, error)
 
+@cython.locals(body=bytes)
 cpdef relay_whole(Flight flight, Whole answer, exchange, headers)
+cpdef tuple _passed_on(Whole answer)
 cpdef last_event(bytes body)
 cpdef stream_error(Flight flight, error)

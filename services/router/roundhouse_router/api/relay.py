@@ -6,7 +6,7 @@ from typing import Final
 from roundhouse_common.contracts.usage import Outcome, UsageSource
 from roundhouse_router.api.answers import Live, Whole
 from roundhouse_router.api.continuing import Sequel
-from roundhouse_router.api.early import Headers, stream_headers
+from roundhouse_router.api.early import AnyHeaders, stream_headers
 from roundhouse_router.api.flight import Flight
 from roundhouse_router.domain.chat_wire import error_words
 from roundhouse_router.domain.choosing.candidate import Verdict
@@ -16,22 +16,27 @@ from roundhouse_router.domain.refusals import as_openai_error
 from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.wire.errors import Broken, Silent
+from roundhouse_router.wire.heads import extended
 
 __all__ = ["DONE", "Pump", "last_event", "relay_live", "relay_whole"]
 
-_PASSED_ON: Final = (b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms")
+_TYPE: Final = b"content-type"
+_ENCODING: Final = b"content-encoding"
+_PASSED_ON: Final = (_TYPE, _ENCODING, b"retry-after", b"retry-after-ms")
+_COMPLETED: Final = Outcome.COMPLETED
+_ENGINE_FINAL: Final = UsageSource.ENGINE_FINAL
 _JSON: Final = (b"content-type", b"application/json")
 DONE: Final = b"data: [DONE]\n\n"
 
 
-def relay_whole(flight: Flight, answer: Whole, exchange: Sink, headers: Headers) -> None:
+def relay_whole(flight: Flight, answer: Whole, exchange: Sink, headers: AnyHeaders) -> None:
     """Pass on an answer that came whole, also an engine's own error."""
-    body, is_encoded = answer.body, b"content-encoding" in answer.headers
+    body, is_encoded = answer.body, _ENCODING in answer.headers
     if answer.status < 400:
         if answer.status == 200 and not is_encoded:
             body, counts = answer.course.whole(answer.status, body)
-            flight.know(counts, UsageSource.ENGINE_FINAL)
-        flight.settle(Outcome.COMPLETED, answer.status)
+            flight.know(counts, _ENGINE_FINAL)
+        flight.settle(_COMPLETED, answer.status)
     else:
         body = answer.course.error_body(answer.status, body)
         shaped = None if is_encoded else as_openai_error(answer.status, body)
@@ -41,14 +46,24 @@ def relay_whole(flight: Flight, answer: Whole, exchange: Sink, headers: Headers)
         dialect = flight.interface.dialect
         exchange.end(last_event(body) if dialect is None else dialect.stream_error(UpstreamFailed(error_words(body))))
         return
-    passed = [(name, value) for name in _PASSED_ON if (value := answer.headers.get(name))]
+    exchange.answer(answer.status, extended(headers, _passed_on(answer)), body)
+
+
+def _passed_on(answer: Whole) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what the client gets of the engine's headers."""
+    told, passed = answer.headers, []
+    for name in _PASSED_ON:
+        if name in told:
+            value = told[name]
+            if value:
+                passed.append((name, value))
     if answer.course.is_rewritten or answer.status >= 400:
-        passed = [_JSON, *[pair for pair in passed if pair[0] != b"content-type"]]
-    exchange.answer(answer.status, headers + passed, body)
+        passed = [_JSON, *[pair for pair in passed if pair[0] != _TYPE]]
+    return tuple(passed)
 
 
 async def relay_live(
-    flight: Flight, live: Live, exchange: Sink, headers: Headers, *, drain_s: float, sequel: Sequel | None = None
+    flight: Flight, live: Live, exchange: Sink, headers: AnyHeaders, *, drain_s: float, sequel: Sequel | None = None
 ) -> None:
     """Pass on a stream, piece by piece, without a task in between. Raises ClientLeft; the upstream is closed then."""
     pump = Pump(flight, live, exchange, sequel)
@@ -93,7 +108,7 @@ class Pump:
         self._verdict = Verdict.ABANDONED
         self._why = ""
 
-    def start(self, headers: Headers) -> None:
+    def start(self, headers: AnyHeaders) -> None:
         """The first content is here: send the head, with the first piece."""
         flight, live, exchange = self._flight, self._live, self._exchange
         flight.first_token()

@@ -27,6 +27,7 @@ _KEPT: Final = 8192
 _ERROR_BYTES: Final = 64 * 1024
 _JSON: Final = b"content-type: application/json\r\n"
 _IDENTITY: Final = b"accept-encoding: identity\r\n"
+_ID_LINE: Final = b"x-request-id: "
 _TRACE: Final = (b"traceparent", b"tracestate")
 
 
@@ -83,7 +84,6 @@ class Upstreams:
         endpoint: Endpoint,
         course: Course,
         listener: Listener,
-        *,
         request_id: str,
         headers: Mapping[bytes, bytes],
         first_byte_s: float,
@@ -91,7 +91,7 @@ class Upstreams:
         """Send it to an engine on a connection that is idle; None: there is none, and nothing was sent."""
         origin, head = self._head(endpoint.base_url, course, endpoint.engine_api_key)
         head += _own_lines(course, request_id, headers)
-        return self._client.send_at_once(origin, head, course.body, listener, first_byte_s=first_byte_s)
+        return self._client.send_at_once(origin, head, course.body, listener, first_byte_s)
 
     async def _with_key(
         self,
@@ -166,11 +166,12 @@ async def _code_of(reply: UpstreamReply) -> str:
 
 def _own_lines(course: Course, request_id: str, headers: Mapping[bytes, bytes]) -> bytes:
     """Return the header lines of one request."""
-    lines = b"x-request-id: %b\r\n" % request_id.encode()
+    lines = b"".join((_ID_LINE, request_id.encode(), b"\r\n"))
     if course.request.is_stream:
         lines += b"accept: text/event-stream\r\n"
-    if course.content_type is not None:
-        lines += b"content-type: %b\r\n" % course.content_type
+    kind = course.content_type
+    if kind is not None:
+        lines += b"content-type: %b\r\n" % kind
     for name in _TRACE:
         if name in headers:
             lines += b"%b: %b\r\n" % (name, headers[name])

@@ -50,6 +50,7 @@ class Unlimited:
 
     __slots__ = ()
     headers: Final[tuple[tuple[bytes, bytes], ...]] = ()
+    lines: Final = b""
 
     def settle(self, input_tokens: int, output_tokens: int, record: Callable[[], UsageRecord] | None = None) -> None:
         pass

@@ -1,5 +1,5 @@
 cimport cython
-from roundhouse_router.domain.limits.headers cimport GrantHeaders
+from roundhouse_router.domain.limits.headers cimport GrantHeaders, pairs_of
 from roundhouse_router.domain.limits.windows cimport WindowCounter
 from roundhouse_router.limits.budgets cimport BudgetCounters, Reserver, settle_held, take_held
 from roundhouse_router.limits.counters cimport Counters, Moves, Places
@@ -7,7 +7,8 @@ from roundhouse_router.limits.figures cimport Tally
 
 cdef class ProcessGrant:
     cdef public long long _at_ms
-    cdef public object _held, _monotonic, _used, headers
+    cdef public object _held, _monotonic, _used
+    cdef public bytes lines
     cdef public tuple _needs
     cdef public Moves _moves
     @cython.locals(counter=WindowCounter, places=Places, surplus=cython.longlong, need=cython.longlong, kind=cython.int, bound=cython.longlong, now_ms=cython.longlong, at_ms=cython.longlong)
@@ -23,7 +24,7 @@ cdef class ProcessLimiter:
     cpdef decide(self, demand)
     cpdef charge(self, demand, reserved=*)
     cpdef _room(self, reserved)
-    @cython.locals(counter=WindowCounter, places=Places, made=GrantHeaders, tightest=GrantHeaders, least=cython.longlong, used=cython.longlong, need=cython.longlong, kind=cython.int, bound=cython.longlong)
+    @cython.locals(counter=WindowCounter, places=Places, made=GrantHeaders, tightest=GrantHeaders, lines=bytes, least=cython.longlong, used=cython.longlong, need=cython.longlong, kind=cython.int, bound=cython.longlong)
     cpdef _take(self, Moves moves, needs, now_ms, held)
     cpdef _refusal(self, Moves moves, needs, now_ms)
 

@@ -12,6 +12,7 @@ from roundhouse_router.domain.limits import (
     Reservation,
     exceeded,
 )
+from roundhouse_router.domain.limits.headers import pairs_of
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.limits.api import UNLIMITED, CounterUse, Unlimited
 from roundhouse_router.limits.budgets import BudgetCounters, Held, Reserver, settle_held, take_held
@@ -36,7 +37,7 @@ def needs_of(demand: Demand, output_estimate: int) -> Needs:
 class ProcessGrant:
     """What an admitted request holds."""
 
-    __slots__ = ("_at_ms", "_held", "_monotonic", "_moves", "_needs", "_used", "headers")
+    __slots__ = ("_at_ms", "_held", "_monotonic", "_moves", "_needs", "_used", "lines")
 
     def __init__(
         self,
@@ -44,18 +45,22 @@ class ProcessGrant:
         needs: Needs,
         at_ms: int,
         monotonic: Callable[[], float],
-        headers: tuple[tuple[bytes, bytes], ...],
+        lines: bytes,
         held: Held = (),
         used: Callable[[Sequence[Reservation], Callable[[], UsageRecord] | None], list[int]] | None = None,
     ) -> None:
-        """`held` of budgets; `used` says what a record means for them."""
+        """`lines`: the headers as an answer has them; `held` of budgets; `used` says what a record means for them."""
         self._held = held
         self._used = used
         self._moves: Moves | None = moves
         self._needs = needs
         self._at_ms = at_ms
         self._monotonic = monotonic
-        self.headers = headers
+        self.lines = lines
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return pairs_of(self.lines)
 
     def settle(self, input_tokens: int, output_tokens: int, record: Callable[[], UsageRecord] | None = None) -> None:
         moves, self._moves = self._moves, None
@@ -162,26 +167,26 @@ class ProcessLimiter:
         return held
 
     def _take(self, moves: Moves, needs: Needs, now_ms: int, held: Held) -> ProcessGrant:
-        headers: tuple[tuple[bytes, bytes], ...] = ()
+        lines = b""
         tightest, least = None, 0
         for counter, made in moves.requests:
             counter.used = used = counter.used + 1
             if tightest is None or counter.bound - used < least:
                 least, tightest = counter.bound - used, made
         if tightest is not None:
-            headers, tightest = tightest.of(least), None
+            lines, tightest = tightest.lines(least), None
         for counter, kind, made in moves.tokens:
             need, bound = needs[kind], counter.bound
             counter.used = used = counter.used + (need if need < bound else bound)
             if tightest is None or bound - used < least:
                 least, tightest = bound - used, made
         if tightest is not None:
-            headers += tightest.of(least)
+            lines += tightest.lines(least)
         for places, _ in moves.places:
             places.taken += 1
         if held:
             take_held(held)
-        return ProcessGrant(moves, needs, now_ms, self._monotonic, headers, held, self._reserver.used if held else None)
+        return ProcessGrant(moves, needs, now_ms, self._monotonic, lines, held, self._reserver.used if held else None)
 
     def _refusal(self, moves: Moves, needs: Needs, now_ms: int) -> LimitExceeded:
         self._tally.refused += 1

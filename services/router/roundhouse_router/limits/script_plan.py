@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from roundhouse_router.domain.limits import GrantHeaders, Plan, Reservation, Rule
+from roundhouse_router.domain.limits.headers import pairs_of
 from roundhouse_router.domain.limits.refusal import Standing
 from roundhouse_router.limits.counters import NEEDED
 from roundhouse_router.limits.process import Needs
@@ -125,12 +126,12 @@ class ScriptPlan:
         """Return the headers of the rules with the least left, of requests and of tokens."""
         left = [rule.bound - reply[_REPLY_HEAD + 2 * place] for place, rule in enumerate(self.rules)]
         requests, tokens = len(self.plan.requests), len(self.plan.tokens)
-        found: tuple[tuple[bytes, bytes], ...] = ()
+        found = b""
         for places in (range(requests), range(requests, requests + tokens)):
             if places:
                 place = min(places, key=left.__getitem__)
-                found += self._headers[place].of(left[place])
-        return found
+                found += self._headers[place].lines(left[place])
+        return pairs_of(found)
 
 
 def _time(now_ms: int | None) -> Argument:

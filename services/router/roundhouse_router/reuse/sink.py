@@ -4,7 +4,7 @@
 relays an answer needs not know whether it goes to one client, to several, or is kept besides.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
@@ -14,7 +14,7 @@ from roundhouse_router.domain.tokens import NO_TOKENS, TokenCounts
 
 __all__ = ["Headers", "Recorder", "Sink", "Through", "content_type_of", "replay"]
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Collection[tuple[bytes, bytes]]
 _CONTENT_TYPE: Final = b"content-type"
 _ENCODING: Final = b"content-encoding"
 _CHUNK_COST: Final = 64

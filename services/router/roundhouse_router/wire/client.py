@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Final, NamedTuple, cast
 
 from roundhouse_router.wire.errors import ConnectFailed
+from roundhouse_router.wire.heads import head_end
 from roundhouse_router.wire.reply import Reply
-from roundhouse_router.wire.upstream import Awaited, Listener, UpstreamConnection
+from roundhouse_router.wire.upstream import Awaited, Listener, Pool, UpstreamConnection
 
 __all__ = ["Client", "Origin"]
 
@@ -24,12 +25,11 @@ class Origin(NamedTuple):
     is_tls: bool
 
 
-class Client:
+class Client(Pool):
     """As many connections as there are requests. Idle ones are used again, the last used first."""
 
     def __init__(self, *, idle_s: float = 4.0, tls: ssl.SSLContext | None = None) -> None:
         self.now = 0.0
-        """The event loop's time when the next sweep is due: what deadlines are counted from, so that none is early."""
         self._idle_s = idle_s
         self._tls = tls
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
@@ -78,14 +78,18 @@ class Client:
             del answered  # its error holds this frame
 
     def send_at_once(
-        self, origin: Origin, head: bytes, body: bytes, listener: Listener, *, first_byte_s: float
+        self, origin: Origin, head: bytes, body: bytes, listener: Listener, first_byte_s: float
     ) -> UpstreamConnection | None:
         """Send on a connection that is idle; return it. None: there is none, and nothing was sent. For who cannot
         await: the listener hears what becomes of it, and never before this returns."""
         connection = self._take(origin)
         if connection is not None:
-            connection.begin(listener, first_byte_s)
-            _write(connection, head, body)
+            end = head_end(len(body))
+            if len(body) < _ONE_WRITE:
+                connection.ask(listener, first_byte_s, b"".join((head, end, body)))
+            else:
+                connection.ask(listener, first_byte_s, head + end)
+                connection.write(body)
         return connection
 
     async def send_stream(
@@ -147,7 +151,6 @@ class Client:
                 del self._idle[connection.origin]
 
     def release(self, connection: UpstreamConnection) -> None:
-        """Keep a connection whose answer is whole. For connections."""
         connection.idle_until = self.now - _TICK_S + self._idle_s
         idle = self._idle.get(connection.origin)
         if idle is None:
@@ -181,7 +184,7 @@ class Client:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.idle_until >= self.now - _TICK_S and connection.is_open:
+            if connection.idle_until >= self.now - _TICK_S and connection.is_open():
                 return connection
         return None
 
@@ -212,10 +215,11 @@ class Client:
 
 
 def _write(connection: UpstreamConnection, head: bytes, body: bytes) -> None:
+    end = head_end(len(body))
     if len(body) < _ONE_WRITE:
-        connection.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        connection.write(b"".join((head, end, body)))
     else:
-        connection.write(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)))
+        connection.write(head + end)
         connection.write(body)
 
 

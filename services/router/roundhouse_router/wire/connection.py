@@ -4,15 +4,15 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from roundhouse_router.wire.errors import CLIENT_LEFT, CLIENT_STALLED
-from roundhouse_router.wire.exchange import Exchange
-from roundhouse_router.wire.heads import DateLine, answer_head, error_body
+from roundhouse_router.wire.exchange import Channel, Exchange
+from roundhouse_router.wire.heads import answer_head, error_body, head_end
 from roundhouse_router.wire.limits import WireLimits
 from roundhouse_router.wire.reader import Reader, Refusal
 
 if TYPE_CHECKING:
     from roundhouse_router.wire.server import WireServer
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Host"]
 
 _SLICE: Final = 16 * 1024
 """More is parsed in pieces of this, so that one segment cannot hold thousands of requests."""
@@ -21,7 +21,16 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JSON: Final = (b"content-type", b"application/json")
 
 
-class Connection:
+class Host:
+    """What a connection asks of its server for every request. A base class, so that compiled code calls without a
+    lookup."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Have the request answered."""
+        raise NotImplementedError
+
+
+class Connection(Channel):
     """What comes behind a whole request is not parsed before its answer has ended.
 
     An `asyncio.Protocol` in all but name: extension types have no base that is none.
@@ -31,6 +40,7 @@ class Connection:
 
     __slots__ = (
         "_ahead",
+        "_idle_s",
         "_is_lingering",
         "_is_paused",
         "_reader",
@@ -38,19 +48,16 @@ class Connection:
         "_waiter",
         "_watched",
         "answering",
-        "client",
-        "date",
         "deadline",
-        "is_writable",
         "limits",
         "server",
-        "write",
     )
 
     def __init__(self, server: "WireServer") -> None:
         self.server = server
         self.limits: WireLimits = server.limits
-        self.date: DateLine = server.date
+        self.moment = server.moment
+        self._idle_s = server.limits.idle_s
         self.answering: Exchange | None = None
         """What is being answered."""
         self._reader = Reader(self)
@@ -69,7 +76,7 @@ class Connection:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
         self.write = self._transport.write
         peer = transport.get_extra_info("peername")
-        self.client: str = peer[0] if peer else ""
+        self.client = peer[0] if peer else ""
         self.server.connections.add(self)
         self._arm()
 
@@ -115,7 +122,7 @@ class Connection:
         exchange = self.answering
         if exchange is None:
             if reader.ready:
-                self.answering = exchange = reader.ready.pop(0)
+                self.answering = exchange = reader.next()
                 if reader.refusal is None or reader.incoming is not exchange:
                     self.server.begin(exchange)
         elif exchange.is_gathered and reader.incoming is not exchange:
@@ -174,7 +181,6 @@ class Connection:
     # The end of an answer
 
     def may_skip(self, exchange: Exchange) -> bool:
-        """Whether the rest of an unread body is so small that it is thrown away, to keep the connection."""
         body = exchange.incoming
         if body is None or body.is_complete:
             return True
@@ -183,19 +189,18 @@ class Connection:
         return body.announced - body.size <= self.limits.skip_bytes
 
     def ended(self, exchange: Exchange) -> None:
-        """The answer is written: go on with what came meanwhile, or close."""
         if exchange.incoming is not None:
             exchange.incoming.discard()
-        if not exchange.is_kept or self.server.is_draining:
+        if not exchange.is_kept or self.moment.is_draining:
             self._close()
             return
         self.answering = None
-        self.deadline = self.server.now + self.limits.idle_s
+        self.deadline = self.moment.now + self._idle_s
         reader = self._reader
         if self._is_paused:
             self._resume()
         if reader.ready:
-            self.answering = reader.ready.pop(0)
+            self.answering = reader.next()
             self.server.begin(self.answering)
         elif reader.refusal is not None:
             self._stop(reader.refusal)
@@ -238,8 +243,8 @@ class Connection:
                 reader.ready.pop()
             return
         body = error_body(refusal.message, "invalid_request_error", refusal.code)
-        framing = b"content-length: %d\r\nconnection: close\r\n" % len(body) + self.date.line
-        self.write(answer_head(refusal.status, (_JSON,), framing) + body)
+        framing = b"connection: close\r\n" + self.moment.date_line
+        self.write(answer_head(refusal.status, (_JSON,), framing, head_end(len(body)), body))
         self.server.refused(refusal.code)
         self._close()
 
@@ -318,7 +323,7 @@ class Connection:
 
     def _arm(self) -> None:
         """Set when to look again, by what is awaited of the client."""
-        now, limits = self.server.now, self.limits
+        now, limits = self.moment.now, self.limits
         incoming = self._reader.incoming
         if not self.is_writable:
             self._watched = self._transport.get_write_buffer_size()

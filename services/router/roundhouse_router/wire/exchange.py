@@ -6,20 +6,41 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from roundhouse_router.wire.errors import CLIENT_LEFT, CUT_OFF, ClientLeft
-from roundhouse_router.wire.heads import Headers, answer_head
+from roundhouse_router.wire.heads import Headers, Moment, answer_head, framed, head_end
 from roundhouse_router.wire.incoming import Incoming, too_large
 
 if TYPE_CHECKING:
     from roundhouse_router.wire.connection import Connection
 
-__all__ = ["Exchange", "Handler"]
+__all__ = ["Channel", "Exchange", "Handler"]
 
 _ONE_WRITE: Final = 64 * 1024
 """A larger body is not copied behind its head."""
 _CLOSE: Final = b"connection: close\r\n"
 _KEEP: Final = b"connection: keep-alive\r\n"
-_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
-_BODILESS: Final = frozenset((204, 304))
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n\r\n"
+_CHUNK_END: Final = b"\r\n"
+_LAST_END: Final = b"\r\n0\r\n\r\n"
+
+
+class Channel:
+    """What an exchange has of its connection. A base class, so that compiled code calls without a lookup."""
+
+    __slots__ = ("client", "is_writable", "moment", "write")
+    client: str
+    """The client's address."""
+    is_writable: bool
+    """Whether the client takes what is sent."""
+    moment: Moment
+    write: Callable[[bytes], None]
+
+    def may_skip(self, exchange: "Exchange") -> bool:
+        """Whether the rest of an unread body is so small that it is thrown away, to keep the connection."""
+        raise NotImplementedError
+
+    def ended(self, exchange: "Exchange") -> None:
+        """The answer is written: go on with what came meanwhile, or close."""
+        raise NotImplementedError
 
 
 class Exchange:
@@ -81,7 +102,7 @@ class Exchange:
         """Whether the client may use the connection again."""
         self.is_old = is_old
         """HTTP/1.0: no chunks."""
-        self.client = connection.client
+        self.client = self._connection.client
         """The client's address."""
         self.whole = b""
         self.incoming: Incoming | None = None
@@ -138,11 +159,15 @@ class Exchange:
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer in one write. The server adds content-length, date and connection."""
         framing = self._begin(status)
-        if status not in _BODILESS:
-            framing += b"content-length: %d\r\n" % len(body)
-        head = answer_head(status, headers, framing)
+        end = b"\r\n" if _has_no_body(status) else head_end(len(body))
+        if self._is_bare:
+            body = b""
+        if len(body) < _ONE_WRITE:
+            head, body = answer_head(status, headers, framing, end, body), b""
+        else:
+            head = answer_head(status, headers, framing, end)
         self.is_started = True
-        self._finish(head, b"" if self._is_bare else body)
+        self._finish(head, body)
 
     def continue_by(self, handler: "Handler") -> None:
         """Let a task go on with what was begun without one; until its first step `on_left` is who hears."""
@@ -156,23 +181,26 @@ class Exchange:
 
     def start(self, status: int, headers: Headers) -> None:
         """Begin an answer that comes in pieces. Its head goes out with the first one; `write(b"")` sends it alone."""
-        self._is_chunked = not self.is_old and status not in _BODILESS
+        self._is_chunked = not self.is_old and not _has_no_body(status)
         if self.is_old:
             self.is_kept = False  # its end is the end of the connection
         framing = self._begin(status)
-        self._head = answer_head(status, headers, framing + _CHUNKED if self._is_chunked else framing)
+        self._head = answer_head(status, headers, framing, _CHUNKED if self._is_chunked else b"\r\n")
         self.is_started = True
 
     def write(self, data: bytes) -> None:
         """Send one piece. See `is_writable` and `drained`: what the client does not take is kept in memory."""
         if self.is_ended or self.has_left:
             return
+        head = self._head
+        if head:
+            self._head = b""
         if not data or self._is_bare:
-            data = b""
+            data = head
         elif self._is_chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._head:
-            data, self._head = self._head + data, b""
+            data = framed(head, data, _CHUNK_END)
+        elif head:
+            data = head + data
         if data:
             self._connection.write(data)
 
@@ -181,7 +209,7 @@ class Exchange:
         if self._is_bare:
             data = b""
         elif self._is_chunked:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+            data = framed(b"", data, _LAST_END) if data else b"0\r\n\r\n"
         head, self._head = self._head, b""
         self._finish(head, data)
 
@@ -241,14 +269,15 @@ class Exchange:
         """Return the header lines that say the time, and whether the connection goes on."""
         if self.is_started:
             raise RuntimeError("the answer was started before")
-        if status in _BODILESS:
+        if _has_no_body(status):
             self._is_bare = True
         connection = self._connection
+        moment = connection.moment
         if self.incoming is not None and not connection.may_skip(self):
             self.is_kept = False  # what is left of the body would pass for the next request
-        if self.is_kept and not connection.server.is_draining:
-            return connection.date.line + _KEEP if self.is_old else connection.date.line
-        return connection.date.line + _CLOSE
+        if self.is_kept and not moment.is_draining:
+            return moment.date_line + _KEEP if self.is_old else moment.date_line
+        return moment.date_line + _CLOSE
 
     def _finish(self, head: bytes, data: bytes) -> None:
         if self.is_ended:
@@ -260,11 +289,15 @@ class Exchange:
             return
         connection = self._connection
         if len(data) < _ONE_WRITE:
-            connection.write(head + data)
+            connection.write(head + data)  # copies nothing where one of them is empty
         else:
             connection.write(head)
             connection.write(data)
         connection.ended(self)
+
+
+def _has_no_body(status: int) -> bool:
+    return status == 204 or status == 304
 
 
 Handler = Callable[[Exchange], Awaitable[None]]

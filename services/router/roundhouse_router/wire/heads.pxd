@@ -1,8 +1,22 @@
-cdef class DateLine:
-    cdef public object _second
-    cdef public bytes line
-    cpdef update(self, double now)
+cdef dict _KNOWN, _STATUS_LINES
+cdef bytes _OK
+cdef Py_ssize_t _KNOWN_BYTES, _KNOWN_MOST, _SHORT
+cdef list _ENDS, _SIZES
 
-cpdef answer_head(status, headers, bytes framing)
+cdef class Moment:
+    cdef public long long _second
+    cdef public bytes date_line
+    cdef public bint is_draining
+    cdef public double now
+    cpdef update(self, double now, double date)
+
+cdef class Lines:
+    cdef public bytes ready
+
+cpdef extended(headers, tuple more)
+cpdef bytes lines_of(headers)
+cpdef bytes answer_head(int status, headers, bytes framing, bytes end, bytes body=*)
+cpdef bytes head_end(Py_ssize_t size)
+cpdef bytes framed(bytes head, bytes data, bytes end)
 cpdef check_lines(bytes lines, count)
 cpdef error_body(message, kind, code)

@@ -1,48 +1,148 @@
 """Heads of requests and answers as bytes. What callers give is checked: nothing in a value can begin a line."""
 
 import http
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from email.utils import formatdate
-from itertools import chain
 from typing import Final
 
 import msgspec
 
-__all__ = ["DateLine", "Headers", "answer_head", "check_lines", "error_body", "request_head"]
+__all__ = [
+    "LOWERED",
+    "Headers",
+    "Lines",
+    "Moment",
+    "answer_head",
+    "check_lines",
+    "error_body",
+    "extended",
+    "framed",
+    "head_end",
+    "lines_of",
+    "request_head",
+]
 
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
 }
-_LINE: Final = b"%b: %b\r\n"
-_LINES_MOST: Final = 32
-_LINES: Final = tuple(_LINE * count for count in range(_LINES_MOST))
-Headers = Sequence[tuple[bytes, bytes]]
+_OK: Final = _STATUS_LINES[200]
+Header = tuple[bytes, bytes]
+Headers = Collection[Header]
+_KNOWN: Final[dict[tuple[Header, ...], bytes]] = {}
+"""Lines that were asked for lately: engines and routes say few different things. Bounded, then emptied."""
+_KNOWN_MOST: Final = 256
+_KNOWN_BYTES: Final = 400
+_SHORT: Final = 8192
+_ENDS: Final[list[bytes | None]] = [None] * _SHORT
+"""The ends of heads, by the length of the body, once they were needed."""
+_SIZES: Final[list[bytes | None]] = [None] * _SHORT
+"""The beginnings of chunks, likewise."""
+LOWERED: Final = {
+    spelled: name
+    for name in (
+        *(b"accept", b"accept-encoding", b"accept-language", b"authorization", b"cache-control", b"connection"),
+        *(b"content-length", b"content-type", b"date", b"host", b"server", b"traceparent", b"transfer-encoding"),
+        *(b"user-agent", b"x-api-key", b"x-request-id"),
+    )
+    for spelled in (name, name.title())
+}
+"""Names of headers in lower case, by how almost everybody spells them."""
 
 
-class DateLine:
-    """The `date` header, made once a second."""
+class Moment:
+    """What all connections of a server share: the time of its last look at them, and whether it stops."""
 
-    __slots__ = ("_second", "line")
+    __slots__ = ("_second", "date_line", "is_draining", "now")
 
     def __init__(self) -> None:
+        self.now = 0.0
+        """The monotonic clock: what deadlines are counted from."""
+        self.is_draining = False
+        self.date_line = b""
+        """The `date` header, made once a second."""
         self._second = -1
-        self.line = b""
 
-    def update(self, now: float) -> None:
-        """Take the wall-clock time."""
-        second = int(now)
+    def update(self, now: float, date: float) -> None:
+        """Take the monotonic and the wall-clock time."""
+        self.now = now
+        second = int(date)
         if second != self._second:
             self._second = second
-            self.line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+            self.date_line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
 
 
-def answer_head(status: int, headers: Headers, framing: bytes) -> bytes:
-    """Return the head of an answer. `framing` is header lines of ours. Raises ValueError for a line break inside."""
-    count = len(headers)
-    lines = (_LINES[count] if count < _LINES_MOST else _LINE * count) % tuple(chain.from_iterable(headers))
-    check_lines(lines, count)
-    first = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    return b"%b%b%b\r\n" % (first, lines, framing)
+class Lines:
+    """Headers as the lines that they are sent as, so that an answer's head is put together without taking them apart.
+
+    What `ready` is made of was checked, or is ours.
+    """
+
+    __slots__ = ("ready",)
+
+    def __init__(self, ready: bytes) -> None:
+        self.ready = ready
+
+    def __iter__(self) -> Iterator[Header]:
+        for line in self.ready.split(b"\r\n")[:-1]:
+            name, _, value = line.partition(b": ")
+            yield name, value
+
+    def __len__(self) -> int:
+        return self.ready.count(b"\r\n")
+
+    def __contains__(self, header: object) -> bool:
+        return header in tuple(self)
+
+
+def extended(headers: Headers, more: tuple[Header, ...]) -> Headers:
+    """Return the headers with more of them behind. Raises ValueError for a line break inside of `more`."""
+    if type(headers) is not Lines:
+        return (*headers, *more)
+    known = _KNOWN.get(more)
+    if known is None:
+        known = lines_of(more)
+        if len(known) <= _KNOWN_BYTES:
+            if len(_KNOWN) >= _KNOWN_MOST:
+                _KNOWN.clear()
+            _KNOWN[more] = known
+    return Lines(headers.ready + known)
+
+
+def lines_of(headers: Headers) -> bytes:
+    """Return the headers as lines. Raises ValueError for a line break inside."""
+    if type(headers) is Lines:
+        return headers.ready
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    check_lines(lines, len(headers))
+    return lines
+
+
+def answer_head(status: int, headers: Headers, framing: bytes, end: bytes, body: bytes = b"") -> bytes:
+    """Return the head of an answer, with `body` behind it. `framing` is header lines of ours, `end` the last ones and
+    an empty line. Raises ValueError for a line break inside of the headers."""
+    first = _OK if status == 200 else _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return b"".join((first, lines_of(headers), framing, end, body))
+
+
+def head_end(size: int) -> bytes:
+    """Return the end of a head with a body of this length behind it."""
+    if size >= _SHORT:
+        return b"content-length: %d\r\n\r\n" % size
+    end = _ENDS[size]
+    if end is None:
+        end = _ENDS[size] = b"content-length: %d\r\n\r\n" % size
+    return end
+
+
+def framed(head: bytes, data: bytes, end: bytes) -> bytes:
+    """Return a chunk of a body, which is not empty, behind a head; `end` begins with the chunk's CRLF."""
+    size = len(data)
+    begin = _SIZES[size] if size < _SHORT else None
+    if begin is None:
+        begin = b"%x\r\n" % size
+        if size < _SHORT:
+            _SIZES[size] = begin
+    return b"".join((head, begin, data, end))
 
 
 def check_lines(lines: bytes, count: int) -> None:

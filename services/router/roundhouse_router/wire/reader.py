@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import httptools
 
 from roundhouse_router.wire.exchange import Exchange
+from roundhouse_router.wire.heads import LOWERED
 from roundhouse_router.wire.incoming import Incoming
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ _ONCE: Final = frozenset(
 )
 _OFFER: Final = frozenset((b"connection", b"upgrade", b"http2-settings"))
 _METHODS: Final = {name.encode(): name for name in ("GET", "POST", "HEAD", "DELETE", "OPTIONS")}
+_LOWERED: Final = LOWERED
 _SPLIT: Final[dict[bytes, tuple[str, bytes]]] = {}
 """URLs that came lately: clients of one API ask for few. Bounded, then emptied."""
 _KEPT_MOST: Final = 256
 _KEPT_BYTES: Final = 200
+_SPACE: Final = ord(" ")
+"""No whitespace is above it."""
 _OVERHEAD_SHARE: Final = 16
 """Chunked bodies may be this much larger on the wire than in fact: chunks of one byte are six."""
 
@@ -41,12 +45,14 @@ class Reader:
 
     __slots__ = (
         "_connection",
+        "_header_count",
         "_headers",
         "_overhead",
         "_parser",
         "_pieces",
         "_upgrading",
         "_url",
+        "_url_bytes",
         "head_bytes",
         "incoming",
         "on_body",
@@ -56,6 +62,8 @@ class Reader:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
+        self._header_count = connection.limits.header_count
+        self._url_bytes = connection.limits.url_bytes
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
@@ -81,6 +89,11 @@ class Reader:
         else:
             self._count_head(len(data))
 
+    def next(self) -> Exchange:
+        """Take the oldest of `ready`."""
+        ready = self.ready
+        return ready.pop() if len(ready) == 1 else ready.pop(0)
+
     def close(self) -> None:
         """Let go of the parser and of the connection: they hold this reader, and it them."""
         del self._parser, self.on_body, self._connection
@@ -88,14 +101,16 @@ class Reader:
     # The parser's side
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        self._url = self._url + url if self._url else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        name = _LOWERED.get(name) or name.lower()
         headers = self._headers
         if name in headers:
             value = self._joined(name, value)
-        headers[name] = value.rstrip()
+        if value and value[-1] <= _SPACE:
+            value = value.rstrip()
+        headers[name] = value
 
     def on_headers_complete(self) -> None:
         url, self._url = self._url, b""
@@ -105,13 +120,12 @@ class Reader:
         is_old = False
         if b"upgrade" in headers and parser.should_upgrade() and self._offers_http2(url, headers):
             return
-        if b"connection" in headers or not is_kept or url[:1] != b"/":
+        if b"connection" in headers or not is_kept or not url.startswith(b"/"):
             is_old = self._check_unusual(headers, url)
-        limits = self._connection.limits
-        if len(headers) > limits.header_count:
-            raise Refusal(431, f"There are more than {limits.header_count} headers.", "headers_too_large")
-        if len(url) > limits.url_bytes:
-            raise Refusal(414, f"The URL is longer than {limits.url_bytes} bytes.", "uri_too_long")
+        if len(headers) > self._header_count:
+            raise Refusal(431, f"There are more than {self._header_count} headers.", "headers_too_large")
+        if len(url) > self._url_bytes:
+            raise Refusal(414, f"The URL is longer than {self._url_bytes} bytes.", "uri_too_long")
         if b"host" not in headers and not is_old:
             raise Refusal(400, "The header host is missing.")
         if b"transfer-encoding" in headers and (is_old or headers[b"transfer-encoding"].lower() != b"chunked"):
@@ -178,8 +192,8 @@ class Reader:
     def _count_head(self, size: int) -> None:
         limits = self._connection.limits
         self.head_bytes += size
-        if self.refusal is None and len(self._url) > limits.url_bytes:
-            self.refusal = Refusal(414, f"The URL is longer than {limits.url_bytes} bytes.", "uri_too_long")
+        if self.refusal is None and len(self._url) > self._url_bytes:
+            self.refusal = Refusal(414, f"The URL is longer than {self._url_bytes} bytes.", "uri_too_long")
         elif self.refusal is None and self.head_bytes > limits.head_bytes:
             self.refusal = Refusal(431, f"The headers are larger than {limits.head_bytes} bytes.", "headers_too_large")
 

@@ -1,13 +1,11 @@
-from roundhouse_router.wire.connection cimport Connection
+from roundhouse_router.wire.connection cimport Connection, Host
 from roundhouse_router.wire.exchange cimport Exchange
-from roundhouse_router.wire.heads cimport DateLine
+from roundhouse_router.wire.heads cimport Moment
 
-cdef class WireServer:
+cdef class WireServer(Host):
     cdef public object _clock, _handler, _loop, _servers, _taker, _tasks, _tick_s, _ticking, limits, refusals
     cdef public set connections
-    cdef public DateLine date
-    cdef public bint is_draining
-    cdef public double now
+    cdef public Moment moment
     cpdef begin(self, Exchange exchange)
     cpdef run(self, Exchange exchange, handler=*)
     cpdef refused(self, code)

@@ -14,11 +14,11 @@ from roundhouse_common.service.listener import PortInUse
 from roundhouse_common.service.ops import ASGIApp
 from roundhouse_router.domain.errors import ApiError, Internal
 from roundhouse_router.wire.asgi import serve_asgi
-from roundhouse_router.wire.connection import Connection
+from roundhouse_router.wire.connection import Connection, Host
 from roundhouse_router.wire.errors import ClientLeft
 from roundhouse_router.wire.exchange import Exchange, Handler
 from roundhouse_router.wire.figures import WireFigures
-from roundhouse_router.wire.heads import DateLine
+from roundhouse_router.wire.heads import Moment
 from roundhouse_router.wire.limits import WireLimits
 
 __all__ = ["Taker", "WireListener", "WireServer"]
@@ -46,7 +46,7 @@ class Taker(Protocol):
 _log = get_logger(__name__)
 
 
-class WireServer:
+class WireServer(Host):
     """Runs the handler as one task per request, but for those that the taker answers without one.
 
     Time is looked at by one sweeper, not by timers of connections.
@@ -58,11 +58,8 @@ class WireServer:
         """`taker` is asked before the handler."""
         self.limits = limits or WireLimits()
         self.connections: set[Connection] = set()
-        self.now = clock.monotonic()
-        """The monotonic clock at the last sweep: what deadlines are counted from."""
-        self.date = DateLine()
-        self.date.update(clock.now())
-        self.is_draining = False
+        self.moment = Moment()
+        self.moment.update(clock.monotonic(), clock.now())
         self.refusals: dict[str, int] = {}
         """Requests that no handler saw, by code."""
         self._handler = handler
@@ -85,7 +82,7 @@ class WireServer:
 
     async def stop(self, drain_timeout_s: float) -> None:
         """Stop accepting, close idle connections, let requests in flight finish within this time; then cut them off."""
-        self.is_draining = True
+        self.moment.is_draining = True
         for server in self._servers:
             server.close()
         for connection in list(self.connections):
@@ -114,7 +111,6 @@ class WireServer:
         return bool(self._tasks) or any(connection.answering is not None for connection in self.connections)
 
     def begin(self, exchange: Exchange) -> None:
-        """Have the request answered. For connections."""
         taker, body = self._taker, exchange.incoming
         if taker is None:
             self.run(exchange)
@@ -141,8 +137,8 @@ class WireServer:
 
     def sweep(self) -> None:
         """Look at every connection's deadline."""
-        now = self.now = self._clock.monotonic()
-        self.date.update(self._clock.now())
+        now = self._clock.monotonic()
+        self.moment.update(now, self._clock.now())
         late = [connection for connection in self.connections if connection.deadline < now]
         for connection in late:
             connection.expire()

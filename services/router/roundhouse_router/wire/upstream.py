@@ -1,33 +1,54 @@
 """A connection to an upstream: one request at a time, and when its answer is whole, broken or silent."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
 from roundhouse_router.wire.errors import Broken, HungUp, Silent, WireError
+from roundhouse_router.wire.heads import LOWERED
 from roundhouse_router.wire.reply import Reply
 
 if TYPE_CHECKING:
     from roundhouse_router.wire.client import Client, Origin
 
-__all__ = ["Awaited", "Listener", "UpstreamConnection"]
+__all__ = ["Awaited", "Listener", "Pool", "UpstreamConnection"]
 
 _NEVER: Final = float("inf")
 _HEAD_BYTES: Final = 64 * 1024
+_LOWERED: Final = LOWERED
 
 
-class Listener(Protocol):
-    """Who asked. Hears one of the two, once, in the turn of the event loop in which it is known."""
+class Listener:
+    """Who asked. Hears one of the two, once, in the turn of the event loop in which it is known.
+
+    This and `Pool` are base classes, so that compiled code calls without a lookup.
+    """
+
+    __slots__ = ()
 
     def answered(self, reply: Reply) -> None:
         """The head is there, possibly with the whole body."""
+        raise NotImplementedError
 
     def failed(self, error: WireError) -> None:
         """There will be no answer."""
+        raise NotImplementedError
 
 
-class Awaited:
+class Pool:
+    """What a connection needs of the client that keeps it."""
+
+    __slots__ = ("now",)
+    now: float
+    """The event loop's time when the next sweep is due: what deadlines are counted from, so that none is early."""
+
+    def release(self, connection: "UpstreamConnection") -> None:
+        """Keep a connection whose answer is whole."""
+        raise NotImplementedError
+
+
+class Awaited(Listener):
     """A listener for who awaits."""
 
     __slots__ = ("future",)
@@ -93,7 +114,6 @@ class UpstreamConnection:
 
     # The caller's side
 
-    @property
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
@@ -108,6 +128,11 @@ class UpstreamConnection:
         """Close: nobody waits for the answer any more, and nobody is told."""
         self._listener = None
         self.abort()
+
+    def ask(self, listener: Listener, silence_s: float, request: bytes) -> None:
+        """Send a request on a connection that was just found open, and expect an answer."""
+        self.begin(listener, silence_s)
+        self._transport.write(request)
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request."""
@@ -218,10 +243,11 @@ class UpstreamConnection:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.reply is not None:
             return  # a trailer
-        name = name.lower()
-        if name in self._headers:
-            value = self._headers[name] + b", " + value
-        self._headers[name] = value
+        name = _LOWERED.get(name) or name.lower()
+        headers = self._headers
+        if name in headers:
+            value = headers[name] + b", " + value
+        headers[name] = value
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()

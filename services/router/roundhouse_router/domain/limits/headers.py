@@ -4,7 +4,7 @@ from typing import Final
 
 from roundhouse_router.domain.limits.rules import Rule
 
-__all__ = ["GrantHeaders", "Header", "duration", "rate_limit_headers"]
+__all__ = ["GrantHeaders", "Header", "duration", "pairs_of", "rate_limit_headers"]
 
 Header = tuple[bytes, bytes]
 
@@ -12,7 +12,6 @@ _REMAINING: Final = {
     b"requests": b"x-ratelimit-remaining-requests",
     b"tokens": b"x-ratelimit-remaining-tokens",
 }
-_FEW: Final = tuple(b"%d" % number for number in range(1024))
 
 
 def duration(milliseconds: int) -> bytes:
@@ -45,12 +44,23 @@ def rate_limit_headers(kind: bytes, rule: Rule, used: int) -> tuple[Header, ...]
 class GrantHeaders:
     """The headers of one rule, made once: only what remains changes from answer to answer."""
 
-    __slots__ = ("_limit", "_name", "_reset")
+    __slots__ = ("_after", "_before")
 
     def __init__(self, kind: bytes, rule: Rule) -> None:
-        self._limit, self._reset = _fixed(kind, rule)
-        self._name = _REMAINING[kind]
+        limit, reset = _fixed(kind, rule)
+        self._before = b"%b: %b\r\n%b: " % (*limit, _REMAINING[kind])
+        self._after = b"\r\n%b: %b\r\n" % reset
 
-    def of(self, remaining: int) -> tuple[Header, Header, Header]:
-        shown = _FEW[remaining] if 0 <= remaining < 1024 else b"%d" % max(0, remaining)
-        return self._limit, (self._name, shown), self._reset
+    def lines(self, remaining: int) -> bytes:
+        """Return them as an answer has them, at least 0 remaining."""
+        shown = f"{remaining if remaining > 0 else 0}"
+        return b"".join((self._before, shown.encode("ascii"), self._after))
+
+
+def pairs_of(lines: bytes) -> tuple[Header, ...]:
+    """Return such lines as headers."""
+    found = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        found.append((name, value))
+    return tuple(found)
