@@ -1,11 +1,21 @@
+cimport cython
+from roundhouse_router.domain.chunk_frame cimport ChunkFrame
+
 cdef class StreamScanner:
-    cdef public object _drops_blank, _holds, _last_running, _moves_usage, _owed, _rename, _requested, _running
-    cdef public object _strip_running, _strip_usage, _tail, _texts, usage
-    cdef public bint _is_model_known, _is_open, _is_plain, has_error, is_done
+    cdef public object _rename, _requested, _running, usage
+    cdef public bint _drops_blank, _holds, _is_model_known, _is_open, _is_plain, _moves_usage, _strip_running
+    cdef public bint _strip_usage, has_error, is_done
+    cdef public bytes _last_running, _owed, _tail
+    cdef public Py_ssize_t _texts
+    cdef public ChunkFrame _frame
+    @cython.locals(data=bytes, lines=bytes, cut=Py_ssize_t)
     cpdef feed(self, bytes chunk)
+    cpdef bint _passes(self, bytes chunk)
+    @cython.locals(tail=bytes, last=bytes)
     cpdef finish(self)
     cpdef so_far(self)
     cpdef _observe(self, bytes lines)
+    @cython.locals(texts=Py_ssize_t)
     cpdef _count(self, bytes lines)
     cpdef _learn_model(self, bytes lines)
     cpdef _rewritten(self, bytes lines)

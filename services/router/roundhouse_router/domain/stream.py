@@ -1,6 +1,7 @@
 """Reads a stream of server-sent events as it passes, and changes it only where it must.
 
-The common chunk passes untouched after three substring searches. Lines are looked at singly only when they hold
+The common chunk passes untouched: one that differs from an earlier one by its text alone after a look at the text, any
+other after three substring searches. Lines are looked at singly only when they hold
 `"usage"`, when a member that the router asked for must be taken out again, or when the engine answers under another
 model name. Chunk boundaries mean nothing: every decision is made on whole lines. Engines of which it is not known that
 they put usage where OpenAI has it are corrected; that costs whole lines, and nothing per line without usage.
@@ -11,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from roundhouse_router.domain.chunk_frame import CONTENT, ChunkFrame
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import UpstreamFailed
 from roundhouse_router.domain.tokens import TokenCounts
@@ -26,7 +28,6 @@ _ERROR: Final = re.compile(rb'^(?:data: ?\{\s*"error"\s*:\s*(?!null)\S|error: ?\
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 _TEXT: Final = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*"[^"]')
 
-_CONTENT: Final = b'"content":"'
 _NO_CONTENT: Final = b'"content":""'
 
 
@@ -62,6 +63,7 @@ class StreamScanner:
         """Lines without usage go out as they came."""
         self._holds = True
         """Only whole lines go out. Ends when the model's name is known and nothing is to be changed."""
+        self._frame = ChunkFrame()
         self._tail = b""
         self._drops_blank = False
         self._last_running = b""
@@ -75,15 +77,7 @@ class StreamScanner:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may go to the client now. Raises UpstreamFailed for a line without an end."""
-        if (
-            self._is_plain
-            and not (self._tail or self._drops_blank or self._owed)
-            and chunk[-1:] == b"\n"
-            and b'"usage"' not in chunk
-            and b"error" not in chunk
-            and b"[DONE]" not in chunk
-        ):
-            self._count(chunk)
+        if self._is_plain and not (self._tail or self._drops_blank or self._owed) and self._passes(chunk):
             return chunk
         data = self._tail + chunk if self._tail else chunk
         cut = data.rfind(b"\n") + 1
@@ -100,6 +94,18 @@ class StreamScanner:
             self._holds = False
             return data
         return self._rewritten(lines)
+
+    def _passes(self, chunk: bytes) -> bool:
+        """Whether these are whole lines that hold nothing but text, which is counted then."""
+        if self._frame.fits(chunk):
+            self._texts += 1
+            return True
+        if not chunk.endswith(b"\n") or b'"usage"' in chunk or b"error" in chunk or b"[DONE]" in chunk:
+            return False
+        self._count(chunk)
+        if self._running is None:  # else the figures on the way are looked for in every chunk
+            self._frame.learn(chunk)
+        return True
 
     def finish(self) -> bytes:
         """Return what is still held: a last line without an end, and usage that is owed."""
@@ -141,7 +147,7 @@ class StreamScanner:
         if self._running is not None and self._running.marker in lines:
             self._last_running = lines
         elif not self._last_running:
-            texts = lines.count(_CONTENT) - lines.count(_NO_CONTENT)
+            texts = lines.count(CONTENT) - lines.count(_NO_CONTENT)
             self._texts += texts if texts > 0 else len(_TEXT.findall(lines))
 
     def _learn_model(self, lines: bytes) -> None:
