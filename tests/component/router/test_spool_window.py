@@ -61,6 +61,37 @@ async def test_lines_across_the_edge_of_a_window_are_whole(tmp_path: Path) -> No
     assert await everything(again) == records
 
 
+@pytest.mark.parametrize("is_refused", [False, True], ids=["taken", "refused"])
+def test_zeros_are_written_ahead_only_while_much_is_written(
+    is_refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[int] = []
+    pwrite = os.pwrite
+
+    def watched(fd: int, data: bytes, offset: int) -> int:
+        ahead.append(offset)
+        if is_refused:
+            raise OSError("refused")
+        return pwrite(fd, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", watched)
+    path = tmp_path / "segment"
+    fd, window, lines = os.open(path, os.O_RDWR | os.O_CREAT), Window(), b""
+    try:
+        for is_synced in (True, True, False, False, False):
+            if is_synced:
+                window.synced(len(lines))
+            for number in range(60):
+                line = b"%d " % number * 600 + b"\n"
+                assert window.put(fd, len(lines), line)
+                lines += line
+            assert bool(ahead) is not is_synced, "60 lines are less than what is much, 120 are more"
+    finally:
+        window.close()
+        os.close(fd)
+    assert path.read_bytes().rstrip(b"\0") == lines
+
+
 def test_a_file_without_room_is_not_mapped(tmp_path: Path) -> None:
     path = tmp_path / "read-only"
     path.touch()

@@ -9,7 +9,7 @@ from roundhouse_router.domain.request cimport ParsedRequest
 from roundhouse_router.domain.targets cimport RequestFacts, Resolution
 from roundhouse_router.domain.tokens cimport sums
 from roundhouse_router.metrics cimport RouterMetrics, Series
-from roundhouse_router.store.frames cimport AdmissionFrame, RecordFrame
+from roundhouse_router.store.frames cimport AdmissionFrame, RecordFrame, opening
 from roundhouse_router.store.segments cimport encode_admission, encode_record
 from roundhouse_router.store.spool cimport Spool
 
@@ -28,6 +28,7 @@ cdef class Flight:
     cdef public FlightServices _services
     cdef public Tally _tally
     cdef public Alike _alike
+    cdef public str _opening
     cdef public double _admitted_at, _asked_at, _received, queued_s
     cdef public long long _sequence
     cdef public int attempts, continuations, http_status, status_sent

@@ -20,7 +20,7 @@ from roundhouse_router.domain.tokens import MOST_TOKENS, NO_TOKENS, TokenCounts,
 from roundhouse_router.limits import Grant
 from roundhouse_router.metrics import RouterMetrics, Series
 from roundhouse_router.request_log.watch import Watch
-from roundhouse_router.store.frames import AdmissionFrame, RecordFrame
+from roundhouse_router.store.frames import AdmissionFrame, RecordFrame, opening
 from roundhouse_router.store.segments import encode_admission, encode_record
 from roundhouse_router.store.spool import Spool
 
@@ -65,6 +65,7 @@ class Flight:
         "_asked_at",
         "_first_token_at",
         "_is_asking",
+        "_opening",
         "_received",
         "_sequence",
         "_services",
@@ -265,7 +266,8 @@ class Flight:
         frame = self._alike.admission
         if frame is None:
             frame = self._alike.admission = AdmissionFrame(self._admission())
-        line = frame.line(self.request_id.encode(), self._sequence, self._admitted_at)
+        self._opening = opening(self.request_id, self._sequence, self._admitted_at)
+        line = frame.line(self._opening)
         return line or encode_admission(self._admission())
 
     def _admission(self) -> Admission:
@@ -292,9 +294,7 @@ class Flight:
         now = self._services.now()
         if self.watch is None and frame is not None:
             line = frame.line(
-                self.request_id.encode(),
-                self._sequence,
-                self._admitted_at,
+                self._opening,
                 now,
                 duration_s * 1000,
                 None if first_token_s is None else first_token_s * 1000,

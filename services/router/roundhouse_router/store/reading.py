@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from roundhouse_common.contracts.usage import UsageRecord
-from roundhouse_router.store.segments import decode_record, scan, segment_path
+from roundhouse_router.store.segments import decode_record, finals_in, scan, segment_path
 from roundhouse_router.store.writer import Position, SegmentWriter
 
 __all__ = ["finals_after", "oldest", "read_after"]
@@ -30,13 +30,9 @@ def read_after(
     number = next(number for number in _numbers(writer) if number >= start.segment)
     offset = start.offset if number == start.segment else 0
     limit = writer.durable.offset - offset if number == writer.durable.segment else _READ_BYTES
-    found, end = [], offset
-    for line in scan(_read(segment_path(directory, number), offset, min(limit, _READ_BYTES)), offset):
-        end = line.end
-        if line.is_final:
-            found.append((decode_record(line), Position(number, end)))
+    lines, end = finals_in(_read(segment_path(directory, number), offset, min(limit, _READ_BYTES)), offset)
     if end > offset:
-        return found, Position(number, end)
+        return [(decode_record(line), Position(number, line.end)) for line in lines], Position(number, end)
     # The end of a closed segment, or the torn line that a killed router left there.
     return [], next((Position(later, 0) for later in _numbers(writer) if later > number), start)
 

@@ -3,13 +3,17 @@
     <crc32 of the rest, 8 hex digits> H <JSON of Head>
     <crc32 of the rest, 8 hex digits> A <request id> <JSON of Admission, an array>
     <crc32 of the rest, 8 hex digits> S <request id> <JSON of UsageRecord, settled>
+    <crc32 of the rest, 8 hex digits> a <JSON array> <request id> <JSON array>
+    <crc32 of the rest, 8 hex digits> s <JSON array> <request id> <JSON array>
+
+`a` and `s` say the same as `A` and `S`, shorter: first what entries of a kind have in common, last what this one has
+of its own (`parts.py`). What is common is encoded and summed up once (`frames.py`), and decoded once.
 
 JSON never holds a raw line feed, so a line is an entry. A line that does not match its checksum is counted and passed
 over; the lines after it stand for themselves.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -18,6 +22,7 @@ import msgspec
 
 from roundhouse_common.contracts.usage import UsageRecord
 from roundhouse_router.domain.records import Admission
+from roundhouse_router.store.parts import admission_of, record_of
 
 __all__ = [
     "Head",
@@ -27,6 +32,7 @@ __all__ = [
     "encode_admission",
     "encode_head",
     "encode_record",
+    "finals_in",
     "framed",
     "scan",
     "segment_numbers",
@@ -37,6 +43,10 @@ _SUFFIX: Final = ".spool"
 _ADMITTED: Final = b"A"
 _SETTLED: Final = b"S"
 _HEAD: Final = b"H"
+_ADMITTED_IN_PARTS: Final = b"a"
+_SETTLED_IN_PARTS: Final = b"s"
+_IN_PARTS: Final = (b"a ", b"s ")
+_FINAL: Final = (b"s ", b"S ")
 _record: Final = msgspec.json.Decoder(UsageRecord)
 _admission: Final = msgspec.json.Decoder(Admission)
 _encoder: Final = msgspec.json.Encoder()
@@ -50,14 +60,18 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
     """One entry, not decoded yet. `kind` is empty for a damaged line; `end` is the offset behind it."""
 
-    kind: bytes
-    request_id: str
-    payload: bytes
-    end: int
+    __slots__ = ("common", "end", "kind", "payload", "request_id")
+
+    def __init__(self, kind: bytes, common: bytes, request_id: str, payload: bytes, end: int) -> None:
+        self.kind = kind
+        self.common = common
+        """Of an entry in two parts."""
+        self.request_id = request_id
+        self.payload = payload
+        self.end = end
 
     @property
     def is_head(self) -> bool:
@@ -65,11 +79,11 @@ class Line:
 
     @property
     def is_admission(self) -> bool:
-        return self.kind == _ADMITTED
+        return self.kind == _ADMITTED_IN_PARTS or self.kind == _ADMITTED
 
     @property
     def is_final(self) -> bool:
-        return self.kind == _SETTLED
+        return self.kind == _SETTLED_IN_PARTS or self.kind == _SETTLED
 
     @property
     def is_damaged(self) -> bool:
@@ -99,6 +113,8 @@ def encode_record(record: UsageRecord) -> bytes:
 
 def decode_admission(line: Line) -> Admission:
     """Return it, also from the form of the first release: a UsageRecord without an outcome."""
+    if line.common:
+        return admission_of(line.request_id, line.common, line.payload)
     if not line.payload.startswith(b"{"):
         return _admission.decode(line.payload)
     record = _record.decode(line.payload)
@@ -106,6 +122,8 @@ def decode_admission(line: Line) -> Admission:
 
 
 def decode_record(line: Line) -> UsageRecord:
+    if line.common:
+        return record_of(line.request_id, line.common, line.payload)
     return _record.decode(line.payload)
 
 
@@ -117,6 +135,19 @@ def scan(data: bytes, start: int = 0) -> Iterator[Line]:
         position = end + 1
 
 
+def finals_in(data: bytes, start: int) -> tuple[list[Line], int]:
+    """Return the outcomes among the whole lines of `data`, which begins at offset `start`, and where the lines end."""
+    found = []
+    position = 0
+    while (end := data.find(b"\n", position)) >= 0:
+        if data[position + 9 : position + 11] in _FINAL:
+            line = _parse(data[position:end], start + end + 1)
+            if line.is_final:
+                found.append(line)
+        position = end + 1
+    return found, start + position
+
+
 def framed(rest: bytes) -> bytes:
     """Return the line of an entry."""
     return b"%08x %b\n" % (crc32(rest), rest)
@@ -124,7 +155,14 @@ def framed(rest: bytes) -> bytes:
 
 def _parse(line: bytes, end: int) -> Line:
     rest = line[9:]
-    parts = rest.split(b" ", 2)
-    if len(parts) != 3 or line[:9] != b"%08x " % crc32(rest):
-        return Line(b"", "", b"", end)
-    return Line(parts[0], parts[1].decode(), parts[2], end)
+    check = crc32(rest)
+    if line[:9] == f"{check:08x} ".encode():
+        if rest[:2] in _IN_PARTS:
+            parts = rest[2:].rsplit(b" ", 2)  # texts in the first one may have spaces
+            if len(parts) == 3:
+                return Line(rest[:1], parts[0], parts[1].decode(), parts[2], end)
+        else:
+            parts = rest.split(b" ", 2)
+            if len(parts) == 3:
+                return Line(parts[0], b"", parts[1].decode(), parts[2], end)
+    return Line(b"", b"", "", b"", end)

@@ -122,12 +122,16 @@ class SegmentWriter:
         self.sealed.append(Sealed(number=self.number, size=self.offset, finals=self.finals, sealed_at=head.created_at))
         self.number, self.head, self.finals = self.number + 1, head, 0
         self._fd, self.offset, self._is_torn = fd, offset, False
+        if self._window is not None:
+            self._window.synced(offset)
 
     async def sync(self) -> bool:
         """Put everything written until now on stable storage; return whether `durable` moved."""
         target = Position(self.number, self.offset)
         if target == self.durable:
             return False
+        if self._window is not None:
+            self._window.synced(target.offset)
         numbers = [*self._unsynced, target.segment]
         paths = [segment_path(self._directory, number) for number in numbers]
         try:
