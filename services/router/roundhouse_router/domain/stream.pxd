@@ -2,6 +2,7 @@ cimport cython
 from roundhouse_router.domain.chunk_frame cimport ChunkFrame
 
 cdef class StreamScanner:
+    cdef public tuple _read
     cdef public object _rename, _requested, _running, usage
     cdef public bint _drops_blank, _holds, _is_model_known, _is_open, _is_plain, _moves_usage, _strip_running
     cdef public bint _strip_usage, has_error, is_done

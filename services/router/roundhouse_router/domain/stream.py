@@ -16,7 +16,7 @@ from roundhouse_router.domain.chunk_frame import CONTENT, ChunkFrame
 from roundhouse_router.domain.engines import Running
 from roundhouse_router.domain.errors import UpstreamFailed
 from roundhouse_router.domain.tokens import TokenCounts
-from roundhouse_router.domain.usage_lines import alone, read_usage, without_usage
+from roundhouse_router.domain.usage_lines import UsageLine, alone, read_usage, without_usage
 
 __all__ = ["MAX_LINE_BYTES", "StreamScanner"]
 
@@ -67,6 +67,8 @@ class StreamScanner:
         self._tail = b""
         self._drops_blank = False
         self._last_running = b""
+        self._read: tuple[bytes, UsageLine | None] = b"", None
+        """The last line with usage, and what it says."""
         self._texts = 0
         self.usage: TokenCounts | None = None
         """The engine's final figures, once seen."""
@@ -100,7 +102,9 @@ class StreamScanner:
         if self._frame.fits(chunk):
             self._texts += 1
             return True
-        if not chunk.endswith(b"\n") or b'"usage"' in chunk or b"error" in chunk or b"[DONE]" in chunk:
+        if not chunk.endswith(b"\n"):
+            return False
+        if chunk.find(b'"usage"') >= 0 or chunk.find(b"error") >= 0 or chunk.find(b"[DONE]") >= 0:
             return False
         self._count(chunk)
         if self._running is None:  # else the figures on the way are looked for in every chunk
@@ -134,12 +138,13 @@ class StreamScanner:
     def _observe(self, lines: bytes) -> None:
         if not self._is_model_known:
             self._learn_model(lines)
-        if b'"usage"' in lines:
+        if lines.find(b'"usage"') >= 0:
             for line in lines.split(b"\n"):
                 if b'"usage"' in line and (found := read_usage(line)) is not None:
                     self.usage = found.counts
+                    self._read = line, found
         self._count(lines)
-        if b"error" in lines and _ERROR.search(lines):
+        if lines.find(b"error") >= 0 and _ERROR.search(lines):
             self.has_error = True
 
     def _count(self, lines: bytes) -> None:
@@ -181,7 +186,9 @@ class StreamScanner:
 
     def _without_usage(self, line: bytes) -> bytes:
         """Return the line as it is sent; empty: it is taken out."""
-        found = read_usage(line)
+        known, found = self._read
+        if line.rstrip(b"\r\n") != known.rstrip(b"\r\n"):  # not the one that was just observed
+            found = read_usage(line)
         if found is None:
             return line
         if self._strip_usage:
