@@ -68,13 +68,23 @@ class Subject:
 
     def cpu_s(self) -> float:
         """CPU seconds of its processes so far, user and system, all threads."""
-        return sum(sum(process.cpu_times()[:2]) for process in self._family())
+        return sum(map(_cpu_s, self._family()))
 
     def memory_mib(self) -> float:
         return sum(process.memory_info().rss for process in self._family()) / 2**20
 
     def _family(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of one process. `/proc` counts in hundredths, which is a fifth of what a stream's chunks take in a
+    second; its clock, as `clock_getcpuclockid` makes the name of it, counts in nanoseconds."""
+    try:
+        return time.clock_gettime(~process.pid << 3 | 2)
+    except OSError:
+        user, system, *_ = process.cpu_times()
+        return float(user + system)
 
 
 def keep_to(pid: int, *, is_subject: bool) -> None:
