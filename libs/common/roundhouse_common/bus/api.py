@@ -29,6 +29,7 @@ __all__ = [
     "Handler",
     "KeyValue",
     "MessageTooLarge",
+    "NotConnected",
     "PermanentError",
     "RemoteError",
     "RevisionConflict",
@@ -46,6 +47,10 @@ class BusUnavailable(RoundhouseError):
     code = "bus_unavailable"
     status = 503
     retryable = True
+
+
+class NotConnected(BusUnavailable):
+    """There is no connection. Who looks again when there is one need not try before."""
 
 
 class MessageTooLarge(RoundhouseError):

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from roundhouse_common.bus.api import BusUnavailable, RevisionConflict
+from roundhouse_common.bus.api import BusUnavailable, NotConnected, RevisionConflict
 from roundhouse_common.bus.callbacks import ConnectionCallbacks
 from roundhouse_common.bus.faults import Faults
 from roundhouse_common.bus.memory_broker import Interest, MemoryBroker
@@ -247,5 +247,5 @@ class MemoryWire:
 
     def _connection(self) -> asyncio.Future[None]:
         if self._lost is None:
-            raise BusUnavailable("not connected")
+            raise NotConnected("not connected")
         return self._lost

@@ -15,7 +15,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from roundhouse_common.bus.api import BusUnavailable, RevisionConflict
+from roundhouse_common.bus.api import BusUnavailable, NotConnected, RevisionConflict
 from roundhouse_common.bus.callbacks import ConnectionCallbacks
 from roundhouse_common.bus.metrics import BusMetrics
 from roundhouse_common.bus.nats_puller import NatsPuller
@@ -95,7 +95,7 @@ class NatsWire:
     def session(self) -> NatsSession:
         """The connection there is now. Raises BusUnavailable."""
         if self._session is None or self._session.lost.done():
-            raise BusUnavailable(f"not connected to {self._address.url}")
+            raise NotConnected(f"not connected to {self._address.url}")
         return self._session
 
     async def connect(self, wait_s: float) -> None:

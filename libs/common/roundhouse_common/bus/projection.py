@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from roundhouse_common.bus.api import Bus, BusUnavailable, Entry
+from roundhouse_common.bus.api import Bus, BusUnavailable, Entry, NotConnected
 from roundhouse_common.bus.tasks import backoff_s
 from roundhouse_common.contracts.base import Bucket, Message
 
@@ -16,6 +16,7 @@ __all__ = ["Projection"]
 M = TypeVar("M", bound=Message)
 
 _SECOND_LOOK_S = 0.5
+_UNCONNECTED_S = 30.0
 _log = structlog.get_logger("roundhouse.bus")
 
 
@@ -99,6 +100,8 @@ class Projection(Generic[M]):
         except BusUnavailable as error:
             self._failures += 1
             _log.debug("bus.projection_waits", bucket=self._name, error=str(error))
+            if isinstance(error, NotConnected):  # the watch tells of the next connection
+                return _UNCONNECTED_S
             return backoff_s(self._failures, most_s=1.0)
         self._failures = 0
         older = {key for key, entry in listed.items() if entry.revision < self._revisions.get(key, 0)}

@@ -9,7 +9,9 @@ from roundhouse_router.store.writer import Position
 __all__ = ["SpoolKeeper"]
 
 _RETIRE_EVERY = 100
-"""Syncs between two looks for segments to delete."""
+"""Syncs between two looks for segments to delete, where there is something to sync all the time."""
+_LOOK_S = 5.0
+"""The longest time without a look at the spool while nothing is written."""
 
 
 class SpoolKeeper:
@@ -19,10 +21,13 @@ class SpoolKeeper:
         self._acknowledged = acknowledged
 
     async def run(self) -> None:
-        turn = 0
+        loop = asyncio.get_running_loop()
+        between_s = _RETIRE_EVERY * self._sync_s
+        retire_at = loop.time()
         while True:
             await self._spool.sync()
-            if turn % _RETIRE_EVERY == 0:
+            if loop.time() >= retire_at:
                 self._spool.retire(self._acknowledged())
-            turn += 1
+                retire_at = loop.time() + between_s
             await asyncio.sleep(self._sync_s)
+            await self._spool.behind(min(_LOOK_S, between_s))

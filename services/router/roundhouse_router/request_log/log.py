@@ -4,6 +4,7 @@ Nothing waits for it. What the disk does not take in time is dropped, and counte
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,8 @@ _MOST: Final = 10_000
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _BATCH: Final = 64
 _EVERY_S: Final = 0.25
-_RETIRE_EVERY: Final = 240
-"""Rounds between two looks for files to delete."""
+_RETIRE_EVERY_S: Final = 60.0
+"""How often files are looked for that are to be deleted."""
 _STEP_S: Final = 1e-6
 _log = get_logger(__name__)
 
@@ -48,6 +49,7 @@ class RequestLog:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="request-log")
         self._waiting: deque[tuple[Watch, int]] = deque()
         self._waiting_bytes = 0
+        self._submitted = asyncio.Event()
         self._last_at = 0.0
         self._writing = asyncio.Lock()
         self._written = Counter(
@@ -79,11 +81,17 @@ class RequestLog:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        turn = 0
+        loop = asyncio.get_running_loop()
+        retire_at = loop.time()
         while True:
-            if turn % _RETIRE_EVERY == 0:
+            if loop.time() >= retire_at:
                 await self._in_thread(self._retire)
-            turn += 1
+                retire_at = loop.time() + _RETIRE_EVERY_S
+            self._submitted.clear()
+            if not self._waiting:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(retire_at):
+                        await self._submitted.wait()
             await asyncio.sleep(_EVERY_S)
             await self.flush()
 
@@ -119,6 +127,7 @@ class RequestLog:
         self._last_at = watch.at = max(self._clock.now(), self._last_at + _STEP_S)
         self._waiting.append((watch, size))
         self._waiting_bytes += size
+        self._submitted.set()
 
     async def _in_thread(self, work: Any, *arguments: Any) -> int:  # Any: one of the two below
         loop = asyncio.get_running_loop()

@@ -62,6 +62,8 @@ class Spool:
             counters=self.counters,
             is_mapped=can_reserve(directory) if limits.is_mapped is None else limits.is_mapped,
         )
+        self._is_awaited = False
+        self._written = asyncio.Event()
         self.synced = asyncio.Event()
         """Set whenever something became durable; the publisher clears it and looks."""
 
@@ -99,6 +101,8 @@ class Spool:
         writer = self.writer
         writer.write(line, 0)
         self._open[request_id] = writer.number
+        if self._is_awaited:
+            self._wake()
 
     def settle(self, record: UsageRecord) -> None:
         """Write the outcome. When this returns a kill can no longer lose it, unless the disk is full."""
@@ -109,6 +113,8 @@ class Spool:
         self._open.pop(request_id, None)
         if self._waiting or not self.writer.write(line, 1):
             self._wait(line)
+        if self._is_awaited:
+            self._wake()
 
     async def sync(self) -> None:
         """Make what was written durable; retry what could not be written; close a segment that is old enough."""
@@ -118,6 +124,20 @@ class Spool:
             self.writer.roll()
         if await self.writer.sync():
             self.synced.set()
+
+    async def behind(self, within_s: float) -> None:
+        """Return once there is something to sync, or after that time. For one task."""
+        if self._waiting or self.writer.is_behind:
+            return
+        self._written.clear()
+        self._is_awaited = True
+        try:
+            async with asyncio.timeout(within_s):
+                await self._written.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._is_awaited = False
 
     def retire(self, acknowledged: Position) -> int:
         """Delete closed segments that are acknowledged whole and too old, or too many; return how many."""
@@ -154,6 +174,10 @@ class Spool:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    def _wake(self) -> None:
+        self._is_awaited = False
+        self._written.set()
 
     def _wait(self, line: bytes) -> None:
         if len(self._waiting) >= self._limits.waiting_records:

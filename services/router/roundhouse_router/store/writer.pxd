@@ -5,7 +5,7 @@ cdef class SegmentWriter:
     cdef public object _counters, _directory, _executor, _head, _unsynced, durable, head, number, sealed
     cdef public Window _window
     cdef public int _fd
-    cdef public bint _is_failing, _is_torn
+    cdef public bint _is_failing, _is_listed, _is_torn
     cdef public long long _segment_bytes, finals, offset, total_finals
     cpdef write(self, bytes line, int finals)
     cpdef roll(self)
@@ -15,4 +15,4 @@ cdef class SegmentWriter:
     cpdef _cut_back(self)
     cpdef _failed(self, why)
 
-cpdef _sync(directory, paths)
+cpdef _sync(paths)

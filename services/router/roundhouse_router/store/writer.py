@@ -71,6 +71,8 @@ class SegmentWriter:
         self._unsynced: list[int] = []
         self._is_torn = False
         self._is_failing = False
+        self._is_listed = False
+        """The directory is known to have the segment's name on stable storage."""
         self._window = Window() if is_mapped else None
         self.sealed = sealed
         self.number = first_number
@@ -109,6 +111,11 @@ class SegmentWriter:
         self._is_failing = False
         return True
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something was written that is not durable yet."""
+        return self.durable != (self.number, self.offset)
+
     def roll(self) -> None:
         """Close the segment and begin the next one; when that fails go on with the old one."""
         head = self._head()
@@ -121,7 +128,7 @@ class SegmentWriter:
         self._unsynced.append(self.number)
         self.sealed.append(Sealed(number=self.number, size=self.offset, finals=self.finals, sealed_at=head.created_at))
         self.number, self.head, self.finals = self.number + 1, head, 0
-        self._fd, self.offset, self._is_torn = fd, offset, False
+        self._fd, self.offset, self._is_torn, self._is_listed = fd, offset, False, False
         if self._window is not None:
             self._window.synced(offset)
 
@@ -135,10 +142,12 @@ class SegmentWriter:
         numbers = [*self._unsynced, target.segment]
         paths = [segment_path(self._directory, number) for number in numbers]
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, _sync, self._directory, paths)
+            places = paths if self._is_listed else [*paths, self._directory]
+            await asyncio.get_running_loop().run_in_executor(self._executor, _sync, places)
         except OSError as error:
             return self._failed(str(error))
         self._unsynced = [number for number in self._unsynced if number not in numbers]
+        self._is_listed = self._is_listed or self.number == target.segment
         self.durable = target
         return True
 
@@ -185,8 +194,8 @@ class SegmentWriter:
         return False
 
 
-def _sync(directory: Path, paths: list[Path]) -> None:
-    for path in [*paths, directory]:
+def _sync(paths: list[Path]) -> None:
+    for path in paths:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(fd)

@@ -1,4 +1,4 @@
-"""A projection does not go back in time because one answer was old."""
+"""When a projection looks: it does not go back in time because one answer was old, nor ask a bus that is away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roundhouse_common.bus.api import Entry
+from roundhouse_common.bus.api import BusUnavailable, Entry, NotConnected
 from roundhouse_common.bus.changes import Changes
 from roundhouse_common.bus.projection import Projection
 from roundhouse_common.contracts.registry import KEYS
@@ -27,6 +27,7 @@ class LaggingBucket:
     def __init__(self) -> None:
         self.listed: dict[str, Entry[ApiKeyRecord]] = {}
         self.looks = 0
+        self.error: BusUnavailable | None = None
         self.changes: Changes[Entry[ApiKeyRecord]] = Changes()
 
     def bucket(self, contract: object) -> "LaggingBucket":
@@ -34,6 +35,8 @@ class LaggingBucket:
 
     async def list(self, *, only_key: str | None = None) -> dict[str, Entry[ApiKeyRecord]]:
         self.looks += 1
+        if self.error is not None:
+            raise self.error
         return self.listed
 
     @asynccontextmanager
@@ -99,3 +102,23 @@ async def test_a_new_key_is_taken_in_although_another_looks_old() -> None:
         bucket.listed = {"key_1": entry(4, "old"), "key_2": Entry(key="key_2", revision=2, value=sample(ApiKeyRecord))}
         await eventually(lambda: "key_2" in projection.current)
         assert name(projection) == "new"
+
+
+async def test_a_bus_that_is_away_is_asked_again_when_it_is_back() -> None:
+    bucket = LaggingBucket()
+    bucket.error = NotConnected("not connected")
+    with following(bucket) as projection:
+        await eventually(lambda: bucket.looks == 1)
+        await never(lambda: bucket.looks > 1)
+        bucket.error = None
+        bucket.changes.push(None)
+        await eventually(lambda: projection.is_synced)
+
+
+async def test_a_bus_that_does_not_answer_is_asked_again_and_again() -> None:
+    bucket = LaggingBucket()
+    bucket.error = BusUnavailable("no answer")
+    with following(bucket) as projection:
+        await eventually(lambda: bucket.looks > 2)
+        bucket.error = None
+        await eventually(lambda: projection.is_synced)
