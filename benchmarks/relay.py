@@ -10,10 +10,14 @@ one run, each gateway on a core of its own, it measures for each of them
 
 Our router is measured twice, compiled and as Python. Where there is no build that fits, one is made for the benchmark
 alone, as `scripts/compile` does; without a C compiler the router is measured as Python only.
+
+`--turns N` measures CPU time only, of all of them in turns, N times: what a core does otherwise changes from minute to
+minute, and so it changes for all. It prints the least and the median.
 """
 
 import argparse
 import asyncio
+import statistics
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -128,11 +132,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 async def measure_one(subject: Subject, engine_port: int, seconds: float, idle: int) -> dict[str, float]:
     """Return every figure of one gateway, by name."""
     at_rest = subject.memory_mib()
-    figures = {
-        f"CPU per request, {size} KB (us)": (await cost(subject, seconds, size)).per_request_us for size in BODIES
-    }
-    figures["CPU per stream of one chunk (us)"] = (await cost(subject, seconds, 1, **EMPTY)).per_request_us
-    figures["CPU per chunk (us)"] = await per_chunk_us(subject, seconds, **ASKED)
+    figures = await cpu_figures(subject, seconds)
     figures["CPU per chunk, usage not asked (us)"] = await per_chunk_us(subject, seconds, **NOT_ASKED)
     for connections in CONNECTIONS:
         p50, p99 = await added_ms(subject, engine_port, seconds, connections)
@@ -167,6 +167,39 @@ async def measure(seconds: float, peers: Sequence[str], idle: int) -> None:
     print(f"\n{llama.name}, CPU per chunk when llama.cpp's running figures are taken out: {llama_us:.1f} us")
 
 
+async def measure_in_turns(seconds: float, peers: Sequence[str], turns: int) -> None:
+    build = fitting_build()
+    keep_own_core()
+    taken: dict[str, dict[str, list[float]]] = {}
+    with ExitStack() as stack:
+        engine_port = stack.enter_context(engine())
+        subjects = []
+        for name in (OURS, AS_PYTHON, *peers):
+            try:
+                subjects.append(stack.enter_context(_started(name, engine_port, build)))
+            except (FileNotFoundError, RuntimeError) as error:
+                print(f"{name} is left out: {error}")
+        for turn in range(turns):
+            for subject in subjects:
+                figures = taken.setdefault(subject.name, {})
+                for figure, value in (await cpu_figures(subject, seconds)).items():
+                    figures.setdefault(figure, []).append(value)
+            print(f"turn {turn + 1} of {turns}", flush=True)
+    for what, of in (("least", min), ("median", statistics.median)):
+        print(f"\n{what} of {turns} turns:")
+        show({name: {one: of(values) for one, values in figures.items()} for name, figures in taken.items()})
+
+
+async def cpu_figures(subject: Subject, seconds: float) -> dict[str, float]:
+    """Return what requests, streams and chunks cost."""
+    figures = {
+        f"CPU per request, {size} KB (us)": (await cost(subject, seconds, size)).per_request_us for size in BODIES
+    }
+    figures["CPU per stream of one chunk (us)"] = (await cost(subject, seconds, 1, **EMPTY)).per_request_us
+    figures["CPU per chunk (us)"] = await per_chunk_us(subject, seconds, **ASKED)
+    return figures
+
+
 def _started(name: str, engine_port: int, build: Path):  # type: ignore[no-untyped-def]  # a context manager of a Subject
     if name in (OURS, AS_PYTHON):
         return roundhouse(engine_port, name=name, compiled="auto" if name == OURS else "off", build=build)
@@ -189,9 +222,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each measurement takes")
     parser.add_argument("--peers", default=",".join((*PEERS, "nginx")), help="which others, separated by commas")
     parser.add_argument("--idle", type=int, default=2000, help="idle streams to hold open")
+    parser.add_argument("--turns", type=int, default=0, help="measure CPU time only, in so many turns")
     given = parser.parse_args()
     peers = [name for name in given.peers.split(",") if name]
-    uvloop.run(measure(given.seconds, peers, given.idle))
+    if given.idle < 1:
+        parser.error("--idle must be at least 1")
+    if given.turns:
+        uvloop.run(measure_in_turns(given.seconds, peers, given.turns))
+    else:
+        uvloop.run(measure(given.seconds, peers, given.idle))
 
 
 if __name__ == "__main__":

@@ -73,5 +73,6 @@ def test_a_key_is_handed_over(page: Page, made: Planted) -> None:
     dialog.get_by_label("New owner").click()
     page.get_by_role("option", name="heir", exact=True).click()
     dialog.get_by_role("button", name="Hand over").click()
-    expect(page.get_by_role("row").filter(has_text="heirloom")).to_contain_text("heir")
+    row = page.get_by_role("row").filter(has_text="heirloom")
+    expect(row.get_by_role("cell", name="heir", exact=True)).to_be_visible()
     assert made.send("GET", "catalog", f"api-keys/{made.ids['key']}")["user_id"] == made.ids["heir"]
