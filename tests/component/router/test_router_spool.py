@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from roundhouse_common.contracts.usage import Operation, Outcome, UsageRecord
-from roundhouse_common.runtime import SystemIds, UnixTime
+from roundhouse_common.runtime import Clock, SystemIds, UnixTime
 from roundhouse_router.domain.records import Admission
 from roundhouse_router.store.reading import finals_after, oldest, read_after
 from roundhouse_router.store.segments import segment_numbers, segment_path
@@ -46,8 +46,8 @@ def is_mapped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return bool(request.param)
 
 
-def opened(directory: Path, clock: HandClock | None = None, **limits: float) -> Spool:
-    chosen = SpoolLimits(is_mapped=MAPPED, **limits)  # type: ignore[arg-type]  # all limits are numbers
+def opened(directory: Path, clock: Clock | None = None, **limits: float) -> Spool:
+    chosen = SpoolLimits(**{"is_mapped": MAPPED, **limits})  # type: ignore[arg-type]  # all limits are numbers
     return Spool.open(directory, limits=chosen, clock=clock or HandClock(), ids=SystemIds())
 
 
@@ -98,6 +98,14 @@ def serve(spool: Spool, requests: int) -> list[UsageRecord]:
 def abandon(spool: Spool) -> None:
     """Leave the spool as a killed router does: nothing is flushed, and its lock is gone."""
     spool._release()
+
+
+def torn(path: Path, cut: int, noise: bytes) -> bytes:
+    """Leave a part of the segment, with noise behind it, as a write that was torn; return the part."""
+    content = path.read_bytes()
+    kept = content[: cut % (len(content) + 1)]
+    path.write_bytes(kept + noise.replace(b"\n", b" "))
+    return kept
 
 
 async def everything(spool: Spool) -> list[UsageRecord]:
@@ -153,10 +161,7 @@ async def test_a_torn_write_costs_only_itself(tmp_path_factory: pytest.TempPathF
     records = serve(spool, 4)
     router_id = spool.router_id
     abandon(spool)
-    path = segment_path(directory, 1)
-    content = path.read_bytes()
-    kept = content[: cut % (len(content) + 1)]
-    path.write_bytes(kept + noise.replace(b"\n", b" "))
+    kept = torn(segment_path(directory, 1), cut, noise)
     again = opened(directory)
     found = await everything(again)
     completed = [record for record in found if record.outcome is Outcome.COMPLETED]

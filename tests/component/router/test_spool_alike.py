@@ -21,6 +21,7 @@ from tests.component.router.test_router_spool import (
     opening,
     serve,
     settled,
+    torn,
 )
 
 
@@ -70,10 +71,7 @@ async def test_a_torn_write_costs_only_itself(tmp_path_factory: pytest.TempPathF
     spool = opened(directory)
     records = serve_alike(spool, 2) + serve(spool, 1) + serve_alike(spool, 2)
     abandon(spool)
-    path = segment_path(directory, 1)
-    content = path.read_bytes()
-    kept = content[: cut % (len(content) + 1)]
-    path.write_bytes(kept + noise.replace(b"\n", b" "))
+    kept = torn(segment_path(directory, 1), cut, noise)
     again = opened(directory)
     found = await everything(again)
     completed = [record for record in found if record.outcome is Outcome.COMPLETED]

@@ -4,19 +4,13 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from roundhouse_common.runtime import SystemClock, SystemIds
+from roundhouse_common.runtime import SystemClock
 from roundhouse_router.loops.spooling import SpoolKeeper
-from roundhouse_router.store.spool import Spool, SpoolLimits
 from roundhouse_router.store.writer import Position
-from tests.component.router.test_router_spool import admission, opening, serve, settled
+from tests.component.router.test_router_spool import admission, opened, opening, serve, settled
 from tests.support.eventually import eventually
 
 WHILE_S = 30.0
-
-
-def opened(directory: Path, **limits: float) -> Spool:
-    chosen = SpoolLimits(**limits)  # type: ignore[arg-type]  # all limits are numbers
-    return Spool.open(directory, limits=chosen, clock=SystemClock(), ids=SystemIds())
 
 
 async def test_who_waits_for_work_is_woken_by_an_admission_and_by_an_outcome(tmp_path: Path) -> None:
@@ -64,7 +58,7 @@ async def test_what_is_written_after_a_quiet_time_becomes_durable(tmp_path: Path
 
 
 async def test_acknowledged_segments_go_although_nothing_is_written(tmp_path: Path) -> None:
-    spool = opened(tmp_path, segment_bytes=2000, retain_s=0)
+    spool = opened(tmp_path, SystemClock(), segment_bytes=2000, retain_s=0)
     serve(spool, 12)
     behind = Position(spool.writer.number, 0)
     keeper = asyncio.ensure_future(SpoolKeeper(spool, sync_s=0.001, acknowledged=lambda: behind).run())

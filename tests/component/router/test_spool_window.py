@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from roundhouse_common.runtime import SystemClock, SystemIds
 from roundhouse_router.store.segments import segment_path
-from roundhouse_router.store.spool import Spool, SpoolLimits
 from roundhouse_router.store.window import Window, can_reserve
-from tests.component.router.test_router_spool import abandon, everything, serve
+from tests.component.router.test_router_spool import abandon, everything, opened, serve
 
 MIB = 1024 * 1024
 MOUNTS = """\
@@ -19,26 +17,21 @@ MOUNTS = """\
 """
 
 
-def opened(directory: Path, **limits: int) -> Spool:
-    chosen = SpoolLimits(is_mapped=True, **limits)
-    return Spool.open(directory, limits=chosen, clock=SystemClock(), ids=SystemIds())
-
-
 async def test_room_behind_the_last_line_is_given_back_after_a_kill(tmp_path: Path) -> None:
-    spool = opened(tmp_path)
+    spool = opened(tmp_path, is_mapped=True)
     records = serve(spool, 3)
     written = spool.writer.offset
     abandon(spool)
     path = segment_path(tmp_path, 1)
     assert path.stat().st_size >= MIB, "the test needs reserved room"
-    again = opened(tmp_path)
+    again = opened(tmp_path, is_mapped=True)
     assert path.stat().st_size == written
     assert again.counters.damaged_lines == 0
     assert (again.writer.sealed[0].size, await everything(again)) == (written, records)
 
 
 async def test_a_closed_segment_ends_with_its_last_line(tmp_path: Path) -> None:
-    spool = opened(tmp_path, segment_bytes=3000)
+    spool = opened(tmp_path, is_mapped=True, segment_bytes=3000)
     records = serve(spool, 12)
     for sealed in spool.writer.sealed:
         path = segment_path(tmp_path, sealed.number)
@@ -51,12 +44,12 @@ async def test_a_closed_segment_ends_with_its_last_line(tmp_path: Path) -> None:
 
 
 async def test_lines_across_the_edge_of_a_window_are_whole(tmp_path: Path) -> None:
-    spool = opened(tmp_path)
+    spool = opened(tmp_path, is_mapped=True)
     records = serve(spool, 2500)
     assert spool.writer.offset > 2 * MIB, "the test needs several windows"
     assert await everything(spool) == records
     abandon(spool)
-    again = opened(tmp_path)
+    again = opened(tmp_path, is_mapped=True)
     assert again.counters.damaged_lines == 0
     assert await everything(again) == records
 

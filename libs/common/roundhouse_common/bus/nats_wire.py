@@ -30,7 +30,7 @@ _API = "$JS.API"
 _API_S = 5.0
 _RECONNECT_MOST_S = 0.2
 _RECONNECT_SOON = 25
-"""After so many attempts, about five seconds, there is no hurry: each costs a router 2 ms of its core."""
+"""After so many attempts, about five seconds, there is no hurry: each costs up to a millisecond of a core."""
 _RECONNECT_LATER_S = 1.0
 _BATCH = 1024
 _READER_ACK_S = 60.0

@@ -17,6 +17,7 @@ M = TypeVar("M", bound=Message)
 
 _SECOND_LOOK_S = 0.5
 _UNCONNECTED_S = 30.0
+"""How long nobody looks while there is no connection, if the watch tells of none."""
 _log = structlog.get_logger("roundhouse.bus")
 
 
@@ -100,7 +101,7 @@ class Projection(Generic[M]):
         except BusUnavailable as error:
             self._failures += 1
             _log.debug("bus.projection_waits", bucket=self._name, error=str(error))
-            if isinstance(error, NotConnected):  # the watch tells of the next connection
+            if isinstance(error, NotConnected):
                 return _UNCONNECTED_S
             return backoff_s(self._failures, most_s=1.0)
         self._failures = 0

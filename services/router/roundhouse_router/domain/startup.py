@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from roundhouse_router.domain.chunk_frame import CONTENT
+
 __all__ = ["error_told", "has_content"]
 
 _CONTENT: Final = re.compile(
@@ -12,15 +14,14 @@ _CONTENT: Final = re.compile(
     rb'\s*:\s*"[^"]|"tool_calls"|"(?:finish|stop|done)_reason"\s*:\s*"|\[DONE\]|"audio"\s*:\s*\{|"done"\s*:\s*true'
 )
 """What no stream says before there is something to show, in the APIs that are relayed."""
-_TEXT: Final = b'"content":"'
 _ERROR: Final = re.compile(rb'^data: ?(\{\s*"(?:error|type"\s*:\s*"error)".*)$|^error: ?(\{.*)$', re.MULTILINE)
 _MOST_CHARACTERS: Final = 2000
 
 
 def has_content(piece: bytes) -> bool:
     """Whether a piece of a stream holds something to show, or its end."""
-    at = piece.find(_TEXT) + len(_TEXT)
-    if at >= len(_TEXT) and piece[at : at + 1] not in (b"", b'"'):
+    at = piece.find(CONTENT) + len(CONTENT)
+    if at >= len(CONTENT) and piece[at : at + 1] not in (b"", b'"'):
         return True  # what nearly all of them begin with, found without the expression
     return _CONTENT.search(piece) is not None
 

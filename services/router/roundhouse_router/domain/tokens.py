@@ -36,13 +36,11 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def all_input(self) -> int:
-        read = self.input_tokens + self.cached_input_tokens + self.cache_write_tokens
-        return read + self.input_audio_tokens + self.input_image_tokens
+        return sums(self)[0]
 
     @property
     def all_output(self) -> int:
-        made = self.output_tokens + self.reasoning_tokens
-        return made + self.output_audio_tokens + self.output_image_tokens
+        return sums(self)[1]
 
 
 _members: Final = msgspec.structs.astuple
