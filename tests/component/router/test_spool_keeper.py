@@ -66,3 +66,19 @@ async def test_acknowledged_segments_go_although_nothing_is_written(tmp_path: Pa
     keeper.cancel()
     await asyncio.gather(keeper, return_exceptions=True)
     spool.close()
+
+
+async def test_what_a_crowd_writes_becomes_durable_by_one_sync(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    await spool.sync()
+    spool.synced.clear()
+    keeper = asyncio.ensure_future(SpoolKeeper(spool, sync_s=0.5, acknowledged=lambda: Position(0, 0)).run())
+    for _ in range(3):
+        serve(spool, 1)
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await spool.synced.wait()
+    assert not spool.writer.is_behind
+    keeper.cancel()
+    await asyncio.gather(keeper, return_exceptions=True)
+    spool.close()

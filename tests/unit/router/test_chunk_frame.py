@@ -45,57 +45,82 @@ def texts_of(chunk: bytes) -> int:
     return chunk.count(CONTENT) - chunk.count(b'"content":""')
 
 
+def fits(frame: ChunkFrame, chunk: bytes) -> bool:
+    return frame.fits(chunk, 0, len(chunk))
+
+
 @given(TEXT, TEXT, st.sampled_from([(HEAD, TAIL), (CONTENT, b'"\n'), (CONTENT, b'":"\n'), (b'"' + CONTENT, b'"}\n')]))
 @example(b"a", b"usage", (HEAD, TAIL))
 @example(b"a", b"content", (CONTENT, b'":"\n'))
 @example(b"a", b"a" + TAIL + HEAD + b"b", (HEAD, TAIL))
 @example(b"a", b"an error", (HEAD, TAIL))
 @example(b"a", b"[DONE]", (HEAD, TAIL))
-def test_what_fits_is_what_a_search_would_let_pass(first: bytes, then: bytes, around: tuple[bytes, bytes]) -> None:
+@example(b"a", b"\ndata: [DONE]", (HEAD, TAIL))
+def test_what_fits_has_one_piece_of_text_in_lines_that_begin_alike(
+    first: bytes, then: bytes, around: tuple[bytes, bytes]
+) -> None:
     learned, chunk = first.join(around), then.join(around)
     frame = ChunkFrame()
     if is_plain(learned):
         frame.learn(learned)
-    if frame.fits(chunk):
-        assert is_plain(chunk)
+    if fits(frame, chunk):
+        assert chunk.endswith(b"\n")
         assert texts_of(chunk) == 1
+        assert chunk.count(b"\n") <= learned.count(b"\n")
+        assert chunk.count(b'"') == learned.count(b'"')
+
+
+@given(TEXT, st.binary(max_size=9), st.binary(max_size=9))
+def test_a_chunk_among_other_bytes_fits_as_it_does_alone(text: bytes, before: bytes, behind: bytes) -> None:
+    frame = ChunkFrame()
+    frame.learn(HEAD + b"a" + TAIL)
+    chunk = HEAD + text + TAIL
+    assert frame.fits(before + chunk + behind, len(before), len(before) + len(chunk)) == fits(frame, chunk)
 
 
 def test_other_texts_fit_and_other_chunks_do_not() -> None:
     frame = ChunkFrame()
-    assert not frame.fits(HEAD + b"a" + TAIL)
+    assert not fits(frame, HEAD + b"a" + TAIL)
     frame.learn(HEAD + b"a" + TAIL)
-    assert frame.fits(HEAD + b" word" + TAIL)
-    assert frame.fits(HEAD + b"usages" + TAIL)
-    assert not frame.fits(HEAD + TAIL)
-    assert not frame.fits(HEAD + b'say \\"so\\"' + TAIL)
-    assert not frame.fits(HEAD + b"a" + TAIL.replace(b"null", b'"stop"'))
-    assert not frame.fits(HEAD[:-1] + TAIL[1:])
-    assert not frame.fits(b"")
+    for text in (b" word", b"usage", b"usages", b"an error", b"[DONE]", "\u4f60".encode(), b"\\n"):
+        assert fits(frame, HEAD + text + TAIL)
+    for text in (b"", b'say \\"so\\"', b"a\nb"):
+        assert not fits(frame, HEAD + text + TAIL)
+    assert not fits(frame, HEAD + b"a" + TAIL.replace(b"null", b'"stop"'))
+    assert not fits(frame, HEAD[:-1] + TAIL[1:])
+    assert not fits(frame, b"")
 
 
 def test_a_stream_whose_chunks_all_differ_is_given_up() -> None:
     frame = ChunkFrame()
     for number in range(9):
         frame.learn(HEAD.replace(b'"c"', b'"%d"' % number) + b"a" + TAIL)
-    assert not frame.fits(HEAD.replace(b'"c"', b'"8"') + b"b" + TAIL)
+    assert not fits(frame, HEAD.replace(b'"c"', b'"8"') + b"b" + TAIL)
 
 
 @given(st.lists(TEXT, max_size=8), st.booleans())
 def test_a_scanner_that_knows_the_frame_says_what_one_says_that_gets_bytes_apart(
     texts: list[bytes], strips_usage: bool
 ) -> None:
-    """Bytes one by one never fit a frame: both must send the same, and count and end alike."""
-    stream = b"".join(HEAD + text + TAIL for text in [b"a", b"b", *texts])
+    """Bytes one by one never fit a frame: all must send the same, and count and end alike."""
     chunks = [HEAD + text + TAIL for text in [b"a", b"b", *texts]]
-    scanners = [
-        StreamScanner(requested="m", strip_usage=strips_usage, running=None, strip_running=False) for _ in range(2)
-    ]
-    at_once = b"".join(map(scanners[0].feed, chunks)) + scanners[0].finish()
-    apart = b"".join(scanners[1].feed(stream[at : at + 1]) for at in range(len(stream))) + scanners[1].finish()
-    assert at_once == apart
-    assert scanners[0].is_done == scanners[1].is_done
-    assert scanners[0].has_error == scanners[1].has_error
+    stream = b"".join(chunks)
+    at_once, apart, asked = (
+        StreamScanner(requested="m", strip_usage=strips_usage, running=None, strip_running=False) for _ in range(3)
+    )
+    sent = b"".join(map(at_once.feed, chunks)) + at_once.finish()
+    assert sent == b"".join(apart.feed(stream[at : at + 1]) for at in range(len(stream))) + apart.finish()
+    assert sent == (
+        b"".join(
+            chunk if asked.passes(b"<<" + chunk + b">", 2, len(chunk) + 2) else asked.feed(chunk) for chunk in chunks
+        )
+        + asked.finish()
+    )
+    for scanner in (apart, asked):
+        assert scanner.is_done == at_once.is_done
+        assert scanner.has_error == at_once.has_error
+        assert scanner.usage == at_once.usage
+    assert asked.so_far() == at_once.so_far()
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ class WireBus:
 
     async def signal(self, contract: Signal[M], message: M, *ids: str) -> None:
         self._access.must_own(contract, ids)
+        if not self._wire.is_connected:
+            return
         try:
             await self._wire.publish(subject_of(contract, ids), encode(message), traced())
         except BusUnavailable:

@@ -265,7 +265,7 @@ class FastAnswer(Listener):
         pump.start(self._headers)
         pump.take_first()
         reply.idle_timeout(shared.drain_s if pump.is_over else shared.idle_s)
-        reply.pour(pump.pass_on, self._passed)
+        reply.pour(pump.pass_on, self._passed, pump.chunks)
         if not self._exchange.is_writable:
             reply.pause()
 

@@ -2,19 +2,25 @@ cimport cython
 from roundhouse_router.api.answers cimport Whole
 from roundhouse_router.api.flight cimport Flight
 from roundhouse_router.domain.choosing.candidate cimport Candidate
+from roundhouse_router.domain.stream cimport StreamScanner
+from roundhouse_router.wire.exchange cimport Exchange
 from roundhouse_router.wire.heads cimport extended
+from roundhouse_router.wire.reply cimport ChunkSink
 
-cdef class Pump:
+cdef class Pump(ChunkSink):
     cdef public Candidate _asked
     cdef public object _exchange, _live, _reader, _sequel, _verdict, _why
+    cdef public Exchange _client
     cdef public Flight _flight
-    cdef public bytes _last_two
-    cdef public bint is_over
+    cdef public StreamScanner _scanner
+    cdef public bint _is_after_event, is_over
     cpdef start(self, headers)
     cpdef close(self)
     cpdef take(self, bytes piece)
     cpdef pass_on(self, bytes piece)
     cpdef _wind_up(self, bytes out)
+    @cython.locals(scanner=StreamScanner, client=Exchange)
+    cpdef take_chunk(self, bytes chunk, Py_ssize_t begin)
     cpdef take_first(self)
     cpdef ended(self, error)
     cpdef _tell(self, verdict)

@@ -13,10 +13,13 @@ from roundhouse_router.domain.choosing.candidate import Verdict
 from roundhouse_router.domain.errors import ApiError, UpstreamFailed, UpstreamTimeout
 from roundhouse_router.domain.formats import EndsItself
 from roundhouse_router.domain.refusals import as_openai_error
+from roundhouse_router.domain.stream import StreamScanner
 from roundhouse_router.domain.tokens import TokenCounts
 from roundhouse_router.reuse.sink import Sink
 from roundhouse_router.wire.errors import Broken, Silent
+from roundhouse_router.wire.exchange import Exchange
 from roundhouse_router.wire.heads import extended
+from roundhouse_router.wire.reply import ChunkSink, Reply
 
 __all__ = ["DONE", "Pump", "last_event", "relay_live", "relay_whole"]
 
@@ -75,7 +78,7 @@ async def relay_live(
         pump.close()
 
 
-class Pump:
+class Pump(ChunkSink):
     """Moves pieces from the engine to the client; a client that takes none stops the engine's too.
 
     `start`, then `take` every piece and `ended`, or await `run`; `close` in the end.
@@ -83,11 +86,13 @@ class Pump:
 
     __slots__ = (
         "_asked",
+        "_client",
         "_exchange",
         "_flight",
-        "_last_two",
+        "_is_after_event",
         "_live",
         "_reader",
+        "_scanner",
         "_sequel",
         "_verdict",
         "_why",
@@ -102,7 +107,12 @@ class Pump:
         self._sequel = sequel
         self.is_over = False
         """The client has the end of its answer."""
-        self._last_two = b""
+        self._is_after_event = False
+        """A blank line was the last that was sent."""
+        self._scanner: StreamScanner | None = None
+        self._client: Exchange | None = None
+        if sequel is None and type(self._reader) is StreamScanner and type(exchange) is Exchange:
+            self._scanner, self._client = self._reader, exchange
         self._asked = flight.candidate
         """Whose stream it is; None once the chooser knows what came of it."""
         self._verdict = Verdict.ABANDONED
@@ -143,8 +153,23 @@ class Pump:
         if self._reader.is_done or self._reader.has_error:
             self._wind_up(out)
         elif out:
-            self._last_two = out[-2:]
+            self._is_after_event = out.endswith(b"\n\n")
             self._exchange.write(out)
+
+    @property
+    def chunks(self) -> ChunkSink | None:
+        """Itself, if chunks may go from the engine to the client as they are framed; then `take_chunk` may stand for
+        `take`."""
+        return self if self._client is not None else None
+
+    def take_chunk(self, chunk: bytes, begin: int) -> None:
+        """`take` for a chunk that came whole."""
+        scanner, client = self._scanner, self._client
+        if scanner is None or client is None or self.is_over or not scanner.passes(chunk, begin, len(chunk) - 2):
+            self.pass_on(chunk[begin:-2])
+            return
+        self._is_after_event = chunk.endswith(b"\n\n\r\n")
+        client.write_chunk(chunk, begin)
 
     def _wind_up(self, out: bytes) -> None:
         """The engine said that its answer ends, well or by an error; after one it may hold the connection open."""
@@ -166,7 +191,8 @@ class Pump:
         """Return when the engine has ended its answer, or a moment after the client has all of it; or true: another
         engine goes on."""
         self.take_first()
-        ended = self._live.reply.pump(self.take)
+        reply = self._live.reply
+        ended = reply.pump(self.take, self.chunks) if isinstance(reply, Reply) else reply.pump(self.take)
         if not self._exchange.is_writable:
             self._live.reply.pause()
         failure: Exception | None = None
@@ -241,7 +267,7 @@ class Pump:
             self.pass_on(rest)
         last = self._reader.finish()
         if self._live.course.ends_with_done and not (self._reader.is_done or self._reader.has_error):
-            last += DONE if (last or self._last_two).endswith(b"\n\n") else b"\n\n" + DONE
+            last += DONE if (last.endswith(b"\n\n") if last else self._is_after_event) else b"\n\n" + DONE
         self._finish(last)
 
     def _finish(self, last: bytes) -> None:

@@ -1,6 +1,6 @@
 cimport cython
 
-cdef Py_ssize_t _LEAST
+cdef unsigned char _LINE_FEED, _QUOTE
 
 cdef class ChunkFrame:
     cdef public bytes _after, _before
@@ -8,4 +8,4 @@ cdef class ChunkFrame:
     @cython.locals(at=Py_ssize_t, end=Py_ssize_t)
     cpdef learn(self, bytes chunk)
     @cython.locals(at=Py_ssize_t, size=Py_ssize_t, text=bytes)
-    cpdef bint fits(self, bytes chunk)
+    cpdef bint fits(self, bytes data, Py_ssize_t begin, Py_ssize_t end)

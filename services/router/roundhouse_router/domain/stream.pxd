@@ -11,7 +11,9 @@ cdef class StreamScanner:
     cdef public ChunkFrame _frame
     @cython.locals(data=bytes, lines=bytes, cut=Py_ssize_t)
     cpdef feed(self, bytes chunk)
-    cpdef bint _passes(self, bytes chunk)
+    cpdef bint passes(self, bytes data, Py_ssize_t begin, Py_ssize_t end)
+    cpdef bint _is_at_ease(self)
+    cpdef bint _holds_text_only(self, bytes chunk)
     @cython.locals(tail=bytes, last=bytes)
     cpdef finish(self)
     cpdef so_far(self)

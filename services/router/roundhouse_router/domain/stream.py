@@ -79,7 +79,7 @@ class StreamScanner:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may go to the client now. Raises UpstreamFailed for a line without an end."""
-        if self._is_plain and not (self._tail or self._drops_blank or self._owed) and self._passes(chunk):
+        if self.passes(chunk, 0, len(chunk)) or (self._is_at_ease() and self._holds_text_only(chunk)):
             return chunk
         data = self._tail + chunk if self._tail else chunk
         cut = data.rfind(b"\n") + 1
@@ -97,11 +97,19 @@ class StreamScanner:
             return data
         return self._rewritten(lines)
 
-    def _passes(self, chunk: bytes) -> bool:
-        """Whether these are whole lines that hold nothing but text, which is counted then."""
-        if self._frame.fits(chunk):
+    def passes(self, data: bytes, begin: int, end: int) -> bool:
+        """Whether `data[begin:end]` goes out as it is, which counts as fed then; if not, `feed` it."""
+        if self._is_at_ease() and self._frame.fits(data, begin, end):
             self._texts += 1
             return True
+        return False
+
+    def _is_at_ease(self) -> bool:
+        """Whether whole lines without usage go out as they come."""
+        return self._is_plain and not (self._tail or self._drops_blank or self._owed)
+
+    def _holds_text_only(self, chunk: bytes) -> bool:
+        """Whether these are whole lines that hold nothing but text, which is counted then."""
         if not chunk.endswith(b"\n"):
             return False
         if chunk.find(b'"usage"') >= 0 or chunk.find(b"error") >= 0 or chunk.find(b"[DONE]") >= 0:

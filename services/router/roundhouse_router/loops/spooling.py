@@ -25,9 +25,9 @@ class SpoolKeeper:
         between_s = _RETIRE_EVERY * self._sync_s
         retire_at = loop.time()
         while True:
+            await self._spool.behind(min(_LOOK_S, between_s))
+            await asyncio.sleep(self._sync_s)  # before, not after: what a crowd writes goes to the disk at once
             await self._spool.sync()
             if loop.time() >= retire_at:
                 self._spool.retire(self._acknowledged())
                 retire_at = loop.time() + between_s
-            await asyncio.sleep(self._sync_s)
-            await self._spool.behind(min(_LOOK_S, between_s))

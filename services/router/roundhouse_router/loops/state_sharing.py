@@ -62,7 +62,8 @@ class StateSharer:
         """Tell everything that the others must know, every interval: also that this router lives."""
         while True:
             self.look()
-            await self._bus.signal(ROUTER_STATE, self.message(), self._router_id)
+            if self._bus.is_connected:
+                await self._bus.signal(ROUTER_STATE, self.message(), self._router_id)
             await asyncio.sleep(self._interval_s)
 
     def message(self) -> RouterState:

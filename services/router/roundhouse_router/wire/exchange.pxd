@@ -28,6 +28,7 @@ cdef class Exchange:
     cpdef start(self, int status, headers)
     @cython.locals(head=bytes)
     cpdef write(self, bytes data)
+    cpdef write_chunk(self, bytes chunk, Py_ssize_t begin)
     cpdef end(self, bytes data=*)
     cpdef guarded(self)
     cpdef give_up(self)

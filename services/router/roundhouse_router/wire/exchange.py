@@ -204,6 +204,13 @@ class Exchange:
         if data:
             self._connection.write(data)
 
+    def write_chunk(self, chunk: bytes, begin: int) -> None:
+        """Send one piece, `chunk[begin:-2]`, that is framed as a chunk already."""
+        if self._is_chunked and not (self._head or self._is_bare or self.is_ended or self.has_left):
+            self._connection.write(chunk)
+        else:
+            self.write(chunk[begin:-2])
+
     def end(self, data: bytes = b"") -> None:
         """Send the last piece and the end in one write."""
         if self._is_bare:

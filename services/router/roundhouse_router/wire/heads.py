@@ -14,6 +14,7 @@ __all__ = [
     "Moment",
     "answer_head",
     "check_lines",
+    "chunk_begin",
     "error_body",
     "extended",
     "framed",
@@ -37,6 +38,8 @@ _ENDS: Final[list[bytes | None]] = [None] * _SHORT
 """The ends of heads, by the length of the body, once they were needed."""
 _SIZES: Final[list[bytes | None]] = [None] * _SHORT
 """The beginnings of chunks, likewise."""
+_BEGINS: Final[list[bytes | None]] = [None] * _SHORT
+"""The same, by the length of the chunk with all that frames it."""
 LOWERED: Final = {
     spelled: name
     for name in (
@@ -143,6 +146,22 @@ def framed(head: bytes, data: bytes, end: bytes) -> bytes:
         if size < _SHORT:
             _SIZES[size] = begin
     return b"".join((head, begin, data, end))
+
+
+def chunk_begin(length: int) -> bytes:
+    """Return what a chunk of so many bytes, its framing included, begins with if it is one chunk, whole, and written as
+    almost everybody writes it. b"": no chunk is so long, or it is so long that it does not matter."""
+    if length >= _SHORT:
+        return b""
+    begin = _BEGINS[length]
+    if begin is None:
+        begin = b""
+        for size in range(max(1, length - 12), length):
+            line = b"%x\r\n" % size
+            if len(line) + size + 2 == length:
+                begin = line
+        _BEGINS[length] = begin
+    return begin
 
 
 def check_lines(lines: bytes, count: int) -> None:

@@ -10,7 +10,7 @@ from roundhouse_router.wire.errors import Broken, TooLarge
 if TYPE_CHECKING:
     from roundhouse_router.wire.upstream import UpstreamConnection
 
-__all__ = ["Reply"]
+__all__ = ["ChunkSink", "Reply"]
 
 _HIGH_WATER: Final = 256 * 1024
 """What is kept of an answer that nobody reads; beyond, the upstream is made to wait."""
@@ -18,10 +18,24 @@ Sink = Callable[[bytes], None]
 End = Callable[[Exception | None], None]
 
 
+class ChunkSink:
+    """Takes chunks as they came over the wire, so that who only passes them on need not take them apart.
+
+    A base class, so that compiled code calls without a lookup.
+    """
+
+    __slots__ = ()
+
+    def take_chunk(self, chunk: bytes, begin: int) -> None:
+        """Take one whole chunk: its data is `chunk[begin:-2]`, around which is how it was framed."""
+        raise NotImplementedError
+
+
 class Reply:
     """An answer, from when its head is there. Read it by `read_all`, by `read`, or have it poured; one of the three."""
 
     __slots__ = (
+        "_chunks",
         "_connection",
         "_error",
         "_held",
@@ -44,6 +58,7 @@ class Reply:
         self._is_whole = False
         self._error: Exception | None = None
         self._sink: Sink | None = None
+        self._chunks: ChunkSink | None = None
         self._on_end: End | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -80,19 +95,22 @@ class Reply:
         self._held = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def pump(self, sink: Sink) -> "asyncio.Future[None]":
+    def pump(self, sink: Sink, chunks: ChunkSink | None = None) -> "asyncio.Future[None]":
         """Give each piece to `sink` as it comes, what is here already at once. The future ends with the answer.
+
+        Pieces that came as one chunk each may go to `chunks` instead, as they came.
 
         An exception of `sink` ends the future with it, and closes the connection.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.pour(sink, partial(_end, future))
+        self.pour(sink, partial(_end, future), chunks)
         return future
 
-    def pour(self, sink: Sink, on_end: End) -> None:
+    def pour(self, sink: Sink, on_end: End, chunks: ChunkSink | None = None) -> None:
         """The same for who cannot await: `on_end` is called once, with what went wrong, or None."""
         self._on_end = on_end
         self._sink = sink
+        self._chunks = chunks
         pieces, self._pieces = self._pieces, []
         self._held = 0
         if self._connection is not None:
@@ -106,7 +124,7 @@ class Reply:
 
     def take_back(self, pieces: list[bytes]) -> None:
         """Undo `pour`: these, which it has given, are to be read by `read_all` or `read`, and what follows them."""
-        self._sink = self._on_end = None
+        self._sink = self._on_end = self._chunks = None
         self._pieces = pieces
         self._held = sum(map(len, pieces))
 
@@ -152,6 +170,17 @@ class Reply:
         elif self._held > _HIGH_WATER and self._connection is not None:
             self._connection.pause()
 
+    def feed_chunk(self, chunk: bytes, begin: int) -> None:
+        """Take a piece as the chunk that it came as, see `ChunkSink`. For the connection."""
+        chunks = self._chunks
+        if chunks is None:
+            self.feed(chunk[begin:-2])
+            return
+        try:
+            chunks.take_chunk(chunk, begin)
+        except Exception as error:  # noqa: BLE001 - as in `_pour`
+            self._refused(error)
+
     def finish(self, last: bytes) -> None:
         """The answer is whole, with this piece as its last. For the connection."""
         self._connection = None
@@ -187,7 +216,7 @@ class Reply:
         self.close()
 
     def _settle(self, error: Exception | None) -> None:
-        self._sink = None  # it holds this answer, and the request: what ends here is freed at once
+        self._sink = self._chunks = None  # they hold this answer, and the request: what ends here is freed at once
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(error)

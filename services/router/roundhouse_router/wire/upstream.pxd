@@ -1,4 +1,5 @@
 cimport cython
+from roundhouse_router.wire.heads cimport chunk_begin
 from roundhouse_router.wire.reply cimport Reply
 
 cdef dict _LOWERED
@@ -22,7 +23,7 @@ cdef class UpstreamConnection:
     cdef public Pool _client
     cdef public Listener _listener
     cdef public object _parser, _transport, _writable, on_body, origin
-    cdef public bint _framed, _is_complete, _is_reusable, _is_sending, is_paused
+    cdef public bint _framed, _is_between, _is_complete, _is_reusable, _is_sending, is_paused
     cdef public Py_ssize_t _head_bytes
     cdef public dict _headers
     cdef public list _pieces
@@ -43,12 +44,16 @@ cdef class UpstreamConnection:
     cpdef eof_received(self)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
-    @cython.locals(reply=Reply, listener=Listener, pieces=list, piece=bytes)
+    @cython.locals(begin=bytes, reply=Reply, listener=Listener, pieces=list, piece=bytes)
     cpdef data_received(self, bytes data)
+    @cython.locals(reply=Reply)
+    cpdef _take_chunk(self, bytes chunk, Py_ssize_t begin)
     @cython.locals(headers=dict)
     cpdef on_header(self, bytes name, bytes value)
     @cython.locals(headers=dict, status=cython.int)
     cpdef on_headers_complete(self)
+    cpdef on_chunk_header(self)
+    cpdef on_chunk_complete(self)
     cpdef on_message_complete(self)
     @cython.locals(listener=Listener, reply=Reply)
     cpdef fail(self, error)

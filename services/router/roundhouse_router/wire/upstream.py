@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from roundhouse_router.wire.errors import Broken, HungUp, Silent, WireError
-from roundhouse_router.wire.heads import LOWERED
+from roundhouse_router.wire.heads import LOWERED, chunk_begin
 from roundhouse_router.wire.reply import Reply
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class UpstreamConnection:
         "_framed",
         "_head_bytes",
         "_headers",
+        "_is_between",
         "_is_complete",
         "_is_reusable",
         "_is_sending",
@@ -100,6 +101,8 @@ class UpstreamConnection:
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._pieces: list[bytes] = []
+        self._is_between = False
+        """What comes next begins a chunk."""
         self._is_complete = False
         self._is_reusable = False
         self._is_sending = False
@@ -120,6 +123,7 @@ class UpstreamConnection:
     def begin(self, listener: Listener, silence_s: float) -> None:
         """Expect an answer."""
         self._listener = listener
+        self._is_between = False
         self._is_complete = False
         self.silence_s = silence_s
         self.deadline = self._client.now + silence_s
@@ -204,6 +208,11 @@ class UpstreamConnection:
         if self._listener is None and self.reply is None:
             self.abort()  # nobody asked: what comes next would be taken for another request's answer
             return
+        if self._is_between:
+            begin = chunk_begin(len(data))
+            if begin and data.startswith(begin) and data.endswith(b"\r\n"):
+                self._take_chunk(data, len(begin))
+                return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -214,6 +223,8 @@ class UpstreamConnection:
                 self.abort()
                 return
             self._is_reusable = False
+        if self._is_between:
+            self._is_between = data.endswith(b"\n")  # else the line that begins the next one is here in part
         reply = self.reply
         if reply is None:
             self._head_bytes += len(data)
@@ -237,6 +248,14 @@ class UpstreamConnection:
         if listener is not None:
             self._listener = None
             listener.answered(reply)
+
+    def _take_chunk(self, chunk: bytes, begin: int) -> None:
+        """Take one whole chunk, of which the parser then need not know: it stands between two."""
+        reply = self.reply
+        if reply is not None:
+            reply.feed_chunk(chunk, begin)
+            if not self.is_paused:
+                self.deadline = self._client.now + self.silence_s
 
     # The parser's side
 
@@ -263,6 +282,12 @@ class UpstreamConnection:
         else:
             self._framed = headers.get(b"transfer-encoding", b"").lower().rstrip().endswith(b"chunked")
         self.reply = Reply(self, status, headers)
+
+    def on_chunk_header(self) -> None:
+        self._is_between = False
+
+    def on_chunk_complete(self) -> None:
+        self._is_between = True
 
     def on_message_complete(self) -> None:
         if self.reply is not None:
