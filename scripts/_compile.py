@@ -114,6 +114,7 @@ def compile_into(directory: Path, package: Path, tools: Tools) -> bool:
     Nothing of an older build is overwritten, and it is deleted by the next command only: a router that runs keeps the
     files it has open, and one that starts at this very moment still finds those that it has read of.
     """
+    directory = directory.absolute()  # the compilers run elsewhere
     with _exclusively(directory), tempfile.TemporaryDirectory(prefix=_WORK, dir=directory) as work:
         copy = Path(work) / package.name
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("_compiled", "__pycache__"))

@@ -56,6 +56,14 @@ def test_a_build_fits_what_it_was_made_from(package: TinyPackage, tools: Tools, 
     assert not any(path.suffix == ".c" for path in package.path.rglob("*"))
 
 
+def test_where_a_build_goes_may_be_said_from_where_one_stands(
+    package: TinyPackage, tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert compile_into(Path("some", "where"), package.path, tools)
+    assert set(read_build(tmp_path / "some" / "where", package.path).extensions) == {"tiny.one", "tiny.inner.two"}
+
+
 def test_only_what_changed_is_made_again(package: TinyPackage, tools: Tools, tmp_path: Path) -> None:
     assert compile_into(package.build, package.path, tools)
     assert made(tmp_path) == {"tiny.one", "tiny.inner.two"}
