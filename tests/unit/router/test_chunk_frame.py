@@ -98,12 +98,22 @@ def test_a_stream_whose_chunks_all_differ_is_given_up() -> None:
     assert not fits(frame, HEAD.replace(b'"c"', b'"8"') + b"b" + TAIL)
 
 
-@given(st.lists(TEXT, max_size=8), st.booleans())
+NULL_TAIL = b'"},"finish_reason":null}],"usage":null}\n\n'
+USAGE_TAIL = b'"},"finish_reason":null}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}\n\n'
+
+
+@given(
+    st.lists(st.tuples(TEXT, st.sampled_from([TAIL, NULL_TAIL, USAGE_TAIL])), max_size=8),
+    st.sampled_from([TAIL, NULL_TAIL]),
+    st.booleans(),
+)
+@example([(b"c", NULL_TAIL), (b"d", USAGE_TAIL)], NULL_TAIL, True)
+@example([(b"usage", NULL_TAIL), (b"usage", TAIL)], NULL_TAIL, False)
 def test_a_scanner_that_knows_the_frame_says_what_one_says_that_gets_bytes_apart(
-    texts: list[bytes], strips_usage: bool
+    texts: list[tuple[bytes, bytes]], tail: bytes, strips_usage: bool
 ) -> None:
     """Bytes one by one never fit a frame: all must send the same, and count and end alike."""
-    chunks = [HEAD + text + TAIL for text in [b"a", b"b", *texts]]
+    chunks = [HEAD + text + end for text, end in [(b"a", tail), (b"b", tail), *texts]]
     stream = b"".join(chunks)
     at_once, apart, asked = (
         StreamScanner(requested="m", strip_usage=strips_usage, running=None, strip_running=False) for _ in range(3)
@@ -121,6 +131,18 @@ def test_a_scanner_that_knows_the_frame_says_what_one_says_that_gets_bytes_apart
         assert scanner.has_error == at_once.has_error
         assert scanner.usage == at_once.usage
     assert asked.so_far() == at_once.so_far()
+
+
+def test_chunks_whose_usage_is_null_are_known_too() -> None:
+    scanner = StreamScanner(requested="m", strip_usage=True, running=None, strip_running=False)
+    for text in (b"a", b"b"):
+        assert scanner.feed(HEAD + text + NULL_TAIL) == HEAD + text + NULL_TAIL
+    chunk = HEAD + b"c" + NULL_TAIL
+    assert scanner.passes(chunk, 0, len(chunk))
+    last = HEAD + b"d" + USAGE_TAIL
+    assert not scanner.passes(last, 0, len(last))
+    assert b"usage" not in scanner.feed(last)
+    assert scanner.usage is not None
 
 
 @pytest.mark.parametrize(

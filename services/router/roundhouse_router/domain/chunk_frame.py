@@ -25,7 +25,7 @@ class ChunkFrame:
         self._tries = _TRIES
 
     def learn(self, chunk: bytes) -> None:
-        """Take in a chunk that ends with a line and holds neither `"usage"` nor `error` nor `[DONE]`."""
+        """Take in a chunk that ends with a line and holds no usage, no `error` and no `[DONE]`."""
         if not self._tries:
             return
         self._tries -= 1

@@ -24,3 +24,6 @@ cdef class StreamScanner:
     cpdef _rewritten(self, bytes lines)
     cpdef _without_usage(self, bytes line)
     cpdef _paid(self, bytes lines)
+
+@cython.locals(at=Py_ssize_t)
+cdef bint _says_usage(bytes chunk)

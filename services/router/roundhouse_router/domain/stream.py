@@ -2,7 +2,7 @@
 
 The common chunk passes untouched: one that differs from an earlier one by its text alone after a look at the text, any
 other after three substring searches. Lines are looked at singly only when they hold
-`"usage"`, when a member that the router asked for must be taken out again, or when the engine answers under another
+usage, when a member that the router asked for must be taken out again, or when the engine answers under another
 model name. Chunk boundaries mean nothing: every decision is made on whole lines. Engines of which it is not known that
 they put usage where OpenAI has it are corrected; that costs whole lines, and nothing per line without usage.
 """
@@ -28,6 +28,7 @@ _ERROR: Final = re.compile(rb'^(?:data: ?\{\s*"error"\s*:\s*(?!null)\S|error: ?\
 _MODEL: Final = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 _TEXT: Final = re.compile(rb'"(?:content|reasoning_content|reasoning|text|arguments)"\s*:\s*"[^"]')
 
+_USAGE: Final = b'"usage"'
 _NO_CONTENT: Final = b'"content":""'
 
 
@@ -112,7 +113,7 @@ class StreamScanner:
         """Whether these are whole lines that hold nothing but text, which is counted then."""
         if not chunk.endswith(b"\n"):
             return False
-        if chunk.find(b'"usage"') >= 0 or chunk.find(b"error") >= 0 or chunk.find(b"[DONE]") >= 0:
+        if chunk.find(b"error") >= 0 or chunk.find(b"[DONE]") >= 0 or _says_usage(chunk):
             return False
         self._count(chunk)
         if self._running is None:  # else the figures on the way are looked for in every chunk
@@ -228,3 +229,14 @@ class StreamScanner:
         if self._rename is not None:
             lines = lines.replace(self._rename, b'"model":' + msgspec.json.encode(self._requested))
         return lines
+
+
+def _says_usage(chunk: bytes) -> bool:
+    """Whether a member `usage` says something: of some engines every chunk has one, which is null until the last."""
+    at = chunk.find(_USAGE)
+    while at >= 0:
+        at += len(_USAGE)
+        if not chunk.startswith(b":null", at):
+            return True
+        at = chunk.find(_USAGE, at)
+    return False
