@@ -5,3 +5,8 @@ cdef class Whole:
     cdef public bytes body
     cdef public int status
     cdef public Course course
+
+cdef class Live:
+    cdef public object reader, reply
+    cdef public list first
+    cdef public Course course

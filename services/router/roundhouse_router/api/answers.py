@@ -1,7 +1,6 @@
 """What came back from an engine or a provider: all of it, or a stream that has begun."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from roundhouse_router.api.course import Course, StreamReader
 from roundhouse_router.formats.reply import UpstreamReply
@@ -21,11 +20,13 @@ class Whole:
         self.course = course
 
 
-@dataclass(slots=True)
 class Live:
     """A stream of which the first content is here. Whoever gets it closes the reply."""
 
-    reply: UpstreamReply
-    first: list[bytes]
-    course: Course
-    reader: StreamReader
+    __slots__ = ("course", "first", "reader", "reply")
+
+    def __init__(self, reply: UpstreamReply, first: list[bytes], course: Course, reader: StreamReader) -> None:
+        self.reply = reply
+        self.first = first
+        self.course = course
+        self.reader = reader

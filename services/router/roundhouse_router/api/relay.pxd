@@ -1,5 +1,6 @@
 cimport cython
-from roundhouse_router.api.answers cimport Whole
+from roundhouse_router.api.answers cimport Live, Whole
+from roundhouse_router.api.early cimport stream_headers
 from roundhouse_router.api.flight cimport Flight
 from roundhouse_router.domain.choosing.candidate cimport Candidate
 from roundhouse_router.domain.stream cimport StreamScanner
@@ -9,11 +10,13 @@ from roundhouse_router.wire.reply cimport ChunkSink
 
 cdef class Pump(ChunkSink):
     cdef public Candidate _asked
-    cdef public object _exchange, _live, _reader, _sequel, _verdict, _why
+    cdef public Live _live
+    cdef public object _exchange, _reader, _sequel, _verdict, _why
     cdef public Exchange _client
     cdef public Flight _flight
     cdef public StreamScanner _scanner
     cdef public bint _is_after_event, is_over
+    @cython.locals(live=Live)
     cpdef start(self, headers)
     cpdef close(self)
     cpdef take(self, bytes piece)

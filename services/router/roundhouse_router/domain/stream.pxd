@@ -1,5 +1,6 @@
 cimport cython
 from roundhouse_router.domain.chunk_frame cimport ChunkFrame
+from roundhouse_router.domain.usage_lines cimport alone, read_usage, without_usage
 
 cdef class StreamScanner:
     cdef public tuple _read

@@ -4,7 +4,6 @@ OpenAI sends usage only to who asks, in a chunk of its own after the one that sa
 put it into that one, asked or not.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -30,15 +29,17 @@ class _Chunk(msgspec.Struct):
 _chunk: Final = msgspec.json.Decoder(_Chunk)
 
 
-@dataclass(frozen=True, slots=True)
 class UsageLine:
     """What a line with usage says."""
 
-    counts: TokenCounts
-    is_alone: bool
-    """The chunk holds nothing else."""
-    is_last: bool
-    """The chunk also says why the answer ended."""
+    __slots__ = ("counts", "is_alone", "is_last")
+
+    def __init__(self, counts: TokenCounts, is_alone: bool, is_last: bool) -> None:
+        self.counts = counts
+        self.is_alone = is_alone
+        """The chunk holds nothing else."""
+        self.is_last = is_last
+        """The chunk also says why the answer ended."""
 
 
 def read_usage(line: bytes) -> UsageLine | None:
@@ -51,9 +52,12 @@ def read_usage(line: bytes) -> UsageLine | None:
         return None
     if chunk.usage is None:
         return None
+    is_last = False
     choices = chunk.choices or ()
-    is_last = any(choice.finish_reason is not None for choice in choices)
-    return UsageLine(from_usage(chunk.usage), is_alone=not choices, is_last=is_last)
+    for choice in choices:
+        if choice.finish_reason is not None:
+            is_last = True
+    return UsageLine(from_usage(chunk.usage), not choices, is_last)
 
 
 def without_usage(line: bytes, model: str) -> bytes:

@@ -1,0 +1,1 @@
+cpdef stream_headers(flight, headers, kind=*)

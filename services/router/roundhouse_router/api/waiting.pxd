@@ -1,0 +1,1 @@
+# Compiled as it is: whoever ends a request says so here.

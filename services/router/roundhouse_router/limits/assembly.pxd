@@ -1,0 +1,1 @@
+# Compiled as it is: its closures are called for every request.
