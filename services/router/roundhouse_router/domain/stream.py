@@ -147,9 +147,9 @@ class StreamScanner:
     def _observe(self, lines: bytes) -> None:
         if not self._is_model_known:
             self._learn_model(lines)
-        if lines.find(b'"usage"') >= 0:
+        if lines.find(_USAGE) >= 0:
             for line in lines.split(b"\n"):
-                if b'"usage"' in line and (found := read_usage(line)) is not None:
+                if _USAGE in line and (found := read_usage(line)) is not None:
                     self.usage = found.counts
                     self._read = line, found
         self._count(lines)
@@ -178,12 +178,12 @@ class StreamScanner:
             self._rename = found[0]
 
     def _rewritten(self, lines: bytes) -> bytes:
-        has_usage = (self._strip_usage or self._moves_usage) and b'"usage"' in lines
+        has_usage = (self._strip_usage or self._moves_usage) and _USAGE in lines
         if not has_usage and not self._drops_blank:
             return self._edited(self._paid(lines))
         kept: list[bytes] = []
         for line in lines.splitlines(keepends=True):
-            sent = self._without_usage(line) if has_usage and b'"usage"' in line else line
+            sent = self._without_usage(line) if has_usage and _USAGE in line else line
             if not sent:
                 self._drops_blank = True
             elif self._drops_blank and not line.strip():

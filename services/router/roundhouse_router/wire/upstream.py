@@ -255,7 +255,7 @@ class UpstreamConnection:
         if reply is not None:
             reply.feed_chunk(chunk, begin)
             if not self.is_paused:
-                self.deadline = self._client.now + self.silence_s
+                self.touch()
 
     # The parser's side
 
