@@ -5,7 +5,7 @@
     scripts/compile --remove    take the build away again; with --into that one
 
 Cython makes C of each module, with the types of its `.pxd` and none of its annotations, and the C compiler makes the
-extension. What would turn out as in the last build is taken from there. The manifest names what a build was made
+extension. A module that has a `.pyx` too is made of that. What would turn out as in the last build is taken from there. The manifest names what a build was made
 from; it is replaced last and at once, so that whatever happens on the way the former build stays whole. Exit code 1
 with one line on stderr when something is missing or does not compile.
 """
@@ -215,6 +215,8 @@ def _make_all(modules: Sequence[str], copy: Path, built: Path, tools: Tools) -> 
 
 def _make(module: str, copy: Path, built: Path, tools: Tools) -> None:
     source = Path(copy.name, *module.split(".")).with_suffix(".py")
+    if (copy.parent / source.with_suffix(".pyx")).is_file():
+        source = source.with_suffix(".pyx")  # what cannot be said in Python
     c_file = source.with_suffix(".c")
     # Relative to where imports begin: so tracebacks name the source as Python finds it there.
     _run([*tools.cython, "--module-name", f"{copy.name}.{module}", "-o", str(c_file), str(source)], module, copy.parent)

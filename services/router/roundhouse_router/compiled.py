@@ -94,9 +94,10 @@ def _path(package: Path, module: str) -> Path:
 
 
 def fingerprint(package: Path, module: str) -> dict[str, str]:
-    """Return SHA-256 of both files of a module, named as in `wire.heads`. Raises OSError."""
+    """Return SHA-256 of the files of a module, named as in `wire.heads`. Raises OSError."""
     path = _path(package, module)
-    return {kind: hashlib.sha256(path.with_suffix(f".{kind}").read_bytes()).hexdigest() for kind in ("py", "pxd")}
+    kinds = ("py", "pxd", "pyx") if path.with_suffix(".pyx").is_file() else ("py", "pxd")
+    return {kind: hashlib.sha256(path.with_suffix(f".{kind}").read_bytes()).hexdigest() for kind in kinds}
 
 
 def read_build(directory: Path, package: Path = PACKAGE) -> Build:

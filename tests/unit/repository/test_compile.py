@@ -11,7 +11,7 @@ import pytest
 from scripts import _compile
 from scripts._compile import CompileError, Tools, compile_into, modules_of, remove
 
-from roundhouse_router.compiled import fingerprint, read_build
+from roundhouse_router.compiled import Unfit, fingerprint, read_build
 from tests.support.tiny_extensions import TinyPackage, c_source, this_compiler
 
 _CYTHON = """
@@ -103,6 +103,25 @@ def test_what_leads_to_a_declaration_that_changed_is_made_again(
     assert set(read_build(package.build, package.path).extensions) == {
         "tiny.one", "tiny.between", "tiny.inner.two", "tiny.apart"
     }  # fmt: skip
+
+
+def test_what_cannot_be_said_in_python_is_compiled_in_its_place_and_counts_as_its_source(
+    package: TinyPackage, tools: Tools, tmp_path: Path
+) -> None:
+    package.source("one").write_text("broken, if anybody compiled it")
+    own = package.source("one").with_suffix(".pyx")
+    own.write_text("# the same in Cython\n")
+    assert compile_into(package.build, package.path, tools)
+    assert read_build(package.build, package.path).sources["tiny.one"].suffix == ".py"
+    made(tmp_path)
+    own.write_text("# and otherwise\n")
+    with pytest.raises(Unfit, match="one has changed"):
+        read_build(package.build, package.path)
+    assert compile_into(package.build, package.path, tools)
+    assert made(tmp_path) == {"tiny.one"}
+    own.unlink()
+    with pytest.raises(Unfit, match="one has changed"):
+        read_build(package.build, package.path)
 
 
 def test_what_does_not_compile_leaves_the_former_build(package: TinyPackage, tools: Tools) -> None:

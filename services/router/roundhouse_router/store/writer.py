@@ -1,15 +1,14 @@
 """The segment that is being written, and the closed ones behind it."""
 
-import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from roundhouse_common.service import get_logger
 from roundhouse_router.store.segments import Head, encode_head, segment_path
+from roundhouse_router.store.syncer import Syncer
 from roundhouse_router.store.window import Window
 
 __all__ = ["Position", "Sealed", "SegmentWriter", "SpoolCounters"]
@@ -67,7 +66,7 @@ class SegmentWriter:
         self._segment_bytes = segment_bytes
         self._head = head
         self._counters = counters
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool-sync")
+        self._syncer = Syncer()
         self._unsynced: list[int] = []
         self._is_torn = False
         self._is_failing = False
@@ -139,21 +138,23 @@ class SegmentWriter:
             return False
         if self._window is not None:
             self._window.synced(target.offset)
-        numbers = [*self._unsynced, target.segment]
-        paths = [segment_path(self._directory, number) for number in numbers]
+        numbers = list(self._unsynced)
+        places = [segment_path(self._directory, number) for number in numbers]
+        if not self._is_listed:
+            places.append(self._directory)
         try:
-            places = paths if self._is_listed else [*paths, self._directory]
-            await asyncio.get_running_loop().run_in_executor(self._executor, _sync, places)
+            await self._syncer.sync(os.dup(self._fd), places)  # its own: this one may be closed meanwhile
         except OSError as error:
             return self._failed(str(error))
-        self._unsynced = [number for number in self._unsynced if number not in numbers]
+        if numbers:
+            self._unsynced = [number for number in self._unsynced if number not in numbers]
         self._is_listed = self._is_listed or self.number == target.segment
         self.durable = target
         return True
 
     def close(self) -> None:
         """Sync and close. Raises OSError when the last sync fails."""
-        self._executor.shutdown()
+        self._syncer.close()
         try:
             os.fsync(self._fd)
         finally:
@@ -192,12 +193,3 @@ class SegmentWriter:
             self._is_failing = True
             _log.error("spool_write_failed", directory=str(self._directory), error=why)
         return False
-
-
-def _sync(paths: list[Path]) -> None:
-    for path in paths:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

@@ -2,6 +2,7 @@ cimport cython
 from roundhouse_router.wire.exchange cimport Channel, Exchange
 from roundhouse_router.wire.heads cimport answer_head, error_body, head_end
 from roundhouse_router.wire.reader cimport Reader
+from roundhouse_router.wire.sockets cimport send_now
 
 cdef Py_ssize_t _SLICE
 cdef double _NEVER
@@ -12,7 +13,8 @@ cdef class Host:
 cdef class Connection(Channel):
     cdef public Host server
     cdef public bytes _ahead
-    cdef public bint _is_lingering, _is_paused
+    cdef public bint _is_behind, _is_lingering, _is_paused
+    cdef public int _fd
     cdef public Reader _reader
     cdef public object _transport, _waiter, limits
     cdef public Py_ssize_t _watched
@@ -24,6 +26,8 @@ cdef class Connection(Channel):
     cpdef eof_received(self)
     cpdef pause_writing(self)
     cpdef resume_writing(self)
+    @cython.locals(sent=Py_ssize_t)
+    cpdef write(self, bytes data)
     @cython.locals(reader=Reader, exchange=Exchange)
     cpdef _receive(self, data)
     cpdef _receive_slices(self, bytes data)

@@ -8,6 +8,7 @@ from roundhouse_router.wire.exchange import Channel, Exchange
 from roundhouse_router.wire.heads import answer_head, error_body, head_end
 from roundhouse_router.wire.limits import WireLimits
 from roundhouse_router.wire.reader import Reader, Refusal
+from roundhouse_router.wire.sockets import send_now
 
 if TYPE_CHECKING:
     from roundhouse_router.wire.server import WireServer
@@ -40,7 +41,9 @@ class Connection(Channel):
 
     __slots__ = (
         "_ahead",
+        "_fd",
         "_idle_s",
+        "_is_behind",
         "_is_lingering",
         "_is_paused",
         "_reader",
@@ -62,6 +65,10 @@ class Connection(Channel):
         """What is being answered."""
         self._reader = Reader(self)
         self._ahead = b""
+        self._fd = -1
+        """The socket, as long as it may be written to past the transport."""
+        self._is_behind = False
+        """The transport has got something to send that may not be sent yet."""
         self._is_lingering = False
         self._is_paused = False
         self._waiter: asyncio.Future[None] | None = None
@@ -74,13 +81,15 @@ class Connection(Channel):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
-        self.write = self._transport.write
+        one = transport.get_extra_info("socket")
+        self._fd = -1 if one is None else one.fileno()
         peer = transport.get_extra_info("peername")
         self.client = peer[0] if peer else ""
         self.server.connections.add(self)
         self._arm()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._fd = -1  # the number is another connection's soon
         self.server.connections.discard(self)
         self._lose(CLIENT_LEFT)
         self._reader.close()
@@ -112,6 +121,20 @@ class Connection(Channel):
         exchange = self.answering
         if exchange is not None and exchange.on_drained is not None:
             exchange.on_drained()
+
+    def write(self, data: bytes) -> None:
+        """Send. What the socket does not take at once, and whatever is wrong with it, is the transport's."""
+        if self._fd >= 0:
+            if self._is_behind:
+                self._is_behind = self._transport.get_write_buffer_size() > 0
+            if not self._is_behind:
+                sent = send_now(self._fd, data)
+                if sent == len(data):
+                    return
+                self._is_behind = True
+                if sent > 0:
+                    data = data[sent:]
+        self._transport.write(data)
 
     # Requests
 
@@ -212,6 +235,7 @@ class Connection(Channel):
 
     def _close(self) -> None:
         """Close once everything is sent. A client that still sends is listened to for a moment, see `linger_s`."""
+        self._fd = -1
         self._ahead = b""
         self.answering = None
         if self._transport.is_closing():
@@ -230,13 +254,13 @@ class Connection(Channel):
         """What comes in is no HTTP: answer what came before, then say so."""
         exchange, reader = self.answering, self._reader
         if reader.incoming is not None and reader.incoming.is_ended:
-            self._transport.abort()  # it has its answer; what came behind was only thrown away
+            self.abort()  # it has its answer; what came behind was only thrown away
             return
         if exchange is not None and reader.incoming is exchange:
             self.answering = None
             exchange.leave(CLIENT_LEFT)
             if exchange.is_started:
-                self._transport.abort()
+                self.abort()
                 return
         elif exchange is not None:
             if reader.ready and reader.incoming is reader.ready[-1]:
@@ -254,7 +278,7 @@ class Connection(Channel):
         if not self.is_writable:
             self._expire_writing()
         elif self._is_lingering or self._transport.is_closing():
-            self._transport.abort()
+            self.abort()
         elif self._reader.incoming is not None and not self._is_paused:
             self._expire_body(self._reader.incoming)
         elif exchange is not None:
@@ -270,7 +294,7 @@ class Connection(Channel):
             self._arm()
         else:
             self._lose(CLIENT_STALLED)
-            self._transport.abort()
+            self.abort()
 
     def _expire_body(self, exchange: Exchange) -> None:
         body, limits = exchange.incoming, self.limits
@@ -304,6 +328,7 @@ class Connection(Channel):
 
     def abort(self) -> None:
         """Close at once."""
+        self._fd = -1
         self._transport.abort()
 
     def forget(self, task: asyncio.Task[None]) -> None:

@@ -6,9 +6,10 @@ cdef bytes _CHUNKED, _CHUNK_END, _CLOSE, _KEEP, _LAST_END
 cdef Py_ssize_t _ONE_WRITE
 
 cdef class Channel:
-    cdef public object client, write
+    cdef public object client
     cdef public bint is_writable
     cdef public Moment moment
+    cpdef write(self, bytes data)
     cpdef bint may_skip(self, Exchange exchange)
     cpdef ended(self, Exchange exchange)
 

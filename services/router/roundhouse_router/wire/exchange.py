@@ -26,13 +26,16 @@ _LAST_END: Final = b"\r\n0\r\n\r\n"
 class Channel:
     """What an exchange has of its connection. A base class, so that compiled code calls without a lookup."""
 
-    __slots__ = ("client", "is_writable", "moment", "write")
+    __slots__ = ("client", "is_writable", "moment")
     client: str
     """The client's address."""
     is_writable: bool
     """Whether the client takes what is sent."""
     moment: Moment
-    write: Callable[[bytes], None]
+
+    def write(self, data: bytes) -> None:
+        """Send; what the client does not take is kept."""
+        raise NotImplementedError
 
     def may_skip(self, exchange: "Exchange") -> bool:
         """Whether the rest of an unread body is so small that it is thrown away, to keep the connection."""
