@@ -5,9 +5,9 @@
     scripts/compile --remove    take the build away again; with --into that one
 
 Cython makes C of each module, with the types of its `.pxd` and none of its annotations, and the C compiler makes the
-extension. A module that has a `.pyx` too is made of that. What would turn out as in the last build is taken from there. The manifest names what a build was made
-from; it is replaced last and at once, so that whatever happens on the way the former build stays whole. Exit code 1
-with one line on stderr when something is missing or does not compile.
+extension. A module that has a `.pyx` too is made of that. What would turn out as in the last build is taken from
+there. The manifest names what a build was made from; it is replaced last and at once, so that whatever happens on the
+way the former build stays whole. Exit code 1 with one line on stderr when something is missing or does not compile.
 """
 
 import argparse
