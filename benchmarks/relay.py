@@ -11,18 +11,20 @@ one run, each gateway on a core of its own, it measures for each of them
 Our router is measured twice, compiled and as Python. Where there is no build that fits, one is made for the benchmark
 alone, as `scripts/compile` does; without a C compiler the router is measured as Python only.
 
-`--turns N` measures CPU time only, of all of them in turns, N times: what a core does otherwise changes from minute to
-minute, and so it changes for all. It prints the least and the median.
+`--turns N` measures CPU time only, N times, each figure of all of them one after the other: what a core does otherwise
+changes from minute to minute, and so it changes for all. It prints the least and the median, and the ratios within a
+turn.
 """
 
 import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -132,7 +134,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 async def measure_one(subject: Subject, engine_port: int, seconds: float, idle: int) -> dict[str, float]:
     """Return every figure of one gateway, by name."""
     at_rest = subject.memory_mib()
-    figures = await cpu_figures(subject, seconds)
+    figures = {figure: await measured(subject, seconds) for figure, measured in CPU_FIGURES.items()}
     figures["CPU per chunk, usage not asked (us)"] = await per_chunk_us(subject, seconds, **NOT_ASKED)
     for connections in CONNECTIONS:
         p50, p99 = await added_ms(subject, engine_port, seconds, connections)
@@ -180,24 +182,49 @@ async def measure_in_turns(seconds: float, peers: Sequence[str], turns: int) -> 
             except (FileNotFoundError, RuntimeError) as error:
                 print(f"{name} is left out: {error}")
         for turn in range(turns):
-            for subject in subjects:
-                figures = taken.setdefault(subject.name, {})
-                for figure, value in (await cpu_figures(subject, seconds)).items():
-                    figures.setdefault(figure, []).append(value)
+            first = turn % len(subjects)
+            for figure, measured in CPU_FIGURES.items():
+                for subject in (*subjects[first:], *subjects[:first]):
+                    values = taken.setdefault(subject.name, {}).setdefault(figure, [])
+                    values.append(await measured(subject, seconds))
             print(f"turn {turn + 1} of {turns}", flush=True)
     for what, of in (("least", min), ("median", statistics.median)):
         print(f"\n{what} of {turns} turns:")
-        show({name: {one: of(values) for one, values in figures.items()} for name, figures in taken.items()})
+        show({name: {one: of(taken[name][one]) for one in CPU_FIGURES} for name in (one.name for one in subjects)})
+    show_ratios(taken, [one.name for one in subjects])
 
 
-async def cpu_figures(subject: Subject, seconds: float) -> dict[str, float]:
-    """Return what requests, streams and chunks cost."""
-    figures = {
-        f"CPU per request, {size} KB (us)": (await cost(subject, seconds, size)).per_request_us for size in BODIES
-    }
-    figures["CPU per stream of one chunk (us)"] = (await cost(subject, seconds, 1, **EMPTY)).per_request_us
-    figures["CPU per chunk (us)"] = await per_chunk_us(subject, seconds, **ASKED)
-    return figures
+def _request_us(kilobytes: int, **members: object) -> Callable[[Subject, float], Awaitable[float]]:
+    async def measured(subject: Subject, seconds: float) -> float:
+        return (await cost(subject, seconds, kilobytes, **members)).per_request_us
+
+    return measured
+
+
+async def _chunk_us(subject: Subject, seconds: float) -> float:
+    return await per_chunk_us(subject, seconds, **ASKED)
+
+
+CPU_FIGURES: Final[Mapping[str, Callable[[Subject, float], Awaitable[float]]]] = {
+    **{f"CPU per request, {size} KB (us)": _request_us(size) for size in BODIES},
+    "CPU per stream of one chunk (us)": _request_us(1, **EMPTY),
+    "CPU per chunk (us)": _chunk_us,
+}
+
+
+def show_ratios(taken: Mapping[str, Mapping[str, Sequence[float]]], names: Sequence[str]) -> None:
+    """Print ours beside each of the others, turn by turn: what both found in the same seconds cancels out."""
+    others = names[1:]
+    print("\nours / other in the same turn, median (quarter, three quarters):\n")
+    print(f"{'':<40}" + "".join(f"{name:>{max(22, len(name) + 2)}}" for name in others))
+    for figure in CPU_FIGURES:
+        line = f"{figure:<40}"
+        for name in others:
+            pairs = zip(taken[names[0]][figure], taken[name][figure], strict=True)
+            ratios = sorted(ours / other for ours, other in pairs if other > 0)
+            low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (float("nan"),) * 3
+            line += f"{f'{middle:.2f} ({low:.2f}, {high:.2f})':>{max(22, len(name) + 2)}}"
+        print(line)
 
 
 def _started(name: str, engine_port: int, build: Path):  # type: ignore[no-untyped-def]  # a context manager of a Subject

@@ -99,8 +99,11 @@ def tools() -> Tools:
 
 
 def modules_of(package: Path) -> list[str]:
-    """Return the modules to compile, as in `wire.heads`. Raises CompileError for a `.pxd` that belongs to none."""
+    """Return the modules to compile, as in `wire.heads`. Raises CompileError for a `.pxd` or `.pyx` of none."""
     found = []
+    for path in sorted(package.rglob("*.pyx")):
+        if not path.with_suffix(".pxd").is_file():
+            raise CompileError(f"{path} has no .pxd beside it, without which no module is compiled; write one")
     for path in sorted(package.rglob("*.pxd")):
         if not path.with_suffix(".py").is_file() or path.stem == "__init__":
             raise CompileError(f"{path} stands beside no module that can be compiled; name it like one, or delete it")
@@ -191,7 +194,9 @@ def _declared_for(module: str, copy: Path, modules: set[str]) -> set[str]:
     while waiting:
         name = waiting.pop()
         found.add(name)
-        text = copy.joinpath(*name.split(".")).with_suffix(".pxd").read_text(encoding="utf-8")
+        path = copy.joinpath(*name.split("."))
+        texts = [path.with_suffix(kind) for kind in (".pxd", ".pyx")]
+        text = "\n".join(one.read_text(encoding="utf-8") for one in texts if one.is_file())
         for package, names in _CIMPORT.findall(text):
             named = {name.split()[0] for name in names.split(",") if name.strip()}
             paths = {package, *named, *(f"{package}.{name}" for name in named)}

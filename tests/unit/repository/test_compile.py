@@ -88,13 +88,14 @@ def test_what_leads_to_a_declaration_that_changed_is_made_again(
 ) -> None:
     """`one` leads to `inner.two` by way of `between`, and `apart` does not."""
     declarations = {
-        "one": "from tiny.between cimport Between",
+        "one": "# from what is compiled in its place",
         "between": "cimport cython\nfrom tiny.inner cimport one, two as other",
         "apart": "# from tiny.inner.two",
     }
     for module, text in declarations.items():
         package.source(module).write_text("\n")
         package.source(module).with_suffix(".pxd").write_text(text)
+    package.source("one").with_suffix(".pyx").write_text("from tiny.between cimport Between")
     compile_into(package.build, package.path, tools)
     made(tmp_path)
     package.source("inner.two").with_suffix(".pxd").write_text("# another layout\n")
@@ -167,6 +168,10 @@ def test_a_declaration_without_its_module_is_named(package: TinyPackage) -> None
     assert modules_of(package.path) == ["inner.two", "one"]
     (package.path / "shared.pxd").touch()
     with pytest.raises(CompileError, match=r"shared\.pxd stands beside no module"):
+        modules_of(package.path)
+    (package.path / "shared.pxd").unlink()
+    (package.path / "plain.pyx").touch()
+    with pytest.raises(CompileError, match=r"plain\.pyx has no \.pxd"):
         modules_of(package.path)
 
 

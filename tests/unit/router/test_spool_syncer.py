@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from roundhouse_router.store.segments import Head, segment_path
 from roundhouse_router.store.syncer import Syncer
+from roundhouse_router.store.writer import SegmentWriter, SpoolCounters
 
 
 def opened(path: Path) -> int:
@@ -59,19 +63,86 @@ async def test_closing_waits_for_what_was_begun_though_nobody_else_does(tmp_path
     assert [type(one) for one in ended] == [asyncio.CancelledError] * 10 + [type(None)] * 10
 
 
-def test_a_loop_that_is_closed_does_not_end_the_thread(tmp_path: Path) -> None:
-    syncer = Syncer()
+def test_a_loop_that_is_closed_does_not_end_the_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncer, may_end = Syncer(), threading.Event()
+    monkeypatch.setattr("roundhouse_router.store.syncer._sync_data", lambda fd: may_end.wait(20))
 
     async def leave() -> None:
-        asyncio.ensure_future(syncer.sync(opened(tmp_path / "one"), [tmp_path] * 50))  # noqa: RUF006 - cut off by the end
+        asyncio.ensure_future(syncer.sync(opened(tmp_path / "one"), []))  # noqa: RUF006 - cut off by the end
         await asyncio.sleep(0)
 
     async def again() -> None:
-        await syncer.sync(opened(tmp_path / "two"), [])
+        may_end.set()
+        async with asyncio.timeout(20):
+            await syncer.sync(opened(tmp_path / "two"), [])
 
     asyncio.run(leave())
     asyncio.run(again())
     syncer.close()
+
+
+async def test_a_thread_that_cannot_be_started_is_a_failure_of_this_sync_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    syncer, fd = Syncer(), opened(tmp_path / "one")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(OSError, match="can't start new thread"):
+            await syncer.sync(fd, [])
+        syncer.close()
+    assert not is_open(fd)
+    async with asyncio.timeout(20):
+        await syncer.sync(opened(tmp_path / "two"), [])
+    syncer.close()
+
+
+async def test_a_defect_is_raised_where_the_sync_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int) -> None:
+        raise MemoryError
+
+    syncer = Syncer()
+    with monkeypatch.context() as patched:
+        patched.setattr("roundhouse_router.store.syncer._sync_data", fail)
+        with pytest.raises(MemoryError):
+            await asyncio.wait_for(syncer.sync(opened(tmp_path / "one"), []), 20)
+    await asyncio.wait_for(syncer.sync(opened(tmp_path / "two"), []), 20)
+    syncer.close()
+
+
+async def test_a_spool_syncs_its_segment_what_was_closed_meanwhile_and_once_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[list[str]] = []
+    real = Syncer.sync
+
+    async def seen(syncer: Syncer, fd: int, paths: Sequence[Path]) -> None:
+        current = os.readlink(f"/proc/self/fd/{fd}")
+        synced.append([Path(current).name, *(path.name for path in paths)])
+        if len(synced) == 2:
+            writer.roll()  # while the sync is under way
+            writer.write(b"x\n", 0)
+        await real(syncer, fd, paths)
+
+    monkeypatch.setattr(Syncer, "sync", seen)
+    writer = SegmentWriter(
+        tmp_path,
+        first_number=1,
+        segment_bytes=1000,
+        head=lambda: Head(router_id="rtr_1", next_sequence=1, created_at=0.0),
+        sealed=[],
+        counters=SpoolCounters(),
+    )
+    first, second = (segment_path(tmp_path, number).name for number in (1, 2))
+    for _ in range(4):
+        writer.write(b"x\n", 0)
+        assert await writer.sync()
+    assert synced == [[first, tmp_path.name], [first], [second, first, tmp_path.name], [second]]
+    assert not writer.is_behind
+    assert not await writer.sync()
+    writer.close()
 
 
 async def test_a_syncer_that_was_never_asked_closes() -> None:

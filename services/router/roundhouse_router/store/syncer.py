@@ -1,6 +1,7 @@
 """Puts files on stable storage off the event loop."""
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 __all__ = ["Syncer"]
 
 _sync_data: Final = getattr(os, "fdatasync", os.fsync)
-"""Without what no reader of the file needs, e.g. when it was changed."""
+"""The data, and what it takes to find them. When the file was changed is left to the sync of it whole, once closed."""
 
 
 class _Job(NamedTuple):
@@ -31,12 +32,15 @@ class Syncer:
     async def sync(self, fd: int, paths: Sequence[Path]) -> None:
         """Sync the data of an open file, which is taken over and closed, and then whole files and directories.
 
-        Raises OSError. One after the other, in the order of the calls. Who is cancelled waits no longer; the sync goes
-        on.
+        Raises OSError, also where the thread cannot be started. One after the other, in the order of the calls. Who is
+        cancelled waits no longer; the sync goes on.
         """
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="spool-sync", daemon=True)
-            self._thread.start()
+            try:
+                self._thread = self._started()
+            except RuntimeError as error:
+                os.close(fd)
+                raise OSError(errno.EAGAIN, f"no thread can be started: {error}") from error
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         self._jobs.put(_Job(fd, paths, loop, done))
@@ -49,12 +53,17 @@ class Syncer:
             self._thread.join()
             self._thread = None
 
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="spool-sync", daemon=True)
+        thread.start()
+        return thread
+
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            failure: OSError | None = None
+            failure: Exception | None = None
             try:
                 _sync(job.fd, job.paths)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - it is raised where the sync is awaited
                 failure = error
             try:
                 job.loop.call_soon_threadsafe(_tell, job.done, failure)
@@ -62,7 +71,7 @@ class Syncer:
                 continue  # the loop is closed: nobody waits
 
 
-def _tell(done: "asyncio.Future[None]", failure: OSError | None) -> None:
+def _tell(done: "asyncio.Future[None]", failure: Exception | None) -> None:
     if done.done():
         return
     if failure is None:

@@ -82,7 +82,8 @@ class Connection(Channel):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses of it
         one = transport.get_extra_info("socket")
-        self._fd = -1 if one is None else one.fileno()
+        if one is not None and transport.get_extra_info("sslcontext") is None:
+            self._fd = one.fileno()
         peer = transport.get_extra_info("peername")
         self.client = peer[0] if peer else ""
         self.server.connections.add(self)
@@ -105,7 +106,8 @@ class Connection(Channel):
             self._receive_slices(data)
 
     def eof_received(self) -> None:
-        """The transport closes itself."""
+        """The transport closes itself, and takes nothing from here on."""
+        self._fd = -1
 
     def pause_writing(self) -> None:
         self.is_writable = False
@@ -125,8 +127,8 @@ class Connection(Channel):
     def write(self, data: bytes) -> None:
         """Send. What the socket does not take at once, and whatever is wrong with it, is the transport's."""
         if self._fd >= 0:
-            if self._is_behind:
-                self._is_behind = self._transport.get_write_buffer_size() > 0
+            if self._is_behind:  # where it closes it has nothing, for it throws away: nothing may follow
+                self._is_behind = self._transport.get_write_buffer_size() > 0 or self._transport.is_closing()
             if not self._is_behind:
                 sent = send_now(self._fd, data)
                 if sent == len(data):
