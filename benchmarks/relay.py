@@ -13,7 +13,7 @@ alone, as `scripts/compile` does; without a C compiler the router is measured as
 
 `--turns N` measures CPU time only, N times, each figure of all of them one after the other: what a core does otherwise
 changes from minute to minute, and so it changes for all. It prints the least and the median, and the ratios within a
-turn.
+turn. `--figures chunk` measures only what has this in its name, and so more turns in the same time.
 """
 
 import argparse
@@ -169,7 +169,8 @@ async def measure(seconds: float, peers: Sequence[str], idle: int) -> None:
     print(f"\n{llama.name}, CPU per chunk when llama.cpp's running figures are taken out: {llama_us:.1f} us")
 
 
-async def measure_in_turns(seconds: float, peers: Sequence[str], turns: int) -> None:
+async def measure_in_turns(seconds: float, peers: Sequence[str], turns: int, asked: str) -> None:
+    measures = {figure: measured for figure, measured in CPU_FIGURES.items() if asked in figure}
     build = fitting_build()
     keep_own_core()
     taken: dict[str, dict[str, list[float]]] = {}
@@ -183,14 +184,14 @@ async def measure_in_turns(seconds: float, peers: Sequence[str], turns: int) -> 
                 print(f"{name} is left out: {error}")
         for turn in range(turns):
             first = turn % len(subjects)
-            for figure, measured in CPU_FIGURES.items():
+            for figure, measured in measures.items():
                 for subject in (*subjects[first:], *subjects[:first]):
                     values = taken.setdefault(subject.name, {}).setdefault(figure, [])
                     values.append(await measured(subject, seconds))
             print(f"turn {turn + 1} of {turns}", flush=True)
     for what, of in (("least", min), ("median", statistics.median)):
         print(f"\n{what} of {turns} turns:")
-        show({name: {one: of(taken[name][one]) for one in CPU_FIGURES} for name in (one.name for one in subjects)})
+        show({name: {one: of(taken[name][one]) for one in measures} for name in (one.name for one in subjects)})
     show_ratios(taken, [one.name for one in subjects])
 
 
@@ -217,13 +218,17 @@ def show_ratios(taken: Mapping[str, Mapping[str, Sequence[float]]], names: Seque
     others = names[1:]
     print("\nours / other in the same turn, median (quarter, three quarters):\n")
     print(f"{'':<40}" + "".join(f"{name:>{max(22, len(name) + 2)}}" for name in others))
-    for figure in CPU_FIGURES:
+    for figure, ours in taken[names[0]].items():
         line = f"{figure:<40}"
         for name in others:
-            pairs = zip(taken[names[0]][figure], taken[name][figure], strict=True)
-            ratios = sorted(ours / other for ours, other in pairs if other > 0)
-            low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (float("nan"),) * 3
-            line += f"{f'{middle:.2f} ({low:.2f}, {high:.2f})':>{max(22, len(name) + 2)}}"
+            ratios = [
+                one / other for one, other in zip(ours, taken[name][figure], strict=True) if _is_told(figure, other)
+            ]
+            ratio = "-"
+            if len(ratios) > max(1, len(ours) // 2):
+                low, middle, high = statistics.quantiles(ratios, n=4)
+                ratio = f"{middle:.2f} ({low:.2f}, {high:.2f})"
+            line += f"{ratio:>{max(22, len(name) + 2)}}"
         print(line)
 
 
@@ -233,13 +238,23 @@ def _started(name: str, engine_port: int, build: Path):  # type: ignore[no-untyp
     return nginx(engine_port) if name == "nginx" else peer(name, engine_port)
 
 
+def _is_told(figure: str, value: float) -> bool:
+    """Whether a value is one: some take as long for a stream of one chunk as for one of many, and nobody passes one on
+    for less than a system call."""
+    return value >= 1.0 if figure.endswith("(us)") else value > 0
+
+
 def show(results: dict[str, dict[str, float]]) -> None:
     names = list(results)
     width = max(15, *(len(name) + 2 for name in names))
     print(f"\n{'':<40}" + "".join(f"{name:>{width}}" for name in names) + f"{'ours / best':>15}")
     for figure in next(iter(results.values())):
         values = [results[name][figure] for name in names]
-        others = [results[name][figure] for name in names[1:] if name != AS_PYTHON and results[name][figure] > 0]
+        others = [
+            value
+            for name, value in zip(names[1:], values[1:], strict=True)
+            if name != AS_PYTHON and _is_told(figure, value)
+        ]
         ratio = f"{values[0] / min(others):>15.2f}" if others and values[0] > 0 else f"{'-':>15}"
         print(f"{figure:<40}" + "".join(f"{value:>{width}.2f}" for value in values) + ratio)
 
@@ -250,12 +265,17 @@ def main() -> None:
     parser.add_argument("--peers", default=",".join((*PEERS, "nginx")), help="which others, separated by commas")
     parser.add_argument("--idle", type=int, default=2000, help="idle streams to hold open")
     parser.add_argument("--turns", type=int, default=0, help="measure CPU time only, in so many turns")
+    parser.add_argument("--figures", default="", help="with --turns: only those whose names contain this, e.g. chunk")
     given = parser.parse_args()
     peers = [name for name in given.peers.split(",") if name]
     if given.idle < 1:
         parser.error("--idle must be at least 1")
+    if not any(given.figures in figure for figure in CPU_FIGURES):
+        parser.error(f"--figures {given.figures}: in the name of none of {', '.join(CPU_FIGURES)}")
+    if given.figures and not given.turns:
+        parser.error("--figures goes with --turns")
     if given.turns:
-        uvloop.run(measure_in_turns(given.seconds, peers, given.turns))
+        uvloop.run(measure_in_turns(given.seconds, peers, given.turns, given.figures))
     else:
         uvloop.run(measure(given.seconds, peers, given.idle))
 
