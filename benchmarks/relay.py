@@ -189,10 +189,11 @@ async def measure_in_turns(seconds: float, peers: Sequence[str], turns: int, ask
                     values = taken.setdefault(subject.name, {}).setdefault(figure, [])
                     values.append(await measured(subject, seconds))
             print(f"turn {turn + 1} of {turns}", flush=True)
+    names = [subject.name for subject in subjects]
     for what, of in (("least", min), ("median", statistics.median)):
         print(f"\n{what} of {turns} turns:")
-        show({name: {one: of(taken[name][one]) for one in measures} for name in (one.name for one in subjects)})
-    show_ratios(taken, [one.name for one in subjects])
+        show({name: {figure: of(taken[name][figure]) for figure in measures} for name in names})
+    show_ratios(taken, names)
 
 
 def _request_us(kilobytes: int, **members: object) -> Callable[[Subject, float], Awaitable[float]]:

@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from roundhouse_router.compiled import MANIFEST, PACKAGE, fingerprint, suffix
+from roundhouse_router.compiled import MANIFEST, PACKAGE, files_of, fingerprint, suffix
 
 __all__ = ["CompileError", "compile_into", "main", "modules_of", "remove", "tools"]
 
@@ -194,13 +194,12 @@ def _declared_for(module: str, copy: Path, modules: set[str]) -> set[str]:
     while waiting:
         name = waiting.pop()
         found.add(name)
-        path = copy.joinpath(*name.split("."))
-        texts = [path.with_suffix(kind) for kind in (".pxd", ".pyx")]
-        text = "\n".join(one.read_text(encoding="utf-8") for one in texts if one.is_file())
+        paths = [path for kind, path in files_of(copy, name).items() if kind != "py"]
+        text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
         for package, names in _CIMPORT.findall(text):
             named = {name.split()[0] for name in names.split(",") if name.strip()}
-            paths = {package, *named, *(f"{package}.{name}" for name in named)}
-            waiting |= ({path.removeprefix(f"{copy.name}.") for path in paths} & modules) - found
+            full = {package, *named, *(f"{package}.{name}" for name in named)}
+            waiting |= ({one.removeprefix(f"{copy.name}.") for one in full} & modules) - found
     return found
 
 
@@ -219,9 +218,8 @@ def _make_all(modules: Sequence[str], copy: Path, built: Path, tools: Tools) -> 
 
 
 def _make(module: str, copy: Path, built: Path, tools: Tools) -> None:
-    source = Path(copy.name, *module.split(".")).with_suffix(".py")
-    if (copy.parent / source.with_suffix(".pyx")).is_file():
-        source = source.with_suffix(".pyx")  # what cannot be said in Python
+    files = files_of(copy, module)
+    source = files.get("pyx", files["py"]).relative_to(copy.parent)
     c_file = source.with_suffix(".c")
     # Relative to where imports begin: so tracebacks name the source as Python finds it there.
     _run([*tools.cython, "--module-name", f"{copy.name}.{module}", "-o", str(c_file), str(source)], module, copy.parent)

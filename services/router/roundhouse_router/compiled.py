@@ -29,6 +29,7 @@ __all__ = [
     "Verdict",
     "decide",
     "directory_of",
+    "files_of",
     "fingerprint",
     "load",
     "read_build",
@@ -93,11 +94,19 @@ def _path(package: Path, module: str) -> Path:
     return package.joinpath(*module.split("."))
 
 
-def fingerprint(package: Path, module: str) -> dict[str, str]:
-    """Return SHA-256 of the files of a module, named as in `wire.heads`. Raises OSError."""
+def files_of(package: Path, module: str) -> dict[str, Path]:
+    """Return the files of a module, named as in `wire.heads`, by kind: `py`, `pxd`, and `pyx` where it has one."""
     path = _path(package, module)
-    kinds = ("py", "pxd", "pyx") if path.with_suffix(".pyx").is_file() else ("py", "pxd")
-    return {kind: hashlib.sha256(path.with_suffix(f".{kind}").read_bytes()).hexdigest() for kind in kinds}
+    files = {kind: path.with_suffix(f".{kind}") for kind in ("py", "pxd", "pyx")}
+    if not files["pyx"].is_file():
+        del files["pyx"]
+    return files
+
+
+def fingerprint(package: Path, module: str) -> dict[str, str]:
+    """Return SHA-256 of the files of a module. Raises OSError."""
+    files = files_of(package, module)
+    return {kind: hashlib.sha256(path.read_bytes()).hexdigest() for kind, path in files.items()}
 
 
 def read_build(directory: Path, package: Path = PACKAGE) -> Build:

@@ -19,7 +19,8 @@ class _Job(NamedTuple):
     fd: int
     paths: Sequence[Path]
     loop: asyncio.AbstractEventLoop
-    done: "asyncio.Future[None]"
+    done: "asyncio.Future[Exception | None]"
+    """Ends with what went wrong."""
 
 
 class Syncer:
@@ -42,9 +43,10 @@ class Syncer:
                 os.close(fd)
                 raise OSError(errno.EAGAIN, f"no thread can be started: {error}") from error
         loop = asyncio.get_running_loop()
-        done = loop.create_future()
+        done: asyncio.Future[Exception | None] = loop.create_future()
         self._jobs.put(_Job(fd, paths, loop, done))
-        await done
+        if (failure := await done) is not None:
+            raise failure
 
     def close(self) -> None:
         """Return once everything is synced that was begun."""
@@ -71,13 +73,9 @@ class Syncer:
                 continue  # the loop is closed: nobody waits
 
 
-def _tell(done: "asyncio.Future[None]", failure: Exception | None) -> None:
-    if done.done():
-        return
-    if failure is None:
-        done.set_result(None)
-    else:
-        done.set_exception(failure)
+def _tell(done: "asyncio.Future[Exception | None]", failure: Exception | None) -> None:
+    if not done.done():
+        done.set_result(failure)
 
 
 def _sync(fd: int, paths: Sequence[Path]) -> None:

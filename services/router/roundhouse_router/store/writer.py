@@ -146,8 +146,7 @@ class SegmentWriter:
             await self._syncer.sync(os.dup(self._fd), places)  # its own: this one may be closed meanwhile
         except OSError as error:
             return self._failed(str(error))
-        if numbers:
-            self._unsynced = [number for number in self._unsynced if number not in numbers]
+        self._unsynced = [number for number in self._unsynced if number not in numbers]
         self._is_listed = self._is_listed or self.number == target.segment
         self.durable = target
         return True
